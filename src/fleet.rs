@@ -1,0 +1,479 @@
+//! All orders at once: the acting half. What the machines of `claim.rs` and `watch.rs` decide is done here, and what
+//! happens is told, written down and handed on when it happens.
+
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::Instant;
+
+use crate::claim;
+use crate::claim::Claim;
+use crate::command::Annotation;
+use crate::context::Context;
+use crate::github::Error;
+use crate::github::GitHub;
+use crate::github::Look;
+use crate::outcome::Event;
+use crate::outcome::Exit;
+use crate::outcome::NoPull;
+use crate::outcome::Outcome;
+use crate::output;
+use crate::plan::Deed;
+use crate::plan::Order;
+use crate::plan::Plan;
+use crate::pull::Clues;
+use crate::pull::Pull;
+use crate::repository::Repository;
+use crate::runner::Runner;
+use crate::summary::summary;
+use crate::task::NewTask;
+use crate::task::State;
+use crate::task::TaskId;
+use crate::watch;
+use crate::watch::Ending;
+use crate::watch::Observation;
+use crate::watch::Rules;
+use crate::watch::Watch;
+
+/// After how long without a line the log says that the wait goes on.
+const HEARTBEAT: Duration = Duration::from_secs(5 * 60);
+/// How long a pull request that must be there is looked for after `completed`: the artifact can come late.
+const GRACE: Duration = Duration::from_secs(30);
+/// The same where nobody can say whether there is one.
+const SHORT_GRACE: Duration = Duration::from_secs(10);
+/// The pause between two looks for a pull request.
+const GRACE_PAUSE: Duration = Duration::from_secs(3);
+/// GitHub shows ten annotations of a kind for a step; one is kept for saying that there are more,
+/// <https://github.com/orgs/community/discussions/26680>.
+const MOST_ANNOTATIONS: usize = 9;
+
+/// What is known of all orders, and the one place where something that happens becomes log, outputs and summary.
+pub struct Board<'a> {
+    runner: &'a Runner,
+    plan: &'a Plan,
+    context: &'a Context,
+    outcomes: RefCell<Vec<Outcome>>,
+    told: RefCell<Vec<Instant>>,
+    published: RefCell<Vec<(&'static str, String)>>,
+    in_flight: Cell<usize>,
+    broken: RefCell<Option<anyhow::Error>>,
+}
+
+impl<'a> Board<'a> {
+    /// A board on which nothing has happened yet.
+    pub fn new(runner: &'a Runner, plan: &'a Plan, context: &'a Context) -> Self {
+        let outcomes = plan.orders.iter().map(|order| {
+            let mut outcome = Outcome::new(order.repository.clone());
+            outcome.pull_required = plan.require_pull_request;
+            match &order.deed {
+                Deed::Start {
+                    task, prompt_sha256, ..
+                } => {
+                    outcome.asked = Some((**task).clone());
+                    outcome.prompt_sha256 = Some(prompt_sha256.clone());
+                }
+                Deed::Wait(id) => {
+                    outcome.task_id = Some(id.clone());
+                    outcome.created = Some(false);
+                }
+            }
+            outcome
+        });
+        Self {
+            runner,
+            plan,
+            context,
+            outcomes: RefCell::new(outcomes.collect()),
+            told: RefCell::new(vec![Instant::now(); plan.orders.len()]),
+            published: RefCell::new(Vec::new()),
+            in_flight: Cell::new(0),
+            broken: RefCell::new(None),
+        }
+    }
+
+    /// Takes in that something happened to an order.
+    fn happened(&self, order: usize, event: Event) {
+        let (lines, repository) = {
+            let mut outcomes = self.outcomes.borrow_mut();
+            let outcome = &mut outcomes[order];
+            (outcome.hear(event), outcome.repository.to_string())
+        };
+        for line in lines {
+            self.told.borrow_mut()[order] = Instant::now();
+            match line.level {
+                Some(level) => {
+                    self.runner.annotate(&Annotation {
+                        level,
+                        title: repository.clone(),
+                        message: line.text,
+                    });
+                }
+                None if self.plan.orders.len() == 1 => self.runner.tell(&line.text),
+                None => self.runner.tell(&format!("{repository}: {}", line.text)),
+            }
+        }
+        self.publish();
+    }
+
+    /// Hands on what is known, if it has changed since the last time.
+    pub fn publish(&self) {
+        let outcomes = self.outcomes.borrow();
+        let outputs = output::outputs(&outcomes, &self.runner.results_file(), "");
+        if *self.published.borrow() == outputs {
+            return;
+        }
+        let written = self
+            .runner
+            .write_results(&output::all_results(&outcomes))
+            .and_then(|()| {
+                self.runner
+                    .write_outputs(&output::render(&outputs, || self.runner.word()))
+            })
+            .and_then(|()| self.summarise(&outcomes, false));
+        if let Err(error) = written {
+            self.broken.borrow_mut().get_or_insert(error);
+        }
+        *self.published.borrow_mut() = outputs;
+    }
+
+    /// What kept outputs, results or summary from being written, if anything did.
+    pub fn broken(&self) -> Option<String> {
+        self.broken.borrow().as_ref().map(|error| format!("{error:#}"))
+    }
+
+    /// Whether a start is on its way, so that a task may exist of which nothing is known.
+    pub fn in_flight(&self) -> bool {
+        self.in_flight.get() > 0
+    }
+
+    /// Takes in that the process was told to end.
+    pub fn interrupted(&self) {
+        let open = |outcome: &Outcome| outcome.conclusion.is_none() && outcome.trouble.is_none();
+        let orders = self
+            .outcomes
+            .borrow()
+            .iter()
+            .enumerate()
+            .filter(|(_, outcome)| open(outcome))
+            .map(|(at, _)| at)
+            .collect::<Vec<_>>();
+        for order in orders {
+            let unknown = self.outcomes.borrow()[order].task_id.is_none();
+            self.happened(
+                order,
+                Event::Interrupted {
+                    in_flight: unknown && self.in_flight(),
+                },
+            );
+        }
+    }
+
+    /// Writes the last summary and the annotations, and says what the process ends with.
+    pub fn finish(&self, interrupted: bool) -> Exit {
+        self.publish();
+        let outcomes = self.outcomes.borrow();
+        if let Err(error) = self.summarise(&outcomes, true) {
+            self.broken.borrow_mut().get_or_insert(error);
+        }
+        let annotations = outcomes
+            .iter()
+            .filter_map(|outcome| match outcome.annotation(&self.plan.fail_on) {
+                None if interrupted => outcome.interruption_annotation(),
+                annotation => annotation,
+            });
+        let annotations = annotations.collect::<Vec<_>>();
+        for annotation in annotations.iter().take(MOST_ANNOTATIONS) {
+            self.runner.annotate(annotation);
+        }
+        if let Some(more) = annotations.get(MOST_ANNOTATIONS) {
+            let left = annotations.len() - MOST_ANNOTATIONS;
+            let message = format!("{left} more tasks need a look; the step summary lists them");
+            self.runner.annotate(&Annotation {
+                message,
+                ..more.clone()
+            });
+        }
+        Exit::of(&outcomes, &self.plan.fail_on)
+    }
+
+    fn summarise(&self, outcomes: &[Outcome], ended: bool) -> anyhow::Result<()> {
+        self.runner.write_summary(&summary(
+            self.plan,
+            outcomes,
+            self.context,
+            self.runner.elapsed(),
+            ended,
+        ))
+    }
+
+    fn know<T>(&self, order: usize, ask: impl FnOnce(&Outcome) -> T) -> T {
+        ask(&self.outcomes.borrow()[order])
+    }
+
+    fn quiet(&self, order: usize) -> Duration {
+        self.told.borrow()[order].elapsed()
+    }
+}
+
+/// Those who speak to GitHub.
+pub struct Speakers<'a> {
+    /// Starts and watches tasks.
+    pub tasks: &'a GitHub,
+    /// Reads pull requests, in this order: who may not leaves it to the next.
+    pub pulls: &'a [&'a GitHub],
+}
+
+/// Carries out all orders.
+pub async fn run(plan: &Plan, speakers: &Speakers<'_>, board: &Board<'_>) {
+    let all = plan.orders.iter().enumerate().map(|(at, order)| {
+        Errand {
+            at,
+            order,
+            plan,
+            speakers,
+            board,
+        }
+        .run()
+    });
+    join_all(all).await;
+}
+
+/// One order on its way.
+struct Errand<'a> {
+    at: usize,
+    order: &'a Order,
+    plan: &'a Plan,
+    speakers: &'a Speakers<'a>,
+    board: &'a Board<'a>,
+}
+
+impl Errand<'_> {
+    async fn run(self) {
+        let started = match &self.order.deed {
+            Deed::Wait(id) => Some((id.clone(), false)),
+            Deed::Start { task, models, .. } => self.start(task, models).await.map(|id| (id, true)),
+        };
+        if let (Some((id, new)), Some(rules)) = (started, &self.plan.wait) {
+            self.watch(&id, rules, new).await;
+        }
+    }
+
+    /// Starts the task.
+    async fn start(&self, task: &NewTask, models: &[Option<String>]) -> Option<TaskId> {
+        let mut claim = Claim::new(models);
+        let mut task = task.clone();
+        let began = Instant::now();
+        loop {
+            self.board.in_flight.set(self.board.in_flight.get() + 1);
+            let answer = self.speakers.tasks.start(self.repository(), &task).await;
+            self.board.in_flight.set(self.board.in_flight.get() - 1);
+            match claim.answer(began.elapsed(), answer) {
+                claim::Step::Held(task) => {
+                    let id = task.id.clone();
+                    self.happened(Event::Started(task));
+                    return Some(id);
+                }
+                claim::Step::Send(model, event) => {
+                    self.happened(event);
+                    task.model = model;
+                }
+                claim::Step::Sleep(pause, event) => {
+                    self.happened(event);
+                    self.board.runner.rest(pause, "waiting to start the task").await;
+                }
+                claim::Step::Refused(error) => {
+                    self.happened(Event::Failed(error));
+                    return None;
+                }
+                claim::Step::Unconfirmed(why) => {
+                    self.happened(Event::Unconfirmed(why));
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Waits for the task. `new` says that it was started a moment ago.
+    async fn watch(&self, id: &TaskId, rules: &Rules, new: bool) {
+        let began = Instant::now();
+        let mut watch = Watch::new(rules.clone(), self.board.runner.seed());
+        let mut etag = None;
+        let mut failing = false;
+        let mut followed = Clues::default();
+        if new {
+            self.rest(watch.first_pause()).await;
+        }
+        loop {
+            let look = self.speakers.tasks.task(self.repository(), id, etag.as_deref()).await;
+            let observation = Observation::of(&look);
+            let error = match look {
+                Ok(Look::Seen(task, mark)) => {
+                    etag = mark;
+                    self.happened(Event::Saw(task));
+                    None
+                }
+                Ok(Look::Unchanged) => None,
+                Err(error) => Some(error),
+            };
+            match &error {
+                Some(error) if !failing => self.happened(Event::LookFailed(error.to_string())),
+                None if failing => self.happened(Event::LookRecovered),
+                _ => {}
+            }
+            failing = error.is_some();
+            match watch.observe(began.elapsed(), observation) {
+                watch::Step::Sleep(pause) => {
+                    self.follow(&mut followed).await;
+                    if self.board.quiet(self.at) >= HEARTBEAT {
+                        self.happened(Event::StillWaiting);
+                    }
+                    self.rest(pause).await;
+                }
+                watch::Step::Ended(ending) => {
+                    let left = rules.timeout.saturating_sub(began.elapsed());
+                    self.end(id, ending, error, left).await;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The end of the wait. `left` is what remains of its time.
+    async fn end(&self, id: &TaskId, ending: Ending, error: Option<Error>, left: Duration) {
+        match ending {
+            // A task that could not be seen has told of no pull request either.
+            Ending::LostSight | Ending::Refused => {}
+            Ending::Settled => self.seek_pull(id, left).await,
+            Ending::NeedsPerson | Ending::DeadlinePassed | Ending::LimitedPastDeadline(_) => {
+                self.seek_pull(id, Duration::ZERO).await;
+            }
+        }
+        let blind = matches!(ending, Ending::LostSight | Ending::Refused);
+        self.happened(Event::Ended(ending));
+        if let Some(error) = error.filter(|_| blind) {
+            self.happened(Event::Failed(error));
+        }
+    }
+
+    /// Finds the pull request as soon as the task tells of one, so that its number is known while the wait goes on.
+    /// `followed` is what an earlier try went by.
+    async fn follow(&self, followed: &mut Clues) {
+        let Some(clues) = self.board.know(self.at, |outcome| outcome.task.as_ref().map(Clues::of)) else {
+            return;
+        };
+        let known = self.board.know(self.at, |outcome| outcome.pull.is_some());
+        if known || !clues.promise_a_pull() || clues == *followed {
+            return;
+        }
+        match self.pull(&clues).await {
+            Ok(pull) => self.happened(Event::PullFound(pull)),
+            Err(why) => self.board.runner.debug(&why.to_string()),
+        }
+        *followed = clues;
+    }
+
+    /// Finds the pull request, or says why there is none. The task is looked at again for a while, for the artifact
+    /// can come after the state.
+    async fn seek_pull(&self, id: &TaskId, left: Duration) {
+        let began = Instant::now();
+        loop {
+            let (clues, asked, state) = self.board.know(self.at, |outcome| {
+                let wanted = outcome.pull_required
+                    || outcome
+                        .asked
+                        .as_ref()
+                        .is_some_and(|asked| asked.create_pull_request || asked.head_ref.is_some());
+                let asked = if outcome.asked.is_some() || outcome.pull_required {
+                    Some(wanted)
+                } else {
+                    None
+                };
+                (
+                    outcome.task.as_ref().map(Clues::of).unwrap_or_default(),
+                    asked,
+                    outcome.state().cloned(),
+                )
+            });
+            let grace = match (asked, state) {
+                _ if clues.promise_a_pull() => GRACE,
+                (Some(true), Some(State::Completed)) => GRACE,
+                (None, Some(State::Completed)) => SHORT_GRACE,
+                _ => Duration::ZERO,
+            };
+            let why = match self.pull(&clues).await {
+                Ok(pull) => return self.happened(Event::PullFound(pull)),
+                // An agent may open one without being asked to, so this is said only when none was found.
+                Err(NoPull::NotMade) if asked == Some(false) => NoPull::NotAskedFor,
+                Err(why) => why,
+            };
+            if began.elapsed() + GRACE_PAUSE > grace.min(left) {
+                return self.happened(Event::NoPull(why));
+            }
+            self.rest(GRACE_PAUSE).await;
+            if let Ok(Look::Seen(task, _)) = self.speakers.tasks.task(self.repository(), id, None).await {
+                self.happened(Event::Saw(task));
+            }
+        }
+    }
+
+    /// The pull request that the clues lead to: by its id in the GraphQL API, else in the list of the branch's pull
+    /// requests.
+    async fn pull(&self, clues: &Clues) -> Result<Pull, NoPull> {
+        let mut hidden = None;
+        for reader in self.speakers.pulls {
+            match pull_by(reader, self.repository(), clues).await {
+                Ok(pull) => return Ok(pull),
+                Err(why @ NoPull::Hidden(_)) => hidden = hidden.or(Some(why)),
+                Err(why) => return Err(why),
+            }
+        }
+        Err(hidden.unwrap_or(NoPull::NotMade))
+    }
+
+    fn happened(&self, event: Event) {
+        self.board.happened(self.at, event);
+    }
+
+    async fn rest(&self, pause: Duration) {
+        let status = self.board.know(self.at, |outcome| {
+            let id = outcome.task_id.as_ref().map(TaskId::as_str).unwrap_or_default();
+            format!("{id} {}", outcome.state().map_or("not seen yet", State::as_str))
+        });
+        self.board.runner.rest(pause, &status).await;
+    }
+
+    fn repository(&self) -> &Repository {
+        &self.order.repository
+    }
+}
+
+async fn pull_by(reader: &GitHub, repository: &Repository, clues: &Clues) -> Result<Pull, NoPull> {
+    let mut hidden = None;
+    let mut found = Vec::new();
+    for node_id in &clues.node_ids {
+        match reader.pull_by_node_id(node_id).await {
+            Ok(pull) => found.extend(pull),
+            Err(error) => hidden = Some(error),
+        }
+    }
+    if let Some(pull) = clues.best(&found) {
+        return Ok(pull.clone());
+    }
+    if clues.head_ref.is_none() && !clues.promise_a_pull() {
+        return Err(NoPull::NotMade);
+    }
+    let listed = match reader.pulls(repository, clues.head_ref.as_deref()).await {
+        Ok(listed) => listed,
+        Err(error) => return Err(NoPull::Hidden(hidden.unwrap_or(error).to_string())),
+    };
+    match clues.pick(&listed) {
+        Some(pull) => Ok(pull.clone()),
+        None if clues.promise_a_pull() => Err(NoPull::Hidden(
+            "no pull request that this token sees has the task's id".to_owned(),
+        )),
+        None if listed.is_empty() => Err(NoPull::NotMade),
+        None => Err(NoPull::Undecided(listed.len())),
+    }
+}

@@ -1,0 +1,705 @@
+//! GitHub: one method per endpoint, and the one file that names octocrab and reqwest.
+//!
+//! Nothing here repeats a request by itself. octocrab's usual client would send a failed POST four times, and each
+//! could be a task that somebody pays for; so octocrab gets a bare service to send with, and whoever calls decides.
+
+use std::error::Error as _;
+use std::fmt;
+use std::io;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use http::HeaderMap;
+use http::HeaderValue;
+use http::StatusCode;
+use http::header;
+use http_body_util::BodyExt as _;
+use http_body_util::Limited;
+use octocrab::OctoBody;
+use octocrab::Octocrab;
+use octocrab::OctocrabBuilder;
+use percent_encoding::AsciiSet;
+use percent_encoding::NON_ALPHANUMERIC;
+use percent_encoding::utf8_percent_encode;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tower::Service;
+use tower::util::MapRequestLayer;
+
+use crate::command::cut;
+use crate::pull::GraphPull;
+use crate::pull::Pull;
+use crate::pull::RestPull;
+use crate::repository::Repository;
+use crate::task::NewTask;
+use crate::task::Task;
+use crate::task::TaskId;
+use crate::token::Token;
+
+/// The version of the API that this program was written against,
+/// <https://docs.github.com/en/rest/about-the-rest-api/api-versions>.
+pub const API_VERSION: &str = "2026-03-10";
+/// How this program calls itself; GitHub refuses requests without a user agent.
+const USER_AGENT: &str = concat!("agent-task/", env!("CARGO_PKG_VERSION"));
+/// How long a connection may take, look-up and TLS handshake included. GitHub answers within tens of milliseconds;
+/// proxies and far runners take longer, and after ten seconds it is quicker to try again.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long GitHub may stay silent in the middle of an answer. It gives up on a request of its own after ten seconds,
+/// <https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api#timeouts>; gateways add to that.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a request may take in all.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+/// The largest answer that is read, in bytes. A hundred tasks with long prompts stay well below.
+const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
+/// How many redirects are followed; a renamed repository takes one.
+const MOST_REDIRECTS: usize = 3;
+/// How much of GitHub's own words goes into an error, in characters.
+const LONGEST_QUOTE: usize = 1000;
+/// "Wait for at least one minute before retrying" where GitHub limits the rate and does not say for how long,
+/// <https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#handle-rate-limit-errors-appropriately>.
+const UNTOLD_LIMIT: Duration = Duration::from_secs(60);
+
+/// Everything but what RFC 3986 calls unreserved is encoded in a path segment or a query value.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Where the API is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    rest: String,
+    graphql: String,
+}
+
+/// Why a text is no address of the API. Its `Display` names the remedy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadAddress {
+    /// It is not an address at all.
+    #[error("is not an address; write for example `https://api.github.com`")]
+    Form,
+    /// The token would travel readable for everybody on the way.
+    #[error("is not `https`, so the token would travel unencrypted; `http` is for a loopback address only")]
+    Unencrypted,
+    /// It carries a user name, a query or a fragment.
+    #[error("has a user name, a query or a fragment; write the scheme, the host and the path alone")]
+    Extra,
+}
+
+impl Address {
+    /// Reads the address of the REST API and, where the runner tells it, of the GraphQL API. A GraphQL address on
+    /// another host is left aside, since the token goes to one host only.
+    ///
+    /// # Errors
+    /// Where the text is no address, or one that a token may not be sent to.
+    pub fn parse(rest: &str, graphql: Option<&str>) -> Result<Self, BadAddress> {
+        let rest = rest.trim_end_matches('/');
+        let uri: http::Uri = rest.parse().map_err(|_| BadAddress::Form)?;
+        let (Some(scheme), Some(host)) = (uri.scheme_str(), uri.host()) else {
+            return Err(BadAddress::Form);
+        };
+        if rest.contains(['@', '?', '#']) {
+            return Err(BadAddress::Extra);
+        }
+        match scheme {
+            "https" => {}
+            "http" if is_loopback(host) => {}
+            "http" => return Err(BadAddress::Unencrypted),
+            _ => return Err(BadAddress::Form),
+        }
+        let same_host = |text: &&str| {
+            text.parse::<http::Uri>().is_ok_and(|other| {
+                other.scheme() == uri.scheme() && other.authority() == uri.authority() && other.query().is_none()
+            })
+        };
+        // A GitHub Enterprise Server has its REST API at `/api/v3` and its GraphQL API at `/api/graphql`.
+        let beside = || format!("{}/graphql", rest.strip_suffix("/v3").unwrap_or(rest));
+        Ok(Self {
+            rest: rest.to_owned(),
+            graphql: graphql.filter(same_host).map_or_else(beside, str::to_owned),
+        })
+    }
+
+    /// Whether it leads to this very machine, as the simulator's does.
+    pub fn is_loopback(&self) -> bool {
+        self.rest
+            .parse::<http::Uri>()
+            .is_ok_and(|uri| uri.host().is_some_and(is_loopback))
+    }
+
+    /// Whether it is that of github.com or of a subdomain of ghe.com, the two places that have agent tasks.
+    fn has_agent_tasks(&self) -> bool {
+        let host = self
+            .rest
+            .parse::<http::Uri>()
+            .ok()
+            .and_then(|uri| uri.host().map(str::to_owned));
+        self.is_loopback() || host.is_some_and(|host| host == "api.github.com" || host.ends_with(".ghe.com"))
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.rest)
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    bare.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// What went wrong between GitHub and us, told apart as far as a caller acts differently.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// 401.
+    #[error(
+        "GitHub does not accept the token ({said}): it is mistyped, expired or revoked. Make a new one and store it \
+         as the secret that `token` is given"
+    )]
+    BadToken {
+        /// GitHub's own words.
+        said: String,
+    },
+    /// 403 for want of a Copilot licence.
+    #[error(
+        "the token's owner has no Copilot licence that includes the cloud agent ({said}). Give a token of somebody \
+         who has, or assign a licence under the organisation's Copilot settings"
+    )]
+    NoLicence {
+        /// GitHub's own words.
+        said: String,
+    },
+    /// 403 for any other reason than the rate.
+    #[error("the token may not do this ({said}). {remedy}")]
+    MissingPermission {
+        /// GitHub's own words.
+        said: String,
+        /// What to do, as far as the answer tells.
+        remedy: String,
+    },
+    /// 404.
+    #[error("GitHub finds nothing there for this token ({said}). {remedy}")]
+    NotFound {
+        /// GitHub's own words.
+        said: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// 429, or 403 with headers that say so.
+    #[error("GitHub limits the rate: {0}")]
+    RateLimited(RateLimit),
+    /// 400 or 422.
+    #[error("GitHub refuses the request: {said}")]
+    Invalid {
+        /// GitHub's own words.
+        said: String,
+    },
+    /// Any other answer that says no, final as it stands.
+    #[error("GitHub refuses the request with status {status} ({said})")]
+    Refused {
+        /// The status.
+        status: u16,
+        /// GitHub's own words.
+        said: String,
+    },
+    /// The request never left this machine.
+    #[error(
+        "GitHub cannot be reached: {why}. Look at the runner's network, its proxy settings and https://www.githubstatus.com"
+    )]
+    Unreachable {
+        /// What the network said.
+        why: String,
+    },
+    /// The request was sent, or may have been, and no answer tells what became of it.
+    #[error("GitHub did not answer: {why}")]
+    Unanswered {
+        /// What came instead of an answer.
+        why: String,
+        /// How long GitHub asks us to stay away, where it does.
+        retry_after: Option<Duration>,
+    },
+    /// An answer that says yes in words we do not understand.
+    #[error("GitHub's answer cannot be read: {why}")]
+    Malformed {
+        /// What was not understood.
+        why: String,
+    },
+}
+
+/// A limit that GitHub put on us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RateLimit {
+    /// How long to stay away.
+    pub wait: Duration,
+    /// Whether the hourly allowance is used up, rather than too much having come at once.
+    pub primary: bool,
+}
+
+impl fmt::Display for RateLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let which = if self.primary {
+            "the token's hourly allowance is used up"
+        } else {
+            "too much came at once"
+        };
+        write!(f, "{which}, and it asks for {} s of patience", self.wait.as_secs())
+    }
+}
+
+/// What a look at a task brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Look {
+    /// The task, and the mark by which the next look can ask for changes only.
+    Seen(Box<Task>, Option<String>),
+    /// Nothing has changed since the mark that was sent. Such an answer does not count against the rate limit.
+    Unchanged,
+}
+
+/// A connection to GitHub's API that speaks for one token.
+pub struct GitHub {
+    api: Octocrab,
+    address: Address,
+}
+
+impl GitHub {
+    /// Speaks to GitHub over the network, with the proxies that the environment names and the system's certificates.
+    ///
+    /// # Errors
+    /// Where the machine has no certificates to check GitHub's with.
+    pub fn connect(address: &Address, token: &Token) -> anyhow::Result<Self> {
+        // A second call finds the provider in place, which is just as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(READ_TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .build()
+            .map_err(|error| anyhow::anyhow!(chain(&error)))
+            .context(
+                "cannot prepare encrypted connections: install the package `ca-certificates`, or let `SSL_CERT_FILE` \
+                 name a file of certificates",
+            )?;
+        Ok(Self::over(Wire(client), address, token))
+    }
+
+    /// Speaks to GitHub over any service that carries HTTP requests. An error of kind
+    /// [`io::ErrorKind::ConnectionRefused`] from it means that the request never left this machine.
+    pub fn over<S, B>(service: S, address: &Address, token: &Token) -> Self
+    where
+        S: Service<http::Request<OctoBody>, Response = http::Response<B>> + Send + 'static,
+        S::Future: Send + 'static,
+        S::Error: Into<tower::BoxError>,
+        B: http_body::Body<Data = bytes::Bytes> + Send + Sync + 'static,
+        B::Error: Into<tower::BoxError>,
+    {
+        let headers = headers(token);
+        let set = move |mut request: http::Request<OctoBody>| {
+            // `insert` and not `append`: octocrab brings an older API version of its own, and two are refused.
+            for (name, value) in &headers {
+                request.headers_mut().insert(name, value.clone());
+            }
+            request
+        };
+        let built = OctocrabBuilder::new_empty()
+            .with_service(service)
+            .with_layer(&MapRequestLayer::new(set))
+            .with_auth(octocrab::AuthState::None)
+            .build();
+        let api = match built {
+            Ok(api) => api,
+            Err(never) => match never {},
+        };
+        Self {
+            api,
+            address: address.clone(),
+        }
+    }
+
+    /// Starts a task. This is the one request of this program that changes anything.
+    ///
+    /// <https://docs.github.com/en/rest/agent-tasks/agent-tasks#start-a-task>
+    ///
+    /// # Errors
+    /// [`Error::Unanswered`] and [`Error::Malformed`] leave open whether the task exists.
+    pub async fn start(&self, repository: &Repository, task: &NewTask) -> Result<Task, Error> {
+        let path = format!("/agents/repos/{repository}/tasks");
+        self.post(&format!("{}{path}", self.address.rest), task).await
+    }
+
+    /// Looks at a task. `etag` is the mark of an earlier look.
+    ///
+    /// <https://docs.github.com/en/rest/agent-tasks/agent-tasks#get-a-task-by-repository>
+    ///
+    /// # Errors
+    /// All of [`Error`].
+    pub async fn task(&self, repository: &Repository, id: &TaskId, etag: Option<&str>) -> Result<Look, Error> {
+        let path = format!("/agents/repos/{repository}/tasks/{}", encoded(id.as_str()));
+        let answer = self.get(&path, etag).await?;
+        if answer.status == StatusCode::NOT_MODIFIED {
+            return Ok(Look::Unchanged);
+        }
+        let etag = answer
+            .headers
+            .get(header::ETAG)
+            .and_then(|etag| etag.to_str().ok())
+            .map(str::to_owned);
+        Ok(Look::Seen(Box::new(answer.read()?), etag))
+    }
+
+    /// The pull request with an id of the GraphQL API; `None` where there is none, or none that the token may see.
+    ///
+    /// <https://docs.github.com/en/graphql/reference/queries#node>
+    ///
+    /// # Errors
+    /// All of [`Error`].
+    pub async fn pull_by_node_id(&self, node_id: &str) -> Result<Option<Pull>, Error> {
+        let query = "query($id: ID!) { node(id: $id) { ... on PullRequest { \
+                     id number url state headRefName baseRefName } } }";
+        let body = serde_json::json!({"query": query, "variables": {"id": node_id}});
+        let answer: Value = self.post(&self.address.graphql, &body).await?;
+        // GraphQL answers 200 whatever happened; a node that is not found is null and an error beside it.
+        if let Some(error) = answer["errors"].as_array().and_then(|errors| errors.first()) {
+            let said = quote(error["message"].as_str().unwrap_or_default());
+            match error["type"].as_str().unwrap_or_default() {
+                "RATE_LIMITED" => {
+                    return Err(Error::RateLimited(RateLimit {
+                        wait: UNTOLD_LIMIT,
+                        primary: true,
+                    }));
+                }
+                "FORBIDDEN" | "INSUFFICIENT_SCOPES" => {
+                    return Err(Error::MissingPermission {
+                        said,
+                        remedy: PULL_PERMISSION.to_owned(),
+                    });
+                }
+                _ => {}
+            }
+        }
+        let node = &answer["data"]["node"];
+        // A node of another type has none of the fields asked for.
+        Ok(serde_json::from_value::<GraphPull>(node.clone()).ok().map(Pull::from))
+    }
+
+    /// The newest pull requests of a repository, open or not, up to a hundred; from one branch, where one is given.
+    ///
+    /// <https://docs.github.com/en/rest/pulls/pulls#list-pull-requests>
+    ///
+    /// # Errors
+    /// All of [`Error`].
+    pub async fn pulls(&self, repository: &Repository, head: Option<&str>) -> Result<Vec<Pull>, Error> {
+        let head = head.map_or_else(String::new, |branch| {
+            format!("&head={}", encoded(&format!("{}:{branch}", repository.owner())))
+        });
+        let path = format!("/repos/{repository}/pulls?state=all&sort=created&direction=desc&per_page=100{head}");
+        let listed: Vec<RestPull> = self.get(&path, None).await?.read()?;
+        Ok(listed.into_iter().map(Pull::from).collect())
+    }
+
+    async fn get(&self, path: &str, etag: Option<&str>) -> Result<Answer, Error> {
+        let mut headers = HeaderMap::new();
+        if let Some(value) = etag.and_then(|etag| HeaderValue::from_str(etag).ok()) {
+            headers.insert(header::IF_NONE_MATCH, value);
+        }
+        let mut uri = format!("{}{path}", self.address.rest);
+        for _ in 0..=MOST_REDIRECTS {
+            let answer = Answer::of(self.api._get_with_headers(uri.as_str(), Some(headers.clone()))).await?;
+            match self.redirected(&answer, &[301, 302, 307, 308]) {
+                Some(to) => uri = to,
+                None => return answer.accepted(&self.address),
+            }
+        }
+        Err(Error::Malformed {
+            why: "it sends us from one address to the next".to_owned(),
+        })
+    }
+
+    async fn post<T: DeserializeOwned>(&self, uri: &str, body: &(impl Serialize + Sync)) -> Result<T, Error> {
+        let mut uri = uri.to_owned();
+        for _ in 0..=MOST_REDIRECTS {
+            let answer = Answer::of(self.api._post(uri.as_str(), Some(body))).await?;
+            // Only these two ask for the same request at another address. Such an answer means that nothing was done.
+            match self.redirected(&answer, &[307, 308]) {
+                Some(to) => uri = to,
+                None => return answer.accepted(&self.address)?.read(),
+            }
+        }
+        Err(Error::Refused {
+            status: 307,
+            said: "it sends us from one address to the next".to_owned(),
+        })
+    }
+
+    /// Where an answer sends us, provided that it is the same host: the token goes to no other.
+    fn redirected(&self, answer: &Answer, statuses: &[u16]) -> Option<String> {
+        let to = answer.headers.get(header::LOCATION)?.to_str().ok()?;
+        let here: http::Uri = self.address.rest.parse().ok()?;
+        let there: http::Uri = to.parse().ok()?;
+        let same = there.scheme() == here.scheme() && there.authority() == here.authority();
+        let (true, true) = (
+            statuses.contains(&answer.status.as_u16()),
+            same || there.authority().is_none(),
+        ) else {
+            return None;
+        };
+        let origin = format!("{}://{}", here.scheme_str()?, here.authority()?);
+        Some(if same {
+            to.to_owned()
+        } else {
+            format!("{origin}/{}", to.trim_start_matches('/'))
+        })
+    }
+}
+
+fn encoded(text: &str) -> impl fmt::Display + '_ {
+    utf8_percent_encode(text, SEGMENT)
+}
+
+fn headers(token: &Token) -> Vec<(http::HeaderName, HeaderValue)> {
+    let mut headers = vec![
+        (header::ACCEPT, HeaderValue::from_static("application/vnd.github+json")),
+        (header::USER_AGENT, HeaderValue::from_static(USER_AGENT)),
+        (
+            http::HeaderName::from_static("x-github-api-version"),
+            HeaderValue::from_static(API_VERSION),
+        ),
+    ];
+    // `Token::parse` lets nothing through that a header cannot carry.
+    if let Ok(mut value) = HeaderValue::from_str(&format!("Bearer {}", token.expose())) {
+        value.set_sensitive(true);
+        headers.push((header::AUTHORIZATION, value));
+    }
+    headers
+}
+
+/// The network beneath octocrab.
+#[derive(Clone)]
+struct Wire(reqwest::Client);
+
+impl Service<http::Request<OctoBody>> for Wire {
+    type Response = http::Response<reqwest::Body>;
+    type Error = io::Error;
+    type Future = futures_util::future::BoxFuture<'static, io::Result<Self::Response>>;
+
+    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<io::Result<()>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<OctoBody>) -> Self::Future {
+        let client = self.0.clone();
+        Box::pin(async move {
+            let (parts, body) = request.into_parts();
+            let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+            let request = http::Request::from_parts(parts, body).try_into().map_err(broken)?;
+            client.execute(request).await.map(http::Response::from).map_err(broken)
+        })
+    }
+}
+
+/// Tells a request that never left this machine from one that may have arrived. The address is left out of the text:
+/// it is known, and some carry what a log should not.
+fn broken(error: reqwest::Error) -> io::Error {
+    let kind = match (error.is_connect(), error.is_timeout()) {
+        (true, _) => io::ErrorKind::ConnectionRefused,
+        (false, true) => io::ErrorKind::TimedOut,
+        (false, false) => io::ErrorKind::Other,
+    };
+    io::Error::new(kind, chain(&error.without_url()))
+}
+
+/// An error and all that caused it, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// An answer as it came.
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: bytes::Bytes,
+}
+
+impl Answer {
+    /// Waits for an answer and for all of its body.
+    async fn of<B>(sending: impl Future<Output = octocrab::Result<http::Response<B>>>) -> Result<Self, Error>
+    where
+        B: http_body::Body<Data = bytes::Bytes>,
+        B::Error: Into<tower::BoxError>,
+    {
+        let unanswered = |why: String| Error::Unanswered { why, retry_after: None };
+        let whole = async {
+            let (parts, body) = sending.await.map_err(|error| no_answer(&error))?.into_parts();
+            // A body that breaks off comes after the request was taken, so what became of it is open.
+            let body = Limited::new(body, LARGEST_ANSWER).collect().await.map_err(|error| {
+                unanswered(format!(
+                    "the answer broke off after status {}: {}",
+                    parts.status,
+                    chain(&*error)
+                ))
+            })?;
+            Ok(Self {
+                status: parts.status,
+                headers: parts.headers,
+                body: body.to_bytes(),
+            })
+        };
+        let late = || unanswered(format!("nothing came within {} s", ANSWER_TIMEOUT.as_secs()));
+        tokio::time::timeout(ANSWER_TIMEOUT, whole)
+            .await
+            .unwrap_or_else(|_| Err(late()))
+    }
+
+    /// The answer, if it says yes.
+    fn accepted(self, address: &Address) -> Result<Self, Error> {
+        match classify(self.status, &self.headers, &self.body, address) {
+            None => Ok(self),
+            Some(error) => Err(error),
+        }
+    }
+
+    fn read<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        serde_json::from_slice(&self.body).map_err(|error| Error::Malformed { why: error.to_string() })
+    }
+}
+
+/// What a request that got no answer is.
+fn no_answer(error: &octocrab::Error) -> Error {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if let Some(io) = cause.downcast_ref::<io::Error>() {
+            let why = io.to_string();
+            return match io.kind() {
+                io::ErrorKind::ConnectionRefused => Error::Unreachable { why },
+                _ => Error::Unanswered { why, retry_after: None },
+            };
+        }
+        source = cause.source();
+    }
+    Error::Unanswered {
+        why: chain(error),
+        retry_after: None,
+    }
+}
+
+/// What to do where pull requests may not be read.
+const PULL_PERMISSION: &str = "Give `lookup-token` a token that may read pull requests: for the workflow's own \
+                               repository `${{ github.token }}` with `permissions: pull-requests: read` serves";
+const TASK_NOT_FOUND: &str = "Either the token does not reach the repository (a fine-grained token lists the \
+                              repositories it is for, and an organisation may have to approve it), or the Copilot \
+                              cloud agent is not enabled for it, or there is no such task";
+const NO_AGENT_TASKS: &str = "A GitHub Enterprise Server has no agent tasks API; github.com and ghe.com have";
+
+/// What an answer means; `None` for one that says yes. A pure function over all that an answer shows.
+fn classify(status: StatusCode, headers: &HeaderMap, body: &[u8], address: &Address) -> Option<Error> {
+    if status.is_success() || status == StatusCode::NOT_MODIFIED {
+        return None;
+    }
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let said = words(status, &body);
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let number = |name: &str| text(name).and_then(|value| value.trim().parse::<u64>().ok());
+    let retry_after = number("retry-after").map(Duration::from_secs);
+    Some(match status.as_u16() {
+        // A 403 is a limit only where a header says so; without one it is a matter of permission.
+        403 | 429 if status == 429 || retry_after.is_some() || number("x-ratelimit-remaining") == Some(0) => {
+            let primary = number("x-ratelimit-remaining") == Some(0);
+            // The reset is a time of GitHub's clock, so it is compared with the time of the same answer.
+            let now = text("date").and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
+            let until_reset = number("x-ratelimit-reset")
+                .zip(now)
+                .filter(|_| primary)
+                .map(|(reset, now)| {
+                    let seconds = i64::try_from(reset)
+                        .unwrap_or(i64::MAX)
+                        .saturating_sub(now.timestamp().as_second());
+                    Duration::from_secs(u64::try_from(seconds).unwrap_or_default().saturating_add(1))
+                });
+            Error::RateLimited(RateLimit {
+                wait: retry_after.or(until_reset).unwrap_or(UNTOLD_LIMIT),
+                primary,
+            })
+        }
+        401 => Error::BadToken { said },
+        403 if body["code"] == "copilot_plan_required" => Error::NoLicence { said },
+        403 => Error::MissingPermission {
+            said,
+            remedy: permission_remedy(headers),
+        },
+        404 if !address.has_agent_tasks() => Error::NotFound {
+            said,
+            remedy: NO_AGENT_TASKS,
+        },
+        404 => Error::NotFound {
+            said,
+            remedy: TASK_NOT_FOUND,
+        },
+        400 | 422 => Error::Invalid { said },
+        // The gateway in front of GitHub gave up on the request; what is behind it may have taken it.
+        408 | 500..=599 => Error::Unanswered {
+            why: format!("status {status} came instead ({said})"),
+            retry_after,
+        },
+        other => Error::Refused { status: other, said },
+    })
+}
+
+/// What to do about a missing permission, from the headers in which GitHub names it,
+/// <https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api#insufficient-permissions>.
+fn permission_remedy(headers: &HeaderMap) -> String {
+    let text = |name: &str| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .filter(|text| !text.is_empty())
+    };
+    if let Some(sso) = text("x-github-sso") {
+        let url = sso
+            .split_once("url=")
+            .map_or("the organisation's single sign-on page", |(_, url)| url);
+        return format!("Authorise the token for single sign-on: {}", cut(url, LONGEST_QUOTE));
+    }
+    match text("x-accepted-github-permissions") {
+        Some(needed) if needed.contains("pull") => PULL_PERMISSION.to_owned(),
+        Some(needed) => format!(
+            "GitHub asks for the permission `{}`; a fine-grained token needs \"Agent tasks: read and write\" for \
+             this repository, and can do no more than its owner",
+            cut(needed, LONGEST_QUOTE)
+        ),
+        None => "A fine-grained token needs \"Agent tasks: read and write\" for this repository, a classic one the \
+                 scope `repo`; the token can do no more than its owner, and an organisation's policy may forbid it"
+            .to_owned(),
+    }
+}
+
+/// GitHub's own words, with what its list of errors adds.
+fn words(status: StatusCode, body: &Value) -> String {
+    let mut said = match body["message"].as_str() {
+        Some(message) if !message.is_empty() => message.to_owned(),
+        _ => status.to_string(),
+    };
+    for error in body["errors"].as_array().into_iter().flatten() {
+        let detail = error["message"]
+            .as_str()
+            .or(error["code"].as_str())
+            .or(error.as_str())
+            .unwrap_or_default();
+        if !detail.is_empty() {
+            said = format!("{said}; {detail}");
+        }
+    }
+    quote(&said)
+}
+
+fn quote(said: &str) -> String {
+    cut(said, LONGEST_QUOTE)
+}

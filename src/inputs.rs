@@ -1,0 +1,1082 @@
+//! What the user wrote, read into strings by envy and parsed once into types. Nothing after this reads an input.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use serde::Deserialize;
+use serde_json::Map;
+use serde_json::Value;
+
+use crate::command::cut;
+use crate::command::harmless;
+use crate::context::Environment;
+use crate::github::Address;
+use crate::outcome::Conclusion;
+use crate::repository::Repository;
+use crate::task::TaskId;
+use crate::token::Token;
+use crate::vars;
+use crate::watch::Rules;
+
+/// The most tasks that one wait looks at. Each is looked at by itself, and GitHub allows 900 points of reading a
+/// minute, <https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api>: 50 tasks take 200.
+const MOST_WAITED: usize = 50;
+/// Where the API is when neither the runner nor the user says.
+const GITHUB_COM: &str = "https://api.github.com";
+/// The shortest poll interval. GitHub asks for a second between requests that change something and counts every
+/// look that finds a change; a simulator on this machine does not mind.
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+/// How long a task that this step has just started may be "not found": the answers that read lag behind the one
+/// that wrote.
+const PATIENCE_AFTER_START: Duration = Duration::from_secs(60);
+/// The same for a task that was started earlier.
+const PATIENCE_LATER: Duration = Duration::from_secs(10);
+/// How much of a value an error shows, in characters.
+const LONGEST_VALUE: usize = 120;
+
+/// Which command an input is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Serves {
+    /// `start` alone.
+    Start,
+    /// `wait` alone.
+    Wait,
+    /// Both.
+    Both,
+    /// None yet.
+    Later,
+}
+
+/// An input, as `action.yml` and the reference list it.
+#[derive(Debug, Clone, Copy)]
+pub struct Input {
+    /// Its name, as a workflow writes it.
+    pub name: &'static str,
+    /// What it is when it is not given; empty where it is simply absent.
+    pub default: &'static str,
+    /// Which command it is for.
+    pub serves: Serves,
+}
+
+/// Lists the inputs once, and makes of the list the struct that envy fills and the table that others read.
+macro_rules! inputs {
+    ($($field:ident $name:literal $default:literal $serves:ident,)*) => {
+        /// The inputs as they stand in the environment.
+        #[derive(Deserialize)]
+        struct Raw { $($field: Option<String>,)* }
+
+        /// Every input there is.
+        pub const INPUTS: &[Input] = &[$(Input { name: $name, default: $default, serves: Serves::$serves },)*];
+
+        impl Raw {
+            fn get(&self, name: &str) -> Option<&str> {
+                let text = match name {
+                    $($name => self.$field.as_deref(),)*
+                    _ => None,
+                };
+                text.filter(|text| !text.trim().is_empty())
+            }
+        }
+    };
+}
+
+inputs! {
+    command "command" "start" Both,
+    token "token" "" Both,
+    lookup_token "lookup-token" "" Both,
+    prompt "prompt" "" Start,
+    prompt_file "prompt-file" "" Start,
+    vars "vars" "" Start,
+    inputs "inputs" "" Start,
+    repository "repository" "" Both,
+    repositories "repositories" "" Later,
+    base_ref "base-ref" "" Start,
+    head_ref "head-ref" "" Start,
+    model "model" "" Start,
+    custom_agent "custom-agent" "" Start,
+    create_pull_request "create-pull-request" "false" Start,
+    wait "wait" "false" Start,
+    wait_timeout "wait-timeout" "75m" Both,
+    poll_interval "poll-interval" "15s" Both,
+    stop_on "stop-on" "waiting_for_user, idle" Both,
+    fail_on "fail-on" "failure, timed_out, cancelled, action_required" Both,
+    require_pull_request "require-pull-request" "false" Both,
+    idempotency_key "idempotency-key" "" Later,
+    if_active "if-active" "start" Later,
+    confirm_timeout "confirm-timeout" "60s" Later,
+    dry_run "dry-run" "false" Both,
+    task_id "task-id" "" Wait,
+    policy "policy" "" Later,
+    task "task" "" Later,
+    max_parallel "max-parallel" "" Later,
+    waves "waves" "" Later,
+    wave_success "wave-success" "" Later,
+    shard "shard" "" Later,
+    allow_users "allow-users" "" Later,
+    allow_bots "allow-bots" "" Later,
+    untrusted "untrusted" "" Later,
+    audit_log "audit-log" "" Later,
+    github_api_url "github-api-url" "" Both,
+}
+
+/// What the user wrote, in types.
+#[derive(Debug)]
+pub struct Inputs {
+    /// Where the API is.
+    pub address: Address,
+    /// Who asks. Absent only where nothing is sent.
+    pub token: Option<Token>,
+    /// Who reads pull requests, where that is somebody else.
+    pub lookup_token: Option<Token>,
+    /// What is to be done.
+    pub errand: Errand,
+    /// How to wait; absent where nobody waits.
+    pub wait: Option<Rules>,
+    /// The conclusions that fail the step.
+    pub fail_on: Vec<Conclusion>,
+    /// Whether `completed` without a pull request counts as a failure.
+    pub require_pull_request: bool,
+    /// Whether the plan is all there will be.
+    pub dry_run: bool,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Errand {
+    /// Start a task.
+    Start(Box<Start>),
+    /// Wait for tasks that were started earlier.
+    Wait(Vec<Waited>),
+}
+
+/// A task to be started.
+#[derive(Debug)]
+pub struct Start {
+    /// Where.
+    pub repository: Repository,
+    /// What the prompt is made from.
+    pub prompt: PromptSource,
+    /// The user's own variables.
+    pub vars: Map<String, Value>,
+    /// The workflow's inputs, where the user hands them over.
+    pub inputs: Option<Map<String, Value>>,
+    /// The models to ask for, one after the other; `None` lets GitHub choose. Never empty.
+    pub models: Vec<Option<String>>,
+    /// The custom agent.
+    pub custom_agent: Option<String>,
+    /// Whether the agent opens a pull request.
+    pub create_pull_request: bool,
+    /// The branch to start from.
+    pub base_ref: Option<String>,
+    /// The pull request's branch to commit to.
+    pub head_ref: Option<String>,
+}
+
+/// Where a prompt's template is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PromptSource {
+    /// In the workflow itself.
+    Text(String),
+    /// In a file of the workspace.
+    File(String),
+}
+
+/// A task to wait for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waited {
+    /// Where it runs.
+    pub repository: Repository,
+    /// Which it is.
+    pub task_id: TaskId,
+}
+
+/// Something wrong with an input: its name, its value and the remedy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    name: String,
+    value: Option<String>,
+    why: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.value {
+            Some(value) => write!(
+                f,
+                "`{}` is `{}`: {}",
+                self.name,
+                harmless(&cut(value, LONGEST_VALUE)),
+                self.why
+            ),
+            None => write!(f, "`{}` {}", self.name, self.why),
+        }
+    }
+}
+
+impl Problem {
+    /// A problem with an input whose value is not shown.
+    pub fn new(name: &str, why: impl Into<String>) -> Self {
+        Self {
+            name: name.to_owned(),
+            value: None,
+            why: why.into(),
+        }
+    }
+}
+
+/// What reading the inputs brought.
+#[derive(Debug)]
+pub struct Read {
+    /// The inputs, or all that is wrong with them.
+    pub inputs: Result<Inputs, Vec<Problem>>,
+    /// Every token that was given, fit or not, so that all can be masked.
+    pub secrets: Vec<Token>,
+    /// What the user should know without the step failing.
+    pub warnings: Vec<String>,
+}
+
+impl Inputs {
+    /// Reads the inputs from the environment.
+    pub fn read(environment: &Environment) -> Read {
+        let mut reader = Reader::new(environment);
+        let inputs = reader.inputs(environment);
+        let Reader {
+            problems,
+            warnings,
+            secrets,
+            ..
+        } = reader;
+        let inputs = inputs.filter(|_| problems.is_empty()).ok_or(problems);
+        Read {
+            inputs,
+            secrets,
+            warnings,
+        }
+    }
+}
+
+/// Reads one input after the other, and keeps what is wrong until the end.
+struct Reader {
+    raw: Raw,
+    problems: Vec<Problem>,
+    warnings: Vec<String>,
+    secrets: Vec<Token>,
+}
+
+impl Reader {
+    fn new(environment: &Environment) -> Self {
+        let mut problems = Vec::new();
+        let mut warnings = Vec::new();
+        let mut given = BTreeMap::<String, &str>::new();
+        for name in environment
+            .unreadable()
+            .iter()
+            .filter_map(|name| name.strip_prefix("INPUT_"))
+        {
+            let why = "is not valid UTF-8; give it as text in that encoding";
+            problems.push(Problem::new(&name.to_lowercase().replace('_', "-"), why));
+        }
+        for (name, value) in environment
+            .beginning_with("INPUT_")
+            .filter(|(_, value)| !value.trim().is_empty())
+        {
+            // A composite action writes `INPUT_BASE_REF`, a Docker action gets `INPUT_BASE-REF`.
+            let field = name.to_ascii_lowercase().replace(['-', ' '], "_");
+            let written = field.replace('_', "-");
+            if !INPUTS.iter().any(|input| input.name == written) {
+                warnings.push(unknown(&written));
+            }
+            if given.insert(field, value).is_some_and(|other| other != value) {
+                let why = "is given twice with different values, once with a hyphen and once with an underscore; \
+                           keep one";
+                problems.push(Problem::new(&written, why));
+            }
+        }
+        let pairs = given.into_iter().map(|(name, value)| (name, value.to_owned()));
+        // Every field may be missing and is a string, so there is nothing that envy could refuse.
+        let raw = envy::from_iter::<_, Raw>(pairs).unwrap_or_else(|error| unreachable!("{error}"));
+        Self {
+            raw,
+            problems,
+            warnings,
+            secrets: Vec::new(),
+        }
+    }
+
+    fn inputs(&mut self, environment: &Environment) -> Option<Inputs> {
+        let command = self.command();
+        for input in INPUTS {
+            self.fits(input, command?);
+        }
+        let address = self.address(environment);
+        let dry_run = self.flag("dry-run");
+        let token = self.token("token");
+        let lookup_token = self.token("lookup-token");
+        if let Some(why) = token.as_ref().and_then(|token| token.kind().unfit_for_tasks()) {
+            self.problems.push(Problem::new("token", why));
+        } else if token.is_none() && !dry_run && self.raw.get("token").is_none() {
+            self.problems.push(Problem::new(
+                "token",
+                "is missing or empty. Give a secret with a fine-grained personal access token that has \"Agent \
+                 tasks: read and write\". Runs for pull requests from forks and for Dependabot get no secrets",
+            ));
+        }
+        let fail_on = self.fail_on();
+        let (stop_on_question, stop_on_idle) = self.stop_on();
+        let patience = if command? == Serves::Start {
+            PATIENCE_AFTER_START
+        } else {
+            PATIENCE_LATER
+        };
+        let timeout = self.duration("wait-timeout");
+        let interval = self.duration("poll-interval");
+        let loopback = address.as_ref().is_some_and(Address::is_loopback);
+        if interval < SHORTEST_INTERVAL && !interval.is_zero() && !loopback {
+            self.problem(
+                "poll-interval",
+                "is shorter than GitHub's limits allow; write `1s` or more",
+            );
+        }
+        let rules = Rules {
+            timeout,
+            interval,
+            stop_on_question,
+            stop_on_idle,
+            patience,
+        };
+        let require_pull_request = self.flag("require-pull-request");
+        let repository = self.repository(environment);
+        let (errand, wait) = match command? {
+            Serves::Wait => (self.tasks(repository.as_ref()).map(Errand::Wait), true),
+            _ => (
+                self.start(repository, require_pull_request)
+                    .map(|it| Errand::Start(Box::new(it))),
+                self.flag("wait"),
+            ),
+        };
+        if require_pull_request && !wait {
+            self.problem("require-pull-request", "only a wait can tell; set `wait: true` as well");
+        }
+        Some(Inputs {
+            address: address?,
+            token,
+            lookup_token,
+            errand: errand?,
+            wait: wait.then_some(rules),
+            fail_on,
+            require_pull_request,
+            dry_run,
+        })
+    }
+
+    /// What the user asked for; told by which inputs it goes with.
+    fn command(&mut self) -> Option<Serves> {
+        match self.raw.get("command").unwrap_or("start").trim() {
+            "start" => Some(Serves::Start),
+            "wait" => Some(Serves::Wait),
+            "report" | "doctor" => {
+                self.problem("command", "is not available yet; write `start` or `wait`");
+                None
+            }
+            _ => {
+                self.problem("command", "is no command; write `start` or `wait`");
+                None
+            }
+        }
+    }
+
+    /// Whether an input that is given does anything under this command. One that equals its default is always fine:
+    /// an action hands over all of its inputs.
+    fn fits(&mut self, input: &Input, command: Serves) {
+        if self.raw.get(input.name).is_none_or(|text| text.trim() == input.default) {
+            return;
+        }
+        let why = match input.serves {
+            Serves::Later => "is not available yet; leave it out",
+            Serves::Start if command != Serves::Start => "is for `command: start`; leave it out",
+            Serves::Wait if command != Serves::Wait => {
+                "is for `command: wait`; leave it out, or write `command: wait` to wait for that task"
+            }
+            _ => return,
+        };
+        self.problem(input.name, why);
+    }
+
+    fn start(&mut self, repository: Option<Repository>, require_pull_request: bool) -> Option<Start> {
+        let prompt = match (self.raw.get("prompt"), self.raw.get("prompt-file")) {
+            (Some(text), None) => Some(PromptSource::Text(text.to_owned())),
+            (None, Some(path)) => Some(PromptSource::File(path.trim().to_owned())),
+            (Some(_), Some(_)) => {
+                self.problems
+                    .push(Problem::new("prompt", "and `prompt-file` are both given; keep one"));
+                None
+            }
+            (None, None) => {
+                let why =
+                    "is missing. Write what the agent is to do, or let `prompt-file` name a file of the workspace";
+                self.problems.push(Problem::new("prompt", why));
+                None
+            }
+        };
+        let vars = self.parsed("vars", vars::parse).unwrap_or_default();
+        let inputs = self.parsed("inputs", vars::parse);
+        let base_ref = self.parsed("base-ref", branch);
+        let head_ref = self.parsed("head-ref", branch);
+        if head_ref.is_some() && base_ref.is_none() {
+            self.warnings.push(
+                "`head-ref` without `base-ref`: GitHub commits to an existing branch only where that has an open pull \
+                 request onto the base ref, and makes a new branch otherwise"
+                    .to_owned(),
+            );
+        }
+        let custom_agent = self.parsed("custom-agent", custom_agent);
+        let create_pull_request = self.flag("create-pull-request");
+        if require_pull_request && !create_pull_request && head_ref.is_none() {
+            self.problem(
+                "require-pull-request",
+                "nobody asks for one; set `create-pull-request: true` as well",
+            );
+        }
+        let models = self.models();
+        Some(Start {
+            repository: repository?,
+            prompt: prompt?,
+            vars,
+            inputs,
+            models,
+            custom_agent,
+            create_pull_request,
+            base_ref,
+            head_ref,
+        })
+    }
+
+    fn tasks(&mut self, repository: Option<&Repository>) -> Option<Vec<Waited>> {
+        let Some(text) = self.raw.get("task-id").map(|text| text.trim().to_owned()) else {
+            let why = "is missing. Give the `task-id` or the `results` output of the step that started the task";
+            self.problems.push(Problem::new("task-id", why));
+            return None;
+        };
+        let mut tasks = Vec::new();
+        if text.starts_with(['[', '{']) {
+            match results(&text) {
+                Ok((found, without)) => {
+                    tasks = found;
+                    if without > 0 {
+                        self.warnings.push(format!(
+                            "`task-id` has {without} results without a task; they are left out"
+                        ));
+                    }
+                }
+                Err(why) => self.problem("task-id", why),
+            }
+        } else {
+            for word in listed(&text) {
+                match (TaskId::parse(&word), repository) {
+                    (Ok(task_id), Some(repository)) => tasks.push(Waited {
+                        repository: repository.clone(),
+                        task_id,
+                    }),
+                    (Err(why), _) => self.problems.push(Problem {
+                        name: "task-id".to_owned(),
+                        value: Some(word),
+                        why: why.to_string(),
+                    }),
+                    (Ok(_), None) => {}
+                }
+            }
+        }
+        let mut once = Vec::new();
+        for task in tasks {
+            if !once.contains(&task) {
+                once.push(task);
+            }
+        }
+        if once.is_empty() && self.problems.is_empty() {
+            self.problem("task-id", "has no task to wait for");
+        }
+        if once.len() > MOST_WAITED {
+            let why = format!(
+                "has {} tasks, and one step waits for at most {MOST_WAITED}; split them",
+                once.len()
+            );
+            self.problem("task-id", why);
+        }
+        Some(once)
+    }
+
+    /// The repository; for a wait that is told by `results` none is needed.
+    fn repository(&mut self, environment: &Environment) -> Option<Repository> {
+        if self.raw.get("repository").is_some() {
+            return self.parsed("repository", |text| {
+                text.parse::<Repository>().map_err(|why| why.to_string())
+            });
+        }
+        let told = environment.get("GITHUB_REPOSITORY").map(str::parse);
+        match told {
+            Some(Ok(repository)) => Some(repository),
+            _ if self
+                .raw
+                .get("task-id")
+                .is_some_and(|text| text.trim().starts_with(['[', '{'])) =>
+            {
+                None
+            }
+            _ => {
+                let why = "is missing, and the environment has no `GITHUB_REPOSITORY`; write `owner/name`";
+                self.problems.push(Problem::new("repository", why));
+                None
+            }
+        }
+    }
+
+    fn address(&mut self, environment: &Environment) -> Option<Address> {
+        if self.raw.get("github-api-url").is_some() {
+            return self.parsed("github-api-url", |text| {
+                Address::parse(text, None).map_err(|why| why.to_string())
+            });
+        }
+        let rest = environment.get("GITHUB_API_URL").unwrap_or(GITHUB_COM);
+        match Address::parse(rest, environment.get("GITHUB_GRAPHQL_URL")) {
+            Ok(address) => Some(address),
+            Err(why) => {
+                let value = Some(rest.to_owned());
+                self.problems.push(Problem {
+                    name: "GITHUB_API_URL".to_owned(),
+                    value,
+                    why: why.to_string(),
+                });
+                None
+            }
+        }
+    }
+
+    fn models(&mut self) -> Vec<Option<String>> {
+        let mut models = Vec::new();
+        for word in self.raw.get("model").map(listed).unwrap_or_default() {
+            if word.chars().any(|c| c.is_whitespace() || c.is_control()) {
+                let why = "is no model's name; write names such as `gpt-5.4`, with commas between them";
+                self.problems.push(Problem {
+                    name: "model".to_owned(),
+                    value: Some(word),
+                    why: why.to_owned(),
+                });
+                continue;
+            }
+            // The field left out is what the documentation calls Auto.
+            let model = Some(word).filter(|word| !word.eq_ignore_ascii_case("auto"));
+            if !models.contains(&model) {
+                models.push(model);
+            }
+        }
+        if models.is_empty() { vec![None] } else { models }
+    }
+
+    fn fail_on(&mut self) -> Vec<Conclusion> {
+        let known = |word: &str| word.parse().ok().filter(|it| *it != Conclusion::Success);
+        self.choices(
+            "fail-on",
+            known,
+            "`failure`, `timed_out`, `cancelled`, `action_required`, `skipped`",
+        )
+    }
+
+    fn stop_on(&mut self) -> (bool, bool) {
+        let known = |word: &str| match word {
+            "waiting_for_user" => Some(true),
+            "idle" => Some(false),
+            _ => None,
+        };
+        let chosen = self.choices("stop-on", known, "`waiting_for_user`, `idle`");
+        (chosen.contains(&true), chosen.contains(&false))
+    }
+
+    /// A list of words from a set, or `never` for none of them.
+    fn choices<T>(&mut self, name: &str, known: impl Fn(&str) -> Option<T>, words: &str) -> Vec<T> {
+        let written = listed(self.text(name));
+        if written.len() == 1 && written.first().is_some_and(|word| word == "never") {
+            return Vec::new();
+        }
+        let mut chosen = Vec::new();
+        for word in written {
+            match known(&word) {
+                Some(choice) => chosen.push(choice),
+                None => {
+                    let why = format!("is none of {words}; write some of them, or `never` alone");
+                    self.problems.push(Problem {
+                        name: name.to_owned(),
+                        value: Some(word),
+                        why,
+                    });
+                }
+            }
+        }
+        chosen
+    }
+
+    /// A boolean as `@actions/core` reads it, <https://yaml.org/spec/1.2.2/#10212-boolean>.
+    fn flag(&mut self, name: &str) -> bool {
+        match self.text(name) {
+            "true" | "True" | "TRUE" => true,
+            "false" | "False" | "FALSE" => false,
+            _ => {
+                self.problem(name, "is no boolean; write `true` or `false`");
+                false
+            }
+        }
+    }
+
+    fn duration(&mut self, name: &str) -> Duration {
+        let text = self.text(name);
+        let read = SignedDuration::from_str(text)
+            .ok()
+            .and_then(|it| Duration::try_from(it).ok());
+        match read {
+            Some(duration) if !duration.is_zero() => duration,
+            _ => {
+                let bare = !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
+                let why = if bare {
+                    format!("has no unit; write for example `{text}s` or `{text}m`")
+                } else {
+                    "is no duration; write for example `30s`, `45m` or `1h30m`".to_owned()
+                };
+                self.problem(name, why);
+                Duration::ZERO
+            }
+        }
+    }
+
+    fn token(&mut self, name: &str) -> Option<Token> {
+        match Token::parse(self.raw.get(name)?.trim()) {
+            Ok(token) => {
+                self.secrets.push(token.clone());
+                Some(token)
+            }
+            Err(why) => {
+                self.problems.push(Problem::new(name, why.to_string()));
+                None
+            }
+        }
+    }
+
+    fn parsed<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        match parse(self.raw.get(name)?.trim()) {
+            Ok(value) => Some(value),
+            Err(why) => {
+                self.problem(name, why);
+                None
+            }
+        }
+    }
+
+    /// An input's text, or its default.
+    fn text(&self, name: &str) -> &str {
+        let default = INPUTS
+            .iter()
+            .find(|input| input.name == name)
+            .map_or("", |input| input.default);
+        self.raw.get(name).map_or(default, str::trim)
+    }
+
+    /// Notes that something is wrong with the value of an input.
+    fn problem(&mut self, name: &str, why: impl Into<String>) {
+        let value = self.raw.get(name).map(|value| value.trim().to_owned());
+        self.problems.push(Problem {
+            name: name.to_owned(),
+            value,
+            why: why.into(),
+        });
+    }
+}
+
+/// The items of a list, which newlines and commas part.
+fn listed(text: &str) -> Vec<String> {
+    text.split([',', '\n'])
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+fn unknown(name: &str) -> String {
+    let likeness = |input: &&Input| (strsim::jaro_winkler(name, input.name) * 1000.0) as u32;
+    let nearest = INPUTS
+        .iter()
+        .max_by_key(likeness)
+        .map(|input| input.name)
+        .unwrap_or_default();
+    format!(
+        "`{}` is no input and is ignored; the nearest name is `{nearest}`",
+        harmless(&cut(name, LONGEST_VALUE))
+    )
+}
+
+/// The tasks in the `results` of an earlier step, and how many results have none.
+fn results(text: &str) -> Result<(Vec<Waited>, usize), String> {
+    #[derive(Deserialize)]
+    struct Result_ {
+        repository: String,
+        #[serde(rename = "task-id", default)]
+        task_id: Option<String>,
+    }
+    let wrong = |why: String| format!("{why}; give the `results` output of an earlier step as it is");
+    let read: Vec<Result_> = serde_json::from_str(text).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    let mut tasks = Vec::new();
+    let mut without = 0;
+    for result in read {
+        let Some(id) = result.task_id.filter(|id| !id.is_empty()) else {
+            without += 1;
+            continue;
+        };
+        let repository = result
+            .repository
+            .parse()
+            .map_err(|why| wrong(format!("`{}` {why}", result.repository)))?;
+        tasks.push(Waited {
+            repository,
+            task_id: TaskId::parse(&id).map_err(|why| wrong(format!("`{id}` {why}")))?,
+        });
+    }
+    Ok((tasks, without))
+}
+
+/// A branch's name. `refs/heads/…` is what `github.ref` has, and means the same.
+fn branch(text: &str) -> Result<String, String> {
+    let name = text.strip_prefix("refs/heads/").unwrap_or(text);
+    if name.starts_with("refs/") {
+        return Err("is no branch; write a branch's name, for example `main`".to_owned());
+    }
+    // What git itself refuses, <https://git-scm.com/docs/git-check-ref-format>.
+    let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '~' | '^' | ':' | '?' | '*' | '[' | '\\');
+    let broken = name.is_empty()
+        || name.chars().any(odd)
+        || name.contains("..")
+        || name.contains("@{")
+        || name.contains("//")
+        || name.starts_with(['-', '/'])
+        || name.ends_with(['/', '.'])
+        || name.ends_with(".lock");
+    if broken {
+        Err("is not a name that git allows for a branch".to_owned())
+    } else {
+        Ok(name.to_owned())
+    }
+}
+
+fn custom_agent(text: &str) -> Result<String, String> {
+    let bare = text
+        .rsplit('/')
+        .next()
+        .unwrap_or(text)
+        .trim_end_matches(".md")
+        .trim_end_matches(".agent");
+    if bare != text || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Err(format!(
+            "is not the agent's name; write its file's name without folder and extension: `{}`",
+            bare.trim()
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Read {
+        let base = [("GITHUB_REPOSITORY", "octo/app")];
+        Inputs::read(
+            &base
+                .iter()
+                .chain(pairs)
+                .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
+                .collect(),
+        )
+    }
+
+    fn good(pairs: &[(&str, &str)]) -> Inputs {
+        let base = [("INPUT_TOKEN", "github_pat_x"), ("INPUT_PROMPT", "do it")];
+        read(&[&base, pairs].concat()).inputs.unwrap()
+    }
+
+    fn problems(pairs: &[(&str, &str)]) -> Vec<String> {
+        let base = [("INPUT_TOKEN", "github_pat_x"), ("INPUT_PROMPT", "do it")];
+        all_problems(&[&base, pairs].concat())
+    }
+
+    fn all_problems(pairs: &[(&str, &str)]) -> Vec<String> {
+        read(pairs)
+            .inputs
+            .unwrap_err()
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    fn start(inputs: &Inputs) -> &Start {
+        match &inputs.errand {
+            Errand::Start(start) => start,
+            Errand::Wait(_) => panic!("not a start"),
+        }
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_table() {
+        let inputs = good(&[]);
+        assert_eq!(inputs.address.to_string(), "https://api.github.com");
+        assert_eq!(
+            (inputs.wait.is_none(), inputs.dry_run, inputs.require_pull_request),
+            (true, false, false)
+        );
+        assert_eq!(inputs.fail_on.len(), 4);
+        assert_eq!(
+            (start(&inputs).models.clone(), start(&inputs).create_pull_request),
+            (vec![None], false)
+        );
+        let rules = good(&[("INPUT_WAIT", "true")]).wait.unwrap();
+        assert_eq!((rules.timeout.as_secs(), rules.interval.as_secs()), (75 * 60, 15));
+        assert!(rules.stop_on_question && rules.stop_on_idle);
+    }
+
+    #[test]
+    fn both_spellings_are_read_and_blank_is_absent() {
+        for name in ["INPUT_BASE_REF", "INPUT_BASE-REF", "INPUT_base-ref"] {
+            assert_eq!(
+                start(&good(&[(name, " release/1 ")])).base_ref.as_deref(),
+                Some("release/1"),
+                "{name}"
+            );
+        }
+        assert_eq!(start(&good(&[("INPUT_BASE_REF", " \n ")])).base_ref, None);
+        let twice = problems(&[("INPUT_BASE_REF", "a"), ("INPUT_BASE-REF", "b")]);
+        assert!(twice[0].contains("`base-ref` is given twice"), "{twice:?}");
+        assert_eq!(
+            start(&good(&[("INPUT_BASE_REF", "a"), ("INPUT_BASE-REF", "a")]))
+                .base_ref
+                .as_deref(),
+            Some("a")
+        );
+    }
+
+    #[test]
+    fn booleans_are_those_of_actions() {
+        for (text, truth) in [
+            ("true", true),
+            ("True", true),
+            ("TRUE", true),
+            ("false", false),
+            ("FALSE", false),
+        ] {
+            assert_eq!(good(&[("INPUT_DRY_RUN", text)]).dry_run, truth);
+        }
+        for text in ["yes", "1", "tRue"] {
+            let told = problems(&[("INPUT_DRY_RUN", text)]);
+            assert_eq!(
+                told,
+                [format!("`dry-run` is `{text}`: is no boolean; write `true` or `false`")]
+            );
+        }
+    }
+
+    #[test]
+    fn durations_have_units() {
+        let timeout = |text| {
+            good(&[("INPUT_WAIT", "true"), ("INPUT_WAIT_TIMEOUT", text)])
+                .wait
+                .unwrap()
+                .timeout
+        };
+        assert_eq!(timeout("1h30m").as_secs(), 5400);
+        assert_eq!(timeout("90s").as_secs(), 90);
+        let told = problems(&[("INPUT_WAIT_TIMEOUT", "15")]);
+        assert_eq!(
+            told,
+            ["`wait-timeout` is `15`: has no unit; write for example `15s` or `15m`"]
+        );
+        for text in ["soon", "-5s", "0s", "1w"] {
+            assert!(
+                problems(&[("INPUT_WAIT_TIMEOUT", text)])[0].contains("is no duration"),
+                "{text}"
+            );
+        }
+        assert!(problems(&[("INPUT_POLL_INTERVAL", "100ms")])[0].contains("write `1s` or more"));
+        let loopback = ("INPUT_GITHUB_API_URL", "http://127.0.0.1:9");
+        let inputs = good(&[("INPUT_WAIT", "true"), ("INPUT_POLL_INTERVAL", "100ms"), loopback]);
+        assert_eq!(inputs.wait.unwrap().interval.as_millis(), 100);
+    }
+
+    #[test]
+    fn lists_are_parted_by_commas_and_newlines() {
+        let models = start(&good(&[("INPUT_MODEL", " gpt-5.4,\nauto, gpt-5.4 ")]))
+            .models
+            .clone();
+        assert_eq!(models, [Some("gpt-5.4".to_owned()), None]);
+        assert_eq!(good(&[("INPUT_FAIL_ON", "never")]).fail_on, []);
+        assert_eq!(good(&[("INPUT_FAIL_ON", "failure\nskipped")]).fail_on.len(), 2);
+        assert!(problems(&[("INPUT_FAIL_ON", "never, failure")])[0].contains("`fail-on` is `never`"));
+        assert!(problems(&[("INPUT_STOP_ON", "completed")])[0].contains("`stop-on` is `completed`"));
+    }
+
+    #[test]
+    fn every_problem_is_told_at_once() {
+        let told = all_problems(&[
+            ("INPUT_TOKEN", "ghs_0123"),
+            ("INPUT_REPOSITORY", "octo"),
+            ("INPUT_WAIT", "maybe"),
+            ("INPUT_WAIT_TIMEOUT", "9"),
+            ("INPUT_BASE_REF", "a b"),
+            ("INPUT_CUSTOM_AGENT", ".github/agents/fixer.agent.md"),
+            ("INPUT_WAVES", "1, 5, *"),
+            ("INPUT_VARS", "- a"),
+            ("INPUT_GITHUB_API_URL", "http://github.example.com"),
+        ]);
+        for part in [
+            "`token` is an installation token",
+            "`repository` is `octo`: is not of the form `owner/name`",
+            "`wait` is `maybe`: is no boolean",
+            "`wait-timeout` is `9`",
+            "`base-ref` is `a b`",
+            "write its file's name without folder and extension: `fixer`",
+            "`waves` is `1, 5, *`: is not available yet",
+            "`vars` is `- a`: is not a mapping",
+            "`prompt` is missing",
+            "so the token would travel unencrypted",
+        ] {
+            assert!(told.iter().any(|line| line.contains(part)), "{part} in {told:#?}");
+        }
+        assert_eq!(told.len(), 10, "{told:#?}");
+    }
+
+    #[test]
+    fn no_problem_shows_a_token() {
+        let told = all_problems(&[
+            ("INPUT_TOKEN", "Bearer ghp_s3cr3t"),
+            ("INPUT_LOOKUP_TOKEN", "ghp_s3c r3t"),
+        ]);
+        assert!(told.iter().all(|line| !line.contains("s3c")), "{told:?}");
+        assert!(all_problems(&[("INPUT_PROMPT", "x")])[0].contains("forks"));
+        assert_eq!(
+            read(&[("INPUT_TOKEN", "ghs_x"), ("INPUT_LOOKUP_TOKEN", "ghs_y")])
+                .secrets
+                .len(),
+            2
+        );
+    }
+
+    #[test]
+    fn later_inputs_and_commands_are_refused_rather_than_ignored() {
+        for input in INPUTS.iter().filter(|input| input.serves == Serves::Later) {
+            let variable = format!("INPUT_{}", input.name.to_uppercase());
+            let told = problems(&[(&variable, "something")]);
+            assert_eq!(
+                told,
+                [format!(
+                    "`{}` is `something`: is not available yet; leave it out",
+                    input.name
+                )]
+            );
+        }
+        assert!(problems(&[("INPUT_COMMAND", "doctor")])[0].contains("not available yet"));
+        assert!(good(&[("INPUT_IF_ACTIVE", "start")]).wait.is_none());
+    }
+
+    #[test]
+    fn an_input_of_the_other_command_is_refused() {
+        assert!(problems(&[("INPUT_TASK_ID", "t-1")])[0].contains("is for `command: wait`"));
+        let told = problems(&[("INPUT_COMMAND", "wait"), ("INPUT_TASK_ID", "t-1")]);
+        assert_eq!(told, ["`prompt` is `do it`: is for `command: start`; leave it out"]);
+    }
+
+    #[test]
+    fn a_wait_takes_ids_or_results() {
+        let waited = |text: &str, repository: &str| {
+            let environment = [
+                ("INPUT_TOKEN", "ghp_x"),
+                ("INPUT_COMMAND", "wait"),
+                ("INPUT_TASK_ID", text),
+                ("GITHUB_REPOSITORY", repository),
+            ];
+            match Inputs::read(
+                &environment
+                    .map(|(n, v)| (n.to_owned(), v.to_owned()))
+                    .into_iter()
+                    .collect(),
+            )
+            .inputs
+            {
+                Ok(Inputs {
+                    errand: Errand::Wait(tasks),
+                    wait: Some(_),
+                    ..
+                }) => tasks
+                    .iter()
+                    .map(|task| format!("{} {}", task.repository, task.task_id))
+                    .collect(),
+                Ok(_) => panic!("not a wait"),
+                Err(problems) => problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            }
+        };
+        assert_eq!(waited("t-1, t-2\nt-1", "octo/app"), ["octo/app t-1", "octo/app t-2"]);
+        let results = r#"[{"repository":"octo/a","task-id":"t-1"},{"repository":"octo/b","task-id":null}]"#;
+        assert_eq!(waited(results, ""), ["octo/a t-1"]);
+        assert!(waited("t/1", "octo/app")[0].contains("is no task id"));
+        assert!(waited("[1]", "octo/app")[0].contains("cannot be read"));
+        assert!(waited("[]", "octo/app")[0].contains("no task to wait for"));
+        assert!(waited("t-1", "")[0].contains("`repository` is missing"));
+    }
+
+    #[test]
+    fn what_cannot_come_out_green_is_refused() {
+        assert!(
+            problems(&[
+                ("INPUT_REQUIRE_PULL_REQUEST", "true"),
+                ("INPUT_CREATE_PULL_REQUEST", "true")
+            ])[0]
+                .contains("`wait: true`")
+        );
+        assert!(
+            problems(&[("INPUT_REQUIRE_PULL_REQUEST", "true"), ("INPUT_WAIT", "true")])[0]
+                .contains("`create-pull-request: true`")
+        );
+        let both = [("INPUT_PROMPT_FILE", "p.md")];
+        assert_eq!(problems(&both), ["`prompt` and `prompt-file` are both given; keep one"]);
+    }
+
+    #[test]
+    fn a_dry_run_needs_no_token() {
+        let read = read(&[("INPUT_PROMPT", "x"), ("INPUT_DRY_RUN", "true")]);
+        assert!(read.inputs.unwrap().token.is_none());
+    }
+
+    #[test]
+    fn an_unknown_input_is_warned_of_with_the_nearest_name() {
+        let read = read(&[
+            ("INPUT_TOKEN", "ghp_x"),
+            ("INPUT_PROMPT", "x"),
+            ("INPUT_BASEREF", "main"),
+        ]);
+        assert_eq!(
+            read.warnings,
+            ["`baseref` is no input and is ignored; the nearest name is `base-ref`"]
+        );
+    }
+
+    #[test]
+    fn branches_are_names_that_git_allows() {
+        assert_eq!(branch("refs/heads/main").as_deref(), Ok("main"));
+        for text in [
+            "refs/pull/3/merge",
+            "refs/tags/v1",
+            "a..b",
+            "-x",
+            "a b",
+            "x.lock",
+            "a~1",
+        ] {
+            assert!(branch(text).is_err(), "{text}");
+        }
+    }
+}

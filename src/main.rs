@@ -1,0 +1,63 @@
+//! The process: environment in, exit code out.
+
+use std::process::ExitCode;
+
+use agent_task::context::Environment;
+use agent_task::github::GitHub;
+use agent_task::outcome::Exit;
+use agent_task::runner::Runner;
+
+const HELP: &str = "\
+agent-task starts a GitHub Copilot cloud agent task, waits for it if asked, and hands on its pull request's number.
+
+It takes no arguments: inputs come from the environment as INPUT_<NAME>, for example
+
+  INPUT_TOKEN=github_pat_… INPUT_REPOSITORY=owner/name INPUT_PROMPT='Fix the flaky test' INPUT_WAIT=true agent-task
+
+INPUT_DRY_RUN=true shows what would be sent and sends nothing.";
+
+fn main() -> ExitCode {
+    let argument = std::env::args().nth(1);
+    match argument.as_deref() {
+        None => {}
+        Some("--version" | "-V") => {
+            return answer(concat!("agent-task ", env!("CARGO_PKG_VERSION")));
+        }
+        Some("--help" | "-h") => return answer(HELP),
+        Some(_) => {
+            #[expect(clippy::print_stderr, reason = "there is no runner to speak through yet")]
+            {
+                eprintln!("agent-task takes no arguments; see `agent-task --help`");
+            }
+            return ExitCode::from(Exit::BadInput.code());
+        }
+    }
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that reads the environment"
+    )]
+    let environment = std::env::vars_os().collect::<Environment>();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            #[expect(clippy::print_stderr, reason = "there is no runner to speak through yet")]
+            {
+                eprintln!("agent-task cannot wait for anything on this machine: {error}");
+            }
+            return ExitCode::from(Exit::Unreachable.code());
+        }
+    };
+    let exit = runtime.block_on(async {
+        let runner = Runner::new(&environment);
+        agent_task::run(&environment, &runner, GitHub::connect).await
+    });
+    ExitCode::from(exit.code())
+}
+
+fn answer(text: &str) -> ExitCode {
+    #[expect(clippy::print_stdout, reason = "there is no runner to speak through yet")]
+    {
+        println!("{text}");
+    }
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,762 @@
+//! How one order goes and how it ended: what happens to it, what is known of it, its conclusion, and the exit code
+//! that follows.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::command::Annotation;
+use crate::command::Level;
+use crate::github::Error;
+use crate::pull::Pull;
+use crate::repository::Repository;
+use crate::task::NewTask;
+use crate::task::State;
+use crate::task::Task;
+use crate::task::TaskId;
+use crate::watch::Ending;
+
+/// How an order ended, in the words of GitHub's Checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Conclusion {
+    /// The task completed, with a pull request where one was required.
+    Success,
+    /// Nothing was started, for a reason that is no fault.
+    Skipped,
+    /// Somebody stopped the task.
+    Cancelled,
+    /// The agent asks for a person.
+    ActionRequired,
+    /// The task's time or ours was up.
+    TimedOut,
+    /// The task failed.
+    Failure,
+}
+
+impl Conclusion {
+    /// All of them, mildest first.
+    pub const ALL: [Self; 6] = [
+        Self::Success,
+        Self::Skipped,
+        Self::Cancelled,
+        Self::ActionRequired,
+        Self::TimedOut,
+        Self::Failure,
+    ];
+
+    /// The word that goes into outputs and comes in by `fail-on`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Skipped => "skipped",
+            Self::Cancelled => "cancelled",
+            Self::ActionRequired => "action_required",
+            Self::TimedOut => "timed_out",
+            Self::Failure => "failure",
+        }
+    }
+}
+
+impl fmt::Display for Conclusion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Conclusion {
+    type Err = ();
+
+    fn from_str(word: &str) -> Result<Self, ()> {
+        Self::ALL
+            .into_iter()
+            .find(|conclusion| conclusion.as_str() == word)
+            .ok_or(())
+    }
+}
+
+/// What the process ends with. The numbers are a promise to the users.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Nothing to complain of.
+    Fine,
+    /// A conclusion in `fail-on`.
+    Concluded,
+    /// Bad input; nothing was sent.
+    BadInput,
+    /// GitHub said no.
+    RefusedByGitHub,
+    /// GitHub could not be reached.
+    Unreachable,
+    /// A start was sent, and nobody can say whether it took.
+    Unconfirmed,
+    /// Interrupted by a signal of this number.
+    Signalled(Signal),
+}
+
+/// A signal that asks the process to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGINT: a cancelled workflow, or Ctrl-C.
+    Interrupt,
+    /// SIGTERM: a workflow that was cancelled seconds ago, or a machine that shuts down.
+    Terminate,
+}
+
+impl Exit {
+    /// The process's exit code.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Fine => 0,
+            Self::Concluded => 1,
+            Self::BadInput => 2,
+            Self::RefusedByGitHub => 4,
+            Self::Unreachable => 5,
+            Self::Unconfirmed => 6,
+            // 128 plus the signal's number, as shells have it.
+            Self::Signalled(Signal::Interrupt) => 130,
+            Self::Signalled(Signal::Terminate) => 143,
+        }
+    }
+
+    /// The exit of several orders together: what leaves most open comes first.
+    pub fn of(outcomes: &[Outcome], fail_on: &[Conclusion]) -> Self {
+        let any = |trouble: Trouble| outcomes.iter().any(|outcome| outcome.trouble == Some(trouble));
+        let concluded = |outcome: &Outcome| outcome.conclusion.is_some_and(|it| fail_on.contains(&it));
+        if any(Trouble::Unconfirmed) {
+            Self::Unconfirmed
+        } else if any(Trouble::RefusedByGitHub) {
+            Self::RefusedByGitHub
+        } else if any(Trouble::Unreachable) {
+            Self::Unreachable
+        } else if outcomes.iter().any(concluded) {
+            Self::Concluded
+        } else {
+            Self::Fine
+        }
+    }
+}
+
+/// What kept an order from being carried out or watched to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// GitHub said no.
+    RefusedByGitHub,
+    /// GitHub could not be reached.
+    Unreachable,
+    /// A start was sent, and nobody can say whether it took.
+    Unconfirmed,
+}
+
+/// Why there is no pull request number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoPull {
+    /// `create-pull-request` is false.
+    NotAskedFor,
+    /// The task made none.
+    NotMade,
+    /// There is one, and we could not read which.
+    Hidden(String),
+    /// Several would fit.
+    Undecided(usize),
+}
+
+impl fmt::Display for NoPull {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAskedFor => write!(f, "no pull request: none was asked for (`create-pull-request: false`)"),
+            Self::NotMade => write!(f, "no pull request: the task has made none"),
+            Self::Hidden(why) => write!(f, "the pull request's number is not known: {why}"),
+            Self::Undecided(count) => {
+                write!(
+                    f,
+                    "the pull request's number is not known: {count} come from the task's branch, and the API does not say which is the task's"
+                )
+            }
+        }
+    }
+}
+
+/// Something that happens to an order. Each becomes a line in the log and changes what is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// GitHub refused a model, and the next on the list is tried.
+    ModelRefused {
+        /// What was asked for; `None` is GitHub's choice.
+        model: Option<String>,
+        /// GitHub's words.
+        said: String,
+        /// What is tried now.
+        next: Option<String>,
+    },
+    /// GitHub wants us to stay away for a while.
+    Limited {
+        /// What GitHub said.
+        why: String,
+        /// How long we stay away.
+        wait: Duration,
+    },
+    /// The start did not leave this machine and is tried again.
+    NotSent {
+        /// What the network said.
+        why: String,
+        /// After how long.
+        wait: Duration,
+    },
+    /// The task exists now.
+    Started(Box<Task>),
+    /// The task as it was seen.
+    Saw(Box<Task>),
+    /// A look brought no answer.
+    LookFailed(String),
+    /// Looks bring answers again.
+    LookRecovered,
+    /// Nothing new for a while; the wait goes on.
+    StillWaiting,
+    /// The pull request.
+    PullFound(Pull),
+    /// No pull request.
+    NoPull(NoPull),
+    /// The wait is over.
+    Ended(Ending),
+    /// The order cannot be carried out or watched any further.
+    Failed(Error),
+    /// A start was sent, and what became of it is open.
+    Unconfirmed(String),
+    /// The process was told to end. `in_flight` says that a start was on its way.
+    Interrupted {
+        /// Whether a start had been sent that was not answered yet.
+        in_flight: bool,
+    },
+}
+
+/// A line for the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// What it says.
+    pub text: String,
+    /// Set where it should also stand on the run's page.
+    pub level: Option<Level>,
+}
+
+impl Line {
+    fn plain(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            level: None,
+        }
+    }
+
+    fn warning(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            level: Some(Level::Warning),
+        }
+    }
+}
+
+/// What is known of one order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// Where the task runs.
+    pub repository: Repository,
+    /// What was asked, where this step starts the task.
+    pub asked: Option<NewTask>,
+    /// Whether `completed` without a pull request counts as a failure.
+    pub pull_required: bool,
+    /// SHA-256 of the prompt as it was sent, in hexadecimal.
+    pub prompt_sha256: Option<String>,
+    /// The task's id.
+    pub task_id: Option<TaskId>,
+    /// The task, as it was seen last.
+    pub task: Option<Task>,
+    /// Whether this step started it.
+    pub created: Option<bool>,
+    /// Its pull request.
+    pub pull: Option<Pull>,
+    /// Why there is no number.
+    pub no_pull: Option<NoPull>,
+    /// How it ended, once somebody has waited for it.
+    pub conclusion: Option<Conclusion>,
+    /// How the wait for it ended.
+    pub ending: Option<Ending>,
+    /// What kept it from going its way.
+    pub trouble: Option<Trouble>,
+    /// The reason for the trouble, or the task's own error.
+    pub error_message: Option<String>,
+}
+
+impl Outcome {
+    /// An order of which nothing has happened yet.
+    pub fn new(repository: Repository) -> Self {
+        Self {
+            repository,
+            asked: None,
+            pull_required: false,
+            prompt_sha256: None,
+            task_id: None,
+            task: None,
+            created: None,
+            pull: None,
+            no_pull: None,
+            conclusion: None,
+            ending: None,
+            trouble: None,
+            error_message: None,
+        }
+    }
+
+    /// The state as it was seen last.
+    pub fn state(&self) -> Option<&State> {
+        self.task.as_ref().map(|task| &task.state)
+    }
+
+    /// The task's page, or nothing.
+    pub fn link(&self) -> &str {
+        self.task.as_ref().map(Task::link).unwrap_or_default()
+    }
+
+    /// How a person finds the task: its page, or its id while GitHub has not told the page.
+    pub fn whereabouts(&self) -> String {
+        match (self.link(), &self.task_id) {
+            ("", Some(id)) => format!("task {id} in {}", self.repository),
+            ("", None) => self.repository.to_string(),
+            (link, _) => link.to_owned(),
+        }
+    }
+
+    /// Takes in what happened, and says what the log tells of it.
+    pub fn hear(&mut self, event: Event) -> Vec<Line> {
+        match event {
+            Event::ModelRefused { model, said, next } => {
+                let name = |model: &Option<String>| model.clone().unwrap_or_else(|| "auto".to_owned());
+                let text = format!(
+                    "GitHub refuses model `{}` ({said}); trying `{}`",
+                    name(&model),
+                    name(&next)
+                );
+                if let Some(asked) = &mut self.asked {
+                    asked.model = next;
+                }
+                vec![Line::warning(text)]
+            }
+            Event::Limited { why, wait } => {
+                vec![Line::plain(format!(
+                    "GitHub limits the rate ({why}); going on in {}",
+                    spelled(wait)
+                ))]
+            }
+            Event::NotSent { why, wait } => {
+                vec![Line::plain(format!(
+                    "nothing was sent: {why}; trying again in {}",
+                    spelled(wait)
+                ))]
+            }
+            Event::Started(task) => {
+                self.created = Some(true);
+                let started = Line::plain(format!("started task {}", task.id));
+                let mut lines = vec![started];
+                lines.extend(self.see(*task));
+                lines
+            }
+            Event::Saw(task) => self.see(*task),
+            Event::LookFailed(why) => vec![Line::plain(format!("could not look at the task: {why}; looking again"))],
+            Event::LookRecovered => vec![Line::plain("GitHub answers again")],
+            Event::StillWaiting => {
+                let state = self.state().map_or("not seen yet", State::as_str);
+                vec![Line::plain(format!("still waiting, state {state}"))]
+            }
+            Event::PullFound(pull) => {
+                let line = Line::plain(format!("pull request #{}: {}", pull.number, pull.url));
+                let known = self.pull.as_ref().is_some_and(|known| known.number == pull.number);
+                self.no_pull = None;
+                self.pull = Some(pull);
+                if known { Vec::new() } else { vec![line] }
+            }
+            Event::NoPull(why) => {
+                let line = Line {
+                    text: why.to_string(),
+                    level: None,
+                };
+                self.no_pull = Some(why);
+                vec![line]
+            }
+            Event::Ended(ending) => {
+                self.conclusion = self.conclude(&ending);
+                if ending == Ending::LostSight {
+                    self.trouble = Some(Trouble::Unreachable);
+                }
+                self.ending = Some(ending);
+                self.conclusion
+                    .map(|it| Line::plain(format!("concluded: {it}")))
+                    .into_iter()
+                    .collect()
+            }
+            Event::Failed(error) => {
+                self.trouble = Some(match error {
+                    Error::Unreachable { .. } | Error::Unanswered { .. } | Error::Malformed { .. } => {
+                        Trouble::Unreachable
+                    }
+                    // A limit that outlasts our patience keeps GitHub from being reached, and refuses nothing.
+                    Error::RateLimited(_) => Trouble::Unreachable,
+                    _ => Trouble::RefusedByGitHub,
+                });
+                self.error_message = Some(error.to_string());
+                Vec::new()
+            }
+            Event::Unconfirmed(why) => {
+                self.trouble = Some(Trouble::Unconfirmed);
+                self.error_message = Some(why);
+                Vec::new()
+            }
+            Event::Interrupted { in_flight } => {
+                self.error_message = Some(self.interruption(in_flight));
+                Vec::new()
+            }
+        }
+    }
+
+    fn see(&mut self, task: Task) -> Vec<Line> {
+        let mut lines = Vec::new();
+        if self.state() != Some(&task.state) {
+            lines.push(match self.state() {
+                None => Line::plain(format!("state {}", task.state)),
+                Some(before) => Line::plain(format!("state {before} → {}", task.state)),
+            });
+            if let State::Unknown(word) = &task.state {
+                lines.push(Line::warning(format!(
+                    "GitHub names a state that this version does not know: `{word}`. It counts as running"
+                )));
+            }
+        }
+        if self.link().is_empty() && !task.link().is_empty() {
+            lines.push(Line::plain(format!("see {}", task.link())));
+        }
+        if let Some(asked) = &self.asked {
+            let told = self
+                .task
+                .as_ref()
+                .map(|task| task.departures(asked))
+                .unwrap_or_default();
+            let new = task
+                .departures(asked)
+                .into_iter()
+                .filter(|departure| !told.contains(departure));
+            lines.extend(new.map(Line::warning));
+        }
+        self.error_message = task.error_message().map(str::to_owned);
+        self.task_id = Some(task.id.clone());
+        self.task = Some(task);
+        lines
+    }
+
+    fn conclude(&self, ending: &Ending) -> Option<Conclusion> {
+        match ending {
+            Ending::Settled => match self.state()? {
+                State::Completed if self.pull_required && self.pull.is_none() => Some(Conclusion::Failure),
+                State::Completed => Some(Conclusion::Success),
+                State::TimedOut => Some(Conclusion::TimedOut),
+                State::Cancelled => Some(Conclusion::Cancelled),
+                _ => Some(Conclusion::Failure),
+            },
+            Ending::NeedsPerson => Some(Conclusion::ActionRequired),
+            Ending::DeadlinePassed | Ending::LimitedPastDeadline(_) | Ending::LostSight => Some(Conclusion::TimedOut),
+            Ending::Refused => None,
+        }
+    }
+
+    fn interruption(&self, in_flight: bool) -> String {
+        if in_flight {
+            return format!(
+                "interrupted while GitHub had not answered the start yet, so a task may exist: look at the newest \
+                 tasks of {} before starting another",
+                self.repository
+            );
+        }
+        match &self.task_id {
+            None => "interrupted before anything was sent".to_owned(),
+            Some(id) => format!(
+                "interrupted; the task itself goes on, for the API cannot stop it. Stop it at {}, or wait for it later \
+                 with `command: wait` and `task-id: {id}`",
+                self.whereabouts()
+            ),
+        }
+    }
+
+    /// What stands on the run's page about this order: what happened, what it means and what to do.
+    pub fn annotation(&self, fail_on: &[Conclusion]) -> Option<Annotation> {
+        let place = self.whereabouts();
+        let why = self.error_message.clone().unwrap_or_default();
+        let (title, message) = match (self.trouble, self.conclusion) {
+            (Some(Trouble::Unconfirmed), _) => ("Start not confirmed", why),
+            (Some(Trouble::RefusedByGitHub), _) if self.task_id.is_some() => (
+                "Lost sight of the task",
+                format!("{why}. The task itself goes on: {place}"),
+            ),
+            (Some(Trouble::RefusedByGitHub), _) => ("GitHub refused", format!("{}: {why}", self.repository)),
+            (Some(Trouble::Unreachable), _) if self.task_id.is_some() => (
+                "Lost sight of the task",
+                format!("{why}. The task itself goes on: {place}"),
+            ),
+            (Some(Trouble::Unreachable), _) => ("GitHub not reached", format!("{}: {why}", self.repository)),
+            (None, None | Some(Conclusion::Success | Conclusion::Skipped)) => return None,
+            (None, Some(Conclusion::Failure)) if self.state() == Some(&State::Completed) => {
+                let no_pull = self
+                    .no_pull
+                    .as_ref()
+                    .map_or_else(String::new, |why| format!(" ({why})"));
+                (
+                    "No pull request",
+                    format!("The task completed, but `require-pull-request` found none{no_pull}: {place}"),
+                )
+            }
+            (None, Some(Conclusion::Failure)) if why.is_empty() => (
+                "Task failed",
+                format!("The task failed and gives no reason. Read its log: {place}"),
+            ),
+            (None, Some(Conclusion::Failure)) => {
+                ("Task failed", format!("The task failed: {why}. Read its log: {place}"))
+            }
+            (None, Some(Conclusion::Cancelled)) => ("Task cancelled", format!("Somebody cancelled the task: {place}")),
+            (None, Some(Conclusion::ActionRequired)) => (
+                "Task needs a person",
+                format!(
+                    "The task is {}, and the API cannot answer an agent. Answer it at {place}, then wait for it \
+                     again with `command: wait`",
+                    self.state().map_or("waiting", State::as_str)
+                ),
+            ),
+            (None, Some(Conclusion::TimedOut)) => ("Task timed out", self.lateness(&place)),
+        };
+        let mild = self.trouble.is_none() && !self.conclusion.is_some_and(|it| fail_on.contains(&it));
+        let level = if mild { Level::Warning } else { Level::Error };
+        Some(Annotation {
+            level,
+            title: title.to_owned(),
+            message,
+        })
+    }
+
+    /// What stands on the run's page about an order that was not at its end when the process was told to end.
+    pub fn interruption_annotation(&self) -> Option<Annotation> {
+        let message = self.error_message.clone().filter(|_| self.conclusion.is_none())?;
+        Some(Annotation {
+            level: Level::Error,
+            title: "Interrupted".to_owned(),
+            message,
+        })
+    }
+
+    fn lateness(&self, place: &str) -> String {
+        let goes_on = format!(
+            "It goes on, for the API cannot stop it: {place}. Raise `wait-timeout`, or wait for it later with \
+             `command: wait` and `task-id: {}`",
+            self.task_id.as_ref().map(TaskId::as_str).unwrap_or_default()
+        );
+        match &self.ending {
+            Some(Ending::LimitedPastDeadline(limit)) => {
+                format!("The wait ended, because {limit}, which is longer than `wait-timeout` leaves. {goes_on}")
+            }
+            Some(Ending::DeadlinePassed) => format!(
+                "The task was still {} when `wait-timeout` passed. {goes_on}",
+                self.state().map_or("running", State::as_str)
+            ),
+            _ => format!("GitHub's own limit of time ended the task: {place}. Give it less to do at once"),
+        }
+    }
+}
+
+/// A duration for people: `1h 5m 3s`.
+pub fn spelled(duration: Duration) -> String {
+    let mut seconds = duration.as_secs();
+    if seconds == 0 && !duration.is_zero() {
+        return format!("{}ms", duration.as_millis().max(1));
+    }
+    let hours = seconds / 3600;
+    seconds %= 3600;
+    let (minutes, seconds) = (seconds / 60, seconds % 60);
+    match (hours, minutes, seconds) {
+        (0, 0, seconds) => format!("{seconds}s"),
+        (0, minutes, 0) => format!("{minutes}m"),
+        (0, minutes, seconds) => format!("{minutes}m {seconds}s"),
+        (hours, 0, 0) => format!("{hours}h"),
+        (hours, minutes, 0) => format!("{hours}h {minutes}m"),
+        (hours, minutes, seconds) => format!("{hours}h {minutes}m {seconds}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn task(state: &str) -> Box<Task> {
+        let told = json!({"id": "t-1", "state": state, "html_url": "https://github.com/octo/app/tasks/t-1"});
+        Box::new(serde_json::from_value(told).unwrap())
+    }
+
+    fn outcome() -> Outcome {
+        Outcome::new("octo/app".parse().unwrap())
+    }
+
+    fn pull() -> Pull {
+        Pull {
+            number: 7,
+            url: "https://github.com/octo/app/pull/7".to_owned(),
+            database_id: None,
+            node_id: None,
+            head_ref: "copilot/a".to_owned(),
+            base_ref: "main".to_owned(),
+            open: true,
+        }
+    }
+
+    fn ended(state: &str, ending: Ending) -> Outcome {
+        let mut outcome = outcome();
+        outcome.hear(Event::Started(task("queued")));
+        outcome.hear(Event::Saw(task(state)));
+        outcome.hear(Event::Ended(ending));
+        outcome
+    }
+
+    #[test]
+    fn each_ending_has_its_conclusion() {
+        for (state, ending, conclusion) in [
+            ("completed", Ending::Settled, Some(Conclusion::Success)),
+            ("failed", Ending::Settled, Some(Conclusion::Failure)),
+            ("timed_out", Ending::Settled, Some(Conclusion::TimedOut)),
+            ("cancelled", Ending::Settled, Some(Conclusion::Cancelled)),
+            ("idle", Ending::NeedsPerson, Some(Conclusion::ActionRequired)),
+            (
+                "waiting_for_user",
+                Ending::NeedsPerson,
+                Some(Conclusion::ActionRequired),
+            ),
+            ("in_progress", Ending::DeadlinePassed, Some(Conclusion::TimedOut)),
+            ("in_progress", Ending::LostSight, Some(Conclusion::TimedOut)),
+            ("in_progress", Ending::Refused, None),
+        ] {
+            assert_eq!(
+                ended(state, ending.clone()).conclusion,
+                conclusion,
+                "{state} {ending:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn completed_without_a_required_pull_request_is_a_failure() {
+        let mut bare = Outcome {
+            pull_required: true,
+            ..outcome()
+        };
+        bare.hear(Event::Saw(task("completed")));
+        bare.hear(Event::NoPull(NoPull::NotMade));
+        bare.hear(Event::Ended(Ending::Settled));
+        assert_eq!(bare.conclusion, Some(Conclusion::Failure));
+        let message = bare.annotation(&[Conclusion::Failure]).unwrap().message;
+        assert!(message.contains("`require-pull-request` found none (no pull request: the task has made none)"));
+
+        let mut full = Outcome {
+            pull_required: true,
+            ..outcome()
+        };
+        full.hear(Event::Saw(task("completed")));
+        full.hear(Event::PullFound(pull()));
+        full.hear(Event::Ended(Ending::Settled));
+        assert_eq!(
+            (full.conclusion, full.annotation(&[])),
+            (Some(Conclusion::Success), None)
+        );
+    }
+
+    #[test]
+    fn the_log_tells_changes_and_not_looks() {
+        let mut outcome = outcome();
+        let texts = |lines: Vec<Line>| lines.into_iter().map(|line| line.text).collect::<Vec<_>>();
+        assert_eq!(
+            texts(outcome.hear(Event::Started(task("queued")))),
+            [
+                "started task t-1",
+                "state queued",
+                "see https://github.com/octo/app/tasks/t-1"
+            ]
+        );
+        assert!(outcome.hear(Event::Saw(task("queued"))).is_empty());
+        assert_eq!(
+            texts(outcome.hear(Event::Saw(task("in_progress")))),
+            ["state queued → in_progress"]
+        );
+        let unknown = outcome.hear(Event::Saw(task("dreaming")));
+        assert_eq!(unknown.last().unwrap().level, Some(Level::Warning));
+        assert!(unknown.last().unwrap().text.contains("`dreaming`"));
+        assert_eq!(outcome.hear(Event::PullFound(pull())).len(), 1);
+        assert!(outcome.hear(Event::PullFound(pull())).is_empty());
+    }
+
+    #[test]
+    fn the_exit_code_follows_fail_on_and_trouble_comes_first() {
+        let waiting = ended("in_progress", Ending::DeadlinePassed);
+        assert_eq!(
+            Exit::of(std::slice::from_ref(&waiting), &[Conclusion::TimedOut]).code(),
+            1
+        );
+        assert_eq!(Exit::of(std::slice::from_ref(&waiting), &[]).code(), 0);
+        let lost = ended("in_progress", Ending::LostSight);
+        assert_eq!(Exit::of(std::slice::from_ref(&lost), &[]).code(), 5);
+        let mut open = outcome();
+        open.hear(Event::Unconfirmed("x".to_owned()));
+        let mut refused = outcome();
+        refused.hear(Event::Failed(Error::BadToken {
+            said: "Bad credentials".to_owned(),
+        }));
+        assert_eq!(
+            Exit::of(&[refused.clone(), waiting.clone()], &[Conclusion::TimedOut]).code(),
+            4
+        );
+        assert_eq!(Exit::of(&[refused, open, lost], &[]).code(), 6);
+        assert_eq!(Exit::Signalled(Signal::Interrupt).code(), 130);
+        assert_eq!(Exit::Signalled(Signal::Terminate).code(), 143);
+    }
+
+    #[test]
+    fn annotations_say_what_to_do_and_are_as_grave_as_the_exit() {
+        let late = ended("in_progress", Ending::DeadlinePassed);
+        let grave = late.annotation(&[Conclusion::TimedOut]).unwrap();
+        assert_eq!(grave.level, Level::Error);
+        assert!(
+            grave.message.contains("task-id: t-1") && grave.message.contains("https://github.com/octo/app/tasks/t-1")
+        );
+        assert_eq!(late.annotation(&[]).unwrap().level, Level::Warning);
+        let own = ended("timed_out", Ending::Settled).annotation(&[]).unwrap();
+        assert!(own.message.contains("GitHub's own limit"), "{}", own.message);
+    }
+
+    #[test]
+    fn an_interruption_says_what_goes_on() {
+        let mut running = ended("in_progress", Ending::DeadlinePassed);
+        running.hear(Event::Interrupted { in_flight: false });
+        assert!(running.error_message.unwrap().contains("the task itself goes on"));
+        let mut sent = outcome();
+        sent.hear(Event::Interrupted { in_flight: true });
+        assert!(sent.error_message.unwrap().contains("a task may exist"));
+        let mut quiet = outcome();
+        quiet.hear(Event::Interrupted { in_flight: false });
+        assert_eq!(quiet.error_message.unwrap(), "interrupted before anything was sent");
+    }
+
+    #[test]
+    fn durations_are_spelled_for_people() {
+        for (seconds, text) in [
+            (0, "0s"),
+            (59, "59s"),
+            (60, "1m"),
+            (61, "1m 1s"),
+            (3600, "1h"),
+            (5403, "1h 30m 3s"),
+        ] {
+            assert_eq!(spelled(Duration::from_secs(seconds)), text);
+        }
+        assert_eq!(spelled(Duration::from_millis(20)), "20ms");
+    }
+}

@@ -1,0 +1,338 @@
+//! The step summary: what was asked, of whom, with which prompt, and how it ended, as Markdown.
+
+use std::time::Duration;
+
+use crate::command::cut;
+use crate::command::harmless;
+use crate::command::harmless_lines;
+use crate::context::Context;
+use crate::outcome::Conclusion;
+use crate::outcome::NoPull;
+use crate::outcome::Outcome;
+use crate::outcome::spelled;
+use crate::plan::Deed;
+use crate::plan::Plan;
+use crate::pull::Pull;
+use crate::task::State;
+use crate::task::Task;
+
+/// GitHub drops a summary of more than 1 MiB altogether,
+/// <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#step-isolation-and-limits>;
+/// the rest is left for what other commands of the same step write.
+const MOST_BYTES: usize = 1_000_000;
+/// How many tasks the table lists; the results have them all.
+const MOST_ROWS: usize = 200;
+/// How much of an error stands in a cell, in characters.
+const LONGEST_CELL: usize = 500;
+
+/// Makes the summary. `elapsed` is how long the step has run; `ended` tells a summary that is final from one that a
+/// later one replaces.
+pub fn summary(plan: &Plan, outcomes: &[Outcome], context: &Context, elapsed: Duration, ended: bool) -> String {
+    let head = match outcomes {
+        [outcome] => single(plan, outcome, elapsed, ended),
+        many => table(many, elapsed),
+    };
+    let mut text = format!("{head}\n{}", origin(context));
+    let prompt = prompt(plan);
+    if text.len() + prompt.len() <= MOST_BYTES {
+        text.push_str(&prompt);
+    }
+    text
+}
+
+/// The summary of a step that ended before there was a plan, or of one that only shows it.
+pub fn note(title: &str, lines: &[String]) -> String {
+    let mut text = format!("### {}\n\n", escaped(title));
+    for line in lines {
+        text.push_str(&fenced(line));
+    }
+    cut(&text, MOST_BYTES / 4)
+}
+
+fn single(plan: &Plan, outcome: &Outcome, elapsed: Duration, ended: bool) -> String {
+    let mut rows = Vec::new();
+    let mut row = |name: &str, value: String| rows.push(format!("| {name} | {value} |\n"));
+    let task = outcome.task.as_ref();
+    if let Some(id) = &outcome.task_id {
+        row("Task", linked(id.as_str(), outcome.link()));
+    }
+    row("Repository", escaped(&outcome.repository.to_string()));
+    if let Some(state) = outcome.state() {
+        row("State", format!("`{}`", harmless(state.as_str()).replace('`', "'")));
+    }
+    if let Some(pull) = &outcome.pull {
+        row("Pull request", pull_link(pull));
+    } else if let Some(why) = outcome.no_pull.as_ref().filter(|why| **why != NoPull::NotAskedFor) {
+        row("Pull request", escaped(&why.to_string()));
+    }
+    if let Some(why) = &outcome.error_message {
+        row("Message", escaped(&cut(why, LONGEST_CELL)));
+    }
+    let asked = outcome.asked.as_ref();
+    let model = task
+        .and_then(Task::model)
+        .or(asked.and_then(|asked| asked.model.as_deref()));
+    row("Model", escaped(model.unwrap_or("chosen by GitHub")));
+    if let Some(agent) = asked.and_then(|asked| asked.custom_agent.as_deref()) {
+        row("Custom agent", escaped(agent));
+    }
+    let base = task
+        .and_then(Task::base_ref)
+        .or(asked.and_then(|asked| asked.base_ref.as_deref()));
+    row("Base ref", escaped(base.unwrap_or("the default branch")));
+    if let Some(head) = task.and_then(Task::head_ref) {
+        row("Head ref", escaped(head));
+    }
+    if let Some(credits) = task.and_then(Task::credits) {
+        row("AI credits", credits);
+    }
+    row(if ended { "Duration" } else { "So far" }, spelled(elapsed));
+    format!(
+        "### {}\n\n| | |\n|---|---|\n{}",
+        heading(plan, outcome, ended),
+        rows.concat()
+    )
+}
+
+fn heading(plan: &Plan, outcome: &Outcome, ended: bool) -> String {
+    let text = match (outcome.trouble, outcome.conclusion, outcome.state()) {
+        (Some(_), _, _) if outcome.task_id.is_some() => "❌ Lost sight of the agent task",
+        (Some(_), _, _) => "❌ No agent task was confirmed",
+        (None, Some(Conclusion::Success), _) => "✅ Agent task completed",
+        (None, Some(Conclusion::Failure), Some(State::Completed)) => "❌ Agent task completed without a pull request",
+        (None, Some(Conclusion::Failure), _) => "❌ Agent task failed",
+        (None, Some(Conclusion::TimedOut), Some(State::TimedOut)) => "⏰ Agent task timed out",
+        (None, Some(Conclusion::TimedOut), _) => "⏰ Agent task still running when the wait ended",
+        (None, Some(Conclusion::Cancelled), _) => "🚫 Agent task cancelled",
+        (None, Some(Conclusion::ActionRequired), _) => "🙋 Agent task needs a person",
+        (None, Some(Conclusion::Skipped), _) => "⏭️ Agent task skipped",
+        (None, None, Some(_)) if ended && plan.wait.is_some() => "⚠️ Stopped waiting for the agent task",
+        (None, None, Some(_)) if ended => "🚀 Agent task started",
+        (None, None, _) if ended => "⚠️ No agent task was started",
+        (None, None, _) => "⏳ Agent task under way",
+    };
+    text.to_owned()
+}
+
+fn table(outcomes: &[Outcome], elapsed: Duration) -> String {
+    let mut text = format!("### {} agent tasks\n\n", outcomes.len());
+    for conclusion in Conclusion::ALL {
+        let count = outcomes
+            .iter()
+            .filter(|outcome| outcome.conclusion == Some(conclusion))
+            .count();
+        if count > 0 {
+            text.push_str(&format!("{count} × `{conclusion}` · "));
+        }
+    }
+    text.push_str(&spelled(elapsed));
+    text.push_str(
+        "\n\n| Repository | Task | State | Conclusion | Pull request | Message |\n|---|---|---|---|---|---|\n",
+    );
+    for outcome in outcomes.iter().take(MOST_ROWS) {
+        text.push_str(&format!(
+            "| {} | {} | {} | {} | {} | {} |\n",
+            escaped(&outcome.repository.to_string()),
+            outcome
+                .task_id
+                .as_ref()
+                .map_or_else(String::new, |id| linked(id.as_str(), outcome.link())),
+            escaped(outcome.state().map_or("", State::as_str)),
+            outcome.conclusion.map_or("", Conclusion::as_str),
+            outcome.pull.as_ref().map_or_else(String::new, pull_link),
+            escaped(&cut(outcome.error_message.as_deref().unwrap_or_default(), LONGEST_CELL)),
+        ));
+    }
+    if outcomes.len() > MOST_ROWS {
+        text.push_str(&format!(
+            "\n{} more are in the file that `results-file` names.\n",
+            outcomes.len() - MOST_ROWS
+        ));
+    }
+    text
+}
+
+/// Who started this and from where.
+fn origin(context: &Context) -> String {
+    let Some(actor) = context.property("actor") else {
+        return String::new();
+    };
+    let workflow = context.property("workflow").unwrap_or("a workflow");
+    let run = match (context.property("run_number"), context.property("run_attempt")) {
+        (Some(number), Some("1") | None) => format!(" #{number}"),
+        (Some(number), Some(attempt)) => format!(" #{number}, attempt {attempt}"),
+        (None, _) => String::new(),
+    };
+    let run = match context.run_url() {
+        Some(url) => format!("[{}]({url})", escaped(&format!("{workflow}{run}"))),
+        None => escaped(&format!("{workflow}{run}")),
+    };
+    format!("Asked by {} in {run}.\n\n", escaped(actor))
+}
+
+fn prompt(plan: &Plan) -> String {
+    let mut text = String::new();
+    for order in &plan.orders {
+        if let Deed::Start {
+            task,
+            template,
+            prompt_sha256,
+            ..
+        } = &order.deed
+        {
+            text.push_str(&format!(
+                "<details><summary>Prompt from {}, {} characters, SHA-256 {}</summary>\n\n{}\n</details>\n",
+                escaped(template),
+                task.prompt.chars().count(),
+                cut(prompt_sha256, 13),
+                fenced(&task.prompt)
+            ));
+        }
+    }
+    text
+}
+
+fn pull_link(pull: &Pull) -> String {
+    linked(&format!("#{}", pull.number), &pull.url)
+}
+
+/// A link, or the bare text where there is no address that is safe to set.
+fn linked(text: &str, address: &str) -> String {
+    let fits = address.starts_with("https://") || address.starts_with("http://");
+    if fits && !address.contains(|c: char| c.is_whitespace() || "()<>|\"`".contains(c)) {
+        format!("[{}]({address})", escaped(text))
+    } else {
+        escaped(text)
+    }
+}
+
+/// Foreign text as plain text in one line of Markdown.
+fn escaped(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in harmless(text).chars() {
+        match c {
+            '<' => line.push_str("&lt;"),
+            '>' => line.push_str("&gt;"),
+            '&' => line.push_str("&amp;"),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '!' | '$' => line.extend(['\\', c]),
+            c => line.push(c),
+        }
+    }
+    line
+}
+
+/// Foreign text of several lines as it is, in a fence that it cannot close.
+fn fenced(text: &str) -> String {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
+    let fence = "`".repeat(longest.max(2) + 1);
+    let body = harmless_lines(text).collect::<Vec<_>>().join("\n");
+    format!("{fence}text\n{}\n{fence}\n", body.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::context::Environment;
+    use crate::outcome::Event;
+    use crate::plan::Order;
+    use crate::task::NewTask;
+    use crate::watch::Ending;
+
+    fn plan(prompt: &str) -> Plan {
+        let task = NewTask {
+            prompt: prompt.to_owned(),
+            model: None,
+            custom_agent: None,
+            create_pull_request: true,
+            base_ref: None,
+            head_ref: None,
+        };
+        let deed = Deed::Start {
+            task: Box::new(task),
+            models: vec![None],
+            template: "release.md".to_owned(),
+            prompt_sha256: "ba7816bf8f01cfea".to_owned(),
+        };
+        Plan {
+            orders: vec![Order {
+                repository: "octo/app".parse().unwrap(),
+                deed,
+            }],
+            wait: None,
+            fail_on: Vec::new(),
+            require_pull_request: false,
+            dry_run: false,
+            warnings: Vec::new(),
+        }
+    }
+
+    fn outcome(state: &str, error: &str) -> Outcome {
+        let mut outcome = Outcome::new("octo/app".parse().unwrap());
+        let task = json!({"id": "t-1", "state": state, "html_url": "https://github.com/octo/app/tasks/t-1",
+            "sessions": [{"error": {"message": error}, "model": "sweagent-capi:gpt-5.4"}]});
+        outcome.hear(Event::Started(Box::new(serde_json::from_value(task).unwrap())));
+        outcome.hear(Event::Ended(Ending::Settled));
+        outcome
+    }
+
+    fn context() -> Context {
+        let pairs = [
+            ("GITHUB_ACTOR", "mona"),
+            ("GITHUB_WORKFLOW", "Release"),
+            ("GITHUB_RUN_NUMBER", "3"),
+            ("GITHUB_RUN_ATTEMPT", "2"),
+        ];
+        let environment: Environment = pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        Context::new(&environment, None, None)
+    }
+
+    #[test]
+    fn it_says_what_was_asked_and_how_it_ended() {
+        let text = summary(
+            &plan("Do `it`"),
+            &[outcome("failed", "boom")],
+            &context(),
+            Duration::from_secs(61),
+            true,
+        );
+        for part in [
+            "### ❌ Agent task failed",
+            "| Task | [t-1](https://github.com/octo/app/tasks/t-1) |",
+            "| Message | boom |",
+            "| Model | gpt-5.4 |",
+            "| Duration | 1m 1s |",
+            "Asked by mona in Release #3, attempt 2.",
+            "<summary>Prompt from release.md, 7 characters, SHA-256 ba7816bf8f01…</summary>\n\n```text\nDo `it`\n```",
+        ] {
+            assert!(text.contains(part), "{part} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn foreign_text_stays_text() {
+        let nasty = "a | b\n| x | <img src=x> [link](javascript:1) `code` @mona";
+        let text = summary(
+            &plan("```\n</details>\n````"),
+            &[outcome("failed", nasty)],
+            &context(),
+            Duration::ZERO,
+            true,
+        );
+        assert!(
+            text.contains(r"| Message | a \| b \| x \| &lt;img src=x&gt; \[link\](javascript:1) \`code\` @mona |"),
+            "{text}"
+        );
+        assert!(text.contains("`````text\n```\n</details>\n````\n`````"), "{text}");
+        assert!(!linked("x", "https://x/ (y)").contains("]("));
+    }
+
+    #[test]
+    fn a_summary_stays_inside_githubs_limit() {
+        let many = vec![outcome("completed", &"é|".repeat(2000)); 2000];
+        let text = summary(&plan(&"x".repeat(200_000)), &many, &context(), Duration::ZERO, true);
+        assert!(text.len() < 1024 * 1024, "{}", text.len());
+        assert!(text.contains("1800 more are in the file"));
+    }
+}

@@ -1,0 +1,193 @@
+//! The user's own variables: the mapping behind `{{ vars.* }}`.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::Deserializer;
+use serde::de::MapAccess;
+use serde::de::SeqAccess;
+use serde::de::Visitor;
+use serde_json::Map;
+use serde_json::Value;
+use serde_saphyr::Spanned;
+
+/// The most bytes of YAML that are read; the runner cannot pass on more in one variable of the environment.
+const MOST_BYTES: usize = 131_072;
+
+/// Reads a YAML mapping, and so JSON too.
+///
+/// Values keep the spelling they were written in: YAML reads `1.10` as the number 1.1 and `no` as a boolean, which is
+/// not what somebody means who writes `version: 1.10`. Whole numbers and `true`/`false` stay what they are, so that
+/// templates can calculate and ask; nothing after the colon is an empty text.
+///
+/// # Errors
+/// A sentence with line and column, where the text is no YAML, no mapping, or far too large once its aliases are
+/// written out.
+pub fn parse(text: &str) -> Result<Map<String, Value>, String> {
+    if text.len() > MOST_BYTES {
+        return Err(format!("has {} bytes; at most {MOST_BYTES} are read", text.len()));
+    }
+    let options = serde_saphyr::options! { with_snippet: false };
+    let read: Spanned<Node> = serde_saphyr::from_str_with_options(text, options)
+        .map_err(|error| format!("is not valid YAML: {}", error.to_string().trim_start_matches("error: ")))?;
+    match read.value.into_json(text) {
+        Value::Object(mapping) => Ok(mapping),
+        _ => Err("is not a mapping; write `name: value` on each line, or a JSON object".to_owned()),
+    }
+}
+
+/// A value that still knows where in the text it stands.
+enum Node {
+    Mapping(Vec<(String, Spanned<Node>)>),
+    List(Vec<Spanned<Node>>),
+    Scalar(Value),
+}
+
+impl Node {
+    fn into_json(self, text: &str) -> Value {
+        match self {
+            Self::Mapping(entries) => Value::Object(
+                entries
+                    .into_iter()
+                    .map(|(key, value)| (key, resolve(value, text)))
+                    .collect(),
+            ),
+            Self::List(items) => Value::Array(items.into_iter().map(|item| resolve(item, text)).collect()),
+            Self::Scalar(value) => value,
+        }
+    }
+}
+
+/// A value in the spelling that it was written in.
+fn resolve(node: Spanned<Node>, text: &str) -> Value {
+    let value = node.value.into_json(text);
+    let span = node.defined.span();
+    let written = span.byte_offset().zip(span.byte_len()).and_then(|(from, long)| {
+        let from = usize::try_from(from).ok()?;
+        text.get(from..from + usize::try_from(long).ok()?).map(str::trim)
+    });
+    match (&value, written) {
+        (Value::Bool(truth), Some(written)) if !written.eq_ignore_ascii_case(&truth.to_string()) => written.into(),
+        (Value::Number(number), Some(written)) if number.to_string() != written => written.into(),
+        (Value::Null, Some("")) => "".into(),
+        _ => value,
+    }
+}
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Node;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value")
+            }
+
+            fn visit_bool<E>(self, value: bool) -> Result<Node, E> {
+                Ok(Node::Scalar(value.into()))
+            }
+
+            fn visit_i64<E>(self, value: i64) -> Result<Node, E> {
+                Ok(Node::Scalar(value.into()))
+            }
+
+            fn visit_u64<E>(self, value: u64) -> Result<Node, E> {
+                Ok(Node::Scalar(value.into()))
+            }
+
+            fn visit_f64<E>(self, value: f64) -> Result<Node, E> {
+                Ok(Node::Scalar(value.into()))
+            }
+
+            fn visit_str<E>(self, value: &str) -> Result<Node, E> {
+                Ok(Node::Scalar(value.into()))
+            }
+
+            fn visit_unit<E>(self) -> Result<Node, E> {
+                Ok(Node::Scalar(Value::Null))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Node, A::Error> {
+                let mut read = Vec::new();
+                while let Some(entry) = entries.next_entry()? {
+                    read.push(entry);
+                }
+                Ok(Node::Mapping(read))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Node, A::Error> {
+                let mut read = Vec::new();
+                while let Some(item) = items.next_element()? {
+                    read.push(item);
+                }
+                Ok(Node::List(read))
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn values_keep_their_spelling() {
+        let read = parse(
+            "version: 1.10\ncountry: no\ncount: 12\nratio: 1.5\nagreed: true\nday: 2026-11-20\nzip: 0123\n\
+             nothing:\nvoid: ~\nnested:\n  list: [1.20, 'x', yes]\nnotes: |\n  one\n  two\nquoted: \"1\"\n",
+        )
+        .unwrap();
+        assert_eq!(
+            Value::Object(read),
+            json!({
+                "version": "1.10", "country": "no", "count": 12, "ratio": 1.5, "agreed": true, "day": "2026-11-20",
+                "zip": "0123", "nothing": "", "void": null, "nested": {"list": ["1.20", "x", "yes"]},
+                "notes": "one\ntwo\n", "quoted": "1"
+            })
+        );
+    }
+
+    #[test]
+    fn an_alias_keeps_the_spelling_of_what_it_stands_for() {
+        let read = parse("first: &v 1.10\nsecond: *v\n").unwrap();
+        assert_eq!(Value::Object(read), json!({"first": "1.10", "second": "1.10"}));
+    }
+
+    #[test]
+    fn json_is_yaml_too() {
+        let read = parse("{\n  \"a\": {\"b\": [1, \"zwö\", 1.10, false, null]}\n}").unwrap();
+        assert_eq!(
+            Value::Object(read),
+            json!({"a": {"b": [1, "zwö", "1.10", false, null]}})
+        );
+    }
+
+    #[test]
+    fn what_is_no_mapping_is_refused_with_a_place() {
+        assert!(parse("- a\n").unwrap_err().contains("is not a mapping"));
+        assert!(parse("just text").unwrap_err().contains("is not a mapping"));
+        let broken = parse("a: 1\n b: [x\n").unwrap_err();
+        assert!(broken.contains("line 2, column 3"), "{broken}");
+        let twice = parse("a: 1\na: 2\n").unwrap_err();
+        assert!(twice.contains("duplicate") && twice.contains("line 2"), "{twice}");
+    }
+
+    #[test]
+    fn a_text_that_grows_without_measure_is_refused() {
+        let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for level in 1..9 {
+            let items = vec![format!("*a{}", level - 1); 9].join(", ");
+            bomb.push_str(&format!("a{level}: &a{level} [{items}]\n"));
+        }
+        assert!(parse(&bomb).is_err());
+        assert!(
+            parse(&"a".repeat(MOST_BYTES + 1))
+                .unwrap_err()
+                .contains("at most 131072")
+        );
+    }
+}

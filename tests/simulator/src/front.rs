@@ -1,0 +1,415 @@
+//! The front desk: what every request goes through, whichever endpoint it is for.
+
+use std::hash::DefaultHasher;
+use std::hash::Hash;
+use std::hash::Hasher;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::answer::Answer;
+use crate::clock::Moment;
+use crate::fault::FaultKind;
+use crate::limit::Refusal;
+use crate::place::Place;
+use crate::request::Request;
+use crate::token::Permission;
+use crate::token::Token;
+use crate::world::World;
+use crate::world::key;
+
+/// The versions of the API that describe these endpoints.
+const VERSIONS: [&str; 2] = ["2026-03-10", "2022-11-28"];
+
+/// Who is asking.
+struct Caller {
+    token: Token,
+    secret: String,
+    /// Whose limits count.
+    account: String,
+}
+
+impl Caller {
+    fn is_installation(&self) -> bool {
+        self.secret.starts_with("ghs_")
+    }
+
+    /// The words in which GitHub refuses this kind of token.
+    fn refusal(&self) -> &'static str {
+        if self.is_installation() {
+            "Resource not accessible by integration"
+        } else {
+            "Resource not accessible by personal access token"
+        }
+    }
+}
+
+impl World {
+    /// Carries out a request and says what is answered; the log's entry is completed.
+    pub(crate) fn handle(&mut self, now: Moment, entry: usize, request: &Request, concurrent: usize) -> Answer {
+        self.advance(now);
+        let (place, name) = Place::of(request);
+        let caller = self.caller(request);
+        let resource = if place == Place::GraphQl { "graphql" } else { "core" };
+
+        let mut counted = false;
+        let mut answer = match self.admit(now, &place, caller.as_ref(), request, concurrent) {
+            Err(refusal) => refusal,
+            Ok(()) => {
+                counted = place != Place::RateLimit;
+                match &caller {
+                    Some(caller) => self.dispatch(now, &place, name.as_deref(), caller, request),
+                    None => Answer::error(401, "Requires authentication"),
+                }
+            }
+        };
+        if self.settings.etags && request.is_get() && answer.status == 200 {
+            let etag = etag(request, &answer);
+            let known = request.headers.get_all("if-none-match").iter().any(|value| {
+                value
+                    .to_str()
+                    .is_ok_and(|value| value.split(',').any(|it| it.trim() == etag))
+            });
+            answer.headers.push(("etag".to_owned(), etag));
+            if known {
+                answer.status = 304;
+                answer.body.clear();
+                counted = false;
+            }
+        }
+        if let Some(caller) = &caller {
+            if counted {
+                self.ledger.count(&caller.account, resource, now);
+            }
+            self.decorate(now, &mut answer, &place, caller, resource);
+        }
+        self.stamp(now, entry, &mut answer);
+        if let Some(call) = self.log.get_mut(entry) {
+            call.login = caller.map(|caller| caller.token.login);
+            call.status = Some(answer.status);
+            call.counted = counted;
+        }
+        answer
+    }
+
+    /// The answer that a fault gives by itself; none for a fault that gives no answer.
+    pub(crate) fn fault_answer(
+        &mut self,
+        now: Moment,
+        entry: usize,
+        request: &Request,
+        kind: &FaultKind,
+    ) -> Option<Answer> {
+        let mut answer = match kind {
+            FaultKind::Status(status) => {
+                let mut answer = match &status.body {
+                    _ if status.html => Answer::html(status.code),
+                    Some(body) => Answer::json(status.code, body),
+                    None => Answer::error(status.code, reason(status.code)),
+                };
+                for (name, value) in &status.headers {
+                    answer = answer.header(name, value);
+                }
+                answer
+            }
+            FaultKind::Garbage => Answer::html(if request.is_get() { 200 } else { 201 }),
+            FaultKind::RateLimit { retry_after } => Answer::secondary_limit(self.settings.scaled(*retry_after)),
+            FaultKind::PrimaryLimit { reset_in } => {
+                let reset = now.plus(self.settings.scaled(*reset_in));
+                self.primary_limit("0", reset)
+            }
+            FaultKind::Redirect { to } => Answer::redirect(request.is_get(), to.clone()),
+            FaultKind::Drop
+            | FaultKind::Unreachable
+            | FaultKind::Delay(_)
+            | FaultKind::TimeOut(_)
+            | FaultKind::CutBody => return None,
+        };
+        self.stamp(now, entry, &mut answer);
+        if let Some(call) = self.log.get_mut(entry) {
+            call.status = Some(answer.status);
+        }
+        Some(answer)
+    }
+
+    fn caller(&self, request: &Request) -> Option<Caller> {
+        let (scheme, secret) = request.authorization()?;
+        let known = ["bearer", "token"].iter().any(|it| it.eq_ignore_ascii_case(scheme));
+        let token = self.tokens.get(secret).filter(|_| known)?.clone();
+        let account = if secret.starts_with("ghs_") {
+            format!("installation for {}", token.login)
+        } else {
+            token.login.clone()
+        };
+        Some(Caller {
+            token,
+            secret: secret.to_owned(),
+            account,
+        })
+    }
+
+    /// What is asked of every request, before it is looked at.
+    fn admit(
+        &mut self,
+        now: Moment,
+        place: &Place,
+        caller: Option<&Caller>,
+        request: &Request,
+        concurrent: usize,
+    ) -> Result<(), Answer> {
+        let what = format!("{} {}", request.method, request.path);
+        match place {
+            Place::Unknown => {
+                self.object(format!("{what}: no such route"));
+                return Err(Answer::error(501, "The simulator knows no such route"));
+            }
+            Place::NotAllowed => {
+                self.object(format!("{what}: not allowed"));
+                return Err(Answer::error(405, "Method Not Allowed"));
+            }
+            _ => {}
+        }
+        if request.header("user-agent").is_none_or(str::is_empty) {
+            self.object(format!("{what}: no User-Agent"));
+            return Err(Answer::error(
+                403,
+                "Request forbidden by administrative rules. Please make sure your request has a \
+                 User-Agent header.",
+            ));
+        }
+        let versions: Vec<String> = request
+            .headers
+            .get_all("x-github-api-version")
+            .iter()
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+            .collect();
+        // GraphQL has no versions, so the header may be missing there.
+        let fine = match versions.as_slice() {
+            [] => *place == Place::GraphQl,
+            [one] => VERSIONS.contains(&one.as_str()),
+            _ => false,
+        };
+        if !fine {
+            let versions = versions.join(", ");
+            self.object(format!("{what}: X-GitHub-Api-Version is `{versions}`"));
+            return Err(Answer::error(
+                400,
+                "The API version is missing, doubled or not supported",
+            ));
+        }
+        if !request.header("accept").is_some_and(|accept| accept.contains("json")) {
+            self.object(format!("{what}: Accept asks for no JSON"));
+            return Err(Answer::error(415, "Unsupported 'Accept' header"));
+        }
+        if place.parameters().is_empty() && !request.query.is_empty() {
+            self.object(format!("{what}: takes no query"));
+        } else if let Some((name, _)) = request
+            .query
+            .iter()
+            .find(|(name, _)| !place.parameters().contains(&name.as_str()))
+        {
+            self.object(format!("{what}: `{name}` is no documented parameter"));
+        }
+
+        let Some(caller) = caller else {
+            let given = request.authorization().is_some();
+            let message = if given {
+                "Bad credentials"
+            } else {
+                "Requires authentication"
+            };
+            return Err(Answer::error(401, message));
+        };
+        let limits = self.settings.limits.clone();
+        if concurrent > limits.concurrent {
+            return Err(Answer::secondary_limit(Duration::from_secs(1)));
+        }
+        if *place == Place::RateLimit {
+            return Ok(());
+        }
+        let resource = if *place == Place::GraphQl { "graphql" } else { "core" };
+        let points = if request.is_get() || *place == Place::GraphQl {
+            1
+        } else {
+            5
+        };
+        let creates = *place == Place::Start;
+        match self
+            .ledger
+            .admit(&caller.account, resource, now, points, creates, &limits)
+        {
+            Ok(()) => Ok(()),
+            Err(Refusal::Secondary(wait)) => Err(Answer::secondary_limit(wait)),
+            Err(Refusal::Primary) => {
+                let ends = self.ledger.hour(&caller.account, resource, now).ends;
+                Err(self.primary_limit(&limits.requests_per_hour.to_string(), ends))
+            }
+        }
+    }
+
+    fn primary_limit(&self, used: &str, reset: Moment) -> Answer {
+        Answer::error(403, "API rate limit exceeded for user ID 583231.")
+            .header("x-ratelimit-limit", self.settings.limits.requests_per_hour.to_string())
+            .header("x-ratelimit-remaining", "0")
+            .header("x-ratelimit-used", used)
+            .header("x-ratelimit-reset", self.reset(reset).to_string())
+            .header("x-ratelimit-resource", "core")
+    }
+
+    /// The second in which a limit ends has to be over before a request is let through.
+    fn reset(&self, ends: Moment) -> i64 {
+        self.clock.epoch(ends.plus(Duration::from_micros(999_999)))
+    }
+
+    fn dispatch(
+        &mut self,
+        now: Moment,
+        place: &Place,
+        name: Option<&str>,
+        caller: &Caller,
+        request: &Request,
+    ) -> Answer {
+        let token = &caller.token;
+        if place.is_agents() && caller.is_installation() {
+            return Answer::error(403, caller.refusal());
+        }
+        if let Some(name) = name
+            && let Some(now_called) = self.renamed(name)
+        {
+            let to = request.path.replacen(name, &now_called, 1);
+            let query: String = form_urlencoded::Serializer::new(String::new())
+                .extend_pairs(&request.query)
+                .finish();
+            let mark = if query.is_empty() { "" } else { "?" };
+            return Answer::redirect(request.is_get(), format!("{}{to}{mark}{query}", request.base));
+        }
+        let home = match name {
+            Some(name) => {
+                let home = self.homes.get(&key(name)).filter(|home| token.can_see(&home.name));
+                match home {
+                    Some(home) => Some(home.clone()),
+                    None => return Answer::not_found(),
+                }
+            }
+            None => None,
+        };
+        if place.is_agents() && !token.licence {
+            return Answer::json(
+                403,
+                &json!({
+                    "code": "copilot_plan_required",
+                    "error": "forbidden",
+                    "message": "A Copilot licence is needed to use this API.",
+                }),
+            );
+        }
+        if let Some(needed) = place.needs()
+            && !token.may(needed)
+        {
+            return Answer::error(403, caller.refusal()).header("x-accepted-github-permissions", needed.header());
+        }
+        if place.is_agents() && home.as_ref().is_some_and(|home| !home.spec.agent_enabled) {
+            return Answer::not_found();
+        }
+        match (place, &home) {
+            (Place::Start, Some(home)) => self.start(now, &home.name, token, request),
+            (Place::RepositoryTasks, Some(home)) => self.list(now, Some(&home.name), token, request),
+            (Place::RepositoryTask(id), Some(home)) => self.task(now, Some(&home.name), token, id, request),
+            (Place::MyTasks, _) => self.list(now, None, token, request),
+            (Place::MyTask(id), _) => self.task(now, None, token, id, request),
+            (Place::GraphQl, _) => self.graphql(token, request),
+            (Place::Pulls, Some(home)) => self.pulls(home, request),
+            (Place::Pull(number), Some(home)) => self.pull(home, number, request),
+            (Place::Repository, Some(home)) => self.repository(home, token, request),
+            (Place::Branch(branch), Some(home)) => self.branch(home, branch),
+            (Place::Contents(path), Some(home)) => self.contents(home, path),
+            (Place::Permission(login), Some(home)) => self.permission(home, login),
+            (Place::Configuration, Some(home)) => self.configuration(home),
+            (Place::RateLimit, _) => self.rate_limit(now, caller),
+            (Place::User, _) if caller.is_installation() => Answer::error(403, caller.refusal()),
+            (Place::User, _) => Answer::json(
+                200,
+                &json!({"login": token.login, "id": token.id, "type": "User",
+                    "node_id": format!("U_{}", token.id)}),
+            ),
+            _ => Answer::not_found(),
+        }
+    }
+
+    fn rate_limit(&mut self, now: Moment, caller: &Caller) -> Answer {
+        let limit = self.settings.limits.requests_per_hour;
+        let mut show = |resource| {
+            let hour = *self.ledger.hour(&caller.account, resource, now);
+            json!({
+                "limit": limit,
+                "used": hour.used,
+                "remaining": limit.saturating_sub(hour.used),
+                "reset": self.clock.epoch(hour.ends.plus(Duration::from_micros(999_999))),
+                "resource": resource,
+            })
+        };
+        let (core, graphql) = (show("core"), show("graphql"));
+        Answer::json(
+            200,
+            &json!({"resources": {"core": core, "graphql": graphql}, "rate": core}),
+        )
+    }
+
+    /// The headers that tell a caller about its token and its limits.
+    fn decorate(&mut self, now: Moment, answer: &mut Answer, place: &Place, caller: &Caller, resource: &'static str) {
+        let mut put = |name: &str, value: String| {
+            if !answer.has_header(name) {
+                answer.headers.push((name.to_owned(), value));
+            }
+        };
+        let limit = self.settings.limits.requests_per_hour;
+        let hour = *self.ledger.hour(&caller.account, resource, now);
+        put("x-ratelimit-limit", limit.to_string());
+        put("x-ratelimit-remaining", limit.saturating_sub(hour.used).to_string());
+        put("x-ratelimit-used", hour.used.to_string());
+        put("x-ratelimit-reset", self.reset(hour.ends).to_string());
+        put("x-ratelimit-resource", resource.to_owned());
+
+        let kind = |prefix: &str| caller.secret.starts_with(prefix);
+        if let Some(expires) = &caller.token.expires
+            && (kind("ghp_") || kind("github_pat_"))
+        {
+            put("github-authentication-token-expiration", expires.clone());
+        }
+        if kind("ghp_") || kind("gho_") {
+            let missing = caller.token.lacks.contains(&Permission::AgentTasksWrite);
+            put("x-oauth-scopes", if missing { "" } else { "repo" }.to_owned());
+            put("x-accepted-oauth-scopes", "repo".to_owned());
+        } else if let Some(needed) = place.needs() {
+            put("x-accepted-github-permissions", needed.header().to_owned());
+        }
+    }
+
+    /// The headers of every answer.
+    fn stamp(&self, now: Moment, entry: usize, answer: &mut Answer) {
+        answer.headers.push(("date".to_owned(), self.clock.http_date(now)));
+        answer
+            .headers
+            .push(("x-github-request-id".to_owned(), format!("51D0:{entry:06X}")));
+        if answer.status != 304 {
+            answer
+                .headers
+                .push(("content-type".to_owned(), answer.content_type.to_owned()));
+        }
+    }
+}
+
+/// An `ETag` belongs to a token as well as to a body.
+fn etag(request: &Request, answer: &Answer) -> String {
+    let mut hasher = DefaultHasher::new();
+    request.authorization().hash(&mut hasher);
+    answer.body.hash(&mut hasher);
+    format!("W/\"{:016x}\"", hasher.finish())
+}
+
+fn reason(code: u16) -> &'static str {
+    http::StatusCode::from_u16(code)
+        .ok()
+        .and_then(|code| code.canonical_reason())
+        .unwrap_or("?")
+}

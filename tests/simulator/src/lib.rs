@@ -1,0 +1,60 @@
+//! GitHub's agent tasks API as plain state, for tests and rehearsals.
+//!
+//! A [`Simulator`] is a world of repositories, tasks, pull requests, tokens, limits and faults. It
+//! has two doors: it is a tower service, for tests under tokio's paused clock, and [`serve`] lets
+//! it answer on a socket, for a program under a clock that runs. (Never a paused clock together
+//! with a socket: time would jump while bytes are on their way.)
+//!
+//! It speaks JSON, knows nothing of its clients' types, and remembers every request
+//! ([`Simulator::log`]) and everything that no client should do ([`Simulator::unexpected`]).
+
+mod clock;
+mod seconds;
+mod token;
+mod repository;
+mod pull;
+mod limit;
+mod settings;
+mod script;
+mod fault;
+mod call;
+mod schema;
+mod answer;
+mod request;
+mod place;
+mod page;
+mod query;
+mod task;
+mod world;
+mod agents;
+mod repos;
+mod graphql;
+mod front;
+mod scenario;
+mod service;
+mod door;
+
+#[cfg(test)]
+mod tests;
+
+pub use crate::call::Call;
+pub use crate::door::serve;
+pub use crate::fault::Fault;
+pub use crate::fault::FaultKind;
+pub use crate::fault::Route;
+pub use crate::fault::Status;
+pub use crate::limit::Limits;
+pub use crate::pull::PullView;
+pub use crate::repository::Repository;
+pub use crate::scenario::ExistingTask;
+pub use crate::script::Effect;
+pub use crate::script::OpenPull;
+pub use crate::script::Script;
+pub use crate::script::Step;
+pub use crate::service::Simulator;
+pub use crate::settings::GlobalId;
+pub use crate::settings::Settings;
+pub use crate::settings::UsageKey;
+pub use crate::task::TaskView;
+pub use crate::token::Permission;
+pub use crate::token::Token;

@@ -1,0 +1,66 @@
+//! A repository.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// A repository as a test or a scenario describes it. Names are compared without regard to case.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Repository {
+    /// Where a task starts from when its request names no base.
+    pub default_branch: String,
+    /// The branches beside the default one.
+    pub branches: Vec<String>,
+    /// Whether the cloud agent is switched on; if not, its endpoints answer 404.
+    pub agent_enabled: bool,
+    /// Whether the repository is private.
+    pub private: bool,
+    /// Whether the repository is archived.
+    pub archived: bool,
+    /// The custom agents that exist here, as file names without the extension.
+    pub custom_agents: Vec<String>,
+    /// The models that may be used; any when absent.
+    pub models: Option<Vec<String>>,
+    /// The number that the next pull request gets.
+    pub next_pull_number: u64,
+    /// Names this repository had before. They answer with a redirect.
+    pub renamed_from: Vec<String>,
+    /// Permission (`admin`, `write`, `read`, `none`) per login; others have `read`, or `none` when
+    /// the repository is private.
+    pub collaborators: BTreeMap<String, String>,
+    /// Files on the default branch, by path.
+    pub files: BTreeMap<String, String>,
+}
+
+impl Default for Repository {
+    fn default() -> Repository {
+        Repository {
+            default_branch: "main".to_owned(),
+            branches: Vec::new(),
+            agent_enabled: true,
+            private: false,
+            archived: false,
+            custom_agents: Vec::new(),
+            models: None,
+            next_pull_number: 12,
+            renamed_from: Vec::new(),
+            collaborators: BTreeMap::new(),
+            files: BTreeMap::new(),
+        }
+    }
+}
+
+impl Repository {
+    pub(crate) fn has_branch(&self, name: &str) -> bool {
+        name == self.default_branch || self.branches.iter().any(|branch| branch == name)
+    }
+
+    /// What this person may do here, in the words of the collaborators endpoint.
+    pub(crate) fn permission(&self, login: &str) -> &str {
+        self.collaborators
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(login))
+            .map_or(if self.private { "none" } else { "read" }, |(_, permission)| permission)
+    }
+}

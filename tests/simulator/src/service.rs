@@ -1,0 +1,470 @@
+//! The simulator, and its door inside the process.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+use std::task::Context;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use http_body_util::Full;
+use jiff::Timestamp;
+use serde_json::Value;
+use serde_json::json;
+use tokio::time::Instant;
+
+use crate::answer::Answer;
+use crate::call::Call;
+use crate::clock::Clock;
+use crate::clock::Moment;
+use crate::fault::Fault;
+use crate::fault::FaultKind;
+use crate::fault::Route;
+use crate::place::Place;
+use crate::pull::Pull;
+use crate::pull::PullView;
+use crate::repository::Repository;
+use crate::request::Request;
+use crate::scenario::ExistingTask;
+use crate::scenario::Scenario;
+use crate::script::Script;
+use crate::settings::Settings;
+use crate::task::TaskView;
+use crate::token::Token;
+use crate::world::NewTask;
+use crate::world::World;
+use crate::world::key;
+
+/// GitHub. Clones share one world.
+#[derive(Clone)]
+pub struct Simulator {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    started: Instant,
+    world: Mutex<World>,
+    concurrent: AtomicUsize,
+    observer: Mutex<Option<Observer>>,
+}
+
+type Observer = Box<dyn FnMut(&Call) + Send>;
+
+/// Marks an answer whose body is to break off; the loopback door looks for it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cut;
+
+impl fmt::Debug for Simulator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Simulator")
+            .field("elapsed", &self.elapsed())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Default for Simulator {
+    fn default() -> Simulator {
+        Simulator::new()
+    }
+}
+
+impl Simulator {
+    /// A world with one repository, `octo/app`, and one token, `github_pat_simulated`, which may do
+    /// everything. Nasty by default.
+    pub fn new() -> Simulator {
+        let simulator = Simulator::empty(today());
+        simulator.repository("octo/app", Repository::default());
+        simulator.token("github_pat_simulated", Token::default());
+        simulator
+    }
+
+    /// A world without repositories and tokens, that begins at this time.
+    pub fn empty(now: Timestamp) -> Simulator {
+        Simulator {
+            inner: Arc::new(Inner {
+                started: Instant::now(),
+                world: Mutex::new(World::new(Clock::new(now))),
+                concurrent: AtomicUsize::new(0),
+                observer: Mutex::new(None),
+            }),
+        }
+    }
+
+    /// The world that a scenario describes. What it leaves out is as in [`Simulator::new`].
+    pub fn from_scenario(scenario: Value) -> Result<Simulator, String> {
+        let scenario: Scenario = serde_json::from_value(scenario).map_err(|why| why.to_string())?;
+        let settings = scenario.settings()?;
+        let now = match &scenario.now {
+            Some(text) => text.parse().map_err(|why| format!("`now`: {why}"))?,
+            None => today(),
+        };
+        let simulator = Simulator::empty(now);
+        simulator.settings(|it| *it = settings);
+        let tokens = scenario
+            .tokens
+            .unwrap_or_else(|| BTreeMap::from([("github_pat_simulated".to_owned(), Token::default())]));
+        for (secret, token) in tokens {
+            simulator.token(secret, token);
+        }
+        let repositories = scenario
+            .repositories
+            .unwrap_or_else(|| BTreeMap::from([("octo/app".to_owned(), Repository::default())]));
+        for (name, repository) in repositories {
+            if name.split('/').filter(|part| !part.is_empty()).count() != 2 {
+                return Err(format!("`repositories`: `{name}` is not of the form owner/name"));
+            }
+            simulator.repository(&name, repository);
+        }
+        let known = |name: &str| {
+            if simulator.world().homes.contains_key(&key(name)) {
+                Ok(())
+            } else {
+                Err(format!("`{name}` is not among the `repositories`"))
+            }
+        };
+        for (name, scripts) in scenario.scripts {
+            known(&name)?;
+            for script in scripts {
+                simulator.script(&name, script);
+            }
+        }
+        if let Some(script) = scenario.default_script {
+            simulator.default_script(script);
+        }
+        for pull in scenario.pulls {
+            known(&pull.repository)?;
+            simulator.open_pull(&pull.repository, &pull.head, &pull.base);
+        }
+        for task in scenario.tasks {
+            known(&task.repository)?;
+            simulator.add_task(task);
+        }
+        for fault in scenario.faults {
+            let (route, times, fault) = fault.parts();
+            simulator.fault_times(route, times, fault);
+        }
+        Ok(simulator)
+    }
+
+    /// Makes a token known.
+    pub fn token(&self, secret: impl Into<String>, token: Token) {
+        self.world().tokens.insert(secret.into(), token);
+    }
+
+    /// Makes a repository, or makes it anew: its tasks and pull requests stay.
+    pub fn repository(&self, name: &str, repository: Repository) {
+        self.world().set_repository(name, repository);
+    }
+
+    /// Queues a script: each start in this repository takes the next one.
+    pub fn script(&self, name: &str, script: Script) {
+        self.world().scripts.entry(key(name)).or_default().push_back(script);
+    }
+
+    /// What becomes of a task when no script is queued.
+    pub fn default_script(&self, script: Script) {
+        self.world().default_script = script;
+    }
+
+    /// Opens a pull request that no task has made, and returns its number.
+    pub fn open_pull(&self, name: &str, head: &str, base: &str) -> u64 {
+        let now = self.now();
+        let mut world = self.world();
+        world.advance(now);
+        let home = world.home_or_new(name);
+        for branch in [head, base] {
+            if !home.spec.has_branch(branch) {
+                home.spec.branches.push(branch.to_owned());
+            }
+        }
+        let number = home.spec.next_pull_number;
+        world.open_pull(name, head, base, "A change", false, now);
+        number
+    }
+
+    /// Merges a pull request, as a person would.
+    pub fn merge_pull(&self, name: &str, number: u64) {
+        self.with_pull(name, number, Pull::merge);
+    }
+
+    /// Closes a pull request, as a person would.
+    pub fn close_pull(&self, name: &str, number: u64) {
+        self.with_pull(name, number, Pull::close);
+    }
+
+    /// Adds a task that exists already and returns its id.
+    pub fn add_task(&self, task: ExistingTask) -> String {
+        let now = self.now();
+        let mut world = self.world();
+        let age = world.settings.scaled(task.age);
+        let mut body = task.body;
+        if !body.is_object() {
+            body = json!({});
+        }
+        body["prompt"] = Value::String(task.prompt);
+        let place = world.create(NewTask {
+            repository: task.repository,
+            creator: task.creator,
+            body,
+            created: now.minus(age),
+            script: task.script,
+        });
+        world.advance(now);
+        world.tasks.get(place).map(|task| task.id.clone()).unwrap_or_default()
+    }
+
+    /// Puts a task into this state now and ends its script, as somebody on the web would.
+    pub fn set_state(&self, id: &str, state: &str) {
+        let now = self.now();
+        let mut world = self.world();
+        world.advance(now);
+        if let Some(task) = world.tasks.iter_mut().find(|task| task.id == id) {
+            task.timeline.clear();
+            task.enter(state, now);
+        }
+    }
+
+    /// Queues a fault for the next request of this kind.
+    pub fn fault(&self, route: Route, fault: Fault) {
+        self.world().faults.push(route, fault);
+    }
+
+    /// Queues several faults for the next requests of this kind.
+    pub fn faults(&self, route: Route, faults: impl IntoIterator<Item = Fault>) {
+        for fault in faults {
+            self.fault(route, fault);
+        }
+    }
+
+    /// Queues the same fault so many times.
+    pub fn fault_times(&self, route: Route, times: usize, fault: Fault) {
+        self.faults(route, std::iter::repeat_n(fault, times));
+    }
+
+    /// How many queued faults have not struck yet.
+    pub fn faults_left(&self) -> usize {
+        self.world().faults.left()
+    }
+
+    /// Changes the settings.
+    pub fn settings(&self, change: impl FnOnce(&mut Settings)) {
+        change(&mut self.world().settings);
+    }
+
+    /// Calls this with each request, as soon as it is known what is answered to it; with one that
+    /// has to wait before it is looked at, at once.
+    pub fn observe(&self, observer: impl FnMut(&Call) + Send + 'static) {
+        *self.inner.observer.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(observer));
+    }
+
+    /// Every request so far.
+    pub fn log(&self) -> Vec<Call> {
+        self.world().log.clone()
+    }
+
+    /// How many requests have started a task, whatever was answered to them.
+    pub fn starts(&self) -> usize {
+        self.world().starts
+    }
+
+    /// The tasks that exist, whatever the API shows of them.
+    pub fn tasks(&self) -> Vec<TaskView> {
+        let now = self.now();
+        let mut world = self.world();
+        world.advance(now);
+        world.task_views()
+    }
+
+    /// The pull requests that exist.
+    pub fn pulls(&self) -> Vec<PullView> {
+        let now = self.now();
+        let mut world = self.world();
+        world.advance(now);
+        world.pull_views()
+    }
+
+    /// What a client did that none should: unknown routes, writes other than a start, bodies
+    /// against the schema, parameters that nobody documents, a doubled API version.
+    pub fn unexpected(&self) -> Vec<String> {
+        self.world().unexpected.clone()
+    }
+
+    /// How long this world has been turning.
+    pub fn elapsed(&self) -> Duration {
+        self.inner.started.elapsed()
+    }
+
+    /// What the calendar says in this world.
+    pub fn timestamp(&self) -> Timestamp {
+        let now = self.now();
+        let seconds = self.world().clock.epoch(now);
+        Timestamp::from_second(seconds).unwrap_or_default()
+    }
+
+    fn with_pull(&self, name: &str, number: u64, change: impl FnOnce(&mut Pull, Moment)) {
+        let now = self.now();
+        let mut world = self.world();
+        world.advance(now);
+        let found = world
+            .pulls
+            .iter_mut()
+            .find(|pull| pull.repository == key(name) && pull.number == number);
+        if let Some(pull) = found {
+            change(pull, now);
+        }
+    }
+
+    fn now(&self) -> Moment {
+        Moment::since_start(self.elapsed())
+    }
+
+    /// The world. A test that panicked while it held it has failed already, so what it left behind
+    /// may be looked at.
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.inner.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, entry: usize) {
+        let call = self.world().log.get(entry).cloned();
+        let mut observer = self.inner.observer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (Some(call), Some(observer)) = (call, observer.as_mut()) {
+            observer(&call);
+        }
+    }
+
+    /// Carries out a request and tells the observer.
+    fn handle(&self, entry: usize, request: &Request) -> Answer {
+        let concurrent = self.inner.concurrent.load(Ordering::Relaxed);
+        self.world().handle(self.now(), entry, request, concurrent)
+    }
+
+    async fn answer(self, request: Request) -> io::Result<http::Response<Full<Bytes>>> {
+        let _present = Present::new(&self.inner.concurrent);
+        let (entry, fault) = self.receive(&request);
+        let Some(fault) = fault else {
+            let answer = self.handle(entry, &request);
+            self.tell(entry);
+            return response(answer);
+        };
+
+        let scaled = |span: Duration| self.world().settings.scaled(span);
+        if let FaultKind::Delay(span) = fault.kind
+            && !fault.after_accepting
+        {
+            self.tell(entry);
+            tokio::time::sleep(scaled(span)).await;
+            return response(self.handle(entry, &request));
+        }
+
+        // A broken answer needs an answer to break.
+        let carried_out = fault.after_accepting || matches!(fault.kind, FaultKind::CutBody);
+        let whole = carried_out.then(|| self.handle(entry, &request));
+        let instead = self.world().fault_answer(self.now(), entry, &request, &fault.kind);
+        let answered = match (instead, &fault.kind, whole) {
+            (Some(instead), _, _) => Some(instead),
+            (None, FaultKind::CutBody, Some(whole)) => Some(Answer { cut: true, ..whole }),
+            (None, FaultKind::Delay(_), whole) => whole,
+            _ => None,
+        };
+        if answered.is_none()
+            && let Some(call) = self.world().log.get_mut(entry)
+        {
+            call.status = None;
+        }
+        self.tell(entry);
+
+        if let FaultKind::Delay(span) | FaultKind::TimeOut(span) = fault.kind {
+            tokio::time::sleep(scaled(span)).await;
+        }
+        match (answered, fault.kind) {
+            (Some(answer), _) => response(answer),
+            (None, FaultKind::Unreachable) => Err(io::ErrorKind::ConnectionRefused.into()),
+            (None, FaultKind::TimeOut(_)) => Err(io::ErrorKind::TimedOut.into()),
+            (None, _) => Err(io::ErrorKind::ConnectionReset.into()),
+        }
+    }
+
+    /// Writes a request into the log and looks whether a fault is due.
+    fn receive(&self, request: &Request) -> (usize, Option<Fault>) {
+        let now = self.now();
+        let mut world = self.world();
+        let fault = world.faults.take(Place::of(request).0.route());
+        let mut call = request.call(now);
+        call.fault = fault.as_ref().map(Fault::name);
+        world.log.push(call);
+        (world.log.len() - 1, fault)
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a world begins at the real time, unless told otherwise"
+)]
+fn today() -> Timestamp {
+    Timestamp::now()
+}
+
+/// A request that is being worked on.
+struct Present<'a>(&'a AtomicUsize);
+
+impl Present<'_> {
+    fn new(count: &AtomicUsize) -> Present<'_> {
+        count.fetch_add(1, Ordering::Relaxed);
+        Present(count)
+    }
+}
+
+impl Drop for Present<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn response(answer: Answer) -> io::Result<http::Response<Full<Bytes>>> {
+    let mut builder = http::Response::builder().status(answer.status);
+    for (name, value) in &answer.headers {
+        builder = builder.header(name, value);
+    }
+    let mut body = answer.body;
+    if answer.status != 304 {
+        builder = builder.header("content-length", body.len());
+    }
+    if answer.cut {
+        body.truncate(body.len() / 2);
+        builder = builder.extension(Cut);
+    }
+    builder.body(Full::new(body)).map_err(io::Error::other)
+}
+
+impl<B> tower_service::Service<http::Request<B>> for Simulator
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    type Response = http::Response<Full<Bytes>>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<B>) -> Self::Future {
+        let simulator = self.clone();
+        Box::pin(async move {
+            let (parts, body) = request.into_parts();
+            let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+            simulator.answer(Request::new(parts, body)).await
+        })
+    }
+}

@@ -1,0 +1,116 @@
+//! Who may do what.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+
+/// A thing that a token can be without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Permission {
+    /// Look at agent tasks.
+    AgentTasksRead,
+    /// Start agent tasks.
+    AgentTasksWrite,
+    /// Look at pull requests, by REST or by GraphQL.
+    PullRequestsRead,
+    /// Read files and branches.
+    ContentsRead,
+}
+
+impl Permission {
+    /// The form of the `X-Accepted-GitHub-Permissions` header.
+    pub(crate) fn header(self) -> &'static str {
+        match self {
+            Permission::AgentTasksRead => "agent_tasks=read",
+            Permission::AgentTasksWrite => "agent_tasks=write",
+            Permission::PullRequestsRead => "pull_requests=read",
+            Permission::ContentsRead => "contents=read",
+        }
+    }
+}
+
+/// What a token stands for. By default: a licensed person who may do everything, everywhere.
+///
+/// Its kind is told by the prefix it is registered under (`ghp_`, `github_pat_`, `ghs_`, ...).
+/// A token that GitHub does not know is one that was never registered.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Token {
+    /// The person's login. Tokens of one person share that person's primary limit.
+    pub login: String,
+    /// The person's id, which tasks carry as their creator.
+    pub id: u64,
+    /// What it may not do.
+    pub lacks: BTreeSet<Permission>,
+    /// Whether the person has a Copilot licence.
+    pub licence: bool,
+    /// The repositories it can see; all when absent.
+    pub sees: Option<Vec<String>>,
+    /// What `github-authentication-token-expiration` says; absent for one that never expires.
+    pub expires: Option<String>,
+}
+
+impl Default for Token {
+    fn default() -> Token {
+        Token {
+            login: "octocat".to_owned(),
+            id: 583_231,
+            lacks: BTreeSet::new(),
+            licence: true,
+            sees: None,
+            expires: Some("2027-06-30 12:00:00 UTC".to_owned()),
+        }
+    }
+}
+
+impl Token {
+    /// The same without this permission.
+    #[must_use]
+    pub fn without(mut self, permission: Permission) -> Token {
+        self.lacks.insert(permission);
+        self
+    }
+
+    /// The same for a person without a Copilot licence.
+    #[must_use]
+    pub fn without_licence(mut self) -> Token {
+        self.licence = false;
+        self
+    }
+
+    /// The same for another person.
+    #[must_use]
+    pub fn of(mut self, login: impl Into<String>, id: u64) -> Token {
+        self.login = login.into();
+        self.id = id;
+        self
+    }
+
+    /// The same, blind to all repositories but these.
+    #[must_use]
+    pub fn seeing(mut self, repositories: &[&str]) -> Token {
+        self.sees = Some(repositories.iter().map(|&name| name.to_owned()).collect());
+        self
+    }
+
+    pub(crate) fn may(&self, permission: Permission) -> bool {
+        // Write access to agent tasks is of no use to a token that may not even look at them.
+        let blind = permission == Permission::AgentTasksWrite && self.lacks.contains(&Permission::AgentTasksRead);
+        !blind && !self.lacks.contains(&permission)
+    }
+
+    pub(crate) fn can_see(&self, repository: &str) -> bool {
+        self.sees
+            .as_ref()
+            .is_none_or(|names| names.iter().any(|name| name.eq_ignore_ascii_case(repository)))
+    }
+}
+
+/// What of a token may be shown: its prefix, to tell the kinds apart.
+pub(crate) fn shown(secret: &str) -> String {
+    match secret.split_once('_') {
+        Some((prefix, _)) => format!("{prefix}_…"),
+        None => "…".to_owned(),
+    }
+}

@@ -1,0 +1,481 @@
+//! Everything that is: repositories, tasks, pull requests, people, and what time makes of them.
+
+use std::collections::BTreeMap;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::call::Call;
+use crate::clock::Clock;
+use crate::clock::Moment;
+use crate::fault::Faults;
+use crate::limit::Ledger;
+use crate::pull::Pull;
+use crate::pull::PullView;
+use crate::pull::node_id;
+use crate::repository::Repository;
+use crate::script::Effect;
+use crate::script::OpenPull;
+use crate::script::Script;
+use crate::settings::Settings;
+use crate::task::Depth;
+use crate::task::Due;
+use crate::task::Eye;
+use crate::task::PullLink;
+use crate::task::Session;
+use crate::task::Task;
+use crate::task::TaskView;
+use crate::task::Usage;
+use crate::task::timeline;
+use crate::token::Token;
+
+/// Pull requests have database ids far from their numbers, and too large for 32 bits.
+const FIRST_PULL_ID: u64 = 4_401_770_001;
+const FIRST_REPOSITORY_ID: u64 = 812_340_001;
+
+pub(crate) struct World {
+    pub(crate) clock: Clock,
+    pub(crate) settings: Settings,
+    pub(crate) tokens: BTreeMap<String, Token>,
+    /// By name in lower case.
+    pub(crate) homes: BTreeMap<String, Home>,
+    pub(crate) tasks: Vec<Task>,
+    pub(crate) pulls: Vec<Pull>,
+    pub(crate) scripts: BTreeMap<String, VecDeque<Script>>,
+    pub(crate) default_script: Script,
+    pub(crate) faults: Faults,
+    pub(crate) ledger: Ledger,
+    pub(crate) log: Vec<Call>,
+    pub(crate) unexpected: Vec<String>,
+    /// How many requests have started a task.
+    pub(crate) starts: usize,
+    ids: u64,
+}
+
+/// A repository with what GitHub knows of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Home {
+    pub(crate) name: String,
+    pub(crate) id: u64,
+    pub(crate) owner_id: u64,
+    pub(crate) spec: Repository,
+}
+
+/// What a new task is made from.
+pub(crate) struct NewTask {
+    pub(crate) repository: String,
+    pub(crate) creator: u64,
+    pub(crate) body: Value,
+    pub(crate) created: Moment,
+    pub(crate) script: Script,
+}
+
+pub(crate) fn key(name: &str) -> String {
+    name.to_ascii_lowercase()
+}
+
+impl World {
+    pub(crate) fn new(clock: Clock) -> World {
+        World {
+            clock,
+            settings: Settings::default(),
+            tokens: BTreeMap::new(),
+            homes: BTreeMap::new(),
+            tasks: Vec::new(),
+            pulls: Vec::new(),
+            scripts: BTreeMap::new(),
+            default_script: Script::completes_with_pull(Duration::from_secs(120)),
+            faults: Faults::default(),
+            ledger: Ledger::default(),
+            log: Vec::new(),
+            unexpected: Vec::new(),
+            starts: 0,
+            ids: 0,
+        }
+    }
+
+    /// Remembers that a client did what none should.
+    pub(crate) fn object(&mut self, what: impl Into<String>) {
+        self.unexpected.push(what.into());
+    }
+
+    pub(crate) fn set_repository(&mut self, name: &str, spec: Repository) {
+        self.home_or_new(name).spec = spec;
+    }
+
+    /// The repository of this name, made first if there is none.
+    pub(crate) fn home_or_new(&mut self, name: &str) -> &mut Home {
+        let id = FIRST_REPOSITORY_ID + self.homes.len() as u64;
+        let owner = name.split('/').next().unwrap_or_default();
+        self.homes.entry(key(name)).or_insert_with(|| Home {
+            name: name.to_owned(),
+            id,
+            owner_id: owner_id(owner),
+            spec: Repository::default(),
+        })
+    }
+
+    /// The present name of a repository that once had this one.
+    pub(crate) fn renamed(&self, name: &str) -> Option<String> {
+        self.homes
+            .values()
+            .find(|home| home.spec.renamed_from.iter().any(|old| old.eq_ignore_ascii_case(name)))
+            .map(|home| home.name.clone())
+    }
+
+    pub(crate) fn next_script(&mut self, name: &str) -> Script {
+        self.scripts
+            .get_mut(&key(name))
+            .and_then(VecDeque::pop_front)
+            .unwrap_or_else(|| self.default_script.clone())
+    }
+
+    /// An id of the form that GitHub gives to tasks and sessions.
+    fn next_id(&mut self) -> String {
+        self.ids += 1;
+        let (high, low) = (scramble(self.ids), scramble(!self.ids));
+        format!(
+            "{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}",
+            high >> 32,
+            (high >> 16) & 0xffff,
+            high & 0xfff,
+            low >> 52,
+            low & 0xffff_ffff_ffff
+        )
+    }
+
+    /// Brings a task into being and returns its place in the list.
+    pub(crate) fn create(&mut self, new: NewTask) -> usize {
+        let text = |name: &str| new.body.get(name).and_then(Value::as_str).map(str::to_owned);
+        let key = key(&new.repository);
+        let spec = self.home_or_new(&new.repository).spec.clone();
+        let base = text("base_ref");
+        let prompt = text("prompt").unwrap_or_default();
+
+        let wanted_head = text("head_ref");
+        let follows = self.pulls.iter().position(|pull| {
+            pull.repository == key
+                && pull.is_open()
+                && Some(&pull.head) == wanted_head.as_ref()
+                && Some(&pull.base) == base.as_ref()
+        });
+        let takes_head = follows.is_some()
+            || (!self.settings.head_ref_needs_pull && wanted_head.as_ref().is_some_and(|head| spec.has_branch(head)));
+        let head = match wanted_head {
+            Some(head) if takes_head => head,
+            _ => self.fresh_branch(&prompt, &spec),
+        };
+        let wants_pull = new
+            .body
+            .get("create_pull_request")
+            .and_then(Value::as_bool)
+            .unwrap_or(self.settings.pull_anyway);
+        let custom_agent = text("custom_agent").filter(|name| spec.custom_agents.contains(name));
+
+        let session = Session {
+            id: self.next_id(),
+            state: "queued".to_owned(),
+            created: new.created,
+            updated: new.created,
+            completed: None,
+            error: None,
+            usage: None,
+        };
+        let task = Task {
+            ordinal: self.tasks.len(),
+            id: self.next_id(),
+            repository: key,
+            creator: new.creator,
+            prompt,
+            custom_agent,
+            created: new.created,
+            updated: new.created,
+            sessions: vec![session],
+            state: "queued".to_owned(),
+            base: base.unwrap_or(spec.default_branch),
+            head,
+            branch_made: false,
+            wants_pull,
+            follows,
+            pulls: Vec::new(),
+            extra_artifacts: Vec::new(),
+            new_name: None,
+            question: None,
+            archived: None,
+            timeline: timeline(new.script, new.created, &self.settings),
+            body: new.body,
+        };
+        self.tasks.push(task);
+        self.tasks.len() - 1
+    }
+
+    /// A branch name in the agent's manner that nobody has yet.
+    fn fresh_branch(&self, prompt: &str, spec: &Repository) -> String {
+        let line = prompt.lines().next().unwrap_or_default().to_lowercase();
+        let words: Vec<&str> = line
+            .split(|letter: char| !letter.is_ascii_alphanumeric())
+            .filter(|word| !word.is_empty())
+            .take(4)
+            .collect();
+        let stem = if words.is_empty() {
+            "task".to_owned()
+        } else {
+            words.join("-")
+        };
+        let taken = |name: &String| spec.has_branch(name) || self.tasks.iter().any(|task| task.head == *name);
+        let plain = format!("copilot/{stem}");
+        if !taken(&plain) {
+            return plain;
+        }
+        let mut number = 2;
+        loop {
+            let numbered = format!("copilot/{stem}-{number}");
+            if !taken(&numbered) {
+                return numbered;
+            }
+            number += 1;
+        }
+    }
+
+    /// Lets everything happen that is due by now, in the order it is due.
+    pub(crate) fn advance(&mut self, now: Moment) {
+        loop {
+            let next = self
+                .tasks
+                .iter()
+                .enumerate()
+                .filter_map(|(index, task)| Some((task.timeline.front()?.at, index)))
+                .filter(|(at, _)| *at <= now)
+                .min();
+            let Some((_, index)) = next else { return };
+            let Some(due) = self.tasks.get_mut(index).and_then(|task| task.timeline.pop_front()) else {
+                return;
+            };
+            self.happen(index, due);
+        }
+    }
+
+    fn happen(&mut self, index: usize, due: Due) {
+        for effect in due.effects {
+            self.effect(index, due.at, effect);
+        }
+        if let (Some(state), Some(task)) = (due.state, self.tasks.get_mut(index)) {
+            task.enter(&state, due.at);
+        }
+    }
+
+    fn effect(&mut self, index: usize, at: Moment, effect: Effect) {
+        let session_id = matches!(effect, Effect::Session).then(|| self.next_id());
+        if let Effect::Pull(how) = &effect {
+            self.pull_by_task(index, at, how);
+        }
+        let Some(task) = self.tasks.get_mut(index) else {
+            return;
+        };
+        task.updated = at;
+        let first_pull = task.pulls.first().map(|link| link.index);
+        let pull = first_pull.and_then(|at| self.pulls.get_mut(at));
+        match (effect, pull) {
+            (Effect::Branch, _) => {
+                task.branch_made = true;
+                let (name, head) = (task.repository.clone(), task.head.clone());
+                self.add_branch(&name, head);
+            }
+            (Effect::Ready, Some(pull)) => {
+                pull.draft = false;
+                pull.updated = at;
+            }
+            (Effect::Merge, Some(pull)) => pull.merge(at),
+            (Effect::Close, Some(pull)) => pull.close(at),
+            (Effect::Pull(_) | Effect::Ready | Effect::Merge | Effect::Close, _) => {}
+            (Effect::Error(message), _) => {
+                if let Some(session) = task.sessions.last_mut() {
+                    session.error = Some(message);
+                }
+            }
+            (Effect::Usage(nano), _) => {
+                if let Some(session) = task.sessions.last_mut() {
+                    session.usage = Some(Usage::Credits(nano));
+                }
+            }
+            (Effect::PremiumRequests(amount), _) => {
+                if let Some(session) = task.sessions.last_mut() {
+                    session.usage = Some(Usage::Premium(amount));
+                }
+            }
+            (Effect::Ask(question), _) => {
+                task.question = Some(question);
+                task.enter("waiting_for_user", at);
+            }
+            (Effect::Session, _) => {
+                task.sessions.push(Session {
+                    id: session_id.unwrap_or_default(),
+                    state: "queued".to_owned(),
+                    created: at,
+                    updated: at,
+                    completed: None,
+                    error: None,
+                    usage: None,
+                });
+                task.enter("queued", at);
+            }
+            (Effect::ForgetSessions, _) => task.sessions.clear(),
+            (Effect::Artifact(kind), _) => task.extra_artifacts.push(kind),
+            (Effect::Rename(name), _) => task.new_name = Some(name),
+            (Effect::Archive, _) => task.archived = Some(at),
+        }
+    }
+
+    fn pull_by_task(&mut self, index: usize, at: Moment, how: &OpenPull) {
+        let Some(task) = self.tasks.get_mut(index) else {
+            return;
+        };
+        task.branch_made = true;
+        let (repository, head, base) = (task.repository.clone(), task.head.clone(), task.base.clone());
+        let follows = task.follows.take();
+        let title = format!("[WIP] {}", task.first_name());
+        let opens = task.wants_pull || how.unasked;
+        self.add_branch(&repository, head.clone());
+        let place = match follows {
+            Some(place) => place,
+            None if opens => self.open_pull(&repository, &head, &base, &title, how.draft, at),
+            None => return,
+        };
+        let lag = how.artifact_lag.unwrap_or(self.settings.artifact_lag);
+        let visible = at.plus(self.settings.scaled(lag));
+        let global_id = how.global_id.unwrap_or(self.settings.global_id);
+        if let Some(task) = self.tasks.get_mut(index) {
+            task.pulls.push(PullLink {
+                index: place,
+                visible,
+                global_id,
+            });
+        }
+    }
+
+    fn add_branch(&mut self, repository: &str, branch: String) {
+        if let Some(home) = self.homes.get_mut(repository)
+            && !home.spec.has_branch(&branch)
+        {
+            home.spec.branches.push(branch);
+        }
+    }
+
+    /// Opens a pull request and returns its place in the list.
+    pub(crate) fn open_pull(
+        &mut self,
+        repository: &str,
+        head: &str,
+        base: &str,
+        title: &str,
+        draft: bool,
+        at: Moment,
+    ) -> usize {
+        // The steps are uneven, so that nobody guesses one id from another.
+        let id = FIRST_PULL_ID + 7_919 * self.pulls.len() as u64;
+        let home = self.home_or_new(repository);
+        let number = home.spec.next_pull_number;
+        home.spec.next_pull_number += 1;
+        let node_id = node_id("PR", home.id, id);
+        self.pulls.push(Pull {
+            repository: key(repository),
+            number,
+            id,
+            node_id,
+            title: title.to_owned(),
+            author: if draft {
+                "Copilot".to_owned()
+            } else {
+                "octocat".to_owned()
+            },
+            head: head.to_owned(),
+            base: base.to_owned(),
+            draft,
+            opened: at,
+            updated: at,
+            closed: None,
+            merged: None,
+        });
+        self.pulls.len() - 1
+    }
+
+    /// What the API shows of a task.
+    pub(crate) fn show(&self, task: &Task, depth: Depth, now: Moment, base_url: &str) -> Value {
+        let home = self.homes.get(&task.repository);
+        let eye = Eye {
+            now,
+            clock: self.clock,
+            settings: &self.settings,
+            pulls: &self.pulls,
+            base_url,
+            repository_name: home.map_or(&task.repository, |home| &home.name),
+            repository_id: home.map_or(0, |home| home.id),
+            owner_id: home.map_or(0, |home| home.owner_id),
+        };
+        task.show(depth, &eye)
+    }
+
+    pub(crate) fn task_views(&self) -> Vec<TaskView> {
+        self.tasks
+            .iter()
+            .map(|task| TaskView {
+                id: task.id.clone(),
+                repository: self.name_of(&task.repository),
+                creator: task.creator,
+                prompt: task.prompt.clone(),
+                body: task.body.clone(),
+                state: task.state.clone(),
+                created_at: task.created.elapsed(),
+                head: task.branch_made.then(|| task.head.clone()),
+                pull: task
+                    .pulls
+                    .first()
+                    .and_then(|link| self.pulls.get(link.index))
+                    .map(|pull| pull.number),
+                question: task.question.clone(),
+            })
+            .collect()
+    }
+
+    pub(crate) fn pull_views(&self) -> Vec<PullView> {
+        self.pulls
+            .iter()
+            .map(|pull| PullView {
+                repository: self.name_of(&pull.repository),
+                number: pull.number,
+                id: pull.id,
+                node_id: pull.node_id.clone(),
+                head: pull.head.clone(),
+                base: pull.base.clone(),
+                open: pull.is_open(),
+                merged: pull.merged.is_some(),
+                draft: pull.draft,
+            })
+            .collect()
+    }
+
+    /// A repository's name as it was given.
+    pub(crate) fn name_of(&self, key: &str) -> String {
+        self.homes
+            .get(key)
+            .map_or_else(|| key.to_owned(), |home| home.name.clone())
+    }
+}
+
+/// The same id for all repositories of an owner.
+fn owner_id(owner: &str) -> u64 {
+    let mixed = owner
+        .bytes()
+        .map(|byte| u64::from(byte.to_ascii_lowercase()))
+        .fold(0, |sum: u64, byte| scramble(sum ^ byte));
+    1_000_000 + mixed % 9_000_000
+}
+
+/// The SplitMix64 step: ids that look like chance and are the same in every run.
+pub(crate) fn scramble(seed: u64) -> u64 {
+    let mut mixed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
