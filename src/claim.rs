@@ -1,142 +1,516 @@
-//! Our hold on exactly one task: what each answer to a start means, and what is done next. A machine of values, with
-//! no clock and no network.
+//! Our hold on exactly one task: what each answer to a start means, what each look at the repository's tasks means,
+//! and what is done next. A machine of values, with no clock and no network.
+//!
+//! A start is sent again only where the one before cannot have become a task: where GitHub refused it, where it never
+//! left this machine, or where the repository was looked at for as long as GitHub's lists may lag and nothing new was
+//! there. What cannot be decided ends as unconfirmed, and a person is given the links.
 
+use std::collections::HashSet;
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::github::Error;
+use crate::key::Stamp;
+use crate::outcome::Adoption;
 use crate::outcome::Event;
+use crate::task::Phase;
+use crate::task::State;
 use crate::task::Task;
+use crate::task::TaskId;
 
 /// How long starts that never left this machine are tried again. A network that is away for longer is not coming
 /// back while somebody looks at the log.
 const LONGEST_OUTAGE: Duration = Duration::from_secs(120);
-/// The longest that GitHub's limits are waited out before a start, in all. An hourly allowance that is used up can
-/// take longer; then a person should know.
+/// The longest that GitHub's limits are waited out, in all. An hourly allowance that is used up can take longer; then
+/// a person should know.
 const LONGEST_LIMIT: Duration = Duration::from_secs(15 * 60);
 /// The longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// The pause before the first look for a start that was not answered, doubled up to [`LONGEST_LOOK_PAUSE`].
+const LOOK_PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause between two such looks.
+const LONGEST_LOOK_PAUSE: Duration = Duration::from_secs(8);
+/// How much older than the start a task may seem and still be the start's: GitHub tells times in whole seconds, and
+/// its machines' clocks differ a little.
+const MARGIN: Duration = Duration::from_secs(30);
+/// How far back a task of our key is looked for: "You can re-run a workflow or jobs in a workflow for up to 30 days",
+/// <https://docs.github.com/en/actions/how-tos/manage-workflow-runs/re-run-workflows-and-jobs>, and a day more.
+pub const MEMORY: Duration = Duration::from_secs(31 * 24 * 3600);
+
+/// What to do where the repository already has an unsettled task of the same name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IfActive {
+    /// Start another.
+    Start,
+    /// Start none, and be content.
+    Skip,
+    /// Take up that one.
+    Attach,
+    /// Start none, and fail.
+    Fail,
+}
+
+/// How a start is to be made exactly once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// What makes two starts the same start, and what tasks of the same kind are called.
+    pub stamp: Stamp,
+    /// How long a start that was not answered is looked for.
+    pub confirm: Duration,
+    /// What is looked for before anything is sent.
+    pub first: First,
+    /// What to do about an unsettled task of the same name.
+    pub if_active: IfActive,
+}
+
+/// What is looked for before anything is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum First {
+    /// Nothing: this is the first attempt.
+    Nothing,
+    /// A task of our key, with one look.
+    Once,
+    /// A task of our key, for as long as lists may lag: an earlier attempt may have been killed a moment ago.
+    Thoroughly,
+}
+
+/// A task as a look found it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sighting {
+    /// The task, with its sessions where they could be read.
+    pub task: Task,
+    /// How long before the look it was created, by GitHub's clock; `None` where the answer does not tell.
+    pub age: Option<Duration>,
+}
 
 /// What to do next.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Send the start again, with this model, at once.
-    Send(Option<String>, Event),
-    /// Sleep so long, then send the start again as it was.
+    /// Send the start, with this model; tell of the event first, where there is one.
+    Send(Option<String>, Option<Event>),
+    /// Sleep so long, then look at the repository's tasks.
+    Look {
+        /// How long to sleep first.
+        pause: Duration,
+        /// How old the tasks may be.
+        horizon: Duration,
+        /// What to tell first.
+        event: Option<Event>,
+    },
+    /// Sleep so long, then ask for the next step as if nothing had come of the one before.
     Sleep(Duration, Event),
-    /// The task is ours.
+    /// The task is ours, started now.
     Held(Box<Task>),
+    /// The task was started earlier, and is taken up.
+    Adopted(Box<Task>, Adoption),
+    /// Nothing is started, because of this task; `true` where that is a failure.
+    Declined(Box<Task>, bool),
     /// There is no task, and there will be none.
     Refused(Error),
     /// Nobody can say whether there is a task.
     Unconfirmed(String),
 }
 
-/// The attempt to start one task.
+/// What we are doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doing {
+    /// Looking before anything is sent.
+    LookingFirst,
+    /// Waiting for the answer to a start.
+    Sending,
+    /// Looking for what came of a start.
+    LookingFor,
+}
+
+/// The attempt to hold one task.
 #[derive(Debug)]
 pub struct Claim {
+    terms: Terms,
     models: VecDeque<Option<String>>,
     model: Option<String>,
+    me: Option<u64>,
+    doing: Doing,
+    /// When the present row of tries to send began.
+    began: Duration,
+    /// When the start was sent last.
+    sent: Duration,
+    /// When the first start was sent that was not answered.
+    open_since: Option<Duration>,
+    again: bool,
     outages: u32,
     limited: Duration,
+    looks: u32,
+    /// Tasks that are known to be no start of ours.
+    strangers: HashSet<TaskId>,
+    why: String,
 }
 
 impl Claim {
     /// An attempt that has not begun, with the models to try one after the other.
-    pub fn new(models: &[Option<String>]) -> Self {
+    pub fn new(terms: Terms, models: &[Option<String>]) -> Self {
         let mut models = models.iter().cloned().collect::<VecDeque<_>>();
         let model = models.pop_front().flatten();
         Self {
+            terms,
             models,
             model,
+            me: None,
+            doing: Doing::Sending,
+            began: Duration::ZERO,
+            sent: Duration::ZERO,
+            open_since: None,
+            again: false,
             outages: 0,
             limited: Duration::ZERO,
+            looks: 0,
+            strangers: HashSet::new(),
+            why: String::new(),
         }
     }
 
-    /// What follows from an answer. `elapsed` is the time since the first start was sent.
-    pub fn answer(&mut self, elapsed: Duration, answer: Result<Task, Error>) -> Step {
+    /// The first step. `elapsed` is here and below the time since the claim was made.
+    pub fn begin(&mut self) -> Step {
+        if self.terms.first == First::Nothing && self.terms.if_active == IfActive::Start {
+            return self.send(Duration::ZERO, None);
+        }
+        self.doing = Doing::LookingFirst;
+        let event =
+            Event::LookingFirst { thoroughly: self.terms.first == First::Thoroughly, within: self.terms.confirm };
+        Step::Look { pause: Duration::ZERO, horizon: self.horizon(Duration::ZERO), event: Some(event) }
+    }
+
+    /// Takes in who we are, so that a stranger's task with a copied stamp is not taken for ours.
+    pub fn introduce(&mut self, me: Option<u64>) {
+        self.me = me;
+    }
+
+    /// Whether a start may have become a task of which nothing is known yet.
+    pub fn is_open(&self) -> bool {
+        self.open_since.is_some()
+    }
+
+    /// Whether a task still has to be read, or is known to be none of ours.
+    pub fn wants(&self, task: &Task) -> bool {
+        !self.strangers.contains(&task.id) && !self.is_anothers(task)
+    }
+
+    /// What follows from an answer to a start.
+    pub fn answered(&mut self, elapsed: Duration, answer: Result<Task, Error>) -> Step {
         let error = match answer {
             Ok(task) => return Step::Held(Box::new(task)),
             Err(error) => error,
         };
         match error {
             // Nothing was done, so it can be asked for again.
-            Error::Unreachable { why } if elapsed < LONGEST_OUTAGE => {
+            Error::Unreachable { why } if elapsed < self.began + LONGEST_OUTAGE => {
                 let wait = Duration::from_secs(1 << self.outages.min(5)).min(LONGEST_PAUSE);
                 self.outages += 1;
                 Step::Sleep(wait, Event::NotSent { why, wait })
             }
             Error::RateLimited(limit) if self.limited + limit.wait <= LONGEST_LIMIT => {
                 self.limited += limit.wait;
-                let why = limit.to_string();
-                Step::Sleep(limit.wait, Event::Limited { why, wait: limit.wait })
+                Step::Sleep(limit.wait, Event::Limited { why: limit.to_string(), wait: limit.wait })
             }
-            Error::Invalid { said } => self.next_model(Error::Invalid { said: said.clone() }, said),
+            Error::Invalid { said } => self.next_model(elapsed, Error::Invalid { said: said.clone() }, said),
             // A model that the licence does not have may be refused as a missing permission.
-            Error::MissingPermission { said, remedy } if said.to_ascii_lowercase().contains("model") => self
-                .next_model(
-                    Error::MissingPermission {
-                        said: said.clone(),
-                        remedy,
-                    },
-                    said,
-                ),
-            error @ (Error::Unanswered { .. } | Error::Malformed { .. }) => Step::Unconfirmed(error.to_string()),
+            Error::MissingPermission { said, remedy } if said.to_ascii_lowercase().contains("model") => {
+                self.next_model(elapsed, Error::MissingPermission { said: said.clone(), remedy }, said)
+            }
+            error @ (Error::Unanswered { .. } | Error::Malformed { .. }) => {
+                self.why = error.to_string();
+                self.doing = Doing::LookingFor;
+                self.open_since.get_or_insert(self.sent);
+                self.looks = 0;
+                let why = self.why.clone();
+                self.look(elapsed, Some(Event::NotAnswered { why, within: self.terms.confirm }))
+            }
             refused => Step::Refused(refused),
+        }
+    }
+
+    /// What follows after a sleep.
+    pub fn rested(&mut self, elapsed: Duration) -> Step {
+        match self.doing {
+            Doing::Sending => self.send(elapsed, None),
+            Doing::LookingFirst | Doing::LookingFor => {
+                Step::Look { pause: Duration::ZERO, horizon: self.horizon(elapsed), event: None }
+            }
+        }
+    }
+
+    /// What follows from a look at the repository's tasks.
+    pub fn looked(&mut self, elapsed: Duration, seen: Result<Vec<Sighting>, Error>) -> Step {
+        let seen = match seen {
+            Ok(seen) => seen,
+            Err(Error::RateLimited(limit)) if self.limited + limit.wait <= LONGEST_LIMIT => {
+                self.limited += limit.wait;
+                return Step::Sleep(limit.wait, Event::Limited { why: limit.to_string(), wait: limit.wait });
+            }
+            Err(error) => return self.blind(elapsed, error),
+        };
+        let mut ours = Vec::new();
+        let mut active = Vec::new();
+        let mut unread = Vec::new();
+        for sighting in seen {
+            if self.is_too_old(elapsed, &sighting) || !self.wants(&sighting.task) {
+                continue;
+            }
+            match self.relation(&sighting.task) {
+                Relation::Ours => ours.push(sighting),
+                Relation::Kin if self.doing == Doing::LookingFirst && !is_settled(&sighting) => active.push(sighting),
+                Relation::Unread => unread.push(sighting),
+                Relation::Kin | Relation::Stranger => drop(self.strangers.insert(sighting.task.id)),
+            }
+        }
+        match self.doing {
+            Doing::LookingFor => self.found_after(elapsed, ours, &unread),
+            Doing::LookingFirst | Doing::Sending => self.found_before(elapsed, ours, active, &unread),
+        }
+    }
+
+    /// A look for the start that was not answered.
+    fn found_after(&mut self, elapsed: Duration, ours: Vec<Sighting>, unread: &[Sighting]) -> Step {
+        if let Some(task) = newest(ours) {
+            return Step::Adopted(Box::new(task), Adoption::Unanswered);
+        }
+        match (elapsed < self.sent + self.terms.confirm, unread.is_empty(), self.again) {
+            (true, _, _) => self.look(elapsed, None),
+            (false, true, false) => {
+                self.again = true;
+                self.send(elapsed, Some(Event::SentAgain))
+            }
+            (false, true, true) => {
+                let why = format!("{}. It was sent twice, and no task of it has come to sight since", self.why);
+                Step::Unconfirmed(why)
+            }
+            (false, false, _) => Step::Unconfirmed(format!("{}. {}", self.why, unread_tasks(unread))),
+        }
+    }
+
+    /// A look before anything is sent.
+    fn found_before(
+        &mut self,
+        elapsed: Duration,
+        ours: Vec<Sighting>,
+        active: Vec<Sighting>,
+        unread: &[Sighting],
+    ) -> Step {
+        // A task that failed, timed out or was cancelled is what a re-run is for.
+        let good =
+            |sighting: &Sighting| !matches!(sighting.task.state, State::Failed | State::TimedOut | State::Cancelled);
+        let (good, spent): (Vec<_>, Vec<_>) = ours.into_iter().partition(good);
+        self.strangers.extend(spent.into_iter().map(|sighting| sighting.task.id));
+        if self.terms.first != First::Nothing
+            && let Some(task) = newest(good.clone())
+        {
+            return Step::Adopted(Box::new(task), Adoption::SameKey);
+        }
+        let active = active.into_iter().chain(good).filter(|it| !is_settled(it)).collect::<Vec<_>>();
+        if let Some(task) = newest(active) {
+            match self.terms.if_active {
+                IfActive::Start => {}
+                IfActive::Skip => return Step::Declined(Box::new(task), false),
+                IfActive::Fail => return Step::Declined(Box::new(task), true),
+                IfActive::Attach => return Step::Adopted(Box::new(task), Adoption::Active),
+            }
+        }
+        let patient = self.terms.first == First::Thoroughly || !unread.is_empty();
+        match (patient && elapsed < self.terms.confirm, unread.is_empty()) {
+            (true, _) => self.look(elapsed, None),
+            (false, true) => self.send(elapsed, None),
+            (false, false) => Step::Unconfirmed(format!("nothing was sent. {}", unread_tasks(unread))),
+        }
+    }
+
+    /// A look that brought no answer.
+    fn blind(&mut self, elapsed: Duration, error: Error) -> Step {
+        let passing = matches!(error, Error::Unanswered { .. } | Error::Unreachable { .. } | Error::Malformed { .. });
+        // One more time as long as for looks that are answered: what was not looked at cannot be said to be absent.
+        let patience = match self.doing {
+            Doing::LookingFor => self.sent + self.terms.confirm * 2,
+            Doing::LookingFirst | Doing::Sending => self.terms.confirm,
+        };
+        match (passing && elapsed < patience, self.doing) {
+            (true, _) => self.look(elapsed, None),
+            (false, Doing::LookingFor) => {
+                Step::Unconfirmed(format!("{}. Looking for the task failed as well: {error}", self.why))
+            }
+            (false, Doing::LookingFirst | Doing::Sending) => Step::Refused(error),
+        }
+    }
+
+    fn send(&mut self, elapsed: Duration, event: Option<Event>) -> Step {
+        if self.doing != Doing::Sending {
+            self.began = elapsed;
+        }
+        self.doing = Doing::Sending;
+        self.sent = elapsed;
+        Step::Send(self.model.clone(), event)
+    }
+
+    /// The next look, after a pause that grows.
+    fn look(&mut self, elapsed: Duration, event: Option<Event>) -> Step {
+        let pause = (LOOK_PAUSE * 2_u32.pow(self.looks.min(8))).min(LONGEST_LOOK_PAUSE);
+        self.looks += 1;
+        Step::Look { pause, horizon: self.horizon(elapsed + pause), event }
+    }
+
+    /// How old a task may be at this time to be looked at: as old as the first start that is open, or as far back as
+    /// a run can be repeated.
+    fn horizon(&self, elapsed: Duration) -> Duration {
+        match self.open_since {
+            Some(since) if self.doing == Doing::LookingFor => elapsed.saturating_sub(since) + MARGIN,
+            _ => MEMORY,
         }
     }
 
     /// Another model, if the user named one. GitHub's refusals do not say which field they are about, and one that
     /// is about another field is refused again.
-    fn next_model(&mut self, refusal: Error, said: String) -> Step {
+    fn next_model(&mut self, elapsed: Duration, refusal: Error, said: String) -> Step {
         match self.models.pop_front() {
             None => Step::Refused(refusal),
             Some(next) => {
                 let model = std::mem::replace(&mut self.model, next.clone());
-                Step::Send(next.clone(), Event::ModelRefused { model, said, next })
+                self.send(elapsed, Some(Event::ModelRefused { model, said, next }))
             }
+        }
+    }
+
+    /// Whether a task is older than what is looked for.
+    fn is_too_old(&self, elapsed: Duration, sighting: &Sighting) -> bool {
+        sighting.age.is_some_and(|age| age > self.horizon(elapsed))
+    }
+
+    fn is_anothers(&self, task: &Task) -> bool {
+        self.me.zip(task.user()).is_some_and(|(me, user)| me != user)
+    }
+
+    fn relation(&self, task: &Task) -> Relation {
+        let prompts = task.sessions.iter().filter_map(|session| session.prompt.as_deref()).collect::<Vec<_>>();
+        let stamps = prompts.iter().filter_map(|prompt| Stamp::find(prompt)).collect::<Vec<_>>();
+        if stamps.iter().any(|stamp| stamp.key == self.terms.stamp.key) {
+            Relation::Ours
+        } else if stamps.iter().any(|stamp| stamp.name == self.terms.stamp.name) {
+            Relation::Kin
+        } else if !prompts.is_empty() {
+            Relation::Stranger
+        } else if self.doing == Doing::LookingFirst && task.state.phase() == Phase::Settled {
+            // Sessions can be deleted, and then nobody will ever know.
+            Relation::Stranger
+        } else {
+            Relation::Unread
         }
     }
 }
 
+/// What a task is to a start.
+enum Relation {
+    /// It carries the start's key.
+    Ours,
+    /// It carries another key and the same name.
+    Kin,
+    /// It carries neither.
+    Stranger,
+    /// Its prompt cannot be seen yet.
+    Unread,
+}
+
+fn is_settled(sighting: &Sighting) -> bool {
+    sighting.task.state.phase() == Phase::Settled
+}
+
+/// The newest of several tasks, those that are not settled before others.
+fn newest(mut sightings: Vec<Sighting>) -> Option<Task> {
+    sightings
+        .sort_by_key(|sighting| (sighting.task.state.phase() == Phase::Settled, sighting.age.unwrap_or(Duration::MAX)));
+    sightings.into_iter().next().map(|sighting| sighting.task)
+}
+
+fn unread_tasks(unread: &[Sighting]) -> String {
+    let places = unread.iter().map(|sighting| match sighting.task.link() {
+        "" => sighting.task.id.to_string(),
+        link => link.to_owned(),
+    });
+    format!(
+        "GitHub does not show the prompt of these new tasks yet, and one of them may be it: {}. Look at them before \
+         starting another",
+        places.collect::<Vec<_>>().join(", ")
+    )
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::github::RateLimit;
+    use crate::key::Key;
+
+    fn stamp(key: &str, name: &str) -> Stamp {
+        let empty = String::new;
+        Stamp { key: Key::over([key]), name: name.to_owned(), run: empty(), attempt: empty(), actor: empty() }
+    }
+
+    fn terms(first: First, if_active: IfActive) -> Terms {
+        Terms { stamp: stamp("ours", "weekly/prep"), confirm: seconds(60), first, if_active }
+    }
 
     fn claim(models: &[&str]) -> Claim {
-        Claim::new(&models.iter().map(|model| Some((*model).to_owned())).collect::<Vec<_>>())
+        let models = models.iter().map(|model| Some((*model).to_owned())).collect::<Vec<_>>();
+        let mut claim = Claim::new(terms(First::Nothing, IfActive::Start), &models);
+        assert!(matches!(claim.begin(), Step::Send(..)));
+        claim
     }
 
-    fn after(claim: &mut Claim, seconds: u64, error: Error) -> Step {
-        claim.answer(Duration::from_secs(seconds), Err(error))
+    /// A claim whose start was sent at once and not answered.
+    fn unanswered() -> Claim {
+        let mut claim = claim(&["a"]);
+        assert!(matches!(claim.answered(seconds(1), Err(lost())), Step::Look { .. }));
+        claim
     }
 
-    #[test]
-    fn an_unanswered_start_is_never_sent_again() {
-        for error in [
-            Error::Unanswered {
-                why: "status 502 came instead".to_owned(),
-                retry_after: None,
-            },
-            Error::Malformed {
-                why: "expected value".to_owned(),
-            },
-        ] {
-            assert!(matches!(after(&mut claim(&["a", "b"]), 0, error), Step::Unconfirmed(_)));
+    fn lost() -> Error {
+        Error::Unanswered { why: "status 502 came instead".to_owned(), retry_after: None }
+    }
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn task(id: &str, state: &str, prompt: Option<&str>, creator: u64) -> Task {
+        let sessions = prompt.map(|prompt| json!([{"prompt": prompt}])).unwrap_or_default();
+        let told = json!({"id": id, "state": state, "sessions": sessions, "creator": {"id": creator},
+            "html_url": format!("https://github.com/octo/app/tasks/{id}")});
+        serde_json::from_value(told).unwrap()
+    }
+
+    fn ours(id: &str, state: &str) -> Task {
+        task(id, state, Some(&stamp("ours", "weekly/prep").put_under("x")), 1)
+    }
+
+    fn kin(id: &str, state: &str) -> Task {
+        task(id, state, Some(&stamp("other", "weekly/prep").put_under("x")), 1)
+    }
+
+    fn seen(tasks: &[(Task, u64)]) -> Result<Vec<Sighting>, Error> {
+        Ok(tasks.iter().map(|(task, age)| Sighting { task: task.clone(), age: Some(seconds(*age)) }).collect())
+    }
+
+    fn adopted(step: Step) -> (String, Adoption) {
+        match step {
+            Step::Adopted(task, why) => (task.id.to_string(), why),
+            other => panic!("{other:?}"),
         }
     }
 
     #[test]
     fn what_never_left_is_sent_again_for_a_while() {
         let mut claim = claim(&["a"]);
-        let away = || Error::Unreachable {
-            why: "no route".to_owned(),
-        };
+        let away = || Err(Error::Unreachable { why: "no route".to_owned() });
         let mut pauses = Vec::new();
-        while let Step::Sleep(pause, _) = after(&mut claim, pauses.iter().sum(), away()) {
+        while let Step::Sleep(pause, _) = claim.answered(seconds(pauses.iter().sum()), away()) {
             pauses.push(pause.as_secs());
+            assert!(matches!(claim.rested(seconds(pauses.iter().sum())), Step::Send(..)));
         }
         assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30, 30]);
     }
@@ -144,34 +518,142 @@ mod tests {
     #[test]
     fn a_limit_is_waited_out_within_a_bound() {
         let mut claim = claim(&["a"]);
-        let limit = |seconds| {
-            Error::RateLimited(RateLimit {
-                wait: Duration::from_secs(seconds),
-                primary: false,
-            })
-        };
-        assert!(matches!(after(&mut claim, 0, limit(600)), Step::Sleep(wait, _) if wait.as_secs() == 600));
-        assert!(matches!(
-            after(&mut claim, 600, limit(600)),
-            Step::Refused(Error::RateLimited(_))
-        ));
+        let limit = || Err(Error::RateLimited(RateLimit { wait: seconds(600), primary: false }));
+        assert!(matches!(claim.answered(seconds(0), limit()), Step::Sleep(wait, _) if wait == seconds(600)));
+        assert!(matches!(claim.answered(seconds(600), limit()), Step::Refused(Error::RateLimited(_))));
     }
 
     #[test]
     fn refused_models_are_followed_by_the_next_and_other_refusals_are_final() {
-        let mut claim = claim(&["a", "b"]);
-        let invalid = || Error::Invalid {
-            said: "Validation Failed".to_owned(),
-        };
-        assert!(matches!(after(&mut claim, 0, invalid()), Step::Send(Some(model), _) if model == "b"));
-        assert!(matches!(
-            after(&mut claim, 0, invalid()),
-            Step::Refused(Error::Invalid { .. })
-        ));
-        let mut other = Claim::new(&[None, Some("b".to_owned())]);
-        assert!(matches!(
-            after(&mut other, 0, Error::BadToken { said: String::new() }),
-            Step::Refused(_)
-        ));
+        let mut two = claim(&["a", "b"]);
+        let invalid = || Err(Error::Invalid { said: "Validation Failed".to_owned() });
+        assert!(matches!(two.answered(seconds(0), invalid()), Step::Send(Some(model), _) if model == "b"));
+        assert!(matches!(two.answered(seconds(0), invalid()), Step::Refused(Error::Invalid { .. })));
+        let bad_token = Err(Error::BadToken { said: String::new() });
+        assert!(matches!(claim(&["a", "b"]).answered(seconds(0), bad_token), Step::Refused(_)));
+    }
+
+    #[test]
+    fn an_unanswered_start_is_looked_for_and_adopted() {
+        for error in [lost(), Error::Malformed { why: "expected value".to_owned() }] {
+            let mut claim = claim(&["a"]);
+            assert!(matches!(claim.answered(seconds(1), Err(error)), Step::Look { .. }));
+            assert!(claim.is_open());
+            // One that failed meanwhile is still what came of the start.
+            let found = claim.looked(seconds(2), seen(&[(ours("t-1", "failed"), 2)]));
+            assert_eq!(adopted(found), ("t-1".to_owned(), Adoption::Unanswered));
+        }
+    }
+
+    #[test]
+    fn a_task_of_the_same_key_that_is_older_than_the_start_is_another() {
+        let mut claim = unanswered();
+        assert!(matches!(claim.looked(seconds(9), seen(&[(ours("t-1", "failed"), 9 + 31)])), Step::Look { .. }));
+        let found = claim.looked(seconds(9), seen(&[(ours("t-2", "queued"), 9 + 29)]));
+        assert_eq!(adopted(found).0, "t-2");
+    }
+
+    #[test]
+    fn nothing_new_for_all_the_time_is_sent_once_more_and_no_more() {
+        let mut claim = unanswered();
+        let stranger = task("t-9", "queued", Some("theirs"), 2);
+        assert!(matches!(claim.looked(seconds(59), seen(&[(stranger.clone(), 3)])), Step::Look { .. }));
+        assert!(!claim.wants(&stranger), "a stranger is read once");
+        assert!(matches!(claim.looked(seconds(60), seen(&[])), Step::Send(_, Some(Event::SentAgain))));
+        assert!(matches!(claim.answered(seconds(62), Err(lost())), Step::Look { .. }));
+        // What came of the first start is ours as well, however late it comes.
+        assert_eq!(adopted(claim.looked(seconds(70), seen(&[(ours("t-1", "queued"), 70)]))).0, "t-1");
+        assert!(matches!(claim.looked(seconds(122), seen(&[])), Step::Unconfirmed(why) if why.contains("sent twice")));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_waited_for_and_then_linked() {
+        let mut claim = unanswered();
+        let stub = task("t-1", "queued", None, 1);
+        assert!(matches!(claim.looked(seconds(30), seen(&[(stub.clone(), 30)])), Step::Look { .. }));
+        let end = claim.looked(seconds(60), seen(&[(stub, 60)]));
+        assert!(matches!(end, Step::Unconfirmed(why) if why.contains("https://github.com/octo/app/tasks/t-1")));
+    }
+
+    #[test]
+    fn what_was_not_looked_at_is_not_absent() {
+        let mut claim = unanswered();
+        assert!(matches!(claim.looked(seconds(61), Err(lost())), Step::Look { .. }));
+        assert!(matches!(claim.looked(seconds(130), Err(lost())), Step::Unconfirmed(_)));
+        let refused = Err(Error::BadToken { said: String::new() });
+        assert!(matches!(unanswered().looked(seconds(2), refused), Step::Unconfirmed(_)));
+    }
+
+    #[test]
+    fn a_strangers_task_with_our_stamp_is_not_ours() {
+        let mut claim = unanswered();
+        claim.introduce(Some(1));
+        let forged = task("t-1", "queued", Some(&stamp("ours", "weekly/prep").put_under("x")), 666);
+        assert!(!claim.wants(&forged));
+        assert!(matches!(claim.looked(seconds(2), seen(&[(forged, 1)])), Step::Look { .. }));
+    }
+
+    #[test]
+    fn a_rerun_takes_up_what_runs_or_completed_and_starts_anew_after_a_failure() {
+        for (state, taken) in [
+            ("queued", true),
+            ("in_progress", true),
+            ("idle", true),
+            ("waiting_for_user", true),
+            ("completed", true),
+            ("of_tomorrow", true),
+            ("failed", false),
+            ("timed_out", false),
+            ("cancelled", false),
+        ] {
+            let mut claim = Claim::new(terms(First::Thoroughly, IfActive::Start), &[None]);
+            assert!(matches!(claim.begin(), Step::Look { .. }));
+            match claim.looked(seconds(1), seen(&[(ours("t-1", state), 9999)])) {
+                Step::Adopted(_, Adoption::SameKey) => assert!(taken, "{state}"),
+                Step::Look { .. } => {
+                    assert!(!taken, "{state}");
+                    assert!(matches!(claim.looked(seconds(60), seen(&[])), Step::Send(..)));
+                }
+                other => panic!("{state}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_of_the_users_own_is_looked_for_once() {
+        let mut claim = Claim::new(terms(First::Once, IfActive::Start), &[None]);
+        assert!(matches!(claim.begin(), Step::Look { .. }));
+        assert!(matches!(claim.looked(seconds(1), seen(&[(kin("t-1", "queued"), 5)])), Step::Send(..)));
+    }
+
+    #[test]
+    fn an_active_task_of_the_same_name_is_met_as_the_user_says() {
+        for (if_active, state) in [
+            (IfActive::Skip, "in_progress"),
+            (IfActive::Fail, "idle"),
+            (IfActive::Attach, "queued"),
+            (IfActive::Skip, "completed"),
+        ] {
+            let mut claim = Claim::new(terms(First::Nothing, if_active), &[None]);
+            assert!(matches!(claim.begin(), Step::Look { .. }));
+            match (if_active, state, claim.looked(seconds(1), seen(&[(kin("t-1", state), 500)]))) {
+                (_, "completed", Step::Send(..))
+                | (IfActive::Skip, _, Step::Declined(_, false))
+                | (IfActive::Fail, _, Step::Declined(_, true))
+                | (IfActive::Attach, _, Step::Adopted(_, Adoption::Active)) => {}
+                (_, _, step) => panic!("{if_active:?} {state}: {step:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_sent_while_an_active_task_cannot_be_read() {
+        let mut claim = Claim::new(terms(First::Nothing, IfActive::Skip), &[None]);
+        claim.begin();
+        let stub = task("t-1", "queued", None, 1);
+        assert!(matches!(claim.looked(seconds(1), seen(&[(stub.clone(), 1)])), Step::Look { .. }));
+        assert!(matches!(claim.looked(seconds(60), seen(&[(stub, 60)])), Step::Unconfirmed(_)));
+        let gone = task("t-2", "completed", None, 1);
+        assert!(matches!(claim.looked(seconds(60), seen(&[(gone, 600)])), Step::Send(..)));
     }
 }

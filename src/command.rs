@@ -82,11 +82,14 @@ fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
+/// What stands where a text was cut.
+pub const CUT: char = '…';
+
 /// The beginning of a text, with a mark where something was left out; `most` counts characters.
 pub fn cut(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         None => text.to_owned(),
-        Some(_) => text.chars().take(most.saturating_sub(1)).chain(['…']).collect(),
+        Some(_) => text.chars().take(most.saturating_sub(1)).chain([CUT]).collect(),
     }
 }
 
@@ -162,11 +165,7 @@ mod tests {
 
     #[test]
     fn a_long_annotation_is_cut_at_a_character() {
-        let annotation = Annotation {
-            level: Level::Notice,
-            title: String::new(),
-            message: "ü".repeat(5000),
-        };
+        let annotation = Annotation { level: Level::Notice, title: String::new(), message: "ü".repeat(5000) };
         let shown = Command::Annotate(&annotation).to_string();
         assert!(shown.ends_with("ü…"));
         assert_eq!(shown.chars().filter(|c| *c == 'ü').count(), LONGEST_ANNOTATION - 1);

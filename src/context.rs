@@ -15,10 +15,7 @@ pub struct Environment {
 
 impl FromIterator<(String, String)> for Environment {
     fn from_iter<T: IntoIterator<Item = (String, String)>>(variables: T) -> Self {
-        Self {
-            variables: variables.into_iter().collect(),
-            unreadable: Vec::new(),
-        }
+        Self { variables: variables.into_iter().collect(), unreadable: Vec::new() }
     }
 }
 
@@ -44,17 +41,12 @@ impl Environment {
 
     /// A variable's value; an empty one counts as absent, as the runner itself treats it.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.variables
-            .get(name)
-            .map(String::as_str)
-            .filter(|value| !value.is_empty())
+        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     /// All variables whose names begin so, without that beginning.
     pub fn beginning_with<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> + 'a {
-        self.variables
-            .iter()
-            .filter_map(move |(name, value)| Some((name.strip_prefix(prefix)?, value.as_str())))
+        self.variables.iter().filter_map(move |(name, value)| Some((name.strip_prefix(prefix)?, value.as_str())))
     }
 }
 
@@ -109,11 +101,7 @@ impl Context {
             let name = name.to_ascii_lowercase();
             if PROPERTIES.contains(&name.as_str()) {
                 // This one property is a boolean in the `github` context.
-                let value = if name == "ref_protected" {
-                    Value::Bool(value == "true")
-                } else {
-                    value.into()
-                };
+                let value = if name == "ref_protected" { Value::Bool(value == "true") } else { value.into() };
                 github.insert(name, value);
             }
         }
@@ -121,10 +109,7 @@ impl Context {
         if let Some(event) = event {
             github.insert("event".to_owned(), event);
         }
-        Self {
-            github,
-            inputs: inputs.or(dispatched),
-        }
+        Self { github, inputs: inputs.or(dispatched) }
     }
 
     /// The `github` context.
@@ -139,20 +124,14 @@ impl Context {
 
     /// A property of the `github` context, where it says anything.
     pub fn property(&self, name: &str) -> Option<&str> {
-        self.github
-            .get(name)
-            .and_then(Value::as_str)
-            .filter(|value| !value.is_empty())
+        self.github.get(name).and_then(Value::as_str).filter(|value| !value.is_empty())
     }
 
     /// The page of this workflow run.
     pub fn run_url(&self) -> Option<String> {
         let server = self.property("server_url")?;
         let repository = self.property("repository")?;
-        Some(format!(
-            "{server}/{repository}/actions/runs/{}",
-            self.property("run_id")?
-        ))
+        Some(format!("{server}/{repository}/actions/runs/{}", self.property("run_id")?))
     }
 }
 
@@ -165,10 +144,7 @@ fn typed(inputs: &Map<String, Value>) -> Map<String, Value> {
         Some("false") => Value::Bool(false),
         _ => value.clone(),
     };
-    inputs
-        .iter()
-        .map(|(name, value)| (name.clone(), typed(value)))
-        .collect()
+    inputs.iter().map(|(name, value)| (name.clone(), typed(value))).collect()
 }
 
 #[cfg(test)]
@@ -178,10 +154,7 @@ mod tests {
     use super::*;
 
     fn environment(variables: &[(&str, &str)]) -> Environment {
-        variables
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect()
+        variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 
     #[test]
@@ -204,18 +177,12 @@ mod tests {
     fn the_inputs_are_those_of_the_dispatch_or_those_handed_over() {
         let event = json!({"inputs": {"version": "1.10", "dry": "false"}});
         let dispatched = Context::new(&Environment::default(), Some(event.clone()), None);
-        assert_eq!(
-            dispatched.inputs(),
-            json!({"version": "1.10", "dry": false}).as_object()
-        );
+        assert_eq!(dispatched.inputs(), json!({"version": "1.10", "dry": false}).as_object());
         assert_eq!(dispatched.github()["event"]["inputs"]["dry"], "false");
         let handed = json!({"version": "2.0"}).as_object().cloned();
         let called = Context::new(&Environment::default(), Some(event), handed.clone());
         assert_eq!(called.inputs(), handed.as_ref());
-        assert_eq!(
-            Context::new(&Environment::default(), Some(json!({})), None).inputs(),
-            None
-        );
+        assert_eq!(Context::new(&Environment::default(), Some(json!({})), None).inputs(), None);
     }
 
     #[test]
@@ -229,9 +196,6 @@ mod tests {
             None,
             None,
         );
-        assert_eq!(
-            context.run_url().as_deref(),
-            Some("https://github.com/octo/app/actions/runs/17")
-        );
+        assert_eq!(context.run_url().as_deref(), Some("https://github.com/octo/app/actions/runs/17"));
     }
 }

@@ -1,7 +1,6 @@
 //! All orders at once: the acting half. What the machines of `claim.rs` and `watch.rs` decide is done here, and what
 //! happens is told, written down and handed on when it happens.
 
-use std::cell::Cell;
 use std::cell::RefCell;
 use std::time::Duration;
 
@@ -10,11 +9,14 @@ use tokio::time::Instant;
 
 use crate::claim;
 use crate::claim::Claim;
+use crate::claim::Sighting;
+use crate::claim::Terms;
 use crate::command::Annotation;
 use crate::context::Context;
 use crate::github::Error;
 use crate::github::GitHub;
 use crate::github::Look;
+use crate::outcome::Adoption;
 use crate::outcome::Event;
 use crate::outcome::Exit;
 use crate::outcome::NoPull;
@@ -29,6 +31,7 @@ use crate::repository::Repository;
 use crate::runner::Runner;
 use crate::summary::summary;
 use crate::task::NewTask;
+use crate::task::Phase;
 use crate::task::State;
 use crate::task::TaskId;
 use crate::watch;
@@ -45,6 +48,9 @@ const GRACE: Duration = Duration::from_secs(30);
 const SHORT_GRACE: Duration = Duration::from_secs(10);
 /// The pause between two looks for a pull request.
 const GRACE_PAUSE: Duration = Duration::from_secs(3);
+/// How many pages of a hundred tasks are looked through. A repository with more new tasks than that in a month is
+/// looked through as far as this.
+const MOST_PAGES: u32 = 10;
 /// GitHub shows ten annotations of a kind for a step; one is kept for saying that there are more,
 /// <https://github.com/orgs/community/discussions/26680>.
 const MOST_ANNOTATIONS: usize = 9;
@@ -57,7 +63,8 @@ pub struct Board<'a> {
     outcomes: RefCell<Vec<Outcome>>,
     told: RefCell<Vec<Instant>>,
     published: RefCell<Vec<(&'static str, String)>>,
-    in_flight: Cell<usize>,
+    /// For each order, whether a start may have become a task of which nothing is known.
+    open: RefCell<Vec<bool>>,
     broken: RefCell<Option<anyhow::Error>>,
 }
 
@@ -68,9 +75,7 @@ impl<'a> Board<'a> {
             let mut outcome = Outcome::new(order.repository.clone());
             outcome.pull_required = plan.require_pull_request;
             match &order.deed {
-                Deed::Start {
-                    task, prompt_sha256, ..
-                } => {
+                Deed::Start { task, prompt_sha256, .. } => {
                     outcome.asked = Some((**task).clone());
                     outcome.prompt_sha256 = Some(prompt_sha256.clone());
                 }
@@ -88,7 +93,7 @@ impl<'a> Board<'a> {
             outcomes: RefCell::new(outcomes.collect()),
             told: RefCell::new(vec![Instant::now(); plan.orders.len()]),
             published: RefCell::new(Vec::new()),
-            in_flight: Cell::new(0),
+            open: RefCell::new(vec![false; plan.orders.len()]),
             broken: RefCell::new(None),
         }
     }
@@ -104,11 +109,7 @@ impl<'a> Board<'a> {
             self.told.borrow_mut()[order] = Instant::now();
             match line.level {
                 Some(level) => {
-                    self.runner.annotate(&Annotation {
-                        level,
-                        title: repository.clone(),
-                        message: line.text,
-                    });
+                    self.runner.annotate(&Annotation { level, title: repository.clone(), message: line.text });
                 }
                 None if self.plan.orders.len() == 1 => self.runner.tell(&line.text),
                 None => self.runner.tell(&format!("{repository}: {}", line.text)),
@@ -124,16 +125,15 @@ impl<'a> Board<'a> {
         if *self.published.borrow() == outputs {
             return;
         }
-        let written = self
-            .runner
-            .write_results(&output::all_results(&outcomes))
-            .and_then(|()| {
-                self.runner
-                    .write_outputs(&output::render(&outputs, || self.runner.word()))
-            })
-            .and_then(|()| self.summarise(&outcomes, false));
-        if let Err(error) = written {
-            self.broken.borrow_mut().get_or_insert(error);
+        // Each is written whatever becomes of the others, and what others build on comes first.
+        for written in [
+            self.runner.write_outputs(&output::render(&outputs, || self.runner.word())),
+            self.runner.write_results(&output::all_results(&outcomes)),
+            self.summarise(&outcomes, false),
+        ] {
+            if let Err(error) = written {
+                self.broken.borrow_mut().get_or_insert(error);
+            }
         }
         *self.published.borrow_mut() = outputs;
     }
@@ -143,9 +143,9 @@ impl<'a> Board<'a> {
         self.broken.borrow().as_ref().map(|error| format!("{error:#}"))
     }
 
-    /// Whether a start is on its way, so that a task may exist of which nothing is known.
-    pub fn in_flight(&self) -> bool {
-        self.in_flight.get() > 0
+    /// Whether a start may have become a task of which nothing is known.
+    pub fn is_open(&self) -> bool {
+        self.open.borrow().contains(&true)
     }
 
     /// Takes in that the process was told to end.
@@ -160,13 +160,8 @@ impl<'a> Board<'a> {
             .map(|(at, _)| at)
             .collect::<Vec<_>>();
         for order in orders {
-            let unknown = self.outcomes.borrow()[order].task_id.is_none();
-            self.happened(
-                order,
-                Event::Interrupted {
-                    in_flight: unknown && self.in_flight(),
-                },
-            );
+            let in_flight = self.open.borrow()[order];
+            self.happened(order, Event::Interrupted { in_flight });
         }
     }
 
@@ -177,12 +172,10 @@ impl<'a> Board<'a> {
         if let Err(error) = self.summarise(&outcomes, true) {
             self.broken.borrow_mut().get_or_insert(error);
         }
-        let annotations = outcomes
-            .iter()
-            .filter_map(|outcome| match outcome.annotation(&self.plan.fail_on) {
-                None if interrupted => outcome.interruption_annotation(),
-                annotation => annotation,
-            });
+        let annotations = outcomes.iter().filter_map(|outcome| match outcome.annotation(&self.plan.fail_on) {
+            None if interrupted => outcome.interruption_annotation(),
+            annotation => annotation,
+        });
         let annotations = annotations.collect::<Vec<_>>();
         for annotation in annotations.iter().take(MOST_ANNOTATIONS) {
             self.runner.annotate(annotation);
@@ -190,22 +183,13 @@ impl<'a> Board<'a> {
         if let Some(more) = annotations.get(MOST_ANNOTATIONS) {
             let left = annotations.len() - MOST_ANNOTATIONS;
             let message = format!("{left} more tasks need a look; the step summary lists them");
-            self.runner.annotate(&Annotation {
-                message,
-                ..more.clone()
-            });
+            self.runner.annotate(&Annotation { message, ..more.clone() });
         }
         Exit::of(&outcomes, &self.plan.fail_on)
     }
 
     fn summarise(&self, outcomes: &[Outcome], ended: bool) -> anyhow::Result<()> {
-        self.runner.write_summary(&summary(
-            self.plan,
-            outcomes,
-            self.context,
-            self.runner.elapsed(),
-            ended,
-        ))
+        self.runner.write_summary(&summary(self.plan, outcomes, self.context, self.runner.elapsed(), ended))
     }
 
     fn know<T>(&self, order: usize, ask: impl FnOnce(&Outcome) -> T) -> T {
@@ -227,16 +211,7 @@ pub struct Speakers<'a> {
 
 /// Carries out all orders.
 pub async fn run(plan: &Plan, speakers: &Speakers<'_>, board: &Board<'_>) {
-    let all = plan.orders.iter().enumerate().map(|(at, order)| {
-        Errand {
-            at,
-            order,
-            plan,
-            speakers,
-            board,
-        }
-        .run()
-    });
+    let all = plan.orders.iter().enumerate().map(|(at, order)| Errand { at, order, plan, speakers, board }.run());
     join_all(all).await;
 }
 
@@ -253,46 +228,101 @@ impl Errand<'_> {
     async fn run(self) {
         let started = match &self.order.deed {
             Deed::Wait(id) => Some((id.clone(), false)),
-            Deed::Start { task, models, .. } => self.start(task, models).await.map(|id| (id, true)),
+            Deed::Start { task, models, terms, .. } => self.start(task, models, terms).await,
         };
         if let (Some((id, new)), Some(rules)) = (started, &self.plan.wait) {
             self.watch(&id, rules, new).await;
         }
     }
 
-    /// Starts the task.
-    async fn start(&self, task: &NewTask, models: &[Option<String>]) -> Option<TaskId> {
-        let mut claim = Claim::new(models);
+    /// Starts the task, or takes up the one that this start has already made; tells whether it is new.
+    async fn start(&self, task: &NewTask, models: &[Option<String>], terms: &Terms) -> Option<(TaskId, bool)> {
+        let mut claim = Claim::new(terms.clone(), models);
         let mut task = task.clone();
         let began = Instant::now();
-        loop {
-            self.board.in_flight.set(self.board.in_flight.get() + 1);
-            let answer = self.speakers.tasks.start(self.repository(), &task).await;
-            self.board.in_flight.set(self.board.in_flight.get() - 1);
-            match claim.answer(began.elapsed(), answer) {
-                claim::Step::Held(task) => {
-                    let id = task.id.clone();
-                    self.happened(Event::Started(task));
-                    return Some(id);
-                }
+        let mut acquainted = false;
+        let mut step = claim.begin();
+        let held = loop {
+            step = match step {
                 claim::Step::Send(model, event) => {
-                    self.happened(event);
+                    self.tell(event);
                     task.model = model;
+                    self.board.open.borrow_mut()[self.at] = true;
+                    let answer = self.speakers.tasks.start(self.repository(), &task).await;
+                    claim.answered(began.elapsed(), answer)
+                }
+                claim::Step::Look { pause, horizon, event } => {
+                    self.tell(event);
+                    self.board.runner.rest(pause, "looking for the task").await;
+                    if !acquainted {
+                        // Without an answer nobody is ruled out; the stamp decides alone.
+                        claim.introduce(self.speakers.tasks.me().await.ok());
+                        acquainted = true;
+                    }
+                    // The look tells of the moment at which it was asked for, however long the answers take.
+                    let asked = began.elapsed();
+                    let seen = self.sightings(&claim, horizon).await;
+                    claim.looked(asked, seen)
                 }
                 claim::Step::Sleep(pause, event) => {
+                    self.board.open.borrow_mut()[self.at] = claim.is_open();
                     self.happened(event);
                     self.board.runner.rest(pause, "waiting to start the task").await;
+                    claim.rested(began.elapsed())
+                }
+                claim::Step::Held(task) => break Some((task.id.clone(), true, Event::Started(task))),
+                claim::Step::Adopted(task, why) => {
+                    break Some((task.id.clone(), why == Adoption::Unanswered, Event::Adopted(task, why)));
+                }
+                claim::Step::Declined(task, failing) => {
+                    self.happened(Event::Declined { task, failing });
+                    break None;
                 }
                 claim::Step::Refused(error) => {
                     self.happened(Event::Failed(error));
-                    return None;
+                    break None;
                 }
                 claim::Step::Unconfirmed(why) => {
                     self.happened(Event::Unconfirmed(why));
-                    return None;
+                    break None;
                 }
             }
+        };
+        self.board.open.borrow_mut()[self.at] = false;
+        let (id, new, event) = held?;
+        self.happened(event);
+        Some((id, new))
+    }
+
+    /// The repository's tasks that are no older than the horizon and may be ours, with their sessions where those can
+    /// be read.
+    async fn sightings(&self, claim: &Claim, horizon: Duration) -> Result<Vec<Sighting>, Error> {
+        let mut seen = Vec::new();
+        for page in 1..=MOST_PAGES {
+            let listed = self.speakers.tasks.tasks(self.repository(), page).await?;
+            let mut reached = false;
+            for task in listed.tasks {
+                let age = listed
+                    .now
+                    .zip(task.created_at)
+                    .map(|(now, created)| Duration::try_from(now.duration_since(created)).unwrap_or_default());
+                if age.is_some_and(|age| age > horizon) {
+                    reached = true;
+                } else if claim.wants(&task) {
+                    let task = match self.speakers.tasks.task(self.repository(), &task.id, None).await {
+                        Ok(Look::Seen(read, _)) => *read,
+                        Err(error @ Error::RateLimited(_)) => return Err(error),
+                        // It is there, and cannot be read yet.
+                        Ok(Look::Unchanged) | Err(_) => task,
+                    };
+                    seen.push(Sighting { task, age });
+                }
+            }
+            if reached || !listed.more {
+                break;
+            }
         }
+        Ok(seen)
     }
 
     /// Waits for the task. `new` says that it was started a moment ago.
@@ -317,12 +347,15 @@ impl Errand<'_> {
                 Ok(Look::Unchanged) => None,
                 Err(error) => Some(error),
             };
+            // A task that was started a moment ago may not be shown yet, which is nothing to tell of.
+            let early = new && began.elapsed() < rules.patience && matches!(error, Some(Error::NotFound { .. }));
             match &error {
+                Some(_) if early => {}
                 Some(error) if !failing => self.happened(Event::LookFailed(error.to_string())),
                 None if failing => self.happened(Event::LookRecovered),
                 _ => {}
             }
-            failing = error.is_some();
+            failing = error.is_some() && !early;
             match watch.observe(began.elapsed(), observation) {
                 watch::Step::Sleep(pause) => {
                     self.follow(&mut followed).await;
@@ -385,18 +418,10 @@ impl Errand<'_> {
                         .asked
                         .as_ref()
                         .is_some_and(|asked| asked.create_pull_request || asked.head_ref.is_some());
-                let asked = if outcome.asked.is_some() || outcome.pull_required {
-                    Some(wanted)
-                } else {
-                    None
-                };
-                (
-                    outcome.task.as_ref().map(Clues::of).unwrap_or_default(),
-                    asked,
-                    outcome.state().cloned(),
-                )
+                let asked = if outcome.asked.is_some() || outcome.pull_required { Some(wanted) } else { None };
+                (outcome.task.as_ref().map(Clues::of).unwrap_or_default(), asked, outcome.state().cloned())
             });
-            let grace = match (asked, state) {
+            let grace = match (asked, &state) {
                 _ if clues.promise_a_pull() => GRACE,
                 (Some(true), Some(State::Completed)) => GRACE,
                 (None, Some(State::Completed)) => SHORT_GRACE,
@@ -408,8 +433,13 @@ impl Errand<'_> {
                 Err(NoPull::NotMade) if asked == Some(false) => NoPull::NotAskedFor,
                 Err(why) => why,
             };
+            let settled = state.as_ref().is_some_and(|state| state.phase() == Phase::Settled);
             if began.elapsed() + GRACE_PAUSE > grace.min(left) {
-                return self.happened(Event::NoPull(why));
+                // A task that still runs may make one yet, so that there is none is no news.
+                if settled || clues.promise_a_pull() {
+                    self.happened(Event::NoPull(why));
+                }
+                return;
             }
             self.rest(GRACE_PAUSE).await;
             if let Ok(Look::Seen(task, _)) = self.speakers.tasks.task(self.repository(), id, None).await {
@@ -434,6 +464,12 @@ impl Errand<'_> {
 
     fn happened(&self, event: Event) {
         self.board.happened(self.at, event);
+    }
+
+    fn tell(&self, event: Option<Event>) {
+        if let Some(event) = event {
+            self.happened(event);
+        }
     }
 
     async fn rest(&self, pause: Duration) {
@@ -470,9 +506,9 @@ async fn pull_by(reader: &GitHub, repository: &Repository, clues: &Clues) -> Res
     };
     match clues.pick(&listed) {
         Some(pull) => Ok(pull.clone()),
-        None if clues.promise_a_pull() => Err(NoPull::Hidden(
-            "no pull request that this token sees has the task's id".to_owned(),
-        )),
+        None if clues.promise_a_pull() => {
+            Err(NoPull::Hidden("no pull request that this token sees has the task's id".to_owned()))
+        }
         None if listed.is_empty() => Err(NoPull::NotMade),
         None => Err(NoPull::Undecided(listed.len())),
     }

@@ -16,6 +16,7 @@ use http::StatusCode;
 use http::header;
 use http_body_util::BodyExt as _;
 use http_body_util::Limited;
+use jiff::Timestamp;
 use octocrab::OctoBody;
 use octocrab::Octocrab;
 use octocrab::OctocrabBuilder;
@@ -60,6 +61,9 @@ const LONGEST_QUOTE: usize = 1000;
 /// "Wait for at least one minute before retrying" where GitHub limits the rate and does not say for how long,
 /// <https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#handle-rate-limit-errors-appropriately>.
 const UNTOLD_LIMIT: Duration = Duration::from_secs(60);
+
+/// How many tasks a page has, the most that GitHub gives.
+const PAGE: usize = 100;
 
 /// Everything but what RFC 3986 calls unreserved is encoded in a path segment or a query value.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -113,26 +117,17 @@ impl Address {
         };
         // A GitHub Enterprise Server has its REST API at `/api/v3` and its GraphQL API at `/api/graphql`.
         let beside = || format!("{}/graphql", rest.strip_suffix("/v3").unwrap_or(rest));
-        Ok(Self {
-            rest: rest.to_owned(),
-            graphql: graphql.filter(same_host).map_or_else(beside, str::to_owned),
-        })
+        Ok(Self { rest: rest.to_owned(), graphql: graphql.filter(same_host).map_or_else(beside, str::to_owned) })
     }
 
     /// Whether it leads to this very machine, as the simulator's does.
     pub fn is_loopback(&self) -> bool {
-        self.rest
-            .parse::<http::Uri>()
-            .is_ok_and(|uri| uri.host().is_some_and(is_loopback))
+        self.rest.parse::<http::Uri>().is_ok_and(|uri| uri.host().is_some_and(is_loopback))
     }
 
     /// Whether it is that of github.com or of a subdomain of ghe.com, the two places that have agent tasks.
     fn has_agent_tasks(&self) -> bool {
-        let host = self
-            .rest
-            .parse::<http::Uri>()
-            .ok()
-            .and_then(|uri| uri.host().map(str::to_owned));
+        let host = self.rest.parse::<http::Uri>().ok().and_then(|uri| uri.host().map(str::to_owned));
         self.is_loopback() || host.is_some_and(|host| host == "api.github.com" || host.ends_with(".ghe.com"))
     }
 }
@@ -237,11 +232,7 @@ pub struct RateLimit {
 
 impl fmt::Display for RateLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let which = if self.primary {
-            "the token's hourly allowance is used up"
-        } else {
-            "too much came at once"
-        };
+        let which = if self.primary { "the token's hourly allowance is used up" } else { "too much came at once" };
         write!(f, "{which}, and it asks for {} s of patience", self.wait.as_secs())
     }
 }
@@ -253,6 +244,17 @@ pub enum Look {
     Seen(Box<Task>, Option<String>),
     /// Nothing has changed since the mark that was sent. Such an answer does not count against the rate limit.
     Unchanged,
+}
+
+/// A page of tasks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    /// The tasks, newest first.
+    pub tasks: Vec<Task>,
+    /// Whether there may be another page.
+    pub more: bool,
+    /// The time of the answer by GitHub's clock, where it tells.
+    pub now: Option<Timestamp>,
 }
 
 /// A connection to GitHub's API that speaks for one token.
@@ -269,7 +271,12 @@ impl GitHub {
     pub fn connect(address: &Address, token: &Token) -> anyhow::Result<Self> {
         // A second call finds the provider in place, which is just as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
+        let mut client = reqwest::Client::builder();
+        if address.is_loopback() {
+            // `http` is for this machine alone; by way of a proxy the token would leave it unencrypted.
+            client = client.no_proxy();
+        }
+        let client = client
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(READ_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
@@ -310,10 +317,7 @@ impl GitHub {
             Ok(api) => api,
             Err(never) => match never {},
         };
-        Self {
-            api,
-            address: address.clone(),
-        }
+        Self { api, address: address.clone() }
     }
 
     /// Starts a task. This is the one request of this program that changes anything.
@@ -339,12 +343,40 @@ impl GitHub {
         if answer.status == StatusCode::NOT_MODIFIED {
             return Ok(Look::Unchanged);
         }
-        let etag = answer
-            .headers
-            .get(header::ETAG)
-            .and_then(|etag| etag.to_str().ok())
-            .map(str::to_owned);
+        let etag = answer.headers.get(header::ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
         Ok(Look::Seen(Box::new(answer.read()?), etag))
+    }
+
+    /// A page of a repository's tasks, newest first, a hundred at a time; without their sessions. A list lags behind
+    /// the starts.
+    ///
+    /// <https://docs.github.com/en/rest/agent-tasks/agent-tasks#list-tasks-for-repository>
+    ///
+    /// # Errors
+    /// All of [`Error`].
+    pub async fn tasks(&self, repository: &Repository, page: u32) -> Result<Listing, Error> {
+        // The whole query stands on each page: the addresses that GitHub links to lose some of it.
+        let query = format!("sort=created_at&direction=desc&per_page={PAGE}&page={page}");
+        let answer = self.get(&format!("/agents/repos/{repository}/tasks?{query}"), None).await?;
+        let Value::Array(listed) = answer.read::<Value>()?["tasks"].take() else {
+            return Err(Error::Malformed { why: "it has no list of tasks".to_owned() });
+        };
+        let more = listed.len() >= PAGE;
+        // A task that cannot be read must not pass for one that is not there.
+        let tasks = listed.into_iter().map(serde_json::from_value).collect::<Result<_, _>>();
+        let tasks = tasks.map_err(|error| Error::Malformed { why: error.to_string() })?;
+        Ok(Listing { tasks, more, now: date(&answer.headers) })
+    }
+
+    /// The id of the user whose token this is.
+    ///
+    /// <https://docs.github.com/en/rest/users/users#get-the-authenticated-user>
+    ///
+    /// # Errors
+    /// All of [`Error`].
+    pub async fn me(&self) -> Result<u64, Error> {
+        let answer = self.get("/user", None).await?.read::<Value>()?;
+        answer["id"].as_u64().ok_or_else(|| Error::Malformed { why: "it has no id".to_owned() })
     }
 
     /// The pull request with an id of the GraphQL API; `None` where there is none, or none that the token may see.
@@ -363,16 +395,10 @@ impl GitHub {
             let said = quote(error["message"].as_str().unwrap_or_default());
             match error["type"].as_str().unwrap_or_default() {
                 "RATE_LIMITED" => {
-                    return Err(Error::RateLimited(RateLimit {
-                        wait: UNTOLD_LIMIT,
-                        primary: true,
-                    }));
+                    return Err(Error::RateLimited(RateLimit { wait: UNTOLD_LIMIT, primary: true }));
                 }
                 "FORBIDDEN" | "INSUFFICIENT_SCOPES" => {
-                    return Err(Error::MissingPermission {
-                        said,
-                        remedy: PULL_PERMISSION.to_owned(),
-                    });
+                    return Err(Error::MissingPermission { said, remedy: PULL_PERMISSION.to_owned() });
                 }
                 _ => {}
             }
@@ -410,9 +436,7 @@ impl GitHub {
                 None => return answer.accepted(&self.address),
             }
         }
-        Err(Error::Malformed {
-            why: "it sends us from one address to the next".to_owned(),
-        })
+        Err(Error::Malformed { why: "it sends us from one address to the next".to_owned() })
     }
 
     async fn post<T: DeserializeOwned>(&self, uri: &str, body: &(impl Serialize + Sync)) -> Result<T, Error> {
@@ -425,30 +449,21 @@ impl GitHub {
                 None => return answer.accepted(&self.address)?.read(),
             }
         }
-        Err(Error::Refused {
-            status: 307,
-            said: "it sends us from one address to the next".to_owned(),
-        })
+        Err(Error::Refused { status: 307, said: "it sends us from one address to the next".to_owned() })
     }
 
     /// Where an answer sends us, provided that it is the same host: the token goes to no other.
     fn redirected(&self, answer: &Answer, statuses: &[u16]) -> Option<String> {
         let to = answer.headers.get(header::LOCATION)?.to_str().ok()?;
-        let here: http::Uri = self.address.rest.parse().ok()?;
-        let there: http::Uri = to.parse().ok()?;
-        let same = there.scheme() == here.scheme() && there.authority() == here.authority();
-        let (true, true) = (
-            statuses.contains(&answer.status.as_u16()),
-            same || there.authority().is_none(),
-        ) else {
+        if !statuses.contains(&answer.status.as_u16()) {
             return None;
-        };
+        }
+        let here: http::Uri = self.address.rest.parse().ok()?;
         let origin = format!("{}://{}", here.scheme_str()?, here.authority()?);
-        Some(if same {
-            to.to_owned()
-        } else {
-            format!("{origin}/{}", to.trim_start_matches('/'))
-        })
+        // A path of this host, and not the `//host/path` that looks like one.
+        let path = if to.starts_with("//") { None } else { to.strip_prefix('/') };
+        let path = path.or_else(|| to.strip_prefix(&origin)?.strip_prefix('/'))?;
+        Some(format!("{origin}/{path}"))
     }
 }
 
@@ -460,10 +475,7 @@ fn headers(token: &Token) -> Vec<(http::HeaderName, HeaderValue)> {
     let mut headers = vec![
         (header::ACCEPT, HeaderValue::from_static("application/vnd.github+json")),
         (header::USER_AGENT, HeaderValue::from_static(USER_AGENT)),
-        (
-            http::HeaderName::from_static("x-github-api-version"),
-            HeaderValue::from_static(API_VERSION),
-        ),
+        (http::HeaderName::from_static("x-github-api-version"), HeaderValue::from_static(API_VERSION)),
     ];
     // `Token::parse` lets nothing through that a header cannot carry.
     if let Ok(mut value) = HeaderValue::from_str(&format!("Bearer {}", token.expose())) {
@@ -541,22 +553,12 @@ impl Answer {
             let (parts, body) = sending.await.map_err(|error| no_answer(&error))?.into_parts();
             // A body that breaks off comes after the request was taken, so what became of it is open.
             let body = Limited::new(body, LARGEST_ANSWER).collect().await.map_err(|error| {
-                unanswered(format!(
-                    "the answer broke off after status {}: {}",
-                    parts.status,
-                    chain(&*error)
-                ))
+                unanswered(format!("the answer broke off after status {}: {}", parts.status, chain(&*error)))
             })?;
-            Ok(Self {
-                status: parts.status,
-                headers: parts.headers,
-                body: body.to_bytes(),
-            })
+            Ok(Self { status: parts.status, headers: parts.headers, body: body.to_bytes() })
         };
         let late = || unanswered(format!("nothing came within {} s", ANSWER_TIMEOUT.as_secs()));
-        tokio::time::timeout(ANSWER_TIMEOUT, whole)
-            .await
-            .unwrap_or_else(|_| Err(late()))
+        tokio::time::timeout(ANSWER_TIMEOUT, whole).await.unwrap_or_else(|_| Err(late()))
     }
 
     /// The answer, if it says yes.
@@ -585,10 +587,7 @@ fn no_answer(error: &octocrab::Error) -> Error {
         }
         source = cause.source();
     }
-    Error::Unanswered {
-        why: chain(error),
-        retry_after: None,
-    }
+    Error::Unanswered { why: chain(error), retry_after: None }
 }
 
 /// What to do where pull requests may not be read.
@@ -614,58 +613,37 @@ fn classify(status: StatusCode, headers: &HeaderMap, body: &[u8], address: &Addr
         403 | 429 if status == 429 || retry_after.is_some() || number("x-ratelimit-remaining") == Some(0) => {
             let primary = number("x-ratelimit-remaining") == Some(0);
             // The reset is a time of GitHub's clock, so it is compared with the time of the same answer.
-            let now = text("date").and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
-            let until_reset = number("x-ratelimit-reset")
-                .zip(now)
-                .filter(|_| primary)
-                .map(|(reset, now)| {
-                    let seconds = i64::try_from(reset)
-                        .unwrap_or(i64::MAX)
-                        .saturating_sub(now.timestamp().as_second());
-                    Duration::from_secs(u64::try_from(seconds).unwrap_or_default().saturating_add(1))
-                });
-            Error::RateLimited(RateLimit {
-                wait: retry_after.or(until_reset).unwrap_or(UNTOLD_LIMIT),
-                primary,
-            })
+            let now = date(headers);
+            let until_reset = number("x-ratelimit-reset").zip(now).filter(|_| primary).map(|(reset, now)| {
+                let seconds = i64::try_from(reset).unwrap_or(i64::MAX).saturating_sub(now.as_second());
+                Duration::from_secs(u64::try_from(seconds).unwrap_or_default().saturating_add(1))
+            });
+            Error::RateLimited(RateLimit { wait: retry_after.or(until_reset).unwrap_or(UNTOLD_LIMIT), primary })
         }
         401 => Error::BadToken { said },
         403 if body["code"] == "copilot_plan_required" => Error::NoLicence { said },
-        403 => Error::MissingPermission {
-            said,
-            remedy: permission_remedy(headers),
-        },
-        404 if !address.has_agent_tasks() => Error::NotFound {
-            said,
-            remedy: NO_AGENT_TASKS,
-        },
-        404 => Error::NotFound {
-            said,
-            remedy: TASK_NOT_FOUND,
-        },
+        403 => Error::MissingPermission { said, remedy: permission_remedy(headers) },
+        404 if !address.has_agent_tasks() => Error::NotFound { said, remedy: NO_AGENT_TASKS },
+        404 => Error::NotFound { said, remedy: TASK_NOT_FOUND },
         400 | 422 => Error::Invalid { said },
         // The gateway in front of GitHub gave up on the request; what is behind it may have taken it.
-        408 | 500..=599 => Error::Unanswered {
-            why: format!("status {status} came instead ({said})"),
-            retry_after,
-        },
+        408 | 500..=599 => Error::Unanswered { why: format!("{said} came instead"), retry_after },
         other => Error::Refused { status: other, said },
     })
+}
+
+/// The time of an answer, by GitHub's own clock.
+fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    let date = headers.get(header::DATE)?.to_str().ok()?;
+    jiff::fmt::rfc2822::parse(date).ok().map(|date| date.timestamp())
 }
 
 /// What to do about a missing permission, from the headers in which GitHub names it,
 /// <https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api#insufficient-permissions>.
 fn permission_remedy(headers: &HeaderMap) -> String {
-    let text = |name: &str| {
-        headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .filter(|text| !text.is_empty())
-    };
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).filter(|text| !text.is_empty());
     if let Some(sso) = text("x-github-sso") {
-        let url = sso
-            .split_once("url=")
-            .map_or("the organisation's single sign-on page", |(_, url)| url);
+        let url = sso.split_once("url=").map_or("the organisation's single sign-on page", |(_, url)| url);
         return format!("Authorise the token for single sign-on: {}", cut(url, LONGEST_QUOTE));
     }
     match text("x-accepted-github-permissions") {
@@ -683,16 +661,12 @@ fn permission_remedy(headers: &HeaderMap) -> String {
 
 /// GitHub's own words, with what its list of errors adds.
 fn words(status: StatusCode, body: &Value) -> String {
-    let mut said = match body["message"].as_str() {
-        Some(message) if !message.is_empty() => message.to_owned(),
-        _ => status.to_string(),
-    };
+    let mut said = format!("status {status}");
+    if let Some(message) = body["message"].as_str().filter(|message| !message.is_empty()) {
+        message.clone_into(&mut said);
+    }
     for error in body["errors"].as_array().into_iter().flatten() {
-        let detail = error["message"]
-            .as_str()
-            .or(error["code"].as_str())
-            .or(error.as_str())
-            .unwrap_or_default();
+        let detail = error["message"].as_str().or(error["code"].as_str()).or(error.as_str()).unwrap_or_default();
         if !detail.is_empty() {
             said = format!("{said}; {detail}");
         }
@@ -702,4 +676,131 @@ fn words(status: StatusCode, body: &Value) -> String {
 
 fn quote(said: &str) -> String {
     cut(said, LONGEST_QUOTE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address() -> Address {
+        Address::parse("https://api.github.com", None).unwrap()
+    }
+
+    fn class(status: u16, headers: &[(&'static str, &str)], body: &str) -> &'static str {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (http::HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()));
+        let status = StatusCode::from_u16(status).unwrap();
+        match classify(status, &headers.collect(), body.as_bytes(), &address()) {
+            None => "accepted",
+            Some(Error::BadToken { .. }) => "bad token",
+            Some(Error::NoLicence { .. }) => "no licence",
+            Some(Error::MissingPermission { .. }) => "missing permission",
+            Some(Error::NotFound { .. }) => "not found",
+            Some(Error::RateLimited(_)) => "rate limited",
+            Some(Error::Invalid { .. }) => "invalid",
+            Some(Error::Refused { .. }) => "refused",
+            Some(Error::Unreachable { .. }) => "unreachable",
+            Some(Error::Unanswered { .. }) => "unanswered",
+            Some(Error::Malformed { .. }) => "malformed",
+        }
+    }
+
+    /// What each status means by itself, and what a header changes about it.
+    #[test]
+    fn every_status_has_its_class() {
+        let limits: [&[(&str, &str)]; 2] = [&[("retry-after", "12")], &[("x-ratelimit-remaining", "0")]];
+        for status in 100..600 {
+            let bare = match status {
+                200..=299 | 304 => "accepted",
+                400 | 422 => "invalid",
+                401 => "bad token",
+                403 => "missing permission",
+                404 => "not found",
+                429 => "rate limited",
+                408 | 500..=599 => "unanswered",
+                _ => "refused",
+            };
+            let limited = if status == 403 { "rate limited" } else { bare };
+            assert_eq!(class(status, &[], ""), bare, "{status}");
+            assert_eq!(class(status, &[("x-ratelimit-remaining", "17")], "<html>"), bare, "{status}");
+            for headers in limits {
+                assert_eq!(class(status, headers, "{}"), limited, "{status} {headers:?}");
+            }
+        }
+        let plan = r#"{"code": "copilot_plan_required", "message": "no"}"#;
+        assert_eq!(class(403, &[], plan), "no licence");
+        assert_eq!(class(403, &[("retry-after", "1")], plan), "rate limited");
+    }
+
+    fn told(status: u16, headers: &[(&'static str, &str)], body: &str, address: &Address) -> Error {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (http::HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()));
+        classify(StatusCode::from_u16(status).unwrap(), &headers.collect(), body.as_bytes(), address).unwrap()
+    }
+
+    #[test]
+    fn a_limit_lasts_as_long_as_the_headers_say() {
+        let date = ("date", "Fri, 20 Nov 2026 08:00:00 GMT");
+        // 08:05:00 on that day.
+        let reset = ("x-ratelimit-reset", "1795161900");
+        for (headers, seconds, primary) in [
+            (&[("retry-after", "12"), ("x-ratelimit-remaining", "0")][..], 12, true),
+            (&[("x-ratelimit-remaining", "0"), reset, date], 301, true),
+            (&[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "17"), date], 1, true),
+            (&[("x-ratelimit-remaining", "0"), reset], 60, true),
+            (&[("retry-after", "Fri, 20 Nov 2026 08:00:00 GMT"), ("x-ratelimit-remaining", "0")], 60, true),
+            (&[("retry-after", "9"), ("x-ratelimit-remaining", "44")], 9, false),
+        ] {
+            let Error::RateLimited(limit) = told(403, headers, "", &address()) else { panic!("{headers:?}") };
+            assert_eq!((limit.wait.as_secs(), limit.primary), (seconds, primary), "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn messages_hold_githubs_words_and_the_remedy() {
+        let cut_off = r#"{"message": "Validation Failed", "errors": [{"code": "custom", "message": "base_ref gone"}, {"code": "invalid"}]}"#;
+        assert!(told(422, &[], cut_off, &address()).to_string().ends_with("Validation Failed; base_ref gone; invalid"));
+        let accepted = [("x-accepted-github-permissions", "agent_tasks=write")];
+        assert!(told(403, &accepted, "", &address()).to_string().contains("`agent_tasks=write`"));
+        let sso = [("x-github-sso", "required; url=https://github.com/orgs/octo/sso?x=1")];
+        assert!(told(403, &sso, "", &address()).to_string().contains("https://github.com/orgs/octo/sso?x=1"));
+        assert!(told(404, &[], "", &address()).to_string().contains("cloud agent is not enabled"));
+        let server = Address::parse("https://git.example.com/api/v3", None).unwrap();
+        assert!(told(404, &[], "", &server).to_string().contains("Enterprise Server has no agent tasks"));
+        let long = format!(r#"{{"message": "{}"}}"#, "x".repeat(100_000));
+        assert!(told(422, &[], &long, &address()).to_string().len() < 1200);
+    }
+
+    #[test]
+    fn a_token_goes_to_https_or_to_this_machine() {
+        for (text, good) in [
+            ("https://api.github.com", true),
+            ("https://api.octo.ghe.com/", true),
+            ("http://127.0.0.1:4010", true),
+            ("http://[::1]:4010", true),
+            ("http://localhost:4010", true),
+            ("http://api.github.com", false),
+            ("http://127.0.0.1.example.com", false),
+            ("ftp://api.github.com", false),
+            ("api.github.com", false),
+            ("https://user@api.github.com", false),
+            ("https://api.github.com?x=1", false),
+            ("", false),
+        ] {
+            assert_eq!(Address::parse(text, None).is_ok(), good, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_graphql_api_is_beside_the_rest_api_on_the_same_host() {
+        let graphql = |rest, told| Address::parse(rest, told).unwrap().graphql;
+        assert_eq!(graphql("https://api.github.com/", None), "https://api.github.com/graphql");
+        assert_eq!(graphql("https://git.example.com/api/v3", None), "https://git.example.com/api/graphql");
+        let told = Some("https://api.octo.ghe.com/graphql");
+        assert_eq!(graphql("https://api.octo.ghe.com", told), "https://api.octo.ghe.com/graphql");
+        let elsewhere = Some("https://elsewhere.example/graphql");
+        assert_eq!(graphql("https://api.github.com", elsewhere), "https://api.github.com/graphql");
+    }
 }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::Map;
 use serde_json::Value;
 
+use crate::claim::IfActive;
 use crate::command::cut;
 use crate::command::harmless;
 use crate::context::Environment;
@@ -18,6 +19,7 @@ use crate::outcome::Conclusion;
 use crate::repository::Repository;
 use crate::task::TaskId;
 use crate::token::Token;
+use crate::token::TokenKind;
 use crate::vars;
 use crate::watch::Rules;
 
@@ -98,15 +100,15 @@ inputs! {
     model "model" "" Start,
     custom_agent "custom-agent" "" Start,
     create_pull_request "create-pull-request" "false" Start,
-    wait "wait" "false" Start,
+    wait "wait" "false" Both,
     wait_timeout "wait-timeout" "75m" Both,
     poll_interval "poll-interval" "15s" Both,
     stop_on "stop-on" "waiting_for_user, idle" Both,
     fail_on "fail-on" "failure, timed_out, cancelled, action_required" Both,
     require_pull_request "require-pull-request" "false" Both,
-    idempotency_key "idempotency-key" "" Later,
-    if_active "if-active" "start" Later,
-    confirm_timeout "confirm-timeout" "60s" Later,
+    idempotency_key "idempotency-key" "" Start,
+    if_active "if-active" "start" Start,
+    confirm_timeout "confirm-timeout" "60s" Start,
     dry_run "dry-run" "false" Both,
     task_id "task-id" "" Wait,
     policy "policy" "" Later,
@@ -173,6 +175,12 @@ pub struct Start {
     pub base_ref: Option<String>,
     /// The pull request's branch to commit to.
     pub head_ref: Option<String>,
+    /// What makes two starts the same start, where the user says.
+    pub idempotency_key: Option<String>,
+    /// What to do about an unsettled task of the same name.
+    pub if_active: IfActive,
+    /// How long a start that was not answered is looked for.
+    pub confirm_timeout: Duration,
 }
 
 /// Where a prompt's template is.
@@ -182,6 +190,16 @@ pub enum PromptSource {
     Text(String),
     /// In a file of the workspace.
     File(String),
+}
+
+impl PromptSource {
+    /// The input that it was given by.
+    pub fn input(&self) -> &'static str {
+        match self {
+            Self::Text(_) => "prompt",
+            Self::File(_) => "prompt-file",
+        }
+    }
 }
 
 /// A task to wait for.
@@ -204,13 +222,7 @@ pub struct Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.value {
-            Some(value) => write!(
-                f,
-                "`{}` is `{}`: {}",
-                self.name,
-                harmless(&cut(value, LONGEST_VALUE)),
-                self.why
-            ),
+            Some(value) => write!(f, "`{}: {}` {}", self.name, harmless(&cut(value, LONGEST_VALUE)), self.why),
             None => write!(f, "`{}` {}", self.name, self.why),
         }
     }
@@ -219,11 +231,7 @@ impl fmt::Display for Problem {
 impl Problem {
     /// A problem with an input whose value is not shown.
     pub fn new(name: &str, why: impl Into<String>) -> Self {
-        Self {
-            name: name.to_owned(),
-            value: None,
-            why: why.into(),
-        }
+        Self { name: name.to_owned(), value: None, why: why.into() }
     }
 }
 
@@ -243,18 +251,9 @@ impl Inputs {
     pub fn read(environment: &Environment) -> Read {
         let mut reader = Reader::new(environment);
         let inputs = reader.inputs(environment);
-        let Reader {
-            problems,
-            warnings,
-            secrets,
-            ..
-        } = reader;
+        let Reader { problems, warnings, secrets, .. } = reader;
         let inputs = inputs.filter(|_| problems.is_empty()).ok_or(problems);
-        Read {
-            inputs,
-            secrets,
-            warnings,
-        }
+        Read { inputs, secrets, warnings }
     }
 }
 
@@ -271,18 +270,11 @@ impl Reader {
         let mut problems = Vec::new();
         let mut warnings = Vec::new();
         let mut given = BTreeMap::<String, &str>::new();
-        for name in environment
-            .unreadable()
-            .iter()
-            .filter_map(|name| name.strip_prefix("INPUT_"))
-        {
+        for name in environment.unreadable().iter().filter_map(|name| name.strip_prefix("INPUT_")) {
             let why = "is not valid UTF-8; give it as text in that encoding";
             problems.push(Problem::new(&name.to_lowercase().replace('_', "-"), why));
         }
-        for (name, value) in environment
-            .beginning_with("INPUT_")
-            .filter(|(_, value)| !value.trim().is_empty())
-        {
+        for (name, value) in environment.beginning_with("INPUT_").filter(|(_, value)| !value.trim().is_empty()) {
             // A composite action writes `INPUT_BASE_REF`, a Docker action gets `INPUT_BASE-REF`.
             let field = name.to_ascii_lowercase().replace(['-', ' '], "_");
             let written = field.replace('_', "-");
@@ -298,12 +290,7 @@ impl Reader {
         let pairs = given.into_iter().map(|(name, value)| (name, value.to_owned()));
         // Every field may be missing and is a string, so there is nothing that envy could refuse.
         let raw = envy::from_iter::<_, Raw>(pairs).unwrap_or_else(|error| unreachable!("{error}"));
-        Self {
-            raw,
-            problems,
-            warnings,
-            secrets: Vec::new(),
-        }
+        Self { raw, problems, warnings, secrets: Vec::new() }
     }
 
     fn inputs(&mut self, environment: &Environment) -> Option<Inputs> {
@@ -324,38 +311,27 @@ impl Reader {
                  tasks: read and write\". Runs for pull requests from forks and for Dependabot get no secrets",
             ));
         }
+        if let Some(kind @ (TokenKind::Refresh | TokenKind::AppJwt)) = lookup_token.as_ref().map(Token::kind)
+            && let Some(why) = kind.unfit_for_tasks()
+        {
+            self.problems.push(Problem::new("lookup-token", why));
+        }
         let fail_on = self.fail_on();
         let (stop_on_question, stop_on_idle) = self.stop_on();
-        let patience = if command? == Serves::Start {
-            PATIENCE_AFTER_START
-        } else {
-            PATIENCE_LATER
-        };
+        let patience = if command? == Serves::Start { PATIENCE_AFTER_START } else { PATIENCE_LATER };
         let timeout = self.duration("wait-timeout");
         let interval = self.duration("poll-interval");
         let loopback = address.as_ref().is_some_and(Address::is_loopback);
         if interval < SHORTEST_INTERVAL && !interval.is_zero() && !loopback {
-            self.problem(
-                "poll-interval",
-                "is shorter than GitHub's limits allow; write `1s` or more",
-            );
+            self.problem("poll-interval", "is shorter than GitHub's limits allow; write `1s` or more");
         }
-        let rules = Rules {
-            timeout,
-            interval,
-            stop_on_question,
-            stop_on_idle,
-            patience,
-        };
+        let rules = Rules { timeout, interval, stop_on_question, stop_on_idle, patience };
         let require_pull_request = self.flag("require-pull-request");
         let repository = self.repository(environment);
+        let asked_to_wait = self.flag("wait");
         let (errand, wait) = match command? {
             Serves::Wait => (self.tasks(repository.as_ref()).map(Errand::Wait), true),
-            _ => (
-                self.start(repository, require_pull_request)
-                    .map(|it| Errand::Start(Box::new(it))),
-                self.flag("wait"),
-            ),
+            _ => (self.start(repository, require_pull_request).map(|it| Errand::Start(Box::new(it))), asked_to_wait),
         };
         if require_pull_request && !wait {
             self.problem("require-pull-request", "only a wait can tell; set `wait: true` as well");
@@ -410,8 +386,7 @@ impl Reader {
             (Some(text), None) => Some(PromptSource::Text(text.to_owned())),
             (None, Some(path)) => Some(PromptSource::File(path.trim().to_owned())),
             (Some(_), Some(_)) => {
-                self.problems
-                    .push(Problem::new("prompt", "and `prompt-file` are both given; keep one"));
+                self.problems.push(Problem::new("prompt", "and `prompt-file` are both given; keep one"));
                 None
             }
             (None, None) => {
@@ -435,12 +410,12 @@ impl Reader {
         let custom_agent = self.parsed("custom-agent", custom_agent);
         let create_pull_request = self.flag("create-pull-request");
         if require_pull_request && !create_pull_request && head_ref.is_none() {
-            self.problem(
-                "require-pull-request",
-                "nobody asks for one; set `create-pull-request: true` as well",
-            );
+            self.problem("require-pull-request", "nobody asks for one; set `create-pull-request: true` as well");
         }
         let models = self.models();
+        let idempotency_key = self.raw.get("idempotency-key").map(|key| key.trim().to_owned());
+        let if_active = self.if_active();
+        let confirm_timeout = self.duration("confirm-timeout");
         Some(Start {
             repository: repository?,
             prompt: prompt?,
@@ -451,6 +426,9 @@ impl Reader {
             create_pull_request,
             base_ref,
             head_ref,
+            idempotency_key,
+            if_active,
+            confirm_timeout,
         })
     }
 
@@ -466,9 +444,8 @@ impl Reader {
                 Ok((found, without)) => {
                     tasks = found;
                     if without > 0 {
-                        self.warnings.push(format!(
-                            "`task-id` has {without} results without a task; they are left out"
-                        ));
+                        self.warnings
+                            .push(format!("`task-id` has {without} results without a task; they are left out"));
                     }
                 }
                 Err(why) => self.problem("task-id", why),
@@ -476,10 +453,7 @@ impl Reader {
         } else {
             for word in listed(&text) {
                 match (TaskId::parse(&word), repository) {
-                    (Ok(task_id), Some(repository)) => tasks.push(Waited {
-                        repository: repository.clone(),
-                        task_id,
-                    }),
+                    (Ok(task_id), Some(repository)) => tasks.push(Waited { repository: repository.clone(), task_id }),
                     (Err(why), _) => self.problems.push(Problem {
                         name: "task-id".to_owned(),
                         value: Some(word),
@@ -499,10 +473,7 @@ impl Reader {
             self.problem("task-id", "has no task to wait for");
         }
         if once.len() > MOST_WAITED {
-            let why = format!(
-                "has {} tasks, and one step waits for at most {MOST_WAITED}; split them",
-                once.len()
-            );
+            let why = format!("has {} tasks, and one step waits for at most {MOST_WAITED}; split them", once.len());
             self.problem("task-id", why);
         }
         Some(once)
@@ -511,20 +482,17 @@ impl Reader {
     /// The repository; for a wait that is told by `results` none is needed.
     fn repository(&mut self, environment: &Environment) -> Option<Repository> {
         if self.raw.get("repository").is_some() {
-            return self.parsed("repository", |text| {
-                text.parse::<Repository>().map_err(|why| why.to_string())
-            });
+            return self.parsed("repository", |text| text.parse::<Repository>().map_err(|why| why.to_string()));
         }
-        let told = environment.get("GITHUB_REPOSITORY").map(str::parse);
-        match told {
-            Some(Ok(repository)) => Some(repository),
-            _ if self
-                .raw
-                .get("task-id")
-                .is_some_and(|text| text.trim().starts_with(['[', '{'])) =>
-            {
+        let told = environment.get("GITHUB_REPOSITORY");
+        match (told, told.map(str::parse::<Repository>)) {
+            (_, Some(Ok(repository))) => Some(repository),
+            (Some(told), Some(Err(why))) => {
+                let (value, why) = (Some(told.to_owned()), why.to_string());
+                self.problems.push(Problem { name: "GITHUB_REPOSITORY".to_owned(), value, why });
                 None
             }
+            _ if self.raw.get("task-id").is_some_and(|text| text.trim().starts_with(['[', '{'])) => None,
             _ => {
                 let why = "is missing, and the environment has no `GITHUB_REPOSITORY`; write `owner/name`";
                 self.problems.push(Problem::new("repository", why));
@@ -535,20 +503,14 @@ impl Reader {
 
     fn address(&mut self, environment: &Environment) -> Option<Address> {
         if self.raw.get("github-api-url").is_some() {
-            return self.parsed("github-api-url", |text| {
-                Address::parse(text, None).map_err(|why| why.to_string())
-            });
+            return self.parsed("github-api-url", |text| Address::parse(text, None).map_err(|why| why.to_string()));
         }
         let rest = environment.get("GITHUB_API_URL").unwrap_or(GITHUB_COM);
         match Address::parse(rest, environment.get("GITHUB_GRAPHQL_URL")) {
             Ok(address) => Some(address),
             Err(why) => {
                 let value = Some(rest.to_owned());
-                self.problems.push(Problem {
-                    name: "GITHUB_API_URL".to_owned(),
-                    value,
-                    why: why.to_string(),
-                });
+                self.problems.push(Problem { name: "GITHUB_API_URL".to_owned(), value, why: why.to_string() });
                 None
             }
         }
@@ -559,11 +521,7 @@ impl Reader {
         for word in self.raw.get("model").map(listed).unwrap_or_default() {
             if word.chars().any(|c| c.is_whitespace() || c.is_control()) {
                 let why = "is no model's name; write names such as `gpt-5.4`, with commas between them";
-                self.problems.push(Problem {
-                    name: "model".to_owned(),
-                    value: Some(word),
-                    why: why.to_owned(),
-                });
+                self.problems.push(Problem { name: "model".to_owned(), value: Some(word), why: why.to_owned() });
                 continue;
             }
             // The field left out is what the documentation calls Auto.
@@ -575,13 +533,22 @@ impl Reader {
         if models.is_empty() { vec![None] } else { models }
     }
 
+    fn if_active(&mut self) -> IfActive {
+        match self.text("if-active") {
+            "start" => IfActive::Start,
+            "skip" => IfActive::Skip,
+            "attach" => IfActive::Attach,
+            "fail" => IfActive::Fail,
+            _ => {
+                self.problem("if-active", "is none of `start`, `skip`, `attach`, `fail`; write one of them");
+                IfActive::Start
+            }
+        }
+    }
+
     fn fail_on(&mut self) -> Vec<Conclusion> {
         let known = |word: &str| word.parse().ok().filter(|it| *it != Conclusion::Success);
-        self.choices(
-            "fail-on",
-            known,
-            "`failure`, `timed_out`, `cancelled`, `action_required`, `skipped`",
-        )
+        self.choices("fail-on", known, "`failure`, `timed_out`, `cancelled`, `action_required`, `skipped`")
     }
 
     fn stop_on(&mut self) -> (bool, bool) {
@@ -606,11 +573,7 @@ impl Reader {
                 Some(choice) => chosen.push(choice),
                 None => {
                     let why = format!("is none of {words}; write some of them, or `never` alone");
-                    self.problems.push(Problem {
-                        name: name.to_owned(),
-                        value: Some(word),
-                        why,
-                    });
+                    self.problems.push(Problem { name: name.to_owned(), value: Some(word), why });
                 }
             }
         }
@@ -631,9 +594,7 @@ impl Reader {
 
     fn duration(&mut self, name: &str) -> Duration {
         let text = self.text(name);
-        let read = SignedDuration::from_str(text)
-            .ok()
-            .and_then(|it| Duration::try_from(it).ok());
+        let read = SignedDuration::from_str(text).ok().and_then(|it| Duration::try_from(it).ok());
         match read {
             Some(duration) if !duration.is_zero() => duration,
             _ => {
@@ -641,7 +602,7 @@ impl Reader {
                 let why = if bare {
                     format!("has no unit; write for example `{text}s` or `{text}m`")
                 } else {
-                    "is no duration; write for example `30s`, `45m` or `1h30m`".to_owned()
+                    "is no duration; write hours, minutes and seconds, for example `1h30m`, `45m` or `30s`".to_owned()
                 };
                 self.problem(name, why);
                 Duration::ZERO
@@ -674,44 +635,26 @@ impl Reader {
 
     /// An input's text, or its default.
     fn text(&self, name: &str) -> &str {
-        let default = INPUTS
-            .iter()
-            .find(|input| input.name == name)
-            .map_or("", |input| input.default);
+        let default = INPUTS.iter().find(|input| input.name == name).map_or("", |input| input.default);
         self.raw.get(name).map_or(default, str::trim)
     }
 
     /// Notes that something is wrong with the value of an input.
     fn problem(&mut self, name: &str, why: impl Into<String>) {
         let value = self.raw.get(name).map(|value| value.trim().to_owned());
-        self.problems.push(Problem {
-            name: name.to_owned(),
-            value,
-            why: why.into(),
-        });
+        self.problems.push(Problem { name: name.to_owned(), value, why: why.into() });
     }
 }
 
 /// The items of a list, which newlines and commas part.
 fn listed(text: &str) -> Vec<String> {
-    text.split([',', '\n'])
-        .map(str::trim)
-        .filter(|item| !item.is_empty())
-        .map(str::to_owned)
-        .collect()
+    text.split([',', '\n']).map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
 }
 
 fn unknown(name: &str) -> String {
     let likeness = |input: &&Input| (strsim::jaro_winkler(name, input.name) * 1000.0) as u32;
-    let nearest = INPUTS
-        .iter()
-        .max_by_key(likeness)
-        .map(|input| input.name)
-        .unwrap_or_default();
-    format!(
-        "`{}` is no input and is ignored; the nearest name is `{nearest}`",
-        harmless(&cut(name, LONGEST_VALUE))
-    )
+    let nearest = INPUTS.iter().max_by_key(likeness).map(|input| input.name).unwrap_or_default();
+    format!("`{}` is no input and is ignored; the nearest name is `{nearest}`", harmless(&cut(name, LONGEST_VALUE)))
 }
 
 /// The tasks in the `results` of an earlier step, and how many results have none.
@@ -731,14 +674,8 @@ fn results(text: &str) -> Result<(Vec<Waited>, usize), String> {
             without += 1;
             continue;
         };
-        let repository = result
-            .repository
-            .parse()
-            .map_err(|why| wrong(format!("`{}` {why}", result.repository)))?;
-        tasks.push(Waited {
-            repository,
-            task_id: TaskId::parse(&id).map_err(|why| wrong(format!("`{id}` {why}")))?,
-        });
+        let repository = result.repository.parse().map_err(|why| wrong(format!("`{}` {why}", result.repository)))?;
+        tasks.push(Waited { repository, task_id: TaskId::parse(&id).map_err(|why| wrong(format!("`{id}` {why}")))? });
     }
     Ok((tasks, without))
 }
@@ -759,20 +696,11 @@ fn branch(text: &str) -> Result<String, String> {
         || name.starts_with(['-', '/'])
         || name.ends_with(['/', '.'])
         || name.ends_with(".lock");
-    if broken {
-        Err("is not a name that git allows for a branch".to_owned())
-    } else {
-        Ok(name.to_owned())
-    }
+    if broken { Err("is not a name that git allows for a branch".to_owned()) } else { Ok(name.to_owned()) }
 }
 
 fn custom_agent(text: &str) -> Result<String, String> {
-    let bare = text
-        .rsplit('/')
-        .next()
-        .unwrap_or(text)
-        .trim_end_matches(".md")
-        .trim_end_matches(".agent");
+    let bare = text.rsplit('/').next().unwrap_or(text).trim_end_matches(".md").trim_end_matches(".agent");
     if bare != text || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Err(format!(
             "is not the agent's name; write its file's name without folder and extension: `{}`",
@@ -788,13 +716,7 @@ mod tests {
 
     fn read(pairs: &[(&str, &str)]) -> Read {
         let base = [("GITHUB_REPOSITORY", "octo/app")];
-        Inputs::read(
-            &base
-                .iter()
-                .chain(pairs)
-                .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
-                .collect(),
-        )
+        Inputs::read(&base.iter().chain(pairs).map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect())
     }
 
     fn good(pairs: &[(&str, &str)]) -> Inputs {
@@ -808,12 +730,7 @@ mod tests {
     }
 
     fn all_problems(pairs: &[(&str, &str)]) -> Vec<String> {
-        read(pairs)
-            .inputs
-            .unwrap_err()
-            .iter()
-            .map(ToString::to_string)
-            .collect()
+        read(pairs).inputs.unwrap_err().iter().map(ToString::to_string).collect()
     }
 
     fn start(inputs: &Inputs) -> &Start {
@@ -827,15 +744,9 @@ mod tests {
     fn the_defaults_are_those_of_the_table() {
         let inputs = good(&[]);
         assert_eq!(inputs.address.to_string(), "https://api.github.com");
-        assert_eq!(
-            (inputs.wait.is_none(), inputs.dry_run, inputs.require_pull_request),
-            (true, false, false)
-        );
+        assert_eq!((inputs.wait.is_none(), inputs.dry_run, inputs.require_pull_request), (true, false, false));
         assert_eq!(inputs.fail_on.len(), 4);
-        assert_eq!(
-            (start(&inputs).models.clone(), start(&inputs).create_pull_request),
-            (vec![None], false)
-        );
+        assert_eq!((start(&inputs).models.clone(), start(&inputs).create_pull_request), (vec![None], false));
         let rules = good(&[("INPUT_WAIT", "true")]).wait.unwrap();
         assert_eq!((rules.timeout.as_secs(), rules.interval.as_secs()), (75 * 60, 15));
         assert!(rules.stop_on_question && rules.stop_on_idle);
@@ -844,63 +755,34 @@ mod tests {
     #[test]
     fn both_spellings_are_read_and_blank_is_absent() {
         for name in ["INPUT_BASE_REF", "INPUT_BASE-REF", "INPUT_base-ref"] {
-            assert_eq!(
-                start(&good(&[(name, " release/1 ")])).base_ref.as_deref(),
-                Some("release/1"),
-                "{name}"
-            );
+            assert_eq!(start(&good(&[(name, " release/1 ")])).base_ref.as_deref(), Some("release/1"), "{name}");
         }
         assert_eq!(start(&good(&[("INPUT_BASE_REF", " \n ")])).base_ref, None);
         let twice = problems(&[("INPUT_BASE_REF", "a"), ("INPUT_BASE-REF", "b")]);
         assert!(twice[0].contains("`base-ref` is given twice"), "{twice:?}");
-        assert_eq!(
-            start(&good(&[("INPUT_BASE_REF", "a"), ("INPUT_BASE-REF", "a")]))
-                .base_ref
-                .as_deref(),
-            Some("a")
-        );
+        assert_eq!(start(&good(&[("INPUT_BASE_REF", "a"), ("INPUT_BASE-REF", "a")])).base_ref.as_deref(), Some("a"));
     }
 
     #[test]
     fn booleans_are_those_of_actions() {
-        for (text, truth) in [
-            ("true", true),
-            ("True", true),
-            ("TRUE", true),
-            ("false", false),
-            ("FALSE", false),
-        ] {
+        for (text, truth) in [("true", true), ("True", true), ("TRUE", true), ("false", false), ("FALSE", false)] {
             assert_eq!(good(&[("INPUT_DRY_RUN", text)]).dry_run, truth);
         }
         for text in ["yes", "1", "tRue"] {
             let told = problems(&[("INPUT_DRY_RUN", text)]);
-            assert_eq!(
-                told,
-                [format!("`dry-run` is `{text}`: is no boolean; write `true` or `false`")]
-            );
+            assert_eq!(told, [format!("`dry-run: {text}` is no boolean; write `true` or `false`")]);
         }
     }
 
     #[test]
     fn durations_have_units() {
-        let timeout = |text| {
-            good(&[("INPUT_WAIT", "true"), ("INPUT_WAIT_TIMEOUT", text)])
-                .wait
-                .unwrap()
-                .timeout
-        };
+        let timeout = |text| good(&[("INPUT_WAIT", "true"), ("INPUT_WAIT_TIMEOUT", text)]).wait.unwrap().timeout;
         assert_eq!(timeout("1h30m").as_secs(), 5400);
         assert_eq!(timeout("90s").as_secs(), 90);
         let told = problems(&[("INPUT_WAIT_TIMEOUT", "15")]);
-        assert_eq!(
-            told,
-            ["`wait-timeout` is `15`: has no unit; write for example `15s` or `15m`"]
-        );
+        assert_eq!(told, ["`wait-timeout: 15` has no unit; write for example `15s` or `15m`"]);
         for text in ["soon", "-5s", "0s", "1w"] {
-            assert!(
-                problems(&[("INPUT_WAIT_TIMEOUT", text)])[0].contains("is no duration"),
-                "{text}"
-            );
+            assert!(problems(&[("INPUT_WAIT_TIMEOUT", text)])[0].contains("is no duration"), "{text}");
         }
         assert!(problems(&[("INPUT_POLL_INTERVAL", "100ms")])[0].contains("write `1s` or more"));
         let loopback = ("INPUT_GITHUB_API_URL", "http://127.0.0.1:9");
@@ -910,14 +792,12 @@ mod tests {
 
     #[test]
     fn lists_are_parted_by_commas_and_newlines() {
-        let models = start(&good(&[("INPUT_MODEL", " gpt-5.4,\nauto, gpt-5.4 ")]))
-            .models
-            .clone();
+        let models = start(&good(&[("INPUT_MODEL", " gpt-5.4,\nauto, gpt-5.4 ")])).models.clone();
         assert_eq!(models, [Some("gpt-5.4".to_owned()), None]);
         assert_eq!(good(&[("INPUT_FAIL_ON", "never")]).fail_on, []);
         assert_eq!(good(&[("INPUT_FAIL_ON", "failure\nskipped")]).fail_on.len(), 2);
-        assert!(problems(&[("INPUT_FAIL_ON", "never, failure")])[0].contains("`fail-on` is `never`"));
-        assert!(problems(&[("INPUT_STOP_ON", "completed")])[0].contains("`stop-on` is `completed`"));
+        assert!(problems(&[("INPUT_FAIL_ON", "never, failure")])[0].contains("`fail-on: never`"));
+        assert!(problems(&[("INPUT_STOP_ON", "completed")])[0].contains("`stop-on: completed`"));
     }
 
     #[test]
@@ -935,13 +815,13 @@ mod tests {
         ]);
         for part in [
             "`token` is an installation token",
-            "`repository` is `octo`: is not of the form `owner/name`",
-            "`wait` is `maybe`: is no boolean",
-            "`wait-timeout` is `9`",
-            "`base-ref` is `a b`",
+            "`repository: octo` is not of the form `owner/name`",
+            "`wait: maybe` is no boolean",
+            "`wait-timeout: 9`",
+            "`base-ref: a b`",
             "write its file's name without folder and extension: `fixer`",
-            "`waves` is `1, 5, *`: is not available yet",
-            "`vars` is `- a`: is not a mapping",
+            "`waves: 1, 5, *` is not available yet",
+            "`vars: - a` is not a mapping",
             "`prompt` is missing",
             "so the token would travel unencrypted",
         ] {
@@ -952,18 +832,10 @@ mod tests {
 
     #[test]
     fn no_problem_shows_a_token() {
-        let told = all_problems(&[
-            ("INPUT_TOKEN", "Bearer ghp_s3cr3t"),
-            ("INPUT_LOOKUP_TOKEN", "ghp_s3c r3t"),
-        ]);
+        let told = all_problems(&[("INPUT_TOKEN", "Bearer ghp_s3cr3t"), ("INPUT_LOOKUP_TOKEN", "ghp_s3c r3t")]);
         assert!(told.iter().all(|line| !line.contains("s3c")), "{told:?}");
         assert!(all_problems(&[("INPUT_PROMPT", "x")])[0].contains("forks"));
-        assert_eq!(
-            read(&[("INPUT_TOKEN", "ghs_x"), ("INPUT_LOOKUP_TOKEN", "ghs_y")])
-                .secrets
-                .len(),
-            2
-        );
+        assert_eq!(read(&[("INPUT_TOKEN", "ghs_x"), ("INPUT_LOOKUP_TOKEN", "ghs_y")]).secrets.len(), 2);
     }
 
     #[test]
@@ -971,23 +843,16 @@ mod tests {
         for input in INPUTS.iter().filter(|input| input.serves == Serves::Later) {
             let variable = format!("INPUT_{}", input.name.to_uppercase());
             let told = problems(&[(&variable, "something")]);
-            assert_eq!(
-                told,
-                [format!(
-                    "`{}` is `something`: is not available yet; leave it out",
-                    input.name
-                )]
-            );
+            assert_eq!(told, [format!("`{}: something` is not available yet; leave it out", input.name)]);
         }
         assert!(problems(&[("INPUT_COMMAND", "doctor")])[0].contains("not available yet"));
-        assert!(good(&[("INPUT_IF_ACTIVE", "start")]).wait.is_none());
     }
 
     #[test]
     fn an_input_of_the_other_command_is_refused() {
         assert!(problems(&[("INPUT_TASK_ID", "t-1")])[0].contains("is for `command: wait`"));
         let told = problems(&[("INPUT_COMMAND", "wait"), ("INPUT_TASK_ID", "t-1")]);
-        assert_eq!(told, ["`prompt` is `do it`: is for `command: start`; leave it out"]);
+        assert_eq!(told, ["`prompt: do it` is for `command: start`; leave it out"]);
     }
 
     #[test]
@@ -999,22 +864,10 @@ mod tests {
                 ("INPUT_TASK_ID", text),
                 ("GITHUB_REPOSITORY", repository),
             ];
-            match Inputs::read(
-                &environment
-                    .map(|(n, v)| (n.to_owned(), v.to_owned()))
-                    .into_iter()
-                    .collect(),
-            )
-            .inputs
-            {
-                Ok(Inputs {
-                    errand: Errand::Wait(tasks),
-                    wait: Some(_),
-                    ..
-                }) => tasks
-                    .iter()
-                    .map(|task| format!("{} {}", task.repository, task.task_id))
-                    .collect(),
+            match Inputs::read(&environment.map(|(n, v)| (n.to_owned(), v.to_owned())).into_iter().collect()).inputs {
+                Ok(Inputs { errand: Errand::Wait(tasks), wait: Some(_), .. }) => {
+                    tasks.iter().map(|task| format!("{} {}", task.repository, task.task_id)).collect()
+                }
                 Ok(_) => panic!("not a wait"),
                 Err(problems) => problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
             }
@@ -1031,10 +884,7 @@ mod tests {
     #[test]
     fn what_cannot_come_out_green_is_refused() {
         assert!(
-            problems(&[
-                ("INPUT_REQUIRE_PULL_REQUEST", "true"),
-                ("INPUT_CREATE_PULL_REQUEST", "true")
-            ])[0]
+            problems(&[("INPUT_REQUIRE_PULL_REQUEST", "true"), ("INPUT_CREATE_PULL_REQUEST", "true")])[0]
                 .contains("`wait: true`")
         );
         assert!(
@@ -1053,29 +903,14 @@ mod tests {
 
     #[test]
     fn an_unknown_input_is_warned_of_with_the_nearest_name() {
-        let read = read(&[
-            ("INPUT_TOKEN", "ghp_x"),
-            ("INPUT_PROMPT", "x"),
-            ("INPUT_BASEREF", "main"),
-        ]);
-        assert_eq!(
-            read.warnings,
-            ["`baseref` is no input and is ignored; the nearest name is `base-ref`"]
-        );
+        let read = read(&[("INPUT_TOKEN", "ghp_x"), ("INPUT_PROMPT", "x"), ("INPUT_BASEREF", "main")]);
+        assert_eq!(read.warnings, ["`baseref` is no input and is ignored; the nearest name is `base-ref`"]);
     }
 
     #[test]
     fn branches_are_names_that_git_allows() {
         assert_eq!(branch("refs/heads/main").as_deref(), Ok("main"));
-        for text in [
-            "refs/pull/3/merge",
-            "refs/tags/v1",
-            "a..b",
-            "-x",
-            "a b",
-            "x.lock",
-            "a~1",
-        ] {
+        for text in ["refs/pull/3/merge", "refs/tags/v1", "a..b", "-x", "a b", "x.lock", "a~1"] {
             assert!(branch(text).is_err(), "{text}");
         }
     }

@@ -6,17 +6,18 @@
 pub mod repository;
 pub mod token;
 pub mod command;
+pub mod key;
 pub mod task;
 pub mod pull;
 pub mod github;
 pub mod watch;
 pub mod outcome;
+pub mod claim;
 pub mod vars;
 pub mod context;
 pub mod prompt;
 pub mod inputs;
 pub mod plan;
-pub mod claim;
 pub mod output;
 pub mod summary;
 pub mod runner;
@@ -55,11 +56,7 @@ pub async fn run(
     runner: &Runner,
     connect: impl Fn(&Address, &Token) -> anyhow::Result<GitHub>,
 ) -> Exit {
-    let Read {
-        inputs,
-        secrets,
-        warnings,
-    } = Inputs::read(environment);
+    let Read { inputs, secrets, warnings } = Inputs::read(environment);
     runner.keep(&secrets);
     warn(runner, &warnings);
     let prepared = inputs.and_then(|inputs| {
@@ -85,10 +82,7 @@ fn prepare(environment: &Environment, runner: &Runner, inputs: &Inputs) -> Resul
     if let Errand::Start(start) = &inputs.errand {
         handed.clone_from(&start.inputs);
         template = Some(match &start.prompt {
-            PromptSource::Text(source) => Template {
-                name: "prompt".to_owned(),
-                source: source.clone(),
-            },
+            PromptSource::Text(source) => Template { name: "prompt".to_owned(), source: source.clone() },
             PromptSource::File(name) => runner
                 .template(name)
                 .map_err(|why| vec![Problem::new("prompt-file", format!("`{name}` cannot be used: {why:#}"))])?,
@@ -106,11 +100,7 @@ fn prepare(environment: &Environment, runner: &Runner, inputs: &Inputs) -> Resul
 fn refuse(runner: &Runner, problems: &[Problem]) -> Exit {
     let lines = problems.iter().map(ToString::to_string).collect::<Vec<_>>();
     let message = lines.join("\n");
-    runner.annotate(&Annotation {
-        level: Level::Error,
-        title: "Bad input, nothing was sent".to_owned(),
-        message,
-    });
+    runner.annotate(&Annotation { level: Level::Error, title: "Bad input, nothing was sent".to_owned(), message });
     hand_on(runner, &output::outputs(&[], "", &lines.join("; ")));
     keep_summary(runner, &summary::note("❌ Bad input, nothing was sent", &lines));
     Exit::BadInput
@@ -153,11 +143,12 @@ async fn carry_out(
     let board = Board::new(runner, plan, context);
     // What cannot be handed on later should not be started: an output that is lost is a task that is lost.
     board.publish();
-    if let Some(why) = board.broken() {
-        return refuse(
-            runner,
-            &[Problem::new("GITHUB_OUTPUT", format!("cannot be used: {why}"))],
-        );
+    if let Some(message) = board.broken() {
+        let title = "Bad input, nothing was sent".to_owned();
+        runner.annotate(&Annotation { level: Level::Error, title, message: message.clone() });
+        // Where this fails as well, the annotation has said so already.
+        let _ = runner.write_outputs(&output::render(&output::outputs(&[], "", &message), || runner.word()));
+        return Exit::BadInput;
     }
     let tasks = match connect(&inputs.address, token) {
         Ok(tasks) => tasks,
@@ -166,16 +157,13 @@ async fn carry_out(
     let lookup = inputs.lookup_token.as_ref().filter(|lookup| *lookup != token);
     let lookup = lookup.and_then(|lookup| connect(&inputs.address, lookup).ok());
     let pulls = lookup.iter().chain([&tasks]).collect::<Vec<_>>();
-    let speakers = Speakers {
-        tasks: &tasks,
-        pulls: &pulls,
-    };
+    let speakers = Speakers { tasks: &tasks, pulls: &pulls };
     let mut work = pin!(fleet::run(plan, &speakers, &board));
     let signal = tokio::select! {
         signal = runner.interrupted() => Some(signal),
         () = &mut work => None,
     };
-    if signal.is_some() && board.in_flight() {
+    if signal.is_some() && board.is_open() {
         let _ = tokio::time::timeout(LAST_ANSWER, work).await;
     }
     if signal.is_some() {
@@ -193,11 +181,7 @@ async fn carry_out(
 /// Ends a step that cannot speak to GitHub at all.
 fn unreachable(runner: &Runner, why: &str) -> Exit {
     let title = "GitHub not reached, nothing was sent";
-    runner.annotate(&Annotation {
-        level: Level::Error,
-        title: title.to_owned(),
-        message: why.to_owned(),
-    });
+    runner.annotate(&Annotation { level: Level::Error, title: title.to_owned(), message: why.to_owned() });
     hand_on(runner, &output::outputs(&[], "", why));
     keep_summary(runner, &summary::note(&format!("❌ {title}"), &[why.to_owned()]));
     Exit::Unreachable
@@ -206,11 +190,7 @@ fn unreachable(runner: &Runner, why: &str) -> Exit {
 fn warn(runner: &Runner, warnings: &[String]) {
     for message in warnings {
         let title = "agent-task".to_owned();
-        runner.annotate(&Annotation {
-            level: Level::Warning,
-            title,
-            message: message.clone(),
-        });
+        runner.annotate(&Annotation { level: Level::Warning, title, message: message.clone() });
     }
 }
 
@@ -220,19 +200,12 @@ fn hand_on(runner: &Runner, outputs: &[(&str, String)]) {
 }
 
 fn keep_summary(runner: &Runner, markdown: &str) {
-    report(
-        runner,
-        runner.write_summary(markdown).err().map(|why| format!("{why:#}")),
-    );
+    report(runner, runner.write_summary(markdown).err().map(|why| format!("{why:#}")));
 }
 
 /// Says that something could not be written. A step whose outputs are lost does not show green.
 fn report(runner: &Runner, broken: Option<String>) -> Option<Exit> {
     let message = broken?;
-    runner.annotate(&Annotation {
-        level: Level::Error,
-        title: "Outputs lost".to_owned(),
-        message,
-    });
+    runner.annotate(&Annotation { level: Level::Error, title: "Outputs lost".to_owned(), message });
     Some(Exit::Concluded)
 }

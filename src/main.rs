@@ -32,10 +32,7 @@ fn main() -> ExitCode {
             return ExitCode::from(Exit::BadInput.code());
         }
     }
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one place that reads the environment"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
     let environment = std::env::vars_os().collect::<Environment>();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -35,14 +35,8 @@ pub enum Conclusion {
 
 impl Conclusion {
     /// All of them, mildest first.
-    pub const ALL: [Self; 6] = [
-        Self::Success,
-        Self::Skipped,
-        Self::Cancelled,
-        Self::ActionRequired,
-        Self::TimedOut,
-        Self::Failure,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Success, Self::Skipped, Self::Cancelled, Self::ActionRequired, Self::TimedOut, Self::Failure];
 
     /// The word that goes into outputs and comes in by `fail-on`.
     pub fn as_str(self) -> &'static str {
@@ -67,10 +61,7 @@ impl FromStr for Conclusion {
     type Err = ();
 
     fn from_str(word: &str) -> Result<Self, ()> {
-        Self::ALL
-            .into_iter()
-            .find(|conclusion| conclusion.as_str() == word)
-            .ok_or(())
+        Self::ALL.into_iter().find(|conclusion| conclusion.as_str() == word).ok_or(())
     }
 }
 
@@ -83,6 +74,8 @@ pub enum Exit {
     Concluded,
     /// Bad input; nothing was sent.
     BadInput,
+    /// The user's own rules say no; nothing was sent.
+    Declined,
     /// GitHub said no.
     RefusedByGitHub,
     /// GitHub could not be reached.
@@ -109,6 +102,7 @@ impl Exit {
             Self::Fine => 0,
             Self::Concluded => 1,
             Self::BadInput => 2,
+            Self::Declined => 3,
             Self::RefusedByGitHub => 4,
             Self::Unreachable => 5,
             Self::Unconfirmed => 6,
@@ -128,6 +122,8 @@ impl Exit {
             Self::RefusedByGitHub
         } else if any(Trouble::Unreachable) {
             Self::Unreachable
+        } else if any(Trouble::Declined) {
+            Self::Declined
         } else if outcomes.iter().any(concluded) {
             Self::Concluded
         } else {
@@ -145,6 +141,8 @@ pub enum Trouble {
     Unreachable,
     /// A start was sent, and nobody can say whether it took.
     Unconfirmed,
+    /// An active task stood in the way, and the user wanted that to fail.
+    Declined,
 }
 
 /// Why there is no pull request number.
@@ -176,6 +174,17 @@ impl fmt::Display for NoPull {
     }
 }
 
+/// Why a task that exists already is taken up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Adoption {
+    /// The start was not answered, and this is what came of it.
+    Unanswered,
+    /// An earlier attempt of the run started it, or another run with the same key.
+    SameKey,
+    /// It is active under the same name, and the user asked to attach.
+    Active,
+}
+
 /// Something that happens to an order. Each becomes a line in the log and changes what is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -202,8 +211,33 @@ pub enum Event {
         /// After how long.
         wait: Duration,
     },
+    /// Before anything is sent, a task that was started earlier is looked for.
+    LookingFirst {
+        /// Whether for as long as lists may lag, or with one look.
+        thoroughly: bool,
+        /// For how long at most.
+        within: Duration,
+    },
+    /// The start was not answered, and what came of it is looked for.
+    NotAnswered {
+        /// What came instead of an answer.
+        why: String,
+        /// For how long at least.
+        within: Duration,
+    },
+    /// Nothing came of a start that was not answered, and it is sent once more.
+    SentAgain,
     /// The task exists now.
     Started(Box<Task>),
+    /// A task that exists already is taken up.
+    Adopted(Box<Task>, Adoption),
+    /// Nothing is started, because of an active task; `failing` says that this is a failure.
+    Declined {
+        /// The active task.
+        task: Box<Task>,
+        /// Whether the step fails.
+        failing: bool,
+    },
     /// The task as it was seen.
     Saw(Box<Task>),
     /// A look brought no answer.
@@ -240,17 +274,11 @@ pub struct Line {
 
 impl Line {
     fn plain(text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            level: None,
-        }
+        Self { text: text.into(), level: None }
     }
 
     fn warning(text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            level: Some(Level::Warning),
-        }
+        Self { text: text.into(), level: Some(Level::Warning) }
     }
 }
 
@@ -329,27 +357,17 @@ impl Outcome {
         match event {
             Event::ModelRefused { model, said, next } => {
                 let name = |model: &Option<String>| model.clone().unwrap_or_else(|| "auto".to_owned());
-                let text = format!(
-                    "GitHub refuses model `{}` ({said}); trying `{}`",
-                    name(&model),
-                    name(&next)
-                );
+                let text = format!("GitHub refuses model `{}` ({said}); trying `{}`", name(&model), name(&next));
                 if let Some(asked) = &mut self.asked {
                     asked.model = next;
                 }
                 vec![Line::warning(text)]
             }
             Event::Limited { why, wait } => {
-                vec![Line::plain(format!(
-                    "GitHub limits the rate ({why}); going on in {}",
-                    spelled(wait)
-                ))]
+                vec![Line::plain(format!("GitHub limits the rate ({why}); going on in {}", spelled(wait)))]
             }
             Event::NotSent { why, wait } => {
-                vec![Line::plain(format!(
-                    "nothing was sent: {why}; trying again in {}",
-                    spelled(wait)
-                ))]
+                vec![Line::plain(format!("nothing was sent: {why}; trying again in {}", spelled(wait)))]
             }
             Event::Started(task) => {
                 self.created = Some(true);
@@ -357,6 +375,42 @@ impl Outcome {
                 let mut lines = vec![started];
                 lines.extend(self.see(*task));
                 lines
+            }
+            Event::LookingFirst { thoroughly: true, within } => {
+                let text =
+                    "looking for a task that an earlier attempt of this run started; GitHub's lists lag, so that";
+                vec![Line::plain(format!("{text} takes up to {}", spelled(within)))]
+            }
+            Event::LookingFirst { .. } => vec![Line::plain("looking for a task that was started earlier")],
+            Event::NotAnswered { why, within } => {
+                let text = "the start was sent, and whether it took is not known yet: looking for its task for up to";
+                vec![Line::plain(why), Line::plain(format!("{text} {}", spelled(within)))]
+            }
+            Event::SentAgain => {
+                vec![Line::plain("no task has come of the start, and nothing new is there: sending it once more")]
+            }
+            Event::Adopted(task, why) => {
+                self.created = Some(why == Adoption::Unanswered);
+                let origin = match why {
+                    Adoption::Unanswered => "the start did take: this is its task",
+                    Adoption::SameKey => "taking up the task that this start has already made earlier",
+                    Adoption::Active => "taking up the active task of the same name",
+                };
+                let mut lines = vec![Line::plain(format!("{origin}, {}", task.id))];
+                lines.extend(self.see(*task));
+                lines
+            }
+            Event::Declined { task, failing } => {
+                let place = if task.link().is_empty() { task.id.to_string() } else { task.link().to_owned() };
+                let why = format!("a task of the same name is still {}: {place}", task.state);
+                let line = Line::plain(format!("nothing is started, {why}"));
+                if failing {
+                    self.trouble = Some(Trouble::Declined);
+                } else {
+                    self.conclusion = Some(Conclusion::Skipped);
+                }
+                self.error_message = Some(why);
+                vec![line]
             }
             Event::Saw(task) => self.see(*task),
             Event::LookFailed(why) => vec![Line::plain(format!("could not look at the task: {why}; looking again"))],
@@ -373,23 +427,22 @@ impl Outcome {
                 if known { Vec::new() } else { vec![line] }
             }
             Event::NoPull(why) => {
-                let line = Line {
-                    text: why.to_string(),
-                    level: None,
-                };
+                // A pull request whose number stays unknown is what somebody should look into.
+                let level = matches!(why, NoPull::Hidden(_) | NoPull::Undecided(_)).then_some(Level::Warning);
+                let line = Line { text: why.to_string(), level };
                 self.no_pull = Some(why);
                 vec![line]
             }
             Event::Ended(ending) => {
                 self.conclusion = self.conclude(&ending);
+                if self.error_message.is_none() {
+                    self.error_message = self.reason(&ending);
+                }
                 if ending == Ending::LostSight {
                     self.trouble = Some(Trouble::Unreachable);
                 }
                 self.ending = Some(ending);
-                self.conclusion
-                    .map(|it| Line::plain(format!("concluded: {it}")))
-                    .into_iter()
-                    .collect()
+                self.conclusion.map(|it| Line::plain(format!("concluded: {it}"))).into_iter().collect()
             }
             Event::Failed(error) => {
                 self.trouble = Some(match error {
@@ -432,15 +485,8 @@ impl Outcome {
             lines.push(Line::plain(format!("see {}", task.link())));
         }
         if let Some(asked) = &self.asked {
-            let told = self
-                .task
-                .as_ref()
-                .map(|task| task.departures(asked))
-                .unwrap_or_default();
-            let new = task
-                .departures(asked)
-                .into_iter()
-                .filter(|departure| !told.contains(departure));
+            let told = self.task.as_ref().map(|task| task.departures(asked)).unwrap_or_default();
+            let new = task.departures(asked).into_iter().filter(|departure| !told.contains(departure));
             lines.extend(new.map(Line::warning));
         }
         self.error_message = task.error_message().map(str::to_owned);
@@ -464,6 +510,20 @@ impl Outcome {
         }
     }
 
+    /// Why an order ended otherwise than well, where neither the task nor GitHub says.
+    fn reason(&self, ending: &Ending) -> Option<String> {
+        let state = self.state().map_or("not seen", State::as_str);
+        match (ending, self.conclusion?) {
+            (Ending::Settled, Conclusion::Failure) if self.state() == Some(&State::Completed) => {
+                Some("the task completed without the pull request that `require-pull-request` asks for".to_owned())
+            }
+            (Ending::NeedsPerson, _) => Some(format!("the task is {state} and needs a person")),
+            (Ending::DeadlinePassed, _) => Some(format!("the task was still {state} when `wait-timeout` passed")),
+            (Ending::LimitedPastDeadline(limit), _) => Some(format!("the wait ended, because {limit}")),
+            _ => None,
+        }
+    }
+
     fn interruption(&self, in_flight: bool) -> String {
         if in_flight {
             return format!(
@@ -473,7 +533,7 @@ impl Outcome {
             );
         }
         match &self.task_id {
-            None => "interrupted before anything was sent".to_owned(),
+            None => "interrupted before a task was started".to_owned(),
             Some(id) => format!(
                 "interrupted; the task itself goes on, for the API cannot stop it. Stop it at {}, or wait for it later \
                  with `command: wait` and `task-id: {id}`",
@@ -487,32 +547,35 @@ impl Outcome {
         let place = self.whereabouts();
         let why = self.error_message.clone().unwrap_or_default();
         let (title, message) = match (self.trouble, self.conclusion) {
-            (Some(Trouble::Unconfirmed), _) => ("Start not confirmed", why),
-            (Some(Trouble::RefusedByGitHub), _) if self.task_id.is_some() => (
-                "Lost sight of the task",
-                format!("{why}. The task itself goes on: {place}"),
+            (Some(Trouble::Unconfirmed), _) => (
+                "Start not confirmed",
+                format!(
+                    "A start was sent to {}, and nobody can say whether it made a task: {why}. Look at the newest tasks \
+                     of the repository; if none is this one, run the job again, which looks once more before it sends",
+                    self.repository
+                ),
             ),
-            (Some(Trouble::RefusedByGitHub), _) => ("GitHub refused", format!("{}: {why}", self.repository)),
-            (Some(Trouble::Unreachable), _) if self.task_id.is_some() => (
-                "Lost sight of the task",
-                format!("{why}. The task itself goes on: {place}"),
-            ),
-            (Some(Trouble::Unreachable), _) => ("GitHub not reached", format!("{}: {why}", self.repository)),
-            (None, None | Some(Conclusion::Success | Conclusion::Skipped)) => return None,
-            (None, Some(Conclusion::Failure)) if self.state() == Some(&State::Completed) => {
-                let no_pull = self
-                    .no_pull
-                    .as_ref()
-                    .map_or_else(String::new, |why| format!(" ({why})"));
-                (
-                    "No pull request",
-                    format!("The task completed, but `require-pull-request` found none{no_pull}: {place}"),
-                )
+            (Some(Trouble::Declined), _) => ("Task already active", format!("Nothing was started: {why}")),
+            (Some(Trouble::RefusedByGitHub), _) if self.task_id.is_some() => {
+                ("Lost sight of the task", format!("{why}. The task itself goes on: {place}"))
             }
-            (None, Some(Conclusion::Failure)) if why.is_empty() => (
-                "Task failed",
-                format!("The task failed and gives no reason. Read its log: {place}"),
-            ),
+            (Some(Trouble::RefusedByGitHub), _) => ("GitHub refused", format!("{}: {why}", self.repository)),
+            (Some(Trouble::Unreachable), _) if self.task_id.is_some() => {
+                ("Lost sight of the task", format!("{why}. The task itself goes on: {place}"))
+            }
+            (Some(Trouble::Unreachable), _) => ("GitHub not reached", format!("{}: {why}", self.repository)),
+            (None, None | Some(Conclusion::Success)) => return None,
+            (None, Some(Conclusion::Skipped)) => ("Task already active", format!("Nothing was started: {why}")),
+            (None, Some(Conclusion::Failure)) if self.state() == Some(&State::Completed) => {
+                let unknown =
+                    self.no_pull.as_ref().filter(|why| matches!(why, NoPull::Hidden(_) | NoPull::Undecided(_)));
+                let unknown = unknown.map_or_else(String::new, |why| format!(" ({why})"));
+                let text = "The task completed without the pull request that `require-pull-request` asks for";
+                ("No pull request", format!("{text}{unknown}. See what it did: {place}"))
+            }
+            (None, Some(Conclusion::Failure)) if why.is_empty() => {
+                ("Task failed", format!("The task failed and gives no reason. Read its log: {place}"))
+            }
             (None, Some(Conclusion::Failure)) => {
                 ("Task failed", format!("The task failed: {why}. Read its log: {place}"))
             }
@@ -528,22 +591,18 @@ impl Outcome {
             (None, Some(Conclusion::TimedOut)) => ("Task timed out", self.lateness(&place)),
         };
         let mild = self.trouble.is_none() && !self.conclusion.is_some_and(|it| fail_on.contains(&it));
-        let level = if mild { Level::Warning } else { Level::Error };
-        Some(Annotation {
-            level,
-            title: title.to_owned(),
-            message,
-        })
+        let level = match (mild, self.conclusion) {
+            (true, Some(Conclusion::Skipped)) => Level::Notice,
+            (true, _) => Level::Warning,
+            (false, _) => Level::Error,
+        };
+        Some(Annotation { level, title: title.to_owned(), message })
     }
 
     /// What stands on the run's page about an order that was not at its end when the process was told to end.
     pub fn interruption_annotation(&self) -> Option<Annotation> {
         let message = self.error_message.clone().filter(|_| self.conclusion.is_none())?;
-        Some(Annotation {
-            level: Level::Error,
-            title: "Interrupted".to_owned(),
-            message,
-        })
+        Some(Annotation { level: Level::Error, title: "Interrupted".to_owned(), message })
     }
 
     fn lateness(&self, place: &str) -> String {
@@ -627,47 +686,33 @@ mod tests {
             ("timed_out", Ending::Settled, Some(Conclusion::TimedOut)),
             ("cancelled", Ending::Settled, Some(Conclusion::Cancelled)),
             ("idle", Ending::NeedsPerson, Some(Conclusion::ActionRequired)),
-            (
-                "waiting_for_user",
-                Ending::NeedsPerson,
-                Some(Conclusion::ActionRequired),
-            ),
+            ("waiting_for_user", Ending::NeedsPerson, Some(Conclusion::ActionRequired)),
             ("in_progress", Ending::DeadlinePassed, Some(Conclusion::TimedOut)),
             ("in_progress", Ending::LostSight, Some(Conclusion::TimedOut)),
             ("in_progress", Ending::Refused, None),
         ] {
-            assert_eq!(
-                ended(state, ending.clone()).conclusion,
-                conclusion,
-                "{state} {ending:?}"
-            );
+            assert_eq!(ended(state, ending.clone()).conclusion, conclusion, "{state} {ending:?}");
         }
     }
 
     #[test]
     fn completed_without_a_required_pull_request_is_a_failure() {
-        let mut bare = Outcome {
-            pull_required: true,
-            ..outcome()
-        };
+        let mut bare = Outcome { pull_required: true, ..outcome() };
         bare.hear(Event::Saw(task("completed")));
         bare.hear(Event::NoPull(NoPull::NotMade));
         bare.hear(Event::Ended(Ending::Settled));
         assert_eq!(bare.conclusion, Some(Conclusion::Failure));
         let message = bare.annotation(&[Conclusion::Failure]).unwrap().message;
-        assert!(message.contains("`require-pull-request` found none (no pull request: the task has made none)"));
+        assert!(
+            message
+                .contains("without the pull request that `require-pull-request` asks for. See what it did: https://")
+        );
 
-        let mut full = Outcome {
-            pull_required: true,
-            ..outcome()
-        };
+        let mut full = Outcome { pull_required: true, ..outcome() };
         full.hear(Event::Saw(task("completed")));
         full.hear(Event::PullFound(pull()));
         full.hear(Event::Ended(Ending::Settled));
-        assert_eq!(
-            (full.conclusion, full.annotation(&[])),
-            (Some(Conclusion::Success), None)
-        );
+        assert_eq!((full.conclusion, full.annotation(&[])), (Some(Conclusion::Success), None));
     }
 
     #[test]
@@ -676,17 +721,10 @@ mod tests {
         let texts = |lines: Vec<Line>| lines.into_iter().map(|line| line.text).collect::<Vec<_>>();
         assert_eq!(
             texts(outcome.hear(Event::Started(task("queued")))),
-            [
-                "started task t-1",
-                "state queued",
-                "see https://github.com/octo/app/tasks/t-1"
-            ]
+            ["started task t-1", "state queued", "see https://github.com/octo/app/tasks/t-1"]
         );
         assert!(outcome.hear(Event::Saw(task("queued"))).is_empty());
-        assert_eq!(
-            texts(outcome.hear(Event::Saw(task("in_progress")))),
-            ["state queued → in_progress"]
-        );
+        assert_eq!(texts(outcome.hear(Event::Saw(task("in_progress")))), ["state queued → in_progress"]);
         let unknown = outcome.hear(Event::Saw(task("dreaming")));
         assert_eq!(unknown.last().unwrap().level, Some(Level::Warning));
         assert!(unknown.last().unwrap().text.contains("`dreaming`"));
@@ -697,23 +735,15 @@ mod tests {
     #[test]
     fn the_exit_code_follows_fail_on_and_trouble_comes_first() {
         let waiting = ended("in_progress", Ending::DeadlinePassed);
-        assert_eq!(
-            Exit::of(std::slice::from_ref(&waiting), &[Conclusion::TimedOut]).code(),
-            1
-        );
+        assert_eq!(Exit::of(std::slice::from_ref(&waiting), &[Conclusion::TimedOut]).code(), 1);
         assert_eq!(Exit::of(std::slice::from_ref(&waiting), &[]).code(), 0);
         let lost = ended("in_progress", Ending::LostSight);
         assert_eq!(Exit::of(std::slice::from_ref(&lost), &[]).code(), 5);
         let mut open = outcome();
         open.hear(Event::Unconfirmed("x".to_owned()));
         let mut refused = outcome();
-        refused.hear(Event::Failed(Error::BadToken {
-            said: "Bad credentials".to_owned(),
-        }));
-        assert_eq!(
-            Exit::of(&[refused.clone(), waiting.clone()], &[Conclusion::TimedOut]).code(),
-            4
-        );
+        refused.hear(Event::Failed(Error::BadToken { said: "Bad credentials".to_owned() }));
+        assert_eq!(Exit::of(&[refused.clone(), waiting.clone()], &[Conclusion::TimedOut]).code(), 4);
         assert_eq!(Exit::of(&[refused, open, lost], &[]).code(), 6);
         assert_eq!(Exit::Signalled(Signal::Interrupt).code(), 130);
         assert_eq!(Exit::Signalled(Signal::Terminate).code(), 143);
@@ -742,19 +772,12 @@ mod tests {
         assert!(sent.error_message.unwrap().contains("a task may exist"));
         let mut quiet = outcome();
         quiet.hear(Event::Interrupted { in_flight: false });
-        assert_eq!(quiet.error_message.unwrap(), "interrupted before anything was sent");
+        assert_eq!(quiet.error_message.unwrap(), "interrupted before a task was started");
     }
 
     #[test]
     fn durations_are_spelled_for_people() {
-        for (seconds, text) in [
-            (0, "0s"),
-            (59, "59s"),
-            (60, "1m"),
-            (61, "1m 1s"),
-            (3600, "1h"),
-            (5403, "1h 30m 3s"),
-        ] {
+        for (seconds, text) in [(0, "0s"), (59, "59s"), (60, "1m"), (61, "1m 1s"), (3600, "1h"), (5403, "1h 30m 3s")] {
             assert_eq!(spelled(Duration::from_secs(seconds)), text);
         }
         assert_eq!(spelled(Duration::from_millis(20)), "20ms");

@@ -1,11 +1,10 @@
 //! What the step hands on: its outputs, and the results of all orders as JSON.
 
+use serde::Serialize;
 use serde_json::Value;
-use serde_json::json;
 
 use crate::outcome::Conclusion;
 use crate::outcome::Outcome;
-use crate::pull::Pull;
 use crate::task::State;
 use crate::task::Task;
 use crate::task::TaskId;
@@ -42,7 +41,7 @@ const LONGEST_RESULTS: usize = 400_000;
 /// that speak of one task are empty, and `conclusion` is the gravest of all, once all have one.
 pub fn outputs(outcomes: &[Outcome], results_file: &str, error: &str) -> Vec<(&'static str, String)> {
     let single = match outcomes {
-        [outcome] => Some(result(outcome)),
+        [outcome] => serde_json::to_value(Entry::of(outcome)).ok(),
         _ => None,
     };
     let count = |is: &dyn Fn(&Outcome) -> bool| outcomes.iter().filter(|outcome| is(outcome)).count().to_string();
@@ -71,13 +70,8 @@ fn failed(outcome: &Outcome) -> bool {
 }
 
 fn gravest(outcomes: &[Outcome]) -> String {
-    let all = outcomes
-        .iter()
-        .map(|outcome| outcome.conclusion)
-        .collect::<Option<Vec<_>>>();
-    all.and_then(|all| all.into_iter().max())
-        .map(|it| it.to_string())
-        .unwrap_or_default()
+    let all = outcomes.iter().map(|outcome| outcome.conclusion).collect::<Option<Vec<_>>>();
+    all.and_then(|all| all.into_iter().max()).map(|it| it.to_string()).unwrap_or_default()
 }
 
 /// The results of all orders as a compact JSON array, whole.
@@ -89,7 +83,7 @@ pub fn all_results(outcomes: &[Outcome]) -> String {
 fn results(outcomes: &[Outcome], most: usize) -> String {
     let mut text = "[".to_owned();
     for outcome in outcomes {
-        let result = result(outcome).to_string();
+        let result = serde_json::to_string(&Entry::of(outcome)).unwrap_or_else(|error| unreachable!("{error}"));
         if text.len() + result.len() + 2 > most {
             break;
         }
@@ -103,26 +97,47 @@ fn results(outcomes: &[Outcome], most: usize) -> String {
 }
 
 /// One order's result under the names of the outputs; `null` where nothing is known.
-fn result(outcome: &Outcome) -> Value {
-    let task = outcome.task.as_ref();
-    let pull = outcome.pull.as_ref();
-    let asked = outcome.asked.as_ref();
-    json!({
-        "repository": outcome.repository.to_string(),
-        "task-id": outcome.task_id.as_ref().map(TaskId::as_str),
-        "task-url": task.and_then(|task| task.html_url.as_deref()),
-        "state": outcome.state().map(State::as_str),
-        "conclusion": outcome.conclusion.map(Conclusion::as_str),
-        "created": outcome.created,
-        "pull-request-number": pull.map(|pull| pull.number),
-        "pull-request-url": pull.map(|pull| pull.url.as_str()),
-        "head-ref": pull.map(|pull| pull.head_ref.as_str()).or(task.and_then(Task::head_ref)),
-        "base-ref": pull.map(|pull: &Pull| pull.base_ref.as_str()).or(task.and_then(Task::base_ref)),
-        "model": task.and_then(Task::model).or(asked.and_then(|asked| asked.model.as_deref())),
-        "credits": task.and_then(Task::credits),
-        "prompt-sha256": outcome.prompt_sha256,
-        "error-message": outcome.error_message,
-    })
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Entry<'a> {
+    repository: String,
+    task_id: Option<&'a str>,
+    task_url: Option<&'a str>,
+    state: Option<&'a str>,
+    conclusion: Option<&'a str>,
+    created: Option<bool>,
+    pull_request_number: Option<u64>,
+    pull_request_url: Option<&'a str>,
+    head_ref: Option<&'a str>,
+    base_ref: Option<&'a str>,
+    model: Option<&'a str>,
+    credits: Option<String>,
+    prompt_sha256: Option<&'a str>,
+    error_message: Option<&'a str>,
+}
+
+impl<'a> Entry<'a> {
+    fn of(outcome: &'a Outcome) -> Self {
+        let task = outcome.task.as_ref();
+        let pull = outcome.pull.as_ref();
+        let asked = outcome.asked.as_ref();
+        Self {
+            repository: outcome.repository.to_string(),
+            task_id: outcome.task_id.as_ref().map(TaskId::as_str),
+            task_url: task.and_then(|task| task.html_url.as_deref()),
+            state: outcome.state().map(State::as_str),
+            conclusion: outcome.conclusion.map(Conclusion::as_str),
+            created: outcome.created,
+            pull_request_number: pull.map(|pull| pull.number),
+            pull_request_url: pull.map(|pull| pull.url.as_str()),
+            head_ref: pull.map(|pull| pull.head_ref.as_str()).or(task.and_then(Task::head_ref)),
+            base_ref: pull.map(|pull| pull.base_ref.as_str()).or(task.and_then(Task::base_ref)),
+            model: task.and_then(Task::model).or(asked.and_then(|asked| asked.model.as_deref())),
+            credits: task.and_then(Task::credits),
+            prompt_sha256: outcome.prompt_sha256.as_deref(),
+            error_message: outcome.error_message.as_deref(),
+        }
+    }
 }
 
 fn text(value: &Value) -> String {
@@ -150,6 +165,8 @@ pub fn render(outputs: &[(&str, String)], mut random: impl FnMut() -> String) ->
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::outcome::Event;
     use crate::watch::Ending;
@@ -171,11 +188,7 @@ mod tests {
     }
 
     fn value(outputs: &[(&'static str, String)], name: &str) -> String {
-        outputs
-            .iter()
-            .find(|(other, _)| *other == name)
-            .map(|(_, value)| value.clone())
-            .unwrap()
+        outputs.iter().find(|(other, _)| *other == name).map(|(_, value)| value.clone()).unwrap()
     }
 
     #[test]
@@ -183,17 +196,15 @@ mod tests {
         for outcomes in [vec![], vec![outcome()], vec![outcome(), outcome()]] {
             let outputs = outputs(&outcomes, "", "");
             assert_eq!(outputs.iter().map(|(name, _)| *name).collect::<Vec<_>>(), OUTPUTS);
-            assert_eq!(
-                (value(&outputs, "task-id").as_str(), value(&outputs, "started").as_str()),
-                ("", "0")
-            );
+            assert_eq!((value(&outputs, "task-id").as_str(), value(&outputs, "started").as_str()), ("", "0"));
         }
         assert_eq!(value(&outputs(&[], "", "bad input"), "error-message"), "bad input");
     }
 
     #[test]
     fn every_key_of_a_result_is_an_output_and_the_other_way_round() {
-        let result = result(&outcome());
+        let outcome = outcome();
+        let result = serde_json::to_value(Entry::of(&outcome)).unwrap();
         let of_all = ["results", "results-file", "audit-log", "started", "succeeded", "failed"];
         for name in OUTPUTS.iter().filter(|name| !of_all.contains(name)) {
             assert!(result.get(name).is_some(), "{name}");
@@ -207,17 +218,10 @@ mod tests {
         let both = outputs(&[ended("t-1", "completed"), ended("t-2", "failed")], "r.json", "");
         assert_eq!(value(&both, "conclusion"), "failure");
         assert_eq!(
-            (
-                value(&both, "started"),
-                value(&both, "succeeded"),
-                value(&both, "failed")
-            ),
+            (value(&both, "started"), value(&both, "succeeded"), value(&both, "failed")),
             ("2".into(), "1".into(), "1".into())
         );
-        assert_eq!(
-            (value(&both, "task-id"), value(&both, "results-file")),
-            (String::new(), "r.json".into())
-        );
+        assert_eq!((value(&both, "task-id"), value(&both, "results-file")), (String::new(), "r.json".into()));
         let open = outputs(&[ended("t-1", "completed"), outcome()], "", "");
         assert_eq!(value(&open, "conclusion"), "");
     }
@@ -228,20 +232,15 @@ mod tests {
         let one = all_results(&many[..1]).len();
         let cut: Vec<Value> = serde_json::from_str(&results(&many, one * 5 / 2)).unwrap();
         assert_eq!(cut.len(), 2);
-        assert_eq!(
-            serde_json::from_str::<Vec<Value>>(&all_results(&many)).unwrap().len(),
-            10
-        );
+        assert_eq!(serde_json::from_str::<Vec<Value>>(&all_results(&many)).unwrap().len(), 10);
     }
 
     #[test]
     fn no_value_can_write_an_output_of_its_own() {
         let mut words = ["one", "one", "two", "three"].into_iter().map(str::to_owned);
         let nasty = "x\nghadelimiter_one\nstate<<E\nforged\nE".to_owned();
-        let text = render(
-            &[("error-message", nasty.clone()), ("state", "failed".to_owned())],
-            || words.next().unwrap(),
-        );
+        let text =
+            render(&[("error-message", nasty.clone()), ("state", "failed".to_owned())], || words.next().unwrap());
         assert_eq!(
             text,
             format!(

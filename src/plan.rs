@@ -1,17 +1,20 @@
 //! What will be done, decided before anything is sent: a dry run and every refusal end here.
 
-use std::fmt::Write as _;
-
 use jiff::Timestamp;
-use ring::digest::SHA256;
-use ring::digest::digest;
+use serde_json::Value;
 
+use crate::claim::First;
+use crate::claim::IfActive;
+use crate::claim::Terms;
 use crate::context::Context;
 use crate::github::Address;
 use crate::inputs::Errand;
 use crate::inputs::Inputs;
 use crate::inputs::Problem;
 use crate::inputs::Start;
+use crate::key::Key;
+use crate::key::Stamp;
+use crate::key::sha256;
 use crate::outcome::Conclusion;
 use crate::outcome::spelled;
 use crate::prompt::Scope;
@@ -62,6 +65,8 @@ pub enum Deed {
         template: String,
         /// SHA-256 of the prompt, in hexadecimal.
         prompt_sha256: String,
+        /// How it is started exactly once.
+        terms: Box<Terms>,
     },
     /// Wait for it.
     Wait(TaskId),
@@ -87,34 +92,19 @@ pub fn plan(
                     template.name
                 ));
             }
-            let scope = Scope {
-                context,
-                vars: &start.vars,
-                target: &start.repository,
-                now,
-            };
+            let scope = Scope { context, vars: &start.vars, target: &start.repository, now };
             let prompt = render(template, &scope)
-                .map_err(|why| vec![Problem::new("prompt", format!("cannot be made. {why}"))])?;
-            if [&inputs.token, &inputs.lookup_token]
-                .into_iter()
-                .flatten()
-                .any(|token| token.occurs_in(&prompt))
-            {
+                .map_err(|why| vec![Problem::new(start.prompt.input(), format!("cannot be made. {why}"))])?;
+            if [&inputs.token, &inputs.lookup_token].into_iter().flatten().any(|token| token.occurs_in(&prompt)) {
                 let why = "has a token in it, which the agent and everybody who sees the task could read; take it out";
-                return Err(vec![Problem::new("prompt", why)]);
+                return Err(vec![Problem::new(start.prompt.input(), why)]);
             }
-            vec![Order {
-                repository: start.repository.clone(),
-                deed: order(start, template, prompt),
-            }]
+            vec![Order { repository: start.repository.clone(), deed: deed(start, template, &prompt, context) }]
         }
         (Errand::Start(_), None) => return Err(vec![Problem::new("prompt", "is missing")]),
         (Errand::Wait(tasks), _) => tasks
             .iter()
-            .map(|task| Order {
-                repository: task.repository.clone(),
-                deed: Deed::Wait(task.task_id.clone()),
-            })
+            .map(|task| Order { repository: task.repository.clone(), deed: Deed::Wait(task.task_id.clone()) })
             .collect(),
     };
     Ok(Plan {
@@ -127,11 +117,14 @@ pub fn plan(
     })
 }
 
-fn order(start: &Start, template: &Template, prompt: String) -> Deed {
+fn deed(start: &Start, template: &Template, prompt: &str, context: &Context) -> Deed {
+    let terms = terms(start, template, context);
+    let prompt = terms.stamp.put_under(prompt);
     Deed::Start {
-        prompt_sha256: hexadecimal(digest(&SHA256, prompt.as_bytes()).as_ref()),
+        prompt_sha256: sha256(&prompt),
         template: template.name.clone(),
         models: start.models.clone(),
+        terms: Box::new(terms),
         task: Box::new(NewTask {
             prompt,
             model: start.models.first().cloned().flatten(),
@@ -143,32 +136,54 @@ fn order(start: &Start, template: &Template, prompt: String) -> Deed {
     }
 }
 
-/// Bytes in hexadecimal.
-pub fn hexadecimal(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+/// What a task is called that is started outside of any workflow.
+const NO_WORKFLOW: &str = "agent-task";
+
+/// How a task is started exactly once: its key, its name, and what is looked for first.
+fn terms(start: &Start, template: &Template, context: &Context) -> Terms {
+    let told = |name: &str| context.property(name).unwrap_or_default().to_owned();
+    // Repository names are the same in any case.
+    let repository = start.repository.to_string().to_ascii_lowercase();
+    let key = match &start.idempotency_key {
+        Some(key) => Key::over([repository.as_str(), key]),
+        // What the prompt is made from stands here rather than the prompt: a second attempt of a run has another time
+        // and another attempt's number to speak of, and everything else it has is the run's.
+        None => Key::over([
+            repository.as_str(),
+            &told("run_id"),
+            &told("job"),
+            &told("action"),
+            &template.source,
+            &Value::Object(start.vars.clone()).to_string(),
+            &serde_json::json!(start.inputs).to_string(),
+            &serde_json::json!(start.models).to_string(),
+            start.custom_agent.as_deref().unwrap_or_default(),
+            if start.create_pull_request { "pull" } else { "" },
+            start.base_ref.as_deref().unwrap_or_default(),
+            start.head_ref.as_deref().unwrap_or_default(),
+        ]),
+    };
+    let attempt = told("run_attempt");
+    let first = match (attempt.as_str(), &start.idempotency_key) {
+        ("" | "1", None) => First::Nothing,
+        ("" | "1", Some(_)) => First::Once,
+        _ => First::Thoroughly,
+    };
+    let name = match (told("workflow"), told("job")) {
+        (workflow, job) if workflow.is_empty() && job.is_empty() => NO_WORKFLOW.to_owned(),
+        (workflow, job) => format!("{workflow}/{job}"),
+    };
+    let run = context.run_url().unwrap_or_default();
+    let stamp = Stamp { key, name, run, attempt, actor: told("actor") };
+    Terms { stamp, confirm: start.confirm_timeout, first, if_active: start.if_active }
 }
 
 impl Plan {
     /// A line that says it all.
     pub fn title(&self) -> String {
         match self.orders.as_slice() {
-            [
-                Order {
-                    repository,
-                    deed: Deed::Start { .. },
-                },
-            ] => format!("Plan: start a task in {repository}"),
-            [
-                Order {
-                    repository,
-                    deed: Deed::Wait(id),
-                },
-            ] => format!("Plan: wait for task {id} in {repository}"),
+            [Order { repository, deed: Deed::Start { .. } }] => format!("Plan: start a task in {repository}"),
+            [Order { repository, deed: Deed::Wait(id) }] => format!("Plan: wait for task {id} in {repository}"),
             orders => format!("Plan: wait for {} tasks", orders.len()),
         }
     }
@@ -178,23 +193,12 @@ impl Plan {
         let mut lines = Vec::new();
         let mut fact = |name: &str, value: &str| lines.push(format!("{name:<14} {value}"));
         fact("API", &address.to_string());
-        fact(
-            "token",
-            &token.map_or_else(|| "none given".to_owned(), |token| token.kind().to_string()),
-        );
+        fact("token", &token.map_or_else(|| "none given".to_owned(), |token| token.kind().to_string()));
         for order in &self.orders {
             match &order.deed {
                 Deed::Wait(id) => fact("task", &format!("{id} in {}", order.repository)),
-                Deed::Start {
-                    task,
-                    models,
-                    template,
-                    prompt_sha256,
-                } => {
-                    let models = models
-                        .iter()
-                        .map(|model| model.as_deref().unwrap_or("auto"))
-                        .collect::<Vec<_>>();
+                Deed::Start { task, models, template, prompt_sha256, terms } => {
+                    let models = models.iter().map(|model| model.as_deref().unwrap_or("auto")).collect::<Vec<_>>();
                     fact("repository", &order.repository.to_string());
                     fact("base ref", task.base_ref.as_deref().unwrap_or("the default branch"));
                     if let Some(head) = &task.head_ref {
@@ -204,19 +208,21 @@ impl Plan {
                     if let Some(agent) = &task.custom_agent {
                         fact("custom agent", agent);
                     }
-                    fact(
-                        "pull request",
-                        if task.create_pull_request {
-                            "asked for"
-                        } else {
-                            "not asked for"
-                        },
-                    );
-                    fact(
-                        "prompt",
-                        &format!("{template}, {} characters", task.prompt.chars().count()),
-                    );
+                    fact("pull request", if task.create_pull_request { "asked for" } else { "not asked for" });
+                    fact("prompt", &format!("{template}, {} characters", task.prompt.chars().count()));
                     fact("prompt-sha256", prompt_sha256);
+                    fact("key", &terms.stamp.key.to_string());
+                    match terms.first {
+                        First::Nothing => {}
+                        First::Once => fact("look first", "for a task with this key"),
+                        First::Thoroughly => fact("look first", "for a task that an earlier attempt started"),
+                    }
+                    match terms.if_active {
+                        IfActive::Start => {}
+                        IfActive::Skip => fact("if active", "start none"),
+                        IfActive::Attach => fact("if active", "take up that task"),
+                        IfActive::Fail => fact("if active", "fail"),
+                    }
                 }
             }
         }
@@ -231,33 +237,13 @@ impl Plan {
                         spelled(rules.interval)
                     ),
                 );
-                let states = [
-                    (rules.stop_on_question, "waiting_for_user"),
-                    (rules.stop_on_idle, "idle"),
-                ];
-                let states = states
-                    .iter()
-                    .filter(|(stop, _)| *stop)
-                    .map(|(_, state)| *state)
-                    .collect::<Vec<_>>();
-                fact(
-                    "stop on",
-                    if states.is_empty() {
-                        "never".to_owned()
-                    } else {
-                        states.join(", ")
-                    }
-                    .as_str(),
-                );
+                let states = [(rules.stop_on_question, "waiting_for_user"), (rules.stop_on_idle, "idle")];
+                let states = states.iter().filter(|(stop, _)| *stop).map(|(_, state)| *state).collect::<Vec<_>>();
+                fact("stop on", if states.is_empty() { "never".to_owned() } else { states.join(", ") }.as_str());
                 let conclusions = self.fail_on.iter().map(|it| it.as_str()).collect::<Vec<_>>();
                 fact(
                     "fail on",
-                    if conclusions.is_empty() {
-                        "never".to_owned()
-                    } else {
-                        conclusions.join(", ")
-                    }
-                    .as_str(),
+                    if conclusions.is_empty() { "never".to_owned() } else { conclusions.join(", ") }.as_str(),
                 );
             }
         }
@@ -285,21 +271,11 @@ mod tests {
     use crate::context::Environment;
 
     fn planned(prompt: &str, pairs: &[(&str, &str)]) -> Result<Plan, Vec<Problem>> {
-        let base = [
-            ("INPUT_TOKEN", "github_pat_s3cr3t"),
-            ("INPUT_PROMPT", prompt),
-            ("GITHUB_REPOSITORY", "octo/app"),
-        ];
-        let pairs = base
-            .iter()
-            .chain(pairs)
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let base = [("INPUT_TOKEN", "github_pat_s3cr3t"), ("INPUT_PROMPT", prompt), ("GITHUB_REPOSITORY", "octo/app")];
+        let pairs = base.iter().chain(pairs).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let environment: Environment = pairs.collect();
         let inputs = Inputs::read(&environment).inputs.unwrap();
-        let template = Template {
-            name: "prompt".to_owned(),
-            source: prompt.to_owned(),
-        };
+        let template = Template { name: "prompt".to_owned(), source: prompt.to_owned() };
         let now = "2026-11-20T08:00:00Z".parse().unwrap();
         plan(&inputs, &Context::new(&environment, None, None), Some(&template), now)
     }
@@ -309,6 +285,52 @@ mod tests {
         let [(to, body)] = plan.requests(&address).try_into().unwrap();
         assert_eq!(to, "POST https://api.github.com/agents/repos/octo/app/tasks");
         body
+    }
+
+    fn stamp(plan: &Plan) -> Stamp {
+        let Deed::Start { terms, task, prompt_sha256, .. } = &plan.orders[0].deed else { panic!("no start") };
+        assert_eq!(Stamp::find(&task.prompt), Some(terms.stamp.clone()));
+        assert_eq!(*prompt_sha256, sha256(&task.prompt), "the hash is that of the prompt as it is sent");
+        terms.stamp.clone()
+    }
+
+    #[test]
+    fn the_key_is_the_same_for_each_attempt_and_another_for_each_other_start() {
+        let run = [("GITHUB_RUN_ID", "17"), ("GITHUB_JOB", "prep"), ("GITHUB_WORKFLOW", "Weekly")];
+        let key = |prompt: &str, more: &[(&str, &str)]| stamp(&planned(prompt, &[&run, more].concat()).unwrap()).key;
+        let template = "{{ now }} {{ github.run_attempt }}";
+        let first = key(template, &[("GITHUB_RUN_ATTEMPT", "1")]);
+        assert_eq!(first, key(template, &[("GITHUB_RUN_ATTEMPT", "2")]));
+        assert_eq!(first, key(template, &[("GITHUB_RUN_ATTEMPT", "1"), ("INPUT_REPOSITORY", "OCTO/app")]));
+        for other in [
+            ("GITHUB_RUN_ID", "18"),
+            ("GITHUB_JOB", "other"),
+            ("GITHUB_ACTION", "__run_2"),
+            ("INPUT_REPOSITORY", "octo/lib"),
+            ("INPUT_BASE_REF", "main"),
+            ("INPUT_MODEL", "gpt-5.4"),
+            ("INPUT_VARS", "a: 1"),
+            ("INPUT_IDEMPOTENCY_KEY", "2026-47"),
+        ] {
+            assert_ne!(first, key(template, &[("GITHUB_RUN_ATTEMPT", "1"), other]), "{other:?}");
+        }
+        let own = |run: &str| key("x", &[("INPUT_IDEMPOTENCY_KEY", "2026-47"), ("GITHUB_RUN_ID", run)]);
+        assert_eq!(own("17"), own("18"));
+    }
+
+    #[test]
+    fn what_is_looked_for_first_depends_on_the_attempt_and_on_the_users_key() {
+        for (pairs, first) in [
+            (&[][..], First::Nothing),
+            (&[("GITHUB_RUN_ATTEMPT", "1")], First::Nothing),
+            (&[("GITHUB_RUN_ATTEMPT", "2")], First::Thoroughly),
+            (&[("INPUT_IDEMPOTENCY_KEY", "k")], First::Once),
+            (&[("INPUT_IDEMPOTENCY_KEY", "k"), ("GITHUB_RUN_ATTEMPT", "3")], First::Thoroughly),
+        ] {
+            let plan = planned("x", pairs).unwrap();
+            let Deed::Start { terms, .. } = &plan.orders[0].deed else { panic!("no start") };
+            assert_eq!(terms.first, first, "{pairs:?}");
+        }
     }
 
     #[test]
@@ -324,24 +346,11 @@ mod tests {
             ],
         )
         .unwrap();
-        assert_eq!(
-            body(&plan),
-            r#"{"prompt":"Fix app","model":"gpt-5.4","custom_agent":"fixer","create_pull_request":true,"base_ref":"main","head_ref":"copilot/x"}"#
-        );
+        let stamp = format!("<!-- agent-task key={} name=agent-task -->", stamp(&plan).key);
+        let rest = r#""model":"gpt-5.4","custom_agent":"fixer","create_pull_request":true,"base_ref":"main","head_ref":"copilot/x"}"#;
+        assert_eq!(body(&plan), format!(r#"{{"prompt":"Fix app\n\n{stamp}",{rest}"#));
         let bare = planned("x", &[("INPUT_MODEL", "auto")]).unwrap();
-        assert_eq!(body(&bare), r#"{"prompt":"x","create_pull_request":false}"#);
-    }
-
-    #[test]
-    fn the_hash_is_that_of_the_prompt_as_sent() {
-        let Deed::Start { prompt_sha256, .. } = &planned("abc", &[]).unwrap().orders[0].deed else {
-            panic!()
-        };
-        // The first test vector of FIPS 180-2.
-        assert_eq!(
-            prompt_sha256,
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-        );
+        assert!(body(&bare).ends_with(r#" -->","create_pull_request":false}"#), "{}", body(&bare));
     }
 
     #[test]

@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use minijinja::AutoEscape;
 use minijinja::Environment;
 use minijinja::ErrorKind;
 use minijinja::UndefinedBehavior;
 use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Enumerator;
 use minijinja::value::Object;
 use minijinja::value::Serde;
 use minijinja::value::Value;
+use minijinja::value::ValueKind;
 use serde_json::Map;
 use serde_json::Value as Json;
 
@@ -21,6 +24,9 @@ use crate::repository::Repository;
 /// The most bytes of a template, and of a prompt made from one. GitHub publishes no limit for prompts; an issue's
 /// text, the longest thing people write there, ends at a quarter of it.
 pub const MOST_BYTES: usize = 256 * 1024;
+
+/// How many instructions a template may take; a loop over ten thousand items takes a hundredth of it.
+const FUEL: u64 = 10_000_000;
 
 /// A template as the user wrote it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +86,10 @@ impl Object for Now {
         Some(self.0.strftime(format).to_string().into())
     }
 
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Str(&["date", "time", "year", "month", "day"])
+    }
+
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0.strftime("%Y-%m-%dT%H:%M:%SZ"))
     }
@@ -92,16 +102,11 @@ fn date(value: &Value, format: &str) -> Result<String, minijinja::Error> {
     let time = match value.downcast_object_ref::<Now>() {
         Some(now) => now.0,
         None => value.to_string().parse().map_err(|_| {
-            invalid(format!(
-                "`date` takes `now` or a text such as `2026-11-20T08:00:00Z`, and `{value}` is neither"
-            ))
+            invalid(format!("`date` takes `now` or a text such as `2026-11-20T08:00:00Z`, and `{value}` is neither"))
         })?,
     };
-    jiff::fmt::strtime::format(format, &time.to_zoned(TimeZone::UTC)).map_err(|error| {
-        invalid(format!(
-            "`{format}` is no format for `date`, write for example `%Y-%m-%d`: {error}"
-        ))
-    })
+    jiff::fmt::strtime::format(format, &time.to_zoned(TimeZone::UTC))
+        .map_err(|error| invalid(format!("`{format}` is no format for `date`, write for example `%Y-%m-%d`: {error}")))
 }
 
 /// Makes the prompt.
@@ -110,10 +115,7 @@ fn date(value: &Value, format: &str) -> Result<String, minijinja::Error> {
 /// A message that names file, line and column, shows the line, and where a name is unknown the names that are near.
 pub fn render(template: &Template, scope: &Scope<'_>) -> Result<String, String> {
     let too_large = |what: &str, bytes: usize| {
-        format!(
-            "{}: the {what} has {bytes} bytes, and at most {MOST_BYTES} are sent; shorten it",
-            template.name
-        )
+        format!("{}: the {what} has {bytes} bytes, and at most {MOST_BYTES} are sent; shorten it", template.name)
     };
     if template.source.len() > MOST_BYTES {
         return Err(too_large("template", template.source.len()));
@@ -128,14 +130,22 @@ pub fn render(template: &Template, scope: &Scope<'_>) -> Result<String, String> 
     // What minijinja calls `debug` shows its own insides, which says nothing to an agent.
     environment.remove_global("debug");
     environment.add_filter("date", date);
+    // A file's name says nothing about what the agent reads, and `.html` or `.json` would be escaped otherwise.
+    environment.set_auto_escape_callback(|_| AutoEscape::None);
+    // Values look as they do in Actions, where `true` is no `True` and nothing is no `None`.
+    environment.set_formatter(|out, state, value| match value.kind() {
+        ValueKind::None => Ok(()),
+        ValueKind::Bool => Ok(write!(out, "{}", value.is_true())?),
+        _ => minijinja::escape_formatter(out, state, value),
+    });
+    environment.set_fuel(Some(FUEL));
     let prompt = environment
         .render_named_str(&template.name, &template.source, scope.clone())
         .map_err(|error| explain(&error, template, &scope))?;
     match prompt.len() {
-        _ if prompt.trim().is_empty() => Err(format!(
-            "{}: the prompt is empty; write what the agent is to do",
-            template.name
-        )),
+        _ if prompt.trim().is_empty() => {
+            Err(format!("{}: the prompt is empty; write what the agent is to do", template.name))
+        }
         bytes if bytes > MOST_BYTES => Err(too_large("prompt", bytes)),
         _ => Ok(prompt),
     }
@@ -150,26 +160,17 @@ fn explain(error: &minijinja::Error, template: &Template, scope: &Value) -> Stri
     };
     let source = &template.source;
     // The range ends an expression; its last name is what people look for where the range holds several.
-    let named = what
-        .strip_prefix('`')
-        .and_then(|rest| rest.split_once('`'))
-        .map(|(name, _)| name);
+    let named = what.strip_prefix('`').and_then(|rest| rest.split_once('`')).map(|(name, _)| name);
     let at = named
         .and_then(|name| {
             let before = source.get(..range.end)?;
             before.rfind(name).filter(|at| *at + 200 > range.start)
         })
         .unwrap_or(range.start);
-    let begin = source
-        .get(..at)
-        .and_then(|before| before.rfind('\n'))
-        .map_or(0, |at| at + 1);
+    let begin = source.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
     let column = source.get(begin..at).map_or(0, |before| before.chars().count());
     let line = source.get(..at).map_or(line, |before| before.matches('\n').count() + 1);
-    let shown = source
-        .get(begin..)
-        .and_then(|rest| rest.lines().next())
-        .unwrap_or_default();
+    let shown = source.get(begin..).and_then(|rest| rest.lines().next()).unwrap_or_default();
     let wide = named.map_or_else(|| range.len().max(1), str::len);
     let marks = "^".repeat(wide.min(shown.chars().count().saturating_sub(column)).max(1));
     let gutter = " ".repeat(line.to_string().len());
@@ -183,9 +184,7 @@ fn explain(error: &minijinja::Error, template: &Template, scope: &Value) -> Stri
 
 /// What to do about an error, as far as that can be said.
 fn remedy(error: &minijinja::Error, scope: &Value) -> String {
-    let quoted = error
-        .detail()
-        .and_then(|detail| detail.strip_prefix('`')?.strip_suffix("` is undefined"));
+    let quoted = error.detail().and_then(|detail| detail.strip_prefix('`')?.strip_suffix("` is undefined"));
     match error.kind() {
         ErrorKind::UndefinedError => quoted.map(|path| near(path, scope)).unwrap_or_default(),
         ErrorKind::UnknownFilter => {
@@ -203,48 +202,29 @@ fn near(path: &str, scope: &Value) -> String {
         let next = found.get_attr(name).ok().filter(|value| !value.is_undefined());
         if let Some(value) = next {
             found = value;
-            parent = if parent.is_empty() {
-                name.to_owned()
-            } else {
-                format!("{parent}.{name}")
-            };
+            parent = if parent.is_empty() { name.to_owned() } else { format!("{parent}.{name}") };
             continue;
+        }
+        if parent == "github" && name == "event" {
+            return "; the run has no event, or GITHUB_EVENT_PATH does not name its payload".to_owned();
         }
         if path == "inputs" || path.starts_with("inputs.") && parent.is_empty() {
             return "; the run was not dispatched, and to a reusable workflow the runner hands no inputs in the \
                     environment: give them with `inputs: ${{ toJSON(inputs) }}`"
                 .to_owned();
         }
-        let names = found
-            .try_iter()
-            .map(|keys| keys.filter_map(|key| key.as_str().map(str::to_owned)).collect());
+        let names = found.try_iter().map(|keys| keys.filter_map(|key| key.as_str().map(str::to_owned)).collect());
         let names: Vec<String> = names.unwrap_or_default();
-        let mut ranked = names
-            .iter()
-            .map(|other| (strsim::jaro_winkler(name, other), other))
-            .collect::<Vec<_>>();
+        let mut ranked = names.iter().map(|other| (strsim::jaro_winkler(name, other), other)).collect::<Vec<_>>();
         ranked.sort_by(|(one, _), (other, _)| other.total_cmp(one));
-        let holder = if parent.is_empty() {
-            "a template".to_owned()
-        } else {
-            format!("`{parent}`")
-        };
-        let listed = ranked
-            .iter()
-            .take(8)
-            .map(|(_, name)| format!("`{name}`"))
-            .collect::<Vec<_>>()
-            .join(", ");
+        let holder = if parent.is_empty() { "a template".to_owned() } else { format!("`{parent}`") };
+        let listed = ranked.iter().take(8).map(|(_, name)| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         let more = if ranked.len() > 8 { ", …" } else { "" };
         return match ranked.first() {
             None => format!("; {holder} has no names at all"),
             // Below this the two words merely share letters.
             Some((likeness, name)) if *likeness > 0.8 => {
-                let whole = if parent.is_empty() {
-                    (*name).clone()
-                } else {
-                    format!("{parent}.{name}")
-                };
+                let whole = if parent.is_empty() { (*name).clone() } else { format!("{parent}.{name}") };
                 format!("; did you mean `{whole}`? {holder} has {listed}{more}")
             }
             Some(_) => format!("; {holder} has {listed}{more}"),
@@ -261,31 +241,18 @@ mod tests {
     use crate::context::Environment as Variables;
 
     fn rendered(source: &str) -> Result<String, String> {
-        let variables = [
-            ("GITHUB_ACTOR".to_owned(), "mona".to_owned()),
-            ("HOME".to_owned(), "/root".to_owned()),
-        ];
+        rendered_as("release.md", source)
+    }
+
+    fn rendered_as(name: &str, source: &str) -> Result<String, String> {
+        let variables = [("GITHUB_ACTOR".to_owned(), "mona".to_owned()), ("HOME".to_owned(), "/root".to_owned())];
         let event = json!({"issue": {"title": "Café ☕", "created_at": "2026-11-02T08:00:00Z"}});
         let context = Context::new(&Variables::from_iter(variables), Some(event), None);
-        let vars = json!({"version": "1.10", "items": ["a", "b"], "urgent": false})
-            .as_object()
-            .cloned()
-            .unwrap();
+        let vars = json!({"version": "1.10", "items": ["a", "b"], "urgent": false}).as_object().cloned().unwrap();
         let target = "octo/app".parse().unwrap();
         let now = "2026-11-20T21:51:09Z".parse().unwrap();
-        let template = Template {
-            name: "release.md".to_owned(),
-            source: source.to_owned(),
-        };
-        render(
-            &template,
-            &Scope {
-                context: &context,
-                vars: &vars,
-                target: &target,
-                now,
-            },
-        )
+        let template = Template { name: name.to_owned(), source: source.to_owned() };
+        render(&template, &Scope { context: &context, vars: &vars, target: &target, now })
     }
 
     #[test]
@@ -332,18 +299,10 @@ mod tests {
     fn other_faults_have_their_place_too() {
         for (source, place, what) in [
             ("a\n{% if x %}", "release.md:2:", "expected end of block"),
-            (
-                "{{ vars.version | nofilter }}",
-                "release.md:1:",
-                "filter nofilter is unknown",
-            ),
-            (
-                "{{ vars.version | date('%Y') }}",
-                "release.md:1:",
-                "and `1.10` is neither",
-            ),
+            ("{{ vars.version | nofilter }}", "release.md:1:", "filter nofilter is unknown"),
+            ("{{ vars.version | date('%Y') }}", "release.md:1:", "and `1.10` is neither"),
             ("{{ now | date('%!') }}", "release.md:1:", "is no format for `date`"),
-            ("{% include 'other.md' %}", "release.md:1:", "unknown statement include"),
+            ("{% include 'other.md' %}", "release.md:1:", "other.md"),
             ("{{ 1 / 0 }}", "release.md:1:", ""),
         ] {
             let error = rendered(source).unwrap_err();
@@ -353,32 +312,35 @@ mod tests {
 
     #[test]
     fn the_environment_is_out_of_reach() {
-        for source in [
-            "{{ env.HOME }}",
-            "{{ HOME }}",
-            "{{ github.home }}",
-            "{{ debug() }}",
-            "{{ env('HOME') }}",
-            "{{ self }}",
-        ] {
+        for source in
+            ["{{ env.HOME }}", "{{ HOME }}", "{{ github.home }}", "{{ debug() }}", "{{ env('HOME') }}", "{{ self }}"]
+        {
             let error = rendered(source).unwrap_err();
             assert!(!error.contains("/root"), "{source}: {error}");
         }
     }
 
     #[test]
+    fn values_look_as_they_do_in_actions_whatever_the_file_is_called() {
+        let source = "{{ vars.urgent }}, {{ none }}, {{ '<a> & \"b\"' }}, {{ now.year }}";
+        let expected = "false, , <a> & \"b\", 2026";
+        for name in ["release.md", "release.html", "release.json", "release.yml", "release.xml"] {
+            assert_eq!(rendered_as(name, source).as_deref(), Ok(expected), "{name}");
+        }
+        assert!(rendered("{{ now.hour }}").unwrap_err().contains("`now` has `"));
+    }
+
+    #[test]
+    fn a_template_that_does_not_end_is_stopped() {
+        let source = "{% for a in range(90000) %}{% for b in range(90000) %}{% endfor %}{% endfor %}x";
+        assert!(rendered(source).unwrap_err().contains("fuel"), "{:?}", rendered(source));
+    }
+
+    #[test]
     fn an_empty_and_an_endless_prompt_are_refused() {
-        assert!(
-            rendered(" {% if vars.urgent %}x{% endif %}\n")
-                .unwrap_err()
-                .contains("the prompt is empty")
-        );
+        assert!(rendered(" {% if vars.urgent %}x{% endif %}\n").unwrap_err().contains("the prompt is empty"));
         let error = rendered("{% for _ in range(90000) %}0123456789{% endfor %}").unwrap_err();
         assert!(error.contains("900000 bytes"), "{error}");
-        assert!(
-            rendered(&"x".repeat(MOST_BYTES + 1))
-                .unwrap_err()
-                .contains("the template has")
-        );
+        assert!(rendered(&"x".repeat(MOST_BYTES + 1)).unwrap_err().contains("the template has"));
     }
 }

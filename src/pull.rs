@@ -146,9 +146,7 @@ impl Clues {
     /// the newest before older ones.
     pub fn best<'a>(&self, pulls: impl IntoIterator<Item = &'a Pull>) -> Option<&'a Pull> {
         let of_branch = |pull: &Pull| self.head_ref.as_deref() == Some(pull.head_ref.as_str());
-        pulls
-            .into_iter()
-            .max_by_key(|pull| (of_branch(pull), pull.open, pull.number))
+        pulls.into_iter().max_by_key(|pull| (of_branch(pull), pull.open, pull.number))
     }
 }
 
@@ -186,16 +184,9 @@ mod tests {
     #[test]
     fn an_id_decides_and_a_closed_pull_request_counts() {
         let read = clues(json!([{"type": "pull", "data": {"id": 900, "global_id": ""}}]));
-        let listed = [
-            pull(7, 800, "copilot/a", "main", true),
-            pull(6, 900, "copilot/a", "main", false),
-        ];
+        let listed = [pull(7, 800, "copilot/a", "main", true), pull(6, 900, "copilot/a", "main", false)];
         assert_eq!(read.pick(&listed).map(|pull| pull.number), Some(6));
-        assert_eq!(
-            read.pick(&listed[..1]),
-            None,
-            "another pull request of the branch is not ours"
-        );
+        assert_eq!(read.pick(&listed[..1]), None, "another pull request of the branch is not ours");
     }
 
     #[test]
@@ -204,10 +195,7 @@ mod tests {
         let ours = pull(6, 900, "copilot/a", "main", true);
         let other_base = pull(7, 901, "copilot/a", "develop", true);
         let second = pull(8, 902, "copilot/a", "main", false);
-        assert_eq!(
-            read.pick(&[ours.clone(), other_base.clone()]).map(|pull| pull.number),
-            Some(6)
-        );
+        assert_eq!(read.pick(&[ours.clone(), other_base.clone()]).map(|pull| pull.number), Some(6));
         assert_eq!(read.pick(&[ours, second]), None);
         assert_eq!(read.pick(&[other_base]), None);
     }
@@ -215,10 +203,7 @@ mod tests {
     #[test]
     fn of_several_the_one_on_the_tasks_branch_is_named() {
         let read = clues(json!([{"type": "pull", "data": {"id": 1}}, {"type": "pull", "data": {"id": 2}}]));
-        let listed = [
-            pull(9, 2, "other", "main", true),
-            pull(4, 1, "copilot/a", "main", false),
-        ];
+        let listed = [pull(9, 2, "other", "main", true), pull(4, 1, "copilot/a", "main", false)];
         assert_eq!(read.pick(&listed).map(|pull| pull.number), Some(4));
     }
 }

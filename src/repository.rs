@@ -69,10 +69,7 @@ impl FromStr for Repository {
         if name.len() > LONGEST_NAME || !name.chars().all(name_fits) || name == "." || name == ".." {
             return Err(BadRepository::Name);
         }
-        Ok(Self {
-            owner: owner.to_owned(),
-            name: name.to_owned(),
-        })
+        Ok(Self { owner: owner.to_owned(), name: name.to_owned() })
     }
 }
 

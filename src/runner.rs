@@ -7,6 +7,7 @@ use std::fs::OpenOptions;
 use std::io::IsTerminal as _;
 use std::io::Read as _;
 use std::io::Seek as _;
+use std::io::SeekFrom;
 use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
@@ -20,20 +21,24 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::command::Annotation;
+use crate::command::CUT;
 use crate::command::Command;
 use crate::command::Level;
 use crate::command::harmless;
 use crate::command::harmless_lines;
 use crate::context::Environment;
+use crate::key::hexadecimal;
 use crate::outcome::Signal;
 use crate::outcome::spelled;
-use crate::plan::hexadecimal;
 use crate::prompt::MOST_BYTES;
 use crate::prompt::Template;
 use crate::token::Token;
 
 /// GitHub cuts event payloads well below this; what is longer is no payload.
 const MOST_EVENT_BYTES: u64 = 32 * 1024 * 1024;
+
+/// A part of a token that is no longer than this tells nothing but its kind.
+const SHORTEST_PART: usize = 12;
 
 /// Who reads the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,9 +85,7 @@ impl Runner {
         // Only the runner hides what it is told to mask; elsewhere the command itself would show the secret.
         let actions = environment.get("GITHUB_ACTIONS") == Some("true");
         let random = SystemRandom::new();
-        let folder = path("RUNNER_TEMP")
-            .unwrap_or_else(std::env::temp_dir)
-            .join("agent-task");
+        let folder = path("RUNNER_TEMP").unwrap_or_else(std::env::temp_dir).join("agent-task");
         Self {
             reader: if actions { Reader::Actions } else { Reader::Plain },
             log: RefCell::new(log),
@@ -135,10 +138,7 @@ impl Runner {
 
     /// A line in the log, with the time since the start.
     pub fn tell(&self, text: &str) {
-        self.say(&format!(
-            "[{}] {text}",
-            spelled(Duration::from_secs(self.elapsed().as_secs()))
-        ));
+        self.say(&format!("[{}] {text}", spelled(Duration::from_secs(self.elapsed().as_secs()))));
     }
 
     /// A line in the log.
@@ -150,14 +150,11 @@ impl Runner {
     pub fn group<'a>(&self, title: &str, lines: impl IntoIterator<Item = &'a str>) {
         match self.reader {
             Reader::Actions => self.print(&Command::Group(&harmless(&self.hidden(title))).to_string()),
-            Reader::Terminal(true) => self.print(&format!("\x1b[1m{}\x1b[0m", harmless(title))),
+            Reader::Terminal(true) => self.print(&format!("\x1b[1m{}\x1b[0m", harmless(&self.hidden(title)))),
             _ => self.say(title),
         }
-        for line in lines
-            .into_iter()
-            .flat_map(|text| harmless_lines(text).collect::<Vec<_>>())
-        {
-            self.print(&format!("  {}", harmless(&self.hidden(&line))));
+        for line in lines.into_iter().flat_map(|text| harmless_lines(text).collect::<Vec<_>>()) {
+            self.print(format!("  {}", harmless(&self.hidden(&line))).trim_end());
         }
         if self.reader == Reader::Actions {
             self.print(&Command::EndGroup.to_string());
@@ -169,9 +166,7 @@ impl Runner {
         let hidden = Annotation {
             level: annotation.level,
             title: self.hidden(&annotation.title),
-            message: harmless_lines(&self.hidden(&annotation.message))
-                .collect::<Vec<_>>()
-                .join("\n"),
+            message: harmless_lines(&self.hidden(&annotation.message)).collect::<Vec<_>>().join("\n"),
         };
         let colour = match hidden.level {
             Level::Error => "31",
@@ -239,12 +234,7 @@ impl Runner {
         let Some(path) = &self.output else {
             return Ok(());
         };
-        let failed = || {
-            format!(
-                "cannot write the outputs to `{}`, which GITHUB_OUTPUT names",
-                path.display()
-            )
-        };
+        let failed = || format!("cannot write the outputs to `{}`, which GITHUB_OUTPUT names", path.display());
         let mut file = append(path).with_context(failed)?;
         file.write_all(self.hidden(rendered).as_bytes()).with_context(failed)
     }
@@ -257,26 +247,20 @@ impl Runner {
         let Some(path) = &self.summary else {
             return Ok(());
         };
-        let failed = || {
-            format!(
-                "cannot write the summary to `{}`, which GITHUB_STEP_SUMMARY names",
-                path.display()
-            )
-        };
-        let mut file = append(path).with_context(failed)?;
+        let failed = || format!("cannot write the summary to `{}`, which GITHUB_STEP_SUMMARY names", path.display());
+        #[expect(clippy::disallowed_methods, reason = "this is the file that may touch files")]
+        let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(path).with_context(failed)?;
         let before = match self.summary_before.get() {
             Some(before) => before,
             None => file.metadata().with_context(failed)?.len(),
         };
         self.summary_before.set(Some(before));
-        file.set_len(before).with_context(failed)?;
-        file.seek(std::io::SeekFrom::End(0)).with_context(failed)?;
-        file.write_all(self.hidden(markdown).as_bytes()).with_context(failed)
-    }
-
-    /// Whether there is anywhere for outputs to go to.
-    pub fn has_outputs(&self) -> bool {
-        self.output.is_some()
+        let markdown = self.hidden(markdown);
+        file.seek(SeekFrom::Start(before)).with_context(failed)?;
+        // Written over the one before and shortened then, so that a kill in between leaves a summary.
+        file.write_all(markdown.as_bytes()).with_context(failed)?;
+        let end = file.stream_position().with_context(failed)?;
+        file.set_len(end).with_context(failed)
     }
 
     /// A template in the workspace.
@@ -286,10 +270,7 @@ impl Runner {
     /// no text of a sensible size.
     pub fn template(&self, name: &str) -> anyhow::Result<Template> {
         let workspace = self.workspace.canonicalize().with_context(|| {
-            format!(
-                "the workspace `{}`, which GITHUB_WORKSPACE names, cannot be read",
-                self.workspace.display()
-            )
+            format!("the workspace `{}`, which GITHUB_WORKSPACE names, cannot be read", self.workspace.display())
         })?;
         let path = workspace.join(name).canonicalize().with_context(|| {
             format!(
@@ -312,10 +293,7 @@ impl Runner {
         })?;
         // Some editors begin a file with a mark that an agent has no use for.
         let source = text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned();
-        Ok(Template {
-            name: name.to_owned(),
-            source,
-        })
+        Ok(Template { name: name.to_owned(), source })
     }
 
     /// The payload of the event that started the workflow; `None` where there is none.
@@ -356,16 +334,18 @@ impl Runner {
         }
     }
 
-    /// A text without the secrets that are kept.
+    /// A text without the secrets that are kept, nor the beginning of one where the text was cut.
     fn hidden(&self, text: &str) -> String {
-        let secrets = self.secrets.borrow();
-        secrets.iter().fold(text.to_owned(), |text, secret| {
-            if secret.occurs_in(&text) {
-                text.replace(secret.expose(), "***")
-            } else {
-                text
+        let mut text = text.to_owned();
+        for secret in self.secrets.borrow().iter().map(Token::expose) {
+            text = text.replace(secret, "***");
+            if text.contains(CUT) {
+                for long in (SHORTEST_PART..secret.len()).rev() {
+                    text = text.replace(&format!("{}{CUT}", &secret[..long]), &format!("***{CUT}"));
+                }
             }
-        })
+        }
+        text
     }
 
     fn print(&self, line: &str) {

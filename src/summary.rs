@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::outcome::Conclusion;
 use crate::outcome::NoPull;
 use crate::outcome::Outcome;
+use crate::outcome::Trouble;
 use crate::outcome::spelled;
 use crate::plan::Deed;
 use crate::plan::Plan;
@@ -69,16 +70,12 @@ fn single(plan: &Plan, outcome: &Outcome, elapsed: Duration, ended: bool) -> Str
         row("Message", escaped(&cut(why, LONGEST_CELL)));
     }
     let asked = outcome.asked.as_ref();
-    let model = task
-        .and_then(Task::model)
-        .or(asked.and_then(|asked| asked.model.as_deref()));
+    let model = task.and_then(Task::model).or(asked.and_then(|asked| asked.model.as_deref()));
     row("Model", escaped(model.unwrap_or("chosen by GitHub")));
     if let Some(agent) = asked.and_then(|asked| asked.custom_agent.as_deref()) {
         row("Custom agent", escaped(agent));
     }
-    let base = task
-        .and_then(Task::base_ref)
-        .or(asked.and_then(|asked| asked.base_ref.as_deref()));
+    let base = task.and_then(Task::base_ref).or(asked.and_then(|asked| asked.base_ref.as_deref()));
     row("Base ref", escaped(base.unwrap_or("the default branch")));
     if let Some(head) = task.and_then(Task::head_ref) {
         row("Head ref", escaped(head));
@@ -87,17 +84,15 @@ fn single(plan: &Plan, outcome: &Outcome, elapsed: Duration, ended: bool) -> Str
         row("AI credits", credits);
     }
     row(if ended { "Duration" } else { "So far" }, spelled(elapsed));
-    format!(
-        "### {}\n\n| | |\n|---|---|\n{}",
-        heading(plan, outcome, ended),
-        rows.concat()
-    )
+    format!("### {}\n\n| | |\n|---|---|\n{}", heading(plan, outcome, ended), rows.concat())
 }
 
 fn heading(plan: &Plan, outcome: &Outcome, ended: bool) -> String {
     let text = match (outcome.trouble, outcome.conclusion, outcome.state()) {
         (Some(_), _, _) if outcome.task_id.is_some() => "❌ Lost sight of the agent task",
-        (Some(_), _, _) => "❌ No agent task was confirmed",
+        (Some(Trouble::Unconfirmed), _, _) => "❓ Nobody can say whether the agent task was started",
+        (Some(Trouble::Declined), _, _) => "❌ No agent task was started, one is still active",
+        (Some(_), _, _) => "❌ No agent task was started",
         (None, Some(Conclusion::Success), _) => "✅ Agent task completed",
         (None, Some(Conclusion::Failure), Some(State::Completed)) => "❌ Agent task completed without a pull request",
         (None, Some(Conclusion::Failure), _) => "❌ Agent task failed",
@@ -117,10 +112,7 @@ fn heading(plan: &Plan, outcome: &Outcome, ended: bool) -> String {
 fn table(outcomes: &[Outcome], elapsed: Duration) -> String {
     let mut text = format!("### {} agent tasks\n\n", outcomes.len());
     for conclusion in Conclusion::ALL {
-        let count = outcomes
-            .iter()
-            .filter(|outcome| outcome.conclusion == Some(conclusion))
-            .count();
+        let count = outcomes.iter().filter(|outcome| outcome.conclusion == Some(conclusion)).count();
         if count > 0 {
             text.push_str(&format!("{count} × `{conclusion}` · "));
         }
@@ -133,10 +125,7 @@ fn table(outcomes: &[Outcome], elapsed: Duration) -> String {
         text.push_str(&format!(
             "| {} | {} | {} | {} | {} | {} |\n",
             escaped(&outcome.repository.to_string()),
-            outcome
-                .task_id
-                .as_ref()
-                .map_or_else(String::new, |id| linked(id.as_str(), outcome.link())),
+            outcome.task_id.as_ref().map_or_else(String::new, |id| linked(id.as_str(), outcome.link())),
             escaped(outcome.state().map_or("", State::as_str)),
             outcome.conclusion.map_or("", Conclusion::as_str),
             outcome.pull.as_ref().map_or_else(String::new, pull_link),
@@ -144,10 +133,7 @@ fn table(outcomes: &[Outcome], elapsed: Duration) -> String {
         ));
     }
     if outcomes.len() > MOST_ROWS {
-        text.push_str(&format!(
-            "\n{} more are in the file that `results-file` names.\n",
-            outcomes.len() - MOST_ROWS
-        ));
+        text.push_str(&format!("\n{} more are in the file that `results-file` names.\n", outcomes.len() - MOST_ROWS));
     }
     text
 }
@@ -173,13 +159,7 @@ fn origin(context: &Context) -> String {
 fn prompt(plan: &Plan) -> String {
     let mut text = String::new();
     for order in &plan.orders {
-        if let Deed::Start {
-            task,
-            template,
-            prompt_sha256,
-            ..
-        } = &order.deed
-        {
+        if let Deed::Start { task, template, prompt_sha256, .. } = &order.deed {
             text.push_str(&format!(
                 "<details><summary>Prompt from {}, {} characters, SHA-256 {}</summary>\n\n{}\n</details>\n",
                 escaped(template),
@@ -234,7 +214,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::claim::First;
+    use crate::claim::IfActive;
+    use crate::claim::Terms;
     use crate::context::Environment;
+    use crate::key::Stamp;
     use crate::outcome::Event;
     use crate::plan::Order;
     use crate::task::NewTask;
@@ -254,12 +238,15 @@ mod tests {
             models: vec![None],
             template: "release.md".to_owned(),
             prompt_sha256: "ba7816bf8f01cfea".to_owned(),
+            terms: Box::new(Terms {
+                stamp: Stamp::find("<!-- agent-task key=0123456789abcdef -->").unwrap(),
+                confirm: Duration::ZERO,
+                first: First::Nothing,
+                if_active: IfActive::Start,
+            }),
         };
         Plan {
-            orders: vec![Order {
-                repository: "octo/app".parse().unwrap(),
-                deed,
-            }],
+            orders: vec![Order { repository: "octo/app".parse().unwrap(), deed }],
             wait: None,
             fail_on: Vec::new(),
             require_pull_request: false,
@@ -290,13 +277,7 @@ mod tests {
 
     #[test]
     fn it_says_what_was_asked_and_how_it_ended() {
-        let text = summary(
-            &plan("Do `it`"),
-            &[outcome("failed", "boom")],
-            &context(),
-            Duration::from_secs(61),
-            true,
-        );
+        let text = summary(&plan("Do `it`"), &[outcome("failed", "boom")], &context(), Duration::from_secs(61), true);
         for part in [
             "### ❌ Agent task failed",
             "| Task | [t-1](https://github.com/octo/app/tasks/t-1) |",
@@ -313,13 +294,8 @@ mod tests {
     #[test]
     fn foreign_text_stays_text() {
         let nasty = "a | b\n| x | <img src=x> [link](javascript:1) `code` @mona";
-        let text = summary(
-            &plan("```\n</details>\n````"),
-            &[outcome("failed", nasty)],
-            &context(),
-            Duration::ZERO,
-            true,
-        );
+        let text =
+            summary(&plan("```\n</details>\n````"), &[outcome("failed", nasty)], &context(), Duration::ZERO, true);
         assert!(
             text.contains(r"| Message | a \| b \| x \| &lt;img src=x&gt; \[link\](javascript:1) \`code\` @mona |"),
             "{text}"

@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde::Deserializer;
 use serde::Serialize;
@@ -153,6 +154,14 @@ pub struct Task {
     pub id: TaskId,
     /// Where it stands; GitHub derives it from the newest session.
     pub state: State,
+    /// When it was created.
+    #[serde(default, deserialize_with = "timestamp")]
+    pub created_at: Option<Timestamp>,
+    /// Who created it.
+    #[serde(default, deserialize_with = "absent_unless_it_fits")]
+    creator: Option<Creator>,
+    #[serde(default, deserialize_with = "absent_unless_it_fits")]
+    creator_type: Option<String>,
     /// The page where a person can see and stop it. Echoed, never built: it has had several forms.
     #[serde(default, deserialize_with = "web_address")]
     pub html_url: Option<String>,
@@ -165,6 +174,11 @@ pub struct Task {
     /// The custom agent that works on it.
     #[serde(default, deserialize_with = "absent_unless_it_fits")]
     pub custom_agent: Option<CustomAgent>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+struct Creator {
+    id: u64,
 }
 
 /// A custom agent, as a task names it.
@@ -201,14 +215,8 @@ impl<'de> Deserialize<'de> for Artifact {
         let data = &value["data"];
         let text = |key: &str| data[key].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
         Ok(match value["type"].as_str() {
-            Some("pull") => Self::Pull {
-                database_id: data["id"].as_u64(),
-                node_id: text("global_id"),
-            },
-            Some("branch") => Self::Branch {
-                head_ref: text("head_ref"),
-                base_ref: text("base_ref"),
-            },
+            Some("pull") => Self::Pull { database_id: data["id"].as_u64(), node_id: text("global_id") },
+            Some("branch") => Self::Branch { head_ref: text("head_ref"), base_ref: text("base_ref") },
             _ => Self::Other,
         })
     }
@@ -271,6 +279,12 @@ impl Session {
 const NANO_CREDITS: u64 = 1_000_000_000;
 
 impl Task {
+    /// The id of the user who created it, where the answer tells and it was a user.
+    pub fn user(&self) -> Option<u64> {
+        let user = self.creator_type.as_deref().is_none_or(|kind| kind == "user");
+        self.creator.as_ref().filter(|_| user).map(|creator| creator.id)
+    }
+
     /// The page where a person can see it, or as much as is known.
     pub fn link(&self) -> &str {
         self.html_url.as_deref().unwrap_or_default()
@@ -303,14 +317,12 @@ impl Task {
 
     /// The branch that the agent commits to: the branch artifact's, or else the newest session's.
     pub fn head_ref(&self) -> Option<&str> {
-        self.branch(|head, _| head)
-            .or_else(|| self.newest(|session| session.head_ref.as_deref()))
+        self.branch(|head, _| head).or_else(|| self.newest(|session| session.head_ref.as_deref()))
     }
 
     /// The branch that the work is meant for, found as [`Task::head_ref`] is.
     pub fn base_ref(&self) -> Option<&str> {
-        self.branch(|_, base| base)
-            .or_else(|| self.newest(|session| session.base_ref.as_deref()))
+        self.branch(|_, base| base).or_else(|| self.newest(|session| session.base_ref.as_deref()))
     }
 
     fn branch<'a>(&'a self, choose: impl Fn(Option<&'a str>, Option<&'a str>) -> Option<&'a str>) -> Option<&'a str> {
@@ -398,20 +410,18 @@ where
     T: DeserializeOwned,
 {
     let items: Option<Vec<Value>> = absent_unless_it_fits(deserializer)?;
-    Ok(items
-        .unwrap_or_default()
-        .into_iter()
-        .filter_map(|item| T::deserialize(item).ok())
-        .collect())
+    Ok(items.unwrap_or_default().into_iter().filter_map(|item| T::deserialize(item).ok()).collect())
+}
+
+fn timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    Ok(absent_unless_it_fits(deserializer)?.and_then(|text: String| text.parse().ok()))
 }
 
 /// An address is shown as a link, so only one that a browser opens as a page is taken.
 fn web_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let fits = |text: &String| {
         (text.starts_with("https://") || text.starts_with("http://"))
-            && text
-                .chars()
-                .all(|c| c.is_ascii_graphic() && !matches!(c, '<' | '>' | '"' | '(' | ')' | '`' | '|'))
+            && text.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '<' | '>' | '"' | '(' | ')' | '`' | '|'))
     };
     Ok(absent_unless_it_fits(deserializer)?.filter(fits))
 }
@@ -466,32 +476,16 @@ mod tests {
             read.artifacts,
             [
                 Artifact::Other,
-                Artifact::Pull {
-                    database_id: None,
-                    node_id: None
-                },
-                Artifact::Pull {
-                    database_id: Some(4_200_000_001),
-                    node_id: None
-                },
+                Artifact::Pull { database_id: None, node_id: None },
+                Artifact::Pull { database_id: Some(4_200_000_001), node_id: None },
                 Artifact::Other,
-                Artifact::Branch {
-                    head_ref: Some("copilot/a".to_owned()),
-                    base_ref: Some("main".to_owned())
-                },
+                Artifact::Branch { head_ref: Some("copilot/a".to_owned()), base_ref: Some("main".to_owned()) },
             ]
         );
         assert_eq!(read.sessions.len(), 1);
-        assert_eq!(
-            (read.custom_agent.is_none(), read.error_message(), read.credits()),
-            (true, None, None)
-        );
+        assert_eq!((read.custom_agent.is_none(), read.error_message(), read.credits()), (true, None, None));
         assert_eq!((read.head_ref(), read.base_ref()), (Some("copilot/a"), Some("main")));
-        assert!(
-            task(json!({"id": "t", "state": "idle", "artifacts": null, "sessions": {}}))
-                .sessions
-                .is_empty()
-        );
+        assert!(task(json!({"id": "t", "state": "idle", "artifacts": null, "sessions": {}})).sessions.is_empty());
     }
 
     #[test]
@@ -534,10 +528,7 @@ mod tests {
             ("Auto: GPT-5.4", "Auto: GPT-5.4"),
             ("claude-sonnet-4.6", "claude-sonnet-4.6"),
         ] {
-            let session = Session {
-                model: Some(told.to_owned()),
-                ..Session::default()
-            };
+            let session = Session { model: Some(told.to_owned()), ..Session::default() };
             assert_eq!(session.model_name(), Some(name));
         }
     }

@@ -53,10 +53,7 @@ impl Token {
     /// # Errors
     /// Where the text could not be sent in a header, or carries more than the token.
     pub fn parse(text: &str) -> Result<Self, BadToken> {
-        if ["bearer ", "token "]
-            .iter()
-            .any(|scheme| starts_with_ignoring_case(text, scheme))
-        {
+        if ["bearer ", "token "].iter().any(|scheme| starts_with_ignoring_case(text, scheme)) {
             return Err(BadToken::Scheme);
         }
         if text.chars().any(char::is_whitespace) {
@@ -98,8 +95,7 @@ impl Token {
 }
 
 fn starts_with_ignoring_case(text: &str, prefix: &str) -> bool {
-    text.get(..prefix.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
 impl fmt::Debug for Token {

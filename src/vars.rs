@@ -46,12 +46,9 @@ enum Node {
 impl Node {
     fn into_json(self, text: &str) -> Value {
         match self {
-            Self::Mapping(entries) => Value::Object(
-                entries
-                    .into_iter()
-                    .map(|(key, value)| (key, resolve(value, text)))
-                    .collect(),
-            ),
+            Self::Mapping(entries) => {
+                Value::Object(entries.into_iter().map(|(key, value)| (key, resolve(value, text))).collect())
+            }
             Self::List(items) => Value::Array(items.into_iter().map(|item| resolve(item, text)).collect()),
             Self::Scalar(value) => value,
         }
@@ -160,10 +157,7 @@ mod tests {
     #[test]
     fn json_is_yaml_too() {
         let read = parse("{\n  \"a\": {\"b\": [1, \"zwö\", 1.10, false, null]}\n}").unwrap();
-        assert_eq!(
-            Value::Object(read),
-            json!({"a": {"b": [1, "zwö", "1.10", false, null]}})
-        );
+        assert_eq!(Value::Object(read), json!({"a": {"b": [1, "zwö", "1.10", false, null]}}));
     }
 
     #[test]
@@ -184,10 +178,6 @@ mod tests {
             bomb.push_str(&format!("a{level}: &a{level} [{items}]\n"));
         }
         assert!(parse(&bomb).is_err());
-        assert!(
-            parse(&"a".repeat(MOST_BYTES + 1))
-                .unwrap_err()
-                .contains("at most 131072")
-        );
+        assert!(parse(&"a".repeat(MOST_BYTES + 1)).unwrap_err().contains("at most 131072"));
     }
 }

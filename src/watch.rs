@@ -114,14 +114,7 @@ pub struct Watch {
 impl Watch {
     /// A wait that has not begun. `seed` chooses the pauses' jitter.
     pub fn new(rules: Rules, seed: u64) -> Self {
-        Self {
-            rules,
-            chance: fastrand::Rng::with_seed(seed),
-            looks: 0,
-            state: None,
-            idle_since: None,
-            refusals: 0,
-        }
+        Self { rules, chance: fastrand::Rng::with_seed(seed), looks: 0, state: None, idle_since: None, refusals: 0 }
     }
 
     /// The pause before the first look at a task that has just been started.
@@ -178,9 +171,7 @@ impl Watch {
             return self.rules.stop_on_question.then_some(Duration::ZERO);
         }
         let since = *self.idle_since.get_or_insert(elapsed);
-        self.rules
-            .stop_on_idle
-            .then(|| (since + IDLE_HOLDS).saturating_sub(elapsed))
+        self.rules.stop_on_idle.then(|| (since + IDLE_HOLDS).saturating_sub(elapsed))
     }
 
     /// The next pause by itself: growing up to the interval, and shortened a little by chance.
@@ -217,18 +208,12 @@ mod tests {
     }
 
     fn limit(seconds: u32) -> Observation {
-        Observation::Limited(RateLimit {
-            wait: seconds * SECOND,
-            primary: true,
-        })
+        Observation::Limited(RateLimit { wait: seconds * SECOND, primary: true })
     }
 
     #[track_caller]
     fn assert_sleeps(step: &Step, from: Duration, to: Duration) {
-        assert!(
-            matches!(step, Step::Sleep(pause) if (from..=to).contains(pause)),
-            "{step:?}"
-        );
+        assert!(matches!(step, Step::Sleep(pause) if (from..=to).contains(pause)), "{step:?}");
     }
 
     #[test]
@@ -274,22 +259,12 @@ mod tests {
         assert_sleeps(&watch.observe(100 * SECOND, seen("in_progress")), SECOND, 15 * SECOND);
         assert_sleeps(&watch.observe(110 * SECOND, seen("idle")), SECOND, 15 * SECOND);
         assert_sleeps(&watch.observe(225 * SECOND, Observation::Unchanged), SECOND, 5 * SECOND);
-        assert_eq!(
-            watch.observe(230 * SECOND, Observation::Unchanged),
-            Step::Ended(Ending::NeedsPerson)
-        );
+        assert_eq!(watch.observe(230 * SECOND, Observation::Unchanged), Step::Ended(Ending::NeedsPerson));
     }
 
     #[test]
     fn what_does_not_stop_the_wait_is_waited_out() {
-        let mut watch = Watch::new(
-            Rules {
-                stop_on_question: false,
-                stop_on_idle: false,
-                ..rules()
-            },
-            7,
-        );
+        let mut watch = Watch::new(Rules { stop_on_question: false, stop_on_idle: false, ..rules() }, 7);
         assert_sleeps(&watch.observe(SECOND, seen("waiting_for_user")), SECOND, 15 * SECOND);
         assert_sleeps(&watch.observe(SECOND * 2, seen("idle")), SECOND, 15 * SECOND);
         assert_sleeps(&watch.observe(SECOND * 900, seen("idle")), SECOND, 15 * SECOND);
@@ -299,42 +274,22 @@ mod tests {
     fn no_sleep_passes_the_deadline_and_a_last_look_at_it_counts() {
         let mut slow = watch();
         assert_eq!(slow.observe(3599 * SECOND, seen("in_progress")), Step::Sleep(SECOND));
-        assert_eq!(
-            slow.observe(3600 * SECOND, seen("completed")),
-            Step::Ended(Ending::Settled)
-        );
+        assert_eq!(slow.observe(3600 * SECOND, seen("completed")), Step::Ended(Ending::Settled));
         let mut late = watch();
-        assert_eq!(
-            late.observe(3600 * SECOND, seen("in_progress")),
-            Step::Ended(Ending::DeadlinePassed)
-        );
+        assert_eq!(late.observe(3600 * SECOND, seen("in_progress")), Step::Ended(Ending::DeadlinePassed));
         let mut blind = watch();
-        assert_eq!(
-            blind.observe(3600 * SECOND, Observation::Failed(None)),
-            Step::Ended(Ending::LostSight)
-        );
+        assert_eq!(blind.observe(3600 * SECOND, Observation::Failed(None)), Step::Ended(Ending::LostSight));
     }
 
     #[test]
     fn a_failed_look_is_no_failed_task() {
         let mut watch = watch();
         for look in 0..200 {
-            assert_sleeps(
-                &watch.observe(look * SECOND, Observation::Failed(None)),
-                SECOND,
-                15 * SECOND,
-            );
+            assert_sleeps(&watch.observe(look * SECOND, Observation::Failed(None)), SECOND, 15 * SECOND);
         }
         let asked_to_stay_away = Observation::Failed(Some(90 * SECOND));
-        assert_sleeps(
-            &watch.observe(300 * SECOND, asked_to_stay_away),
-            90 * SECOND,
-            90 * SECOND,
-        );
-        assert_eq!(
-            watch.observe(400 * SECOND, seen("completed")),
-            Step::Ended(Ending::Settled)
-        );
+        assert_sleeps(&watch.observe(300 * SECOND, asked_to_stay_away), 90 * SECOND, 90 * SECOND);
+        assert_eq!(watch.observe(400 * SECOND, seen("completed")), Step::Ended(Ending::Settled));
     }
 
     #[test]
@@ -349,22 +304,11 @@ mod tests {
     fn not_found_is_patience_at_first_and_an_answer_later() {
         let mut watch = watch();
         for look in 0..30 {
-            assert_sleeps(
-                &watch.observe(look * SECOND, Observation::NotFound),
-                SECOND,
-                15 * SECOND,
-            );
+            assert_sleeps(&watch.observe(look * SECOND, Observation::NotFound), SECOND, 15 * SECOND);
         }
         assert_sleeps(&watch.observe(61 * SECOND, Observation::NotFound), SECOND, 15 * SECOND);
-        assert_sleeps(
-            &watch.observe(62 * SECOND, Observation::Failed(None)),
-            SECOND,
-            15 * SECOND,
-        );
-        assert_eq!(
-            watch.observe(63 * SECOND, Observation::NotFound),
-            Step::Ended(Ending::Refused)
-        );
+        assert_sleeps(&watch.observe(62 * SECOND, Observation::Failed(None)), SECOND, 15 * SECOND);
+        assert_eq!(watch.observe(63 * SECOND, Observation::NotFound), Step::Ended(Ending::Refused));
     }
 
     #[test]
@@ -373,9 +317,6 @@ mod tests {
         assert_sleeps(&watch.observe(SECOND, Observation::Refused), SECOND, 15 * SECOND);
         assert_sleeps(&watch.observe(2 * SECOND, seen("queued")), SECOND, 15 * SECOND);
         assert_sleeps(&watch.observe(3 * SECOND, Observation::Refused), SECOND, 15 * SECOND);
-        assert_eq!(
-            watch.observe(4 * SECOND, Observation::Refused),
-            Step::Ended(Ending::Refused)
-        );
+        assert_eq!(watch.observe(4 * SECOND, Observation::Refused), Step::Ended(Ending::Refused));
     }
 }

@@ -15,16 +15,8 @@ use crate::world::NewTask;
 use crate::world::World;
 use crate::world::key;
 
-const STATES: [&str; 8] = [
-    "queued",
-    "in_progress",
-    "completed",
-    "failed",
-    "idle",
-    "waiting_for_user",
-    "timed_out",
-    "cancelled",
-];
+const STATES: [&str; 8] =
+    ["queued", "in_progress", "completed", "failed", "idle", "waiting_for_user", "timed_out", "cancelled"];
 
 /// What a list is asked for.
 struct Filter {
@@ -72,13 +64,7 @@ impl World {
 
         let script = self.next_script(repository);
         let repository = repository.to_owned();
-        let place = self.create(NewTask {
-            repository,
-            creator: token.id,
-            body,
-            created: now,
-            script,
-        });
+        let place = self.create(NewTask { repository, creator: token.id, body, created: now, script });
         self.starts += 1;
         // What the script sets for the very first moment has happened before anybody can look.
         self.advance(now);
@@ -131,33 +117,21 @@ impl World {
         let active = here.len() - archived;
 
         let mut wanted: Vec<&Task> = here.into_iter().filter(|task| self.matches(task, &filter)).collect();
-        wanted.sort_by_key(|task| {
-            (
-                if filter.by_creation { task.created } else { task.updated },
-                task.ordinal,
-            )
-        });
+        wanted.sort_by_key(|task| (if filter.by_creation { task.created } else { task.updated }, task.ordinal));
         if !filter.ascending {
             wanted.reverse();
         }
 
         let total = wanted.len();
         let page = Page::of(request);
-        let tasks: Vec<Value> = page
-            .cut(wanted)
-            .into_iter()
-            .map(|task| self.show(task, Depth::Summary, now, &request.base))
-            .collect();
+        let tasks: Vec<Value> =
+            page.cut(wanted).into_iter().map(|task| self.show(task, Depth::Summary, now, &request.base)).collect();
         let body = if self.settings.missing_counts {
             json!({"tasks": tasks})
         } else {
             json!({"tasks": tasks, "total_active_count": active, "total_archived_count": archived})
         };
-        let lost: &[&str] = if self.settings.link_loses_filters {
-            &["is_archived", "state"]
-        } else {
-            &[]
-        };
+        let lost: &[&str] = if self.settings.link_loses_filters { &["is_archived", "state"] } else { &[] };
         let answer = Answer::json(200, &body);
         match page.links(request, total, lost) {
             Some(links) => answer.header("link", links),

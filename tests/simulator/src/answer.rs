@@ -43,10 +43,7 @@ impl Answer {
 
     /// An error in the form that GitHub documents.
     pub(crate) fn error(status: u16, message: &str) -> Answer {
-        Answer::json(
-            status,
-            &json!({"message": message, "documentation_url": DOCS, "status": status.to_string()}),
-        )
+        Answer::json(status, &json!({"message": message, "documentation_url": DOCS, "status": status.to_string()}))
     }
 
     pub(crate) fn not_found() -> Answer {
@@ -55,10 +52,7 @@ impl Answer {
 
     /// A 422 with its list of errors.
     pub(crate) fn invalid(messages: &[String]) -> Answer {
-        let errors: Vec<Value> = messages
-            .iter()
-            .map(|message| json!({"code": "custom", "message": message}))
-            .collect();
+        let errors: Vec<Value> = messages.iter().map(|message| json!({"code": "custom", "message": message})).collect();
         Answer::json(
             422,
             &json!({"message": "Validation Failed", "errors": errors, "documentation_url": DOCS,
@@ -79,11 +73,7 @@ impl Answer {
     }
 
     pub(crate) fn redirect(get: bool, to: String) -> Answer {
-        let (status, message) = if get {
-            (301, "Moved Permanently")
-        } else {
-            (307, "Temporary Redirect")
-        };
+        let (status, message) = if get { (301, "Moved Permanently") } else { (307, "Temporary Redirect") };
         let body = json!({"message": message, "url": to, "documentation_url": DOCS});
         Answer::json(status, &body).header("location", to)
     }

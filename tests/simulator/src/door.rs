@@ -29,18 +29,14 @@ pub async fn serve(listener: TcpListener, simulator: Simulator) -> io::Result<()
                 async move {
                     let (parts, body) = simulator.call(request).await?.into_parts();
                     let cut = parts.extensions.get::<Cut>().is_some();
-                    let bytes = body
-                        .collect()
-                        .await
-                        .map_or_else(|never| match never {}, http_body_util::Collected::to_bytes);
+                    let bytes =
+                        body.collect().await.map_or_else(|never| match never {}, http_body_util::Collected::to_bytes);
                     Ok::<_, io::Error>(http::Response::from_parts(parts, Sent::new(bytes, cut)))
                 }
             });
             // An error here is a connection that ended early, by the client or by a fault: nobody
             // is left to hear of it.
-            let _ = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
+            let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
     }
 }
@@ -62,10 +58,7 @@ enum Breaking {
 impl Sent {
     fn new(bytes: Bytes, cut: bool) -> Sent {
         let breaks = if cut { Breaking::AfterFlush } else { Breaking::Never };
-        Sent {
-            bytes: (!bytes.is_empty()).then_some(bytes),
-            breaks,
-        }
+        Sent { bytes: (!bytes.is_empty()).then_some(bytes), breaks }
     }
 }
 

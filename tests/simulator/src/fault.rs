@@ -101,18 +101,12 @@ pub struct Status {
 impl Fault {
     /// This kind, before accepting.
     pub fn new(kind: FaultKind) -> Fault {
-        Fault {
-            kind,
-            after_accepting: false,
-        }
+        Fault { kind, after_accepting: false }
     }
 
     /// Answered with this status.
     pub fn status(code: u16) -> Fault {
-        Fault::new(FaultKind::Status(Status {
-            code,
-            ..Status::default()
-        }))
+        Fault::new(FaultKind::Status(Status { code, ..Status::default() }))
     }
 
     /// Closed without an answer.
@@ -208,11 +202,7 @@ impl Fault {
             FaultKind::PrimaryLimit { .. } => "primary_limit".to_owned(),
             FaultKind::Redirect { .. } => "redirect".to_owned(),
         };
-        if self.after_accepting {
-            format!("{kind} after accepting")
-        } else {
-            kind
-        }
+        if self.after_accepting { format!("{kind} after accepting") } else { kind }
     }
 }
 
@@ -228,9 +218,7 @@ impl Faults {
     /// The fault for a request of this kind, if one is due. Those for this kind come before those
     /// for any.
     pub(crate) fn take(&mut self, route: Route) -> Option<Fault> {
-        [route, Route::Any]
-            .iter()
-            .find_map(|route| self.0.get_mut(route)?.pop_front())
+        [route, Route::Any].iter().find_map(|route| self.0.get_mut(route)?.pop_front())
     }
 
     /// How many have not happened yet.

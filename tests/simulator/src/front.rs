@@ -65,11 +65,11 @@ impl World {
         };
         if self.settings.etags && request.is_get() && answer.status == 200 {
             let etag = etag(request, &answer);
-            let known = request.headers.get_all("if-none-match").iter().any(|value| {
-                value
-                    .to_str()
-                    .is_ok_and(|value| value.split(',').any(|it| it.trim() == etag))
-            });
+            let known = request
+                .headers
+                .get_all("if-none-match")
+                .iter()
+                .any(|value| value.to_str().is_ok_and(|value| value.split(',').any(|it| it.trim() == etag)));
             answer.headers.push(("etag".to_owned(), etag));
             if known {
                 answer.status = 304;
@@ -136,16 +136,9 @@ impl World {
         let (scheme, secret) = request.authorization()?;
         let known = ["bearer", "token"].iter().any(|it| it.eq_ignore_ascii_case(scheme));
         let token = self.tokens.get(secret).filter(|_| known)?.clone();
-        let account = if secret.starts_with("ghs_") {
-            format!("installation for {}", token.login)
-        } else {
-            token.login.clone()
-        };
-        Some(Caller {
-            token,
-            secret: secret.to_owned(),
-            account,
-        })
+        let account =
+            if secret.starts_with("ghs_") { format!("installation for {}", token.login) } else { token.login.clone() };
+        Some(Caller { token, secret: secret.to_owned(), account })
     }
 
     /// What is asked of every request, before it is looked at.
@@ -192,10 +185,7 @@ impl World {
         if !fine {
             let versions = versions.join(", ");
             self.object(format!("{what}: X-GitHub-Api-Version is `{versions}`"));
-            return Err(Answer::error(
-                400,
-                "The API version is missing, doubled or not supported",
-            ));
+            return Err(Answer::error(400, "The API version is missing, doubled or not supported"));
         }
         if !request.header("accept").is_some_and(|accept| accept.contains("json")) {
             self.object(format!("{what}: Accept asks for no JSON"));
@@ -203,21 +193,15 @@ impl World {
         }
         if place.parameters().is_empty() && !request.query.is_empty() {
             self.object(format!("{what}: takes no query"));
-        } else if let Some((name, _)) = request
-            .query
-            .iter()
-            .find(|(name, _)| !place.parameters().contains(&name.as_str()))
+        } else if let Some((name, _)) =
+            request.query.iter().find(|(name, _)| !place.parameters().contains(&name.as_str()))
         {
             self.object(format!("{what}: `{name}` is no documented parameter"));
         }
 
         let Some(caller) = caller else {
             let given = request.authorization().is_some();
-            let message = if given {
-                "Bad credentials"
-            } else {
-                "Requires authentication"
-            };
+            let message = if given { "Bad credentials" } else { "Requires authentication" };
             return Err(Answer::error(401, message));
         };
         let limits = self.settings.limits.clone();
@@ -228,16 +212,9 @@ impl World {
             return Ok(());
         }
         let resource = if *place == Place::GraphQl { "graphql" } else { "core" };
-        let points = if request.is_get() || *place == Place::GraphQl {
-            1
-        } else {
-            5
-        };
+        let points = if request.is_get() || *place == Place::GraphQl { 1 } else { 5 };
         let creates = *place == Place::Start;
-        match self
-            .ledger
-            .admit(&caller.account, resource, now, points, creates, &limits)
-        {
+        match self.ledger.admit(&caller.account, resource, now, points, creates, &limits) {
             Ok(()) => Ok(()),
             Err(Refusal::Secondary(wait)) => Err(Answer::secondary_limit(wait)),
             Err(Refusal::Primary) => {
@@ -277,9 +254,7 @@ impl World {
             && let Some(now_called) = self.renamed(name)
         {
             let to = request.path.replacen(name, &now_called, 1);
-            let query: String = form_urlencoded::Serializer::new(String::new())
-                .extend_pairs(&request.query)
-                .finish();
+            let query: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(&request.query).finish();
             let mark = if query.is_empty() { "" } else { "?" };
             return Answer::redirect(request.is_get(), format!("{}{to}{mark}{query}", request.base));
         }
@@ -349,10 +324,7 @@ impl World {
             })
         };
         let (core, graphql) = (show("core"), show("graphql"));
-        Answer::json(
-            200,
-            &json!({"resources": {"core": core, "graphql": graphql}, "rate": core}),
-        )
+        Answer::json(200, &json!({"resources": {"core": core, "graphql": graphql}, "rate": core}))
     }
 
     /// The headers that tell a caller about its token and its limits.
@@ -388,13 +360,9 @@ impl World {
     /// The headers of every answer.
     fn stamp(&self, now: Moment, entry: usize, answer: &mut Answer) {
         answer.headers.push(("date".to_owned(), self.clock.http_date(now)));
-        answer
-            .headers
-            .push(("x-github-request-id".to_owned(), format!("51D0:{entry:06X}")));
+        answer.headers.push(("x-github-request-id".to_owned(), format!("51D0:{entry:06X}")));
         if answer.status != 304 {
-            answer
-                .headers
-                .push(("content-type".to_owned(), answer.content_type.to_owned()));
+            answer.headers.push(("content-type".to_owned(), answer.content_type.to_owned()));
         }
     }
 }
@@ -408,8 +376,5 @@ fn etag(request: &Request, answer: &Answer) -> String {
 }
 
 fn reason(code: u16) -> &'static str {
-    http::StatusCode::from_u16(code)
-        .ok()
-        .and_then(|code| code.canonical_reason())
-        .unwrap_or("?")
+    http::StatusCode::from_u16(code).ok().and_then(|code| code.canonical_reason()).unwrap_or("?")
 }

@@ -40,11 +40,7 @@ impl World {
         let mut errors = Vec::new();
         let mut unknown = Vec::new();
         for field in document.fields(&document.selection, "Query") {
-            let mut asking = Asking {
-                document: &document,
-                errors: &mut errors,
-                unknown: &mut unknown,
-            };
+            let mut asking = Asking { document: &document, errors: &mut errors, unknown: &mut unknown };
             data.insert(field.alias.clone(), self.root(field, token, &mut asking));
         }
         if !unknown.is_empty() {
@@ -81,9 +77,7 @@ impl World {
             }
             "__typename" => json!("Query"),
             other => {
-                asking
-                    .unknown
-                    .push(format!("Field '{other}' doesn't exist on type 'Query'"));
+                asking.unknown.push(format!("Field '{other}' doesn't exist on type 'Query'"));
                 Value::Null
             }
         }
@@ -191,9 +185,7 @@ impl Asking<'_> {
                 Some(value) => {
                     chosen.insert(field.alias.clone(), self.select(value, &field.selection));
                 }
-                None => self
-                    .unknown
-                    .push(format!("Field '{}' doesn't exist on type '{kind}'", field.name)),
+                None => self.unknown.push(format!("Field '{}' doesn't exist on type '{kind}'", field.name)),
             }
         }
         Value::Object(chosen)

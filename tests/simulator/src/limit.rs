@@ -113,9 +113,12 @@ impl Ledger {
         let mut wait = spent.wait(now, MINUTE, points, limits.points_per_minute);
         let made = self.creations.entry(who.to_owned()).or_default();
         if creates {
-            wait = wait
-                .max(made.wait(now, MINUTE, 1, limits.creations_per_minute))
-                .max(made.wait(now, HOUR, 1, limits.creations_per_hour));
+            wait = wait.max(made.wait(now, MINUTE, 1, limits.creations_per_minute)).max(made.wait(
+                now,
+                HOUR,
+                1,
+                limits.creations_per_hour,
+            ));
         }
         if let Some(wait) = wait {
             return Err(Refusal::Secondary(wait));
@@ -134,10 +137,7 @@ impl Ledger {
 
     /// The hour that is running for this person: it begins with the first request in it.
     pub(crate) fn hour(&mut self, who: &str, resource: &'static str, now: Moment) -> &mut Hour {
-        let fresh = Hour {
-            used: 0,
-            ends: now.plus(HOUR),
-        };
+        let fresh = Hour { used: 0, ends: now.plus(HOUR) };
         let hour = self.hours.entry((who.to_owned(), resource)).or_insert(fresh);
         if hour.ends <= now {
             *hour = fresh;

@@ -22,18 +22,10 @@ struct Options {
 
 impl Options {
     fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Options, String> {
-        let mut options = Options {
-            listen: "127.0.0.1:0".to_owned(),
-            scenario: None,
-            log: None,
-        };
+        let mut options = Options { listen: "127.0.0.1:0".to_owned(), scenario: None, log: None };
         let mut arguments = arguments.into_iter();
         while let Some(name) = arguments.next() {
-            let mut value = || {
-                arguments
-                    .next()
-                    .ok_or_else(|| format!("`{name}` needs a value\n{USAGE}"))
-            };
+            let mut value = || arguments.next().ok_or_else(|| format!("`{name}` needs a value\n{USAGE}"));
             match name.as_str() {
                 "--listen" => options.listen = value()?,
                 "--scenario" => options.scenario = Some(value()?),

@@ -36,12 +36,7 @@ impl Page {
                 }
             }
             query.append_pair("page", &page.to_string());
-            format!(
-                "<{}{}?{}>; rel=\"{relation}\"",
-                request.base,
-                request.path,
-                query.finish()
-            )
+            format!("<{}{}?{}>; rel=\"{relation}\"", request.base, request.path, query.finish())
         };
         let mut links = Vec::new();
         if self.number > 1 {

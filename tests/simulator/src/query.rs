@@ -36,11 +36,7 @@ pub(crate) struct Document {
 impl Document {
     /// Reads a query, with the variables already in their places.
     pub(crate) fn parse(text: &str, variables: &Value) -> Result<Document, String> {
-        let mut parser = Parser {
-            words: words(text)?,
-            at: 0,
-            variables,
-        };
+        let mut parser = Parser { words: words(text)?, at: 0, variables };
         let mut document = Document::default();
         while let Some(word) = parser.peek() {
             match word {
@@ -107,10 +103,7 @@ impl Parser<'_> {
 
     fn next(&mut self) -> Result<&str, String> {
         self.at += 1;
-        self.words
-            .get(self.at - 1)
-            .map(String::as_str)
-            .ok_or_else(|| "the query breaks off".to_owned())
+        self.words.get(self.at - 1).map(String::as_str).ok_or_else(|| "the query breaks off".to_owned())
     }
 
     fn expect(&mut self, word: &str) -> Result<(), String> {
@@ -160,17 +153,8 @@ impl Parser<'_> {
             }
             self.next()?;
         }
-        let selection = if self.peek() == Some("{") {
-            self.selection()?
-        } else {
-            Vec::new()
-        };
-        Ok(Field {
-            alias: first.to_owned(),
-            name,
-            arguments,
-            selection,
-        })
+        let selection = if self.peek() == Some("{") { self.selection()? } else { Vec::new() };
+        Ok(Field { alias: first.to_owned(), name, arguments, selection })
     }
 
     fn value(&mut self) -> Result<Value, String> {

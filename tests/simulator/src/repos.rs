@@ -69,11 +69,8 @@ impl World {
         }
         let total = found.len();
         let page = Page::of(request);
-        let list: Vec<Value> = page
-            .cut(found)
-            .into_iter()
-            .map(|pull| self.show_pull(pull, home, &request.base))
-            .collect();
+        let list: Vec<Value> =
+            page.cut(found).into_iter().map(|pull| self.show_pull(pull, home, &request.base)).collect();
         let answer = Answer::json(200, &Value::Array(list));
         match page.links(request, total, &[]) {
             Some(links) => answer.header("link", links),
@@ -82,10 +79,8 @@ impl World {
     }
 
     pub(crate) fn pull(&self, home: &Home, number: &str, request: &Request) -> Answer {
-        let found = self
-            .pulls
-            .iter()
-            .find(|pull| pull.repository == key(&home.name) && pull.number.to_string() == number);
+        let found =
+            self.pulls.iter().find(|pull| pull.repository == key(&home.name) && pull.number.to_string() == number);
         let Some(pull) = found else {
             return Answer::not_found();
         };
@@ -149,10 +144,7 @@ impl World {
         if !home.spec.has_branch(name) {
             return Answer::error(404, "Branch not found");
         }
-        Answer::json(
-            200,
-            &json!({"name": name, "commit": {"sha": sha(name)}, "protected": false}),
-        )
+        Answer::json(200, &json!({"name": name, "commit": {"sha": sha(name)}, "protected": false}))
     }
 
     /// A file, or a directory when the path is one.
@@ -173,19 +165,12 @@ impl World {
             .filter(|file| file.strip_prefix(&inside).is_some_and(|rest| !rest.contains('/')))
             .map(|file| json!({"type": "file", "name": name(file), "path": file}))
             .collect();
-        if entries.is_empty() {
-            Answer::not_found()
-        } else {
-            Answer::json(200, &Value::Array(entries))
-        }
+        if entries.is_empty() { Answer::not_found() } else { Answer::json(200, &Value::Array(entries)) }
     }
 
     pub(crate) fn permission(&self, home: &Home, login: &str) -> Answer {
         let permission = home.spec.permission(login);
-        Answer::json(
-            200,
-            &json!({"permission": permission, "role_name": permission, "user": {"login": login}}),
-        )
+        Answer::json(200, &json!({"permission": permission, "role_name": permission, "user": {"login": login}}))
     }
 
     /// The cloud agent's configuration, as documented.
@@ -214,8 +199,6 @@ impl World {
 
 /// Something of the form of a commit id.
 pub(crate) fn sha(of: &str) -> String {
-    let seed = of
-        .bytes()
-        .fold(7, |sum: u64, byte| crate::world::scramble(sum ^ u64::from(byte)));
+    let seed = of.bytes().fold(7, |sum: u64, byte| crate::world::scramble(sum ^ u64::from(byte)));
     format!("{:016x}{:016x}{:08x}", seed, crate::world::scramble(seed), seed >> 32)
 }

@@ -40,15 +40,7 @@ impl Request {
             (_, _, Some(host)) => format!("http://{host}"),
             _ => "https://api.github.com".to_owned(),
         };
-        Request {
-            method: parts.method,
-            path,
-            segments,
-            query,
-            headers: parts.headers,
-            body,
-            base,
-        }
+        Request { method: parts.method, path, segments, query, headers: parts.headers, body, base }
     }
 
     pub(crate) fn is_get(&self) -> bool {
@@ -67,11 +59,7 @@ impl Request {
     }
 
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
-        self.query
-            .iter()
-            .rev()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.query.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// The entry for the log.
@@ -80,12 +68,7 @@ impl Request {
             .headers
             .iter()
             .filter(|(name, _)| *name != "authorization")
-            .map(|(name, value)| {
-                (
-                    name.as_str().to_owned(),
-                    String::from_utf8_lossy(value.as_bytes()).into_owned(),
-                )
-            })
+            .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
             .collect();
         let body = if self.body.is_empty() {
             Value::Null

@@ -117,10 +117,7 @@ fn once() -> usize {
 
 impl PlannedFault {
     pub(crate) fn parts(self) -> (Route, usize, Fault) {
-        let fault = Fault {
-            kind: self.kind,
-            after_accepting: self.after_accepting,
-        };
+        let fault = Fault { kind: self.kind, after_accepting: self.after_accepting };
         (self.route, self.times, fault)
     }
 }

@@ -13,22 +13,14 @@ static CREATE_REQUEST: LazyLock<Result<Validator, String>> = LazyLock::new(|| {
 });
 
 /// The fields that the schema names.
-const FIELDS: [&str; 6] = [
-    "prompt",
-    "model",
-    "custom_agent",
-    "create_pull_request",
-    "base_ref",
-    "head_ref",
-];
+const FIELDS: [&str; 6] = ["prompt", "model", "custom_agent", "create_pull_request", "base_ref", "head_ref"];
 
 /// Why this body cannot start a task; nothing if it can.
 pub(crate) fn complaints(body: &Value) -> Vec<String> {
     match &*CREATE_REQUEST {
-        Ok(validator) => validator
-            .iter_errors(body)
-            .map(|error| format!("`{}`: {error}", error.instance_path()))
-            .collect(),
+        Ok(validator) => {
+            validator.iter_errors(body).map(|error| format!("`{}`: {error}", error.instance_path())).collect()
+        }
         Err(why) => vec![format!("the schema itself is broken: {why}")],
     }
 }
@@ -55,9 +47,6 @@ mod tests {
     fn a_body_is_held_against_the_schema() {
         assert!(complaints(&json!({"prompt": "Do it", "create_pull_request": true})).is_empty());
         assert_eq!(complaints(&json!({"model": 7})).len(), 2);
-        assert_eq!(
-            strangers(&json!({"prompt": "x", "event_content": "x"})),
-            ["event_content"]
-        );
+        assert_eq!(strangers(&json!({"prompt": "x", "event_content": "x"})), ["event_content"]);
     }
 }

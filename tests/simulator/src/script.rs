@@ -94,12 +94,7 @@ pub struct OpenPull {
 
 impl Default for OpenPull {
     fn default() -> OpenPull {
-        OpenPull {
-            draft: true,
-            unasked: false,
-            artifact_lag: None,
-            global_id: None,
-        }
+        OpenPull { draft: true, unasked: false, artifact_lag: None, global_id: None }
     }
 }
 
@@ -122,11 +117,7 @@ impl Script {
     #[must_use]
     pub fn state(mut self, state: impl Into<String>, lasting: Duration) -> Script {
         let after = self.pending;
-        self.steps.push(Step {
-            after,
-            state: Some(state.into()),
-            ..Step::default()
-        });
+        self.steps.push(Step { after, state: Some(state.into()), ..Step::default() });
         self.pending = lasting;
         self
     }
@@ -145,11 +136,7 @@ impl Script {
             Some(last) if self.pending.is_zero() => last.effects.push(effect),
             _ => {
                 let after = std::mem::take(&mut self.pending);
-                self.steps.push(Step {
-                    after,
-                    effects: vec![effect],
-                    ..Step::default()
-                });
+                self.steps.push(Step { after, effects: vec![effect], ..Step::default() });
             }
         }
         self
@@ -181,9 +168,7 @@ impl Script {
 
     fn working(total: Duration) -> Script {
         let queue = QUEUE.min(total / 10);
-        Script::new()
-            .state("queued", queue)
-            .state("in_progress", total.saturating_sub(queue))
+        Script::new().state("queued", queue).state("in_progress", total.saturating_sub(queue))
     }
 
     /// Completed after `total`. The pull request is opened just before that, so that its artifact
@@ -200,17 +185,12 @@ impl Script {
 
     /// Completed after `total` with nothing to show: neither a branch nor a pull request.
     pub fn completes_without_pull(total: Duration) -> Script {
-        Script::working(total)
-            .effect(Effect::Usage(USED))
-            .state("completed", Duration::ZERO)
+        Script::working(total).effect(Effect::Usage(USED)).state("completed", Duration::ZERO)
     }
 
     /// Completed after `total` with a branch, but no pull request.
     pub fn branch_only(total: Duration) -> Script {
-        Script::working(total)
-            .effect(Effect::Branch)
-            .effect(Effect::Usage(USED))
-            .state("completed", Duration::ZERO)
+        Script::working(total).effect(Effect::Branch).effect(Effect::Usage(USED)).state("completed", Duration::ZERO)
     }
 
     /// Failed after a minute, saying why.
@@ -293,10 +273,7 @@ struct Unheard {
 impl From<Written> for Script {
     fn from(written: Written) -> Script {
         match written {
-            Written::Steps(steps) => Script {
-                steps,
-                pending: Duration::ZERO,
-            },
+            Written::Steps(steps) => Script { steps, pending: Duration::ZERO },
             Written::CompletesWithPull(total) => Script::completes_with_pull(total),
             Written::CompletesWithoutPull(total) => Script::completes_without_pull(total),
             Written::BranchOnly(total) => Script::branch_only(total),

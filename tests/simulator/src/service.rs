@@ -66,9 +66,7 @@ pub(crate) struct Cut;
 
 impl fmt::Debug for Simulator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Simulator")
-            .field("elapsed", &self.elapsed())
-            .finish_non_exhaustive()
+        f.debug_struct("Simulator").field("elapsed", &self.elapsed()).finish_non_exhaustive()
     }
 }
 
@@ -110,15 +108,13 @@ impl Simulator {
         };
         let simulator = Simulator::empty(now);
         simulator.settings(|it| *it = settings);
-        let tokens = scenario
-            .tokens
-            .unwrap_or_else(|| BTreeMap::from([("github_pat_simulated".to_owned(), Token::default())]));
+        let tokens =
+            scenario.tokens.unwrap_or_else(|| BTreeMap::from([("github_pat_simulated".to_owned(), Token::default())]));
         for (secret, token) in tokens {
             simulator.token(secret, token);
         }
-        let repositories = scenario
-            .repositories
-            .unwrap_or_else(|| BTreeMap::from([("octo/app".to_owned(), Repository::default())]));
+        let repositories =
+            scenario.repositories.unwrap_or_else(|| BTreeMap::from([("octo/app".to_owned(), Repository::default())]));
         for (name, repository) in repositories {
             if name.split('/').filter(|part| !part.is_empty()).count() != 2 {
                 return Err(format!("`repositories`: `{name}` is not of the form owner/name"));
@@ -315,10 +311,7 @@ impl Simulator {
         let now = self.now();
         let mut world = self.world();
         world.advance(now);
-        let found = world
-            .pulls
-            .iter_mut()
-            .find(|pull| pull.repository == key(name) && pull.number == number);
+        let found = world.pulls.iter_mut().find(|pull| pull.repository == key(name) && pull.number == number);
         if let Some(pull) = found {
             change(pull, now);
         }
@@ -406,10 +399,7 @@ impl Simulator {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a world begins at the real time, unless told otherwise"
-)]
+#[expect(clippy::disallowed_methods, reason = "a world begins at the real time, unless told otherwise")]
 fn today() -> Timestamp {
     Timestamp::now()
 }

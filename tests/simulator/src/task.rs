@@ -141,11 +141,7 @@ pub(crate) fn timeline(script: Script, created: Moment, settings: &Settings) -> 
             };
             // A step that is written to come before the one above it comes together with it.
             last = last.max(at);
-            Due {
-                at: last,
-                state: step.state,
-                effects: step.effects,
-            }
+            Due { at: last, state: step.state, effects: step.effects }
         })
         .collect()
 }
@@ -167,11 +163,7 @@ impl Task {
     }
 
     pub(crate) fn first_name(&self) -> String {
-        let line = self
-            .prompt
-            .lines()
-            .find(|line| !line.trim().is_empty())
-            .unwrap_or("Task");
+        let line = self.prompt.lines().find(|line| !line.trim().is_empty()).unwrap_or("Task");
         line.trim().chars().take(60).collect()
     }
 
@@ -217,14 +209,7 @@ impl Task {
         }
 
         put("name", json!(self.name(eye.now, settings)));
-        put(
-            "state",
-            if depth == Depth::Stub {
-                json!("queued")
-            } else {
-                json!(self.state)
-            },
-        );
+        put("state", if depth == Depth::Stub { json!("queued") } else { json!(self.state) });
         put("updated_at", date(self.updated));
         put("archived_at", self.archived.map_or(Value::Null, date));
         put("creator", json!({"id": self.creator}));
@@ -233,13 +218,7 @@ impl Task {
         put("repository", self.show_repository(eye));
         put("session_count", json!(self.sessions.len()));
         put("artifacts", Value::Array(self.artifacts(eye)));
-        put(
-            "url",
-            json!(format!(
-                "{}/agents/repos/{}/tasks/{}",
-                eye.base_url, eye.repository_name, self.id
-            )),
-        );
+        put("url", json!(format!("{}/agents/repos/{}/tasks/{}", eye.base_url, eye.repository_name, self.id)));
         if eye.now >= self.created.plus(settings.scaled(settings.html_url_lag)) {
             let address = format!("https://github.com/{}/tasks/{}", eye.repository_name, self.id);
             put("html_url", json!(address));
@@ -255,11 +234,8 @@ impl Task {
         }
         if depth == Depth::Detail {
             let ready = eye.now >= self.shows_sessions(settings);
-            let sessions = if ready {
-                self.sessions.iter().map(|it| self.session(it, eye)).collect()
-            } else {
-                Vec::new()
-            };
+            let sessions =
+                if ready { self.sessions.iter().map(|it| self.session(it, eye)).collect() } else { Vec::new() };
             put("sessions", Value::Array(sessions));
         }
         Value::Object(shown)
@@ -369,10 +345,7 @@ impl Task {
     }
 
     fn model(&self, settings: &Settings) -> String {
-        match (
-            self.body.get("model").and_then(Value::as_str),
-            settings.namespaced_models,
-        ) {
+        match (self.body.get("model").and_then(Value::as_str), settings.namespaced_models) {
             (Some(model), true) => format!("sweagent-capi:{model}"),
             (Some(model), false) => model.to_owned(),
             (None, true) => "Auto: GPT-5.4".to_owned(),

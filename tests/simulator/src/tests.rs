@@ -83,10 +83,7 @@ async fn started(simulator: &Simulator, body: Value) -> String {
 
 async fn as_token(simulator: &Simulator, secret: &str, method: &str, path: &str) -> Heard {
     let mut request = asking(method, path);
-    request
-        .headers_mut()
-        .unwrap()
-        .insert("authorization", format!("token {secret}").parse().unwrap());
+    request.headers_mut().unwrap().insert("authorization", format!("token {secret}").parse().unwrap());
     let body = if method == "POST" { r#"{"prompt": "Do it"}"# } else { "" };
     send(simulator, request, body).await.unwrap()
 }
@@ -134,10 +131,7 @@ async fn the_pull_artifact_comes_after_the_end() {
     let path = format!("{TASKS}/{id}");
     let kinds = |task: &Value| -> Vec<String> {
         let artifacts = task["artifacts"].as_array().unwrap();
-        artifacts
-            .iter()
-            .map(|it| it["type"].as_str().unwrap().to_owned())
-            .collect()
+        artifacts.iter().map(|it| it["type"].as_str().unwrap().to_owned()).collect()
     };
 
     sleep(secs(120)).await;
@@ -163,11 +157,7 @@ async fn the_pull_artifact_comes_after_the_end() {
             "base": {"nameWithOwner": "octo/app"}, "fullDatabaseId": pull.id.to_string()}}})
     );
 
-    let found = get(
-        &simulator,
-        &format!("/repos/OCTO/App/pulls?head=octo:{}&state=all&per_page=100", pull.head),
-    )
-    .await;
+    let found = get(&simulator, &format!("/repos/OCTO/App/pulls?head=octo:{}&state=all&per_page=100", pull.head)).await;
     assert_eq!(found.body[0]["number"], 12);
     assert_eq!(found.body[0]["id"], pull.id);
 }
@@ -231,19 +221,10 @@ async fn starts_that_cannot_be() {
     let simulator = Simulator::new();
     let models = Some(vec!["gpt-5.4".to_owned()]);
     let custom_agents = vec!["reviewer".to_owned()];
-    simulator.repository(
-        "octo/app",
-        Repository {
-            models,
-            custom_agents,
-            ..Repository::default()
-        },
-    );
-    for body in [
-        json!({"prompt": "x", "base_ref": "gone"}),
-        json!({"prompt": "x", "model": "gpt-1"}),
-        json!({"prompt": " "}),
-    ] {
+    simulator.repository("octo/app", Repository { models, custom_agents, ..Repository::default() });
+    for body in
+        [json!({"prompt": "x", "base_ref": "gone"}), json!({"prompt": "x", "model": "gpt-1"}), json!({"prompt": " "})]
+    {
         let heard = start(&simulator, body).await;
         assert_eq!(heard.status, 422);
         assert_eq!(heard.body["errors"][0]["code"], "custom");
@@ -256,10 +237,7 @@ async fn starts_that_cannot_be() {
     for (agent, echoed) in [("reviewer", json!({"id": "reviewer"})), ("nobody", Value::Null)] {
         let id = started(&simulator, json!({"prompt": "x", "custom_agent": agent})).await;
         sleep(secs(5)).await;
-        assert_eq!(
-            get(&simulator, &format!("{TASKS}/{id}")).await.body["custom_agent"],
-            echoed
-        );
+        assert_eq!(get(&simulator, &format!("{TASKS}/{id}")).await.body["custom_agent"], echoed);
     }
 }
 
@@ -274,27 +252,16 @@ async fn tokens_are_refused_in_githubs_ways() {
     simulator.token("ghp_nopulls", Token::default().without(Permission::PullRequestsRead));
 
     let unknown = as_token(&simulator, "ghp_unknown", "POST", TASKS).await;
-    assert_eq!(
-        (unknown.status, &unknown.body["message"]),
-        (401, &json!("Bad credentials"))
-    );
+    assert_eq!((unknown.status, &unknown.body["message"]), (401, &json!("Bad credentials")));
     let reading = as_token(&simulator, "github_pat_reads", "POST", TASKS).await;
     assert_eq!(reading.status, 403);
     assert_eq!(reading.header("x-accepted-github-permissions"), "agent_tasks=write");
     assert_eq!(as_token(&simulator, "github_pat_reads", "GET", TASKS).await.status, 200);
     let poor = as_token(&simulator, "ghp_poor", "POST", TASKS).await;
-    assert_eq!(
-        (poor.status, &poor.body["code"]),
-        (403, &json!("copilot_plan_required"))
-    );
+    assert_eq!((poor.status, &poor.body["code"]), (403, &json!("copilot_plan_required")));
     let job = as_token(&simulator, "ghs_job", "GET", TASKS).await;
     assert_eq!(job.body["message"], "Resource not accessible by integration");
-    assert_eq!(
-        as_token(&simulator, "ghs_job", "GET", "/repos/octo/app/pulls")
-            .await
-            .status,
-        200
-    );
+    assert_eq!(as_token(&simulator, "ghs_job", "GET", "/repos/octo/app/pulls").await.status, 200);
     assert_eq!(as_token(&simulator, "ghp_blind", "GET", TASKS).await.status, 404);
     let pulls = as_token(&simulator, "ghp_nopulls", "GET", "/repos/octo/app/pulls").await;
     assert_eq!(pulls.header("x-accepted-github-permissions"), "pull_requests=read");
@@ -303,10 +270,7 @@ async fn tokens_are_refused_in_githubs_ways() {
     let node = simulator.pulls()[0].node_id.clone();
     let query = json!({"query": format!("{{ a: node(id: \"{node}\") {{ id }} }}")}).to_string();
     let mut request = asking("POST", "/graphql");
-    request
-        .headers_mut()
-        .unwrap()
-        .insert("authorization", "Bearer ghp_nopulls".parse().unwrap());
+    request.headers_mut().unwrap().insert("authorization", "Bearer ghp_nopulls".parse().unwrap());
     let heard = send(&simulator, request, &query).await.unwrap();
     assert_eq!(heard.status, 200);
     assert_eq!(heard.body["data"]["a"], Value::Null);
@@ -324,22 +288,10 @@ async fn what_no_client_should_do_is_remembered() {
         (asking("GET", "/teapots"), "", 501),
         (asking("POST", "/agents/repos/octo/app/tasks/1"), "{}", 405),
         (asking("DELETE", "/repos/octo/app"), "", 405),
-        (
-            asking("GET", TASKS).header("x-github-api-version", "2022-11-28"),
-            "",
-            400,
-        ),
-        (
-            asking("POST", "/graphql"),
-            r#"{"query": "mutation { closeIssue { id } }"}"#,
-            200,
-        ),
+        (asking("GET", TASKS).header("x-github-api-version", "2022-11-28"), "", 400),
+        (asking("POST", "/graphql"), r#"{"query": "mutation { closeIssue { id } }"}"#, 200),
         (asking("GET", "/agents/tasks?is_archive=true"), "", 200),
-        (
-            asking("POST", "/graphql"),
-            r#"{"query": "{ viewer { shoeSize } }"}"#,
-            200,
-        ),
+        (asking("POST", "/graphql"), r#"{"query": "{ viewer { shoeSize } }"}"#, 200),
         (asking("POST", TASKS), r#"{"prompt": "x", "event_content": "y"}"#, 201),
     ];
     for (count, (request, body, status)) in odd.into_iter().enumerate() {
@@ -445,20 +397,13 @@ async fn lists_are_filtered_sorted_and_cut() {
             prompt: format!("task {age}"),
             creator: age,
             age: secs(3600 * age),
-            script: if age < 5 {
-                Script::completes_with_pull(secs(60))
-            } else {
-                Script::stays("in_progress")
-            },
+            script: if age < 5 { Script::completes_with_pull(secs(60)) } else { Script::stays("in_progress") },
             ..ExistingTask::default()
         });
     }
     let ages = |heard: &Heard| -> Vec<u64> {
         let tasks = heard.body["tasks"].as_array().unwrap();
-        tasks
-            .iter()
-            .map(|task| task["creator"]["id"].as_u64().unwrap())
-            .collect()
+        tasks.iter().map(|task| task["creator"]["id"].as_u64().unwrap()).collect()
     };
     let since = simulator.timestamp() - jiff::SignedDuration::from_secs(3600 * 2);
     for (query, expected) in [
@@ -473,11 +418,7 @@ async fn lists_are_filtered_sorted_and_cut() {
         let heard = get(&simulator, &format!("{TASKS}{query}")).await;
         assert_eq!(ages(&heard), expected, "{query}");
     }
-    let page = get(
-        &simulator,
-        &format!("{TASKS}?per_page=2&is_archived=false&state=completed"),
-    )
-    .await;
+    let page = get(&simulator, &format!("{TASKS}?per_page=2&is_archived=false&state=completed")).await;
     let next = page.header("link").split(';').next().unwrap();
     assert_eq!(next, format!("<https://api.test{TASKS}?per_page=2&page=2>"));
     assert!(simulator.unexpected().is_empty());
@@ -489,13 +430,7 @@ async fn lists_are_filtered_sorted_and_cut() {
 async fn a_renamed_repository_redirects() {
     let simulator = Simulator::new();
     let renamed_from = vec!["octo/old".to_owned()];
-    simulator.repository(
-        "octo/app",
-        Repository {
-            renamed_from,
-            ..Repository::default()
-        },
-    );
+    simulator.repository("octo/app", Repository { renamed_from, ..Repository::default() });
     let heard = get(&simulator, "/agents/repos/Octo/Old/tasks?page=2").await;
     assert_eq!(heard.status, 301);
     assert_eq!(heard.header("location"), format!("https://api.test{TASKS}?page=2"));
@@ -546,10 +481,7 @@ async fn speed_divides_durations() {
         "faults": [{"route": "start", "kind": {"rate_limit": {"retry_after": 60}}, "times": 2}],
     });
     let simulator = Simulator::from_scenario(scenario).unwrap();
-    assert_eq!(
-        start(&simulator, json!({"prompt": "x"})).await.header("retry-after"),
-        "1"
-    );
+    assert_eq!(start(&simulator, json!({"prompt": "x"})).await.header("retry-after"), "1");
     assert_eq!(start(&simulator, json!({"prompt": "x"})).await.status, 403);
     let stub = start(&simulator, json!({"prompt": "x"})).await;
     assert_eq!(stub.header("date"), "Sun, 01 Nov 2026 12:00:00 GMT");
@@ -589,18 +521,13 @@ fn validator(schema: &str) -> jsonschema::Validator {
     }
     let mut schema = serde_json::from_str(schema).unwrap();
     translate(&mut schema);
-    jsonschema::options()
-        .should_validate_formats(true)
-        .build(&schema)
-        .unwrap()
+    jsonschema::options().should_validate_formats(true).build(&schema).unwrap()
 }
 
 #[track_caller]
 fn assert_valid(validator: &jsonschema::Validator, body: &Value) {
-    let errors: Vec<String> = validator
-        .iter_errors(body)
-        .map(|error| format!("{}: {error}", error.instance_path()))
-        .collect();
+    let errors: Vec<String> =
+        validator.iter_errors(body).map(|error| format!("{}: {error}", error.instance_path())).collect();
     assert!(errors.is_empty(), "{errors:#?}\n{body:#}");
 }
 
@@ -634,10 +561,7 @@ async fn by_the_book_all_answers_fit_the_published_schemas() {
     assert_valid(&list, &get(&simulator, TASKS).await.body);
     assert_valid(&list, &get(&simulator, "/agents/tasks").await.body);
     assert_valid(&error, &get(&simulator, &format!("{TASKS}/none")).await.body);
-    assert_valid(
-        &error,
-        &start(&simulator, json!({"prompt": "x", "base_ref": "gone"})).await.body,
-    );
+    assert_valid(&error, &start(&simulator, json!({"prompt": "x", "base_ref": "gone"})).await.body);
     assert!(simulator.unexpected().is_empty());
 }
 

@@ -101,9 +101,7 @@ impl Token {
     }
 
     pub(crate) fn can_see(&self, repository: &str) -> bool {
-        self.sees
-            .as_ref()
-            .is_none_or(|names| names.iter().any(|name| name.eq_ignore_ascii_case(repository)))
+        self.sees.as_ref().is_none_or(|names| names.iter().any(|name| name.eq_ignore_ascii_case(repository)))
     }
 }
 

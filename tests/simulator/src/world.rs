@@ -125,10 +125,7 @@ impl World {
     }
 
     pub(crate) fn next_script(&mut self, name: &str) -> Script {
-        self.scripts
-            .get_mut(&key(name))
-            .and_then(VecDeque::pop_front)
-            .unwrap_or_else(|| self.default_script.clone())
+        self.scripts.get_mut(&key(name)).and_then(VecDeque::pop_front).unwrap_or_else(|| self.default_script.clone())
     }
 
     /// An id of the form that GitHub gives to tasks and sessions.
@@ -166,11 +163,8 @@ impl World {
             Some(head) if takes_head => head,
             _ => self.fresh_branch(&prompt, &spec),
         };
-        let wants_pull = new
-            .body
-            .get("create_pull_request")
-            .and_then(Value::as_bool)
-            .unwrap_or(self.settings.pull_anyway);
+        let wants_pull =
+            new.body.get("create_pull_request").and_then(Value::as_bool).unwrap_or(self.settings.pull_anyway);
         let custom_agent = text("custom_agent").filter(|name| spec.custom_agents.contains(name));
 
         let session = Session {
@@ -218,11 +212,7 @@ impl World {
             .filter(|word| !word.is_empty())
             .take(4)
             .collect();
-        let stem = if words.is_empty() {
-            "task".to_owned()
-        } else {
-            words.join("-")
-        };
+        let stem = if words.is_empty() { "task".to_owned() } else { words.join("-") };
         let taken = |name: &String| spec.has_branch(name) || self.tasks.iter().any(|task| task.head == *name);
         let plain = format!("copilot/{stem}");
         if !taken(&plain) {
@@ -346,11 +336,7 @@ impl World {
         let visible = at.plus(self.settings.scaled(lag));
         let global_id = how.global_id.unwrap_or(self.settings.global_id);
         if let Some(task) = self.tasks.get_mut(index) {
-            task.pulls.push(PullLink {
-                index: place,
-                visible,
-                global_id,
-            });
+            task.pulls.push(PullLink { index: place, visible, global_id });
         }
     }
 
@@ -384,11 +370,7 @@ impl World {
             id,
             node_id,
             title: title.to_owned(),
-            author: if draft {
-                "Copilot".to_owned()
-            } else {
-                "octocat".to_owned()
-            },
+            author: if draft { "Copilot".to_owned() } else { "octocat".to_owned() },
             head: head.to_owned(),
             base: base.to_owned(),
             draft,
@@ -428,11 +410,7 @@ impl World {
                 state: task.state.clone(),
                 created_at: task.created.elapsed(),
                 head: task.branch_made.then(|| task.head.clone()),
-                pull: task
-                    .pulls
-                    .first()
-                    .and_then(|link| self.pulls.get(link.index))
-                    .map(|pull| pull.number),
+                pull: task.pulls.first().and_then(|link| self.pulls.get(link.index)).map(|pull| pull.number),
                 question: task.question.clone(),
             })
             .collect()
@@ -457,18 +435,14 @@ impl World {
 
     /// A repository's name as it was given.
     pub(crate) fn name_of(&self, key: &str) -> String {
-        self.homes
-            .get(key)
-            .map_or_else(|| key.to_owned(), |home| home.name.clone())
+        self.homes.get(key).map_or_else(|| key.to_owned(), |home| home.name.clone())
     }
 }
 
 /// The same id for all repositories of an owner.
 fn owner_id(owner: &str) -> u64 {
-    let mixed = owner
-        .bytes()
-        .map(|byte| u64::from(byte.to_ascii_lowercase()))
-        .fold(0, |sum: u64, byte| scramble(sum ^ byte));
+    let mixed =
+        owner.bytes().map(|byte| u64::from(byte.to_ascii_lowercase())).fold(0, |sum: u64, byte| scramble(sum ^ byte));
     1_000_000 + mixed % 9_000_000
 }
 

@@ -1,0 +1,280 @@
+//! Exactly one task per start, whatever breaks.
+
+use std::time::Duration;
+
+use simulator::ExistingTask;
+use simulator::Fault;
+use simulator::Route;
+use simulator::Script;
+use simulator::Simulator;
+
+use crate::step::Ran;
+use crate::step::Step;
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// A step of a workflow run that can be repeated.
+fn attempt(simulator: &Simulator, attempt: u32) -> Step {
+    let run = [("GITHUB_RUN_ID", "17"), ("GITHUB_JOB", "prep"), ("GITHUB_WORKFLOW", "Weekly"), ("GITHUB_ACTION", "a")];
+    let step = run.into_iter().fold(Step::new(simulator), |step, (name, value)| step.variable(name, value));
+    step.variable("GITHUB_RUN_ATTEMPT", &attempt.to_string()).with("wait", "false")
+}
+
+/// How many of the simulator's tasks came of our starts.
+fn made(simulator: &Simulator) -> usize {
+    simulator.tasks().iter().filter(|task| task.prompt.contains("agent-task key=")).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_took_without_an_answer_is_adopted() {
+    for fault in [
+        Fault::status(502).after_accepting(),
+        Fault::status(504).after_accepting(),
+        Fault::drop().after_accepting(),
+        Fault::time_out(seconds(300)).after_accepting(),
+        Fault::cut_body(),
+        Fault::garbage().after_accepting(),
+        Fault::delay(seconds(90)).after_accepting(),
+    ] {
+        let simulator = Simulator::new();
+        simulator.fault(Route::Start, fault.clone());
+        let ran = attempt(&simulator, 1).with("wait", "true").run().await;
+        ran.assert(0, "completed", "success");
+        assert_eq!((ran.starts(), made(&simulator), ran.output("created")), (1, 1, "true"), "{fault:?}");
+        ran.assert_log("whether it took is not known yet: looking for its task for up to 1m");
+        ran.assert_log("the start did take: this is its task");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_did_not_take_is_sent_once_more_and_no_more() {
+    for fault in [Fault::status(502), Fault::drop(), Fault::time_out(seconds(50)), Fault::garbage()] {
+        let simulator = Simulator::new();
+        simulator.fault(Route::Start, fault.clone());
+        let ran = attempt(&simulator, 1).run().await;
+        assert_eq!((ran.code, ran.starts(), made(&simulator)), (0, 2, 1), "{fault:?}\n{}", ran.log);
+        ran.assert_log("sending it once more");
+
+        let simulator = Simulator::new();
+        simulator.fault_times(Route::Start, 5, fault.clone());
+        let ran = attempt(&simulator, 1).with("fail-on", "never").run().await;
+        assert_eq!((ran.code, ran.starts(), made(&simulator)), (6, 2, 0), "{fault:?}\n{}", ran.log);
+        ran.assert_log("::error title=Start not confirmed::");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_whose_prompt_stays_hidden_is_linked_and_nothing_is_sent_again() {
+    let simulator = Simulator::new();
+    simulator.settings(|settings| settings.sessions_lag = seconds(600));
+    simulator.fault(Route::Start, Fault::status(502).after_accepting());
+    let ran = attempt(&simulator, 1).run().await;
+    assert_eq!((ran.code, ran.starts(), made(&simulator), ran.output("task-id")), (6, 1, 1, ""), "{}", ran.log);
+    ran.assert_log(&format!("one of them may be it: https://github.com/octo/app/tasks/{}", simulator.tasks()[0].id));
+}
+
+#[tokio::test(start_paused = true)]
+async fn strangers_tasks_are_not_adopted() {
+    let simulator = Simulator::new();
+    simulator.fault(Route::Start, Fault::status(502).after_accepting());
+    let first = attempt(&simulator, 1).run().await;
+    let prompt = simulator.tasks()[0].prompt.clone();
+    assert_eq!(first.code, 0);
+
+    // Somebody else copies the prompt with its stamp, a moment before our own start comes to nothing.
+    let simulator = Simulator::new();
+    simulator.add_task(ExistingTask {
+        repository: "octo/app".to_owned(),
+        prompt,
+        creator: 666,
+        script: Script::stays("in_progress"),
+        ..ExistingTask::default()
+    });
+    simulator.fault(Route::Start, Fault::status(502));
+    let ran = attempt(&simulator, 1).run().await;
+    assert_eq!((ran.code, ran.starts()), (0, 2), "{}", ran.log);
+    let ours = simulator.tasks().into_iter().find(|task| task.creator != 666).unwrap();
+    assert_eq!(ran.output("task-id"), ours.id);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rerun_takes_up_a_task_that_runs_or_completed_and_starts_anew_after_a_failure() {
+    for (script, anew) in [
+        (Script::stays("in_progress"), false),
+        (Script::completes_with_pull(seconds(60)), false),
+        (Script::waits_for_user(), false),
+        (Script::fails("boom"), true),
+        (Script::times_out(), true),
+        (Script::cancelled(), true),
+    ] {
+        let simulator = Simulator::new();
+        simulator.script("octo/app", script.clone());
+        let first = attempt(&simulator, 1).run().await;
+        tokio::time::sleep(seconds(7200)).await;
+        let again = attempt(&simulator, 2).run().await;
+        assert_eq!((again.code, made(&simulator)), (0, if anew { 2 } else { 1 }), "{script:?}\n{}", again.log);
+        assert_eq!(again.output("created"), if anew { "true" } else { "false" }, "{script:?}");
+        assert_eq!(again.output("task-id") == first.output("task-id"), !anew, "{script:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_of_the_users_own_is_good_across_runs() {
+    let simulator = Simulator::new();
+    let weekly = || attempt(&simulator, 1).with("idempotency-key", "release-2026-47");
+    let first = weekly().run().await;
+    tokio::time::sleep(seconds(3600)).await;
+    let second = weekly().variable("GITHUB_RUN_ID", "18").with("prompt", "Something else").run().await;
+    assert_eq!((made(&simulator), second.output("created")), (1, "false"), "{}", second.log);
+    assert_eq!(first.output("task-id"), second.output("task-id"));
+    let other = attempt(&simulator, 1).with("idempotency-key", "release-2026-48").run().await;
+    assert_eq!((made(&simulator), other.output("created")), (2, "true"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_active_task_of_the_same_name_is_met_as_the_user_says() {
+    for (if_active, code, conclusion, tasks) in
+        [("start", 0, "", 2), ("skip", 0, "skipped", 1), ("attach", 0, "", 1), ("fail", 3, "", 1)]
+    {
+        let simulator = Simulator::new();
+        simulator.default_script(Script::stays("in_progress"));
+        let first = attempt(&simulator, 1).run().await;
+        tokio::time::sleep(seconds(600)).await;
+        let next = attempt(&simulator, 1).variable("GITHUB_RUN_ID", "18").with("if-active", if_active).run().await;
+        let found = (next.code, next.output("conclusion"), made(&simulator));
+        assert_eq!(found, (code, conclusion, tasks), "{if_active}\n{}", next.log);
+        let attached = next.output("task-id") == first.output("task-id");
+        assert_eq!(attached, if_active == "attach", "{if_active}");
+        if matches!(if_active, "skip" | "fail") {
+            next.assert_log("Nothing was started: a task of the same name is still in_progress: https://github.com/");
+        }
+        // Another job of the same workflow has another name.
+        let other = attempt(&simulator, 1).variable("GITHUB_JOB", "other").with("if-active", if_active).run().await;
+        assert_eq!((other.code, other.output("created")), (0, "true"), "{if_active}\n{}", other.log);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_active_task_is_found_behind_pages_of_others() {
+    let simulator = Simulator::new();
+    simulator.default_script(Script::stays("in_progress"));
+    let first = attempt(&simulator, 1).run().await;
+    for _ in 0..250 {
+        simulator.add_task(ExistingTask {
+            repository: "octo/app".to_owned(),
+            prompt: "theirs".to_owned(),
+            creator: 7,
+            script: Script::completes_without_pull(seconds(60)),
+            ..ExistingTask::default()
+        });
+    }
+    tokio::time::sleep(seconds(600)).await;
+    let next = attempt(&simulator, 2).run().await;
+    assert_eq!(next.output("task-id"), first.output("task-id"), "{}", next.log);
+}
+
+/// One case of the walk below.
+#[derive(Debug, Clone)]
+struct Case {
+    fault: Option<Fault>,
+    second: Option<Fault>,
+    look: Option<Fault>,
+    list_lag: Duration,
+    sessions_lag: Duration,
+    kill: Option<Duration>,
+}
+
+/// The faults that a start can meet.
+fn faults() -> [Option<Fault>; 13] {
+    [
+        None,
+        Some(Fault::status(502)),
+        Some(Fault::status(502).after_accepting()),
+        Some(Fault::drop()),
+        Some(Fault::drop().after_accepting()),
+        Some(Fault::time_out(seconds(40))),
+        Some(Fault::time_out(seconds(40)).after_accepting()),
+        Some(Fault::cut_body()),
+        Some(Fault::garbage()),
+        Some(Fault::garbage().after_accepting()),
+        Some(Fault::unreachable()),
+        Some(Fault::rate_limit(seconds(7))),
+        Some(Fault::delay(seconds(20)).after_accepting()),
+    ]
+}
+
+/// Every way in which a start, the lists and the process can fail together, as far as the simulator can make them:
+/// never two tasks of one key while the lists lag no longer than `confirm-timeout`, never a green exit without a
+/// task's id, and all outputs on every way. `share` halves the work for two processors.
+async fn walk_share(share: usize) -> usize {
+    let looks = [None, Some(Fault::status(502)), Some(Fault::rate_limit(seconds(20)))];
+    let kills = [None, Some(0), Some(3), Some(35), Some(63), Some(100)];
+    let mut walked = 0;
+    for fault in faults().into_iter().skip(share).step_by(2) {
+        for second in [None, Some(Fault::drop().after_accepting()), Some(Fault::status(502))] {
+            for look in &looks {
+                for (list_lag, sessions_lag) in [(0, 0), (2, 3), (31, 3), (2, 40), (55, 55)] {
+                    for kill in kills {
+                        let case = Case {
+                            fault: fault.clone(),
+                            second: second.clone(),
+                            look: look.clone(),
+                            list_lag: seconds(list_lag),
+                            sessions_lag: seconds(sessions_lag),
+                            kill: kill.map(|kill| seconds(kill) + Duration::from_millis(500)),
+                        };
+                        walk(&case).await;
+                        walked += 1;
+                    }
+                }
+            }
+        }
+    }
+    #[expect(clippy::print_stdout, reason = "how much was walked is what a reader wants to know")]
+    {
+        println!("{walked} interleavings walked");
+    }
+    walked
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_interleaving_pays_twice_or_shows_green_by_accident() {
+    assert_eq!(walk_share(0).await, 7 * 3 * 3 * 5 * 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_interleaving_of_the_other_faults_does_either() {
+    assert_eq!(walk_share(1).await, 6 * 3 * 3 * 5 * 6);
+}
+
+async fn walk(case: &Case) {
+    let simulator = Simulator::new();
+    simulator.settings(|settings| {
+        settings.list_lag = case.list_lag;
+        settings.sessions_lag = case.sessions_lag;
+    });
+    simulator.faults(Route::Start, case.fault.clone().into_iter().chain(case.second.clone()));
+    simulator.faults(Route::List, case.look.clone());
+    let first = match case.kill {
+        None => Some(attempt(&simulator, 1).run().await),
+        // Nothing of a killed process goes on, and it has said no last word.
+        Some(kill) => attempt(&simulator, 1).run_for(kill).await,
+    };
+    check(case, &simulator, first.as_ref());
+    let again = attempt(&simulator, 2).run().await;
+    check(case, &simulator, Some(&again));
+    if again.code == 0 {
+        assert_eq!(made(&simulator), 1, "{case:?}\n{}", again.log);
+    }
+}
+
+#[track_caller]
+fn check(case: &Case, simulator: &Simulator, ran: Option<&Ran>) {
+    assert!(made(simulator) <= 1, "{case:?}: paid twice\n{}", ran.map(|ran| ran.log.as_str()).unwrap_or_default());
+    if let Some(ran) = ran {
+        assert!(matches!(ran.code, 0 | 5 | 6), "{case:?}: {}\n{}", ran.code, ran.log);
+        assert_eq!(ran.code == 0, !ran.output("task-id").is_empty(), "{case:?}\n{}", ran.log);
+    }
+}

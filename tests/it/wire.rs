@@ -1,0 +1,169 @@
+//! What goes over the wire: method, path, headers and body of each call, and the answers that GitHub publishes.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::sync::Mutex;
+
+use agent_task::github::API_VERSION;
+use agent_task::github::Address;
+use agent_task::github::Error;
+use agent_task::github::GitHub;
+use agent_task::github::Look;
+use agent_task::task::NewTask;
+use agent_task::task::State;
+use agent_task::token::Token;
+use simulator::Fault;
+use simulator::Route;
+use simulator::Simulator;
+
+/// A request as it reached the other end.
+struct Seen {
+    line: String,
+    headers: BTreeMap<String, Vec<String>>,
+}
+
+/// A GitHub that gives one answer after the other, and what it was asked.
+fn scripted(answers: Vec<http::Response<String>>) -> (GitHub, Arc<Mutex<Vec<Seen>>>) {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let answers = Arc::new(Mutex::new(answers.into_iter()));
+    let kept = Arc::clone(&seen);
+    let service = tower::service_fn(move |request: http::Request<octocrab::OctoBody>| {
+        let mut headers = BTreeMap::<String, Vec<String>>::new();
+        for (name, value) in request.headers() {
+            headers.entry(name.to_string()).or_default().push(String::from_utf8_lossy(value.as_bytes()).into_owned());
+        }
+        kept.lock().unwrap().push(Seen { line: format!("{} {}", request.method(), request.uri()), headers });
+        let answer = answers.lock().unwrap().next();
+        async move { answer.ok_or_else(|| io::Error::other("no more answers")) }
+    });
+    let address = Address::parse("https://api.github.com", None).unwrap();
+    (GitHub::over(service, &address, &Token::parse("github_pat_wire").unwrap()), seen)
+}
+
+fn answer(status: u16, body: &str) -> http::Response<String> {
+    http::Response::builder().status(status).body(body.to_owned()).unwrap()
+}
+
+fn redirect(status: u16, to: &str) -> http::Response<String> {
+    http::Response::builder().status(status).header("location", to).body(String::new()).unwrap()
+}
+
+fn new_task() -> NewTask {
+    NewTask {
+        prompt: "Fix the login button on the homepage".to_owned(),
+        model: None,
+        custom_agent: None,
+        create_pull_request: false,
+        base_ref: Some("main".to_owned()),
+        head_ref: None,
+    }
+}
+
+fn repository() -> agent_task::repository::Repository {
+    "octocat/hello-world".parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_start_is_one_request_with_each_header_once() {
+    let (github, seen) = scripted(vec![answer(201, include_str!("recorded/docs_create_201.json"))]);
+    let task = github.start(&repository(), &new_task()).await.unwrap();
+    assert_eq!((task.id.as_str(), &task.state), ("a1b2c3d4-e5f6-7890-abcd-ef1234567890", &State::Queued));
+    assert!(task.link().ends_with("/copilot/tasks/a1b2c3d4-e5f6-7890-abcd-ef1234567890"));
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen.len(), 1);
+    assert_eq!(seen[0].line, "POST https://api.github.com/agents/repos/octocat/hello-world/tasks");
+    for (name, value) in [
+        ("x-github-api-version", API_VERSION),
+        ("accept", "application/vnd.github+json"),
+        ("authorization", "Bearer github_pat_wire"),
+        ("user-agent", concat!("agent-task/", env!("CARGO_PKG_VERSION"))),
+        ("content-type", "application/json"),
+    ] {
+        assert_eq!(seen[0].headers[name], [value], "{name}");
+    }
+}
+
+#[tokio::test]
+async fn githubs_own_examples_are_understood() {
+    let (github, seen) = scripted(vec![
+        answer(201, include_str!("recorded/docs_create_201_custom_agent.json")),
+        answer(200, include_str!("recorded/docs_get_repo_task_200.json")),
+    ]);
+    let started = github.start(&repository(), &new_task()).await.unwrap();
+    assert_eq!(started.custom_agent.unwrap().id, "my-custom-agent");
+    let Look::Seen(task, etag) = github.task(&repository(), &started.id, None).await.unwrap() else { panic!() };
+    assert_eq!((&task.state, task.model(), etag), (&State::Completed, Some("claude-sonnet-4.6"), None));
+    assert_eq!(agent_task::pull::Clues::of(&task).database_ids, [42]);
+    let id = "a1b2c3d4-e5f6-7890-abcd-ef1234567890";
+    let get = format!("GET https://api.github.com/agents/repos/octocat/hello-world/tasks/{id}");
+    assert_eq!(seen.lock().unwrap()[1].line, get);
+}
+
+#[tokio::test]
+async fn a_mark_asks_for_changes_only() {
+    let (github, seen) = scripted(vec![answer(304, "")]);
+    let id = agent_task::task::TaskId::parse("t-1").unwrap();
+    assert_eq!(github.task(&repository(), &id, Some("W/\"abc\"")).await, Ok(Look::Unchanged));
+    assert_eq!(seen.lock().unwrap()[0].headers["if-none-match"], ["W/\"abc\""]);
+}
+
+#[tokio::test]
+async fn a_branch_is_asked_for_by_owner_and_encoded_name() {
+    let (github, seen) = scripted(vec![answer(200, "[]")]);
+    github.pulls(&repository(), Some("copilot/fix #1&x")).await.unwrap();
+    assert_eq!(
+        seen.lock().unwrap()[0].line,
+        "GET https://api.github.com/repos/octocat/hello-world/pulls?state=all&sort=created&direction=desc\
+         &per_page=100&head=octocat%3Acopilot%2Ffix%20%231%26x"
+    );
+}
+
+#[tokio::test]
+async fn a_redirect_is_followed_on_the_same_host_and_nowhere_else() {
+    let task = include_str!("recorded/docs_create_201.json");
+    let (github, seen) =
+        scripted(vec![redirect(307, "https://api.github.com/agents/repos/octocat/renamed/tasks"), answer(201, task)]);
+    github.start(&repository(), &new_task()).await.unwrap();
+    assert_eq!(seen.lock().unwrap()[1].line, "POST https://api.github.com/agents/repos/octocat/renamed/tasks");
+
+    for (status, to) in [
+        (307, "https://elsewhere.example/agents/repos/octocat/renamed/tasks"),
+        (307, "http://api.github.com/agents/repos/octocat/renamed/tasks"),
+        (307, "//elsewhere.example/x"),
+        // These two would turn the start into a look, and a look's answer is no task.
+        (301, "https://api.github.com/agents/repos/octocat/renamed/tasks"),
+        (302, "https://api.github.com/agents/repos/octocat/renamed/tasks"),
+    ] {
+        let (github, seen) = scripted(vec![redirect(status, to), answer(201, task)]);
+        let refused = github.start(&repository(), &new_task()).await.unwrap_err();
+        assert!(matches!(refused, Error::Refused { .. }), "{to}: {refused:?}");
+        assert_eq!(seen.lock().unwrap().len(), 1, "{to}");
+    }
+}
+
+#[tokio::test]
+async fn redirects_without_end_are_given_up() {
+    let to = "https://api.github.com/agents/repos/octocat/hello-world/tasks";
+    let (github, seen) = scripted((0..20).map(|_| redirect(307, to)).collect());
+    assert!(matches!(github.start(&repository(), &new_task()).await, Err(Error::Refused { .. })));
+    assert_eq!(seen.lock().unwrap().len(), 4);
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_not_read() {
+    let (github, _) = scripted(vec![answer(201, &" ".repeat(17 * 1024 * 1024))]);
+    assert!(matches!(github.start(&repository(), &new_task()).await, Err(Error::Unanswered { .. })));
+}
+
+#[tokio::test]
+async fn no_fault_is_answered_with_a_second_request() {
+    for fault in [Fault::status(502), Fault::status(500), Fault::drop(), Fault::unreachable(), Fault::status(429)] {
+        let simulator = Simulator::new();
+        simulator.fault_times(Route::Any, 10, fault.clone());
+        let address = Address::parse("http://127.0.0.1:9", None).unwrap();
+        let github = GitHub::over(simulator.clone(), &address, &Token::parse("github_pat_simulated").unwrap());
+        let _ = github.start(&"octo/app".parse().unwrap(), &new_task()).await.unwrap_err();
+        assert_eq!(simulator.log().len(), 1, "{fault:?}");
+    }
+}
