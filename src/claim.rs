@@ -10,9 +10,11 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::github::Error;
+use crate::github::RateLimit;
 use crate::key::Stamp;
 use crate::outcome::Adoption;
 use crate::outcome::Event;
+use crate::outcome::spelled;
 use crate::task::Phase;
 use crate::task::State;
 use crate::task::Task;
@@ -207,10 +209,7 @@ impl Claim {
                 self.outages += 1;
                 Step::Sleep(wait, Event::NotSent { why, wait })
             }
-            Error::RateLimited(limit) if self.limited + limit.wait <= LONGEST_LIMIT => {
-                self.limited += limit.wait;
-                Step::Sleep(limit.wait, Event::Limited { why: limit.to_string(), wait: limit.wait })
-            }
+            Error::RateLimited(limit) if self.limited + limit.wait <= LONGEST_LIMIT => self.wait_out(&limit),
             Error::Invalid { said } => self.next_model(elapsed, Error::Invalid { said: said.clone() }, said),
             // A model that the licence does not have may be refused as a missing permission.
             Error::MissingPermission { said, remedy } if said.to_ascii_lowercase().contains("model") => {
@@ -243,8 +242,7 @@ impl Claim {
         let seen = match seen {
             Ok(seen) => seen,
             Err(Error::RateLimited(limit)) if self.limited + limit.wait <= LONGEST_LIMIT => {
-                self.limited += limit.wait;
-                return Step::Sleep(limit.wait, Event::Limited { why: limit.to_string(), wait: limit.wait });
+                return self.wait_out(&limit);
             }
             Err(error) => return self.blind(elapsed, error),
         };
@@ -337,6 +335,12 @@ impl Claim {
             }
             (false, Doing::LookingFirst | Doing::Sending) => Step::Refused(error),
         }
+    }
+
+    fn wait_out(&mut self, limit: &RateLimit) -> Step {
+        self.limited += limit.wait;
+        let why = format!("{limit}; at most {} are waited out", spelled(LONGEST_LIMIT));
+        Step::Sleep(limit.wait, Event::Limited { why, wait: limit.wait })
     }
 
     fn send(&mut self, elapsed: Duration, event: Option<Event>) -> Step {
@@ -443,7 +447,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::github::RateLimit;
     use crate::key::Key;
 
     fn stamp(key: &str, name: &str) -> Stamp {

@@ -100,6 +100,11 @@ impl<'a> Board<'a> {
 
     /// Takes in that something happened to an order.
     fn happened(&self, order: usize, event: Event) {
+        // A person wants to know when, and only the runner has a clock.
+        let until = match &event {
+            Event::Limited { wait, .. } | Event::NotSent { wait, .. } => self.runner.clock_in(*wait),
+            _ => String::new(),
+        };
         let (lines, repository) = {
             let mut outcomes = self.outcomes.borrow_mut();
             let outcome = &mut outcomes[order];
@@ -111,8 +116,8 @@ impl<'a> Board<'a> {
                 Some(level) => {
                     self.runner.annotate(&Annotation { level, title: repository.clone(), message: line.text });
                 }
-                None if self.plan.orders.len() == 1 => self.runner.tell(&line.text),
-                None => self.runner.tell(&format!("{repository}: {}", line.text)),
+                None if self.plan.orders.len() == 1 => self.runner.tell(&format!("{}{until}", line.text)),
+                None => self.runner.tell(&format!("{repository}: {}{until}", line.text)),
             }
         }
         self.publish();
@@ -347,17 +352,24 @@ impl Errand<'_> {
                 Ok(Look::Unchanged) => None,
                 Err(error) => Some(error),
             };
-            // A task that was started a moment ago may not be shown yet, which is nothing to tell of.
-            let early = new && began.elapsed() < rules.patience && matches!(error, Some(Error::NotFound { .. }));
+            // A task that was started a moment ago may not be shown yet, which is nothing to tell of; a limit is told of
+            // below, with its end.
+            let expected = match &error {
+                Some(Error::NotFound { .. }) => new && began.elapsed() < rules.patience,
+                error => matches!(error, Some(Error::RateLimited(_))),
+            };
             match &error {
-                Some(_) if early => {}
+                Some(_) if expected => {}
                 Some(error) if !failing => self.happened(Event::LookFailed(error.to_string())),
                 None if failing => self.happened(Event::LookRecovered),
                 _ => {}
             }
-            failing = error.is_some() && !early;
+            failing = error.is_some() && !expected;
             match watch.observe(began.elapsed(), observation) {
                 watch::Step::Sleep(pause) => {
+                    if let Some(Error::RateLimited(limit)) = &error {
+                        self.happened(Event::Limited { why: limit.to_string(), wait: pause });
+                    }
                     self.follow(&mut followed).await;
                     if self.board.quiet(self.at) >= HEARTBEAT {
                         self.happened(Event::StillWaiting);
@@ -434,7 +446,8 @@ impl Errand<'_> {
                 Err(why) => why,
             };
             let settled = state.as_ref().is_some_and(|state| state.phase() == Phase::Settled);
-            if began.elapsed() + GRACE_PAUSE > grace.min(left) {
+            let last = matches!(why, NoPull::MayNotRead(_)) || began.elapsed() + GRACE_PAUSE > grace.min(left);
+            if last {
                 // A task that still runs may make one yet, so that there is none is no news.
                 if settled || clues.promise_a_pull() {
                     self.happened(Event::NoPull(why));
@@ -455,7 +468,7 @@ impl Errand<'_> {
         for reader in self.speakers.pulls {
             match pull_by(reader, self.repository(), clues).await {
                 Ok(pull) => return Ok(pull),
-                Err(why @ NoPull::Hidden(_)) => hidden = hidden.or(Some(why)),
+                Err(why @ (NoPull::Hidden(_) | NoPull::MayNotRead(_))) => hidden = hidden.or(Some(why)),
                 Err(why) => return Err(why),
             }
         }
@@ -502,7 +515,14 @@ async fn pull_by(reader: &GitHub, repository: &Repository, clues: &Clues) -> Res
     }
     let listed = match reader.pulls(repository, clues.head_ref.as_deref()).await {
         Ok(listed) => listed,
-        Err(error) => return Err(NoPull::Hidden(hidden.unwrap_or(error).to_string())),
+        Err(error) => {
+            let error = hidden.unwrap_or(error);
+            let why = error.to_string();
+            return Err(match error {
+                Error::MissingPermission { .. } | Error::BadToken { .. } => NoPull::MayNotRead(why),
+                _ => NoPull::Hidden(why),
+            });
+        }
     };
     match clues.pick(&listed) {
         Some(pull) => Ok(pull.clone()),

@@ -154,8 +154,17 @@ pub enum NoPull {
     NotMade,
     /// There is one, and we could not read which.
     Hidden(String),
+    /// No token that was given may read pull requests.
+    MayNotRead(String),
     /// Several would fit.
     Undecided(usize),
+}
+
+impl NoPull {
+    /// Whether there may be a pull request all the same.
+    fn leaves_it_unknown(&self) -> bool {
+        matches!(self, Self::Hidden(_) | Self::MayNotRead(_) | Self::Undecided(_))
+    }
 }
 
 impl fmt::Display for NoPull {
@@ -163,7 +172,7 @@ impl fmt::Display for NoPull {
         match self {
             Self::NotAskedFor => write!(f, "no pull request: none was asked for (`create-pull-request: false`)"),
             Self::NotMade => write!(f, "no pull request: the task has made none"),
-            Self::Hidden(why) => write!(f, "the pull request's number is not known: {why}"),
+            Self::Hidden(why) | Self::MayNotRead(why) => write!(f, "the pull request's number is not known: {why}"),
             Self::Undecided(count) => {
                 write!(
                     f,
@@ -428,7 +437,7 @@ impl Outcome {
             }
             Event::NoPull(why) => {
                 // A pull request whose number stays unknown is what somebody should look into.
-                let level = matches!(why, NoPull::Hidden(_) | NoPull::Undecided(_)).then_some(Level::Warning);
+                let level = why.leaves_it_unknown().then_some(Level::Warning);
                 let line = Line { text: why.to_string(), level };
                 self.no_pull = Some(why);
                 vec![line]
@@ -445,7 +454,7 @@ impl Outcome {
                 self.conclusion.map(|it| Line::plain(format!("concluded: {it}"))).into_iter().collect()
             }
             Event::Failed(error) => {
-                self.trouble = Some(match error {
+                self.trouble = Some(match &error {
                     Error::Unreachable { .. } | Error::Unanswered { .. } | Error::Malformed { .. } => {
                         Trouble::Unreachable
                     }
@@ -453,7 +462,10 @@ impl Outcome {
                     Error::RateLimited(_) => Trouble::Unreachable,
                     _ => Trouble::RefusedByGitHub,
                 });
-                self.error_message = Some(error.to_string());
+                self.error_message = Some(match error {
+                    Error::RateLimited(_) => format!("{error}, which is longer than this step waits"),
+                    error => error.to_string(),
+                });
                 Vec::new()
             }
             Event::Unconfirmed(why) => {
@@ -567,8 +579,7 @@ impl Outcome {
             (None, None | Some(Conclusion::Success)) => return None,
             (None, Some(Conclusion::Skipped)) => ("Task already active", format!("Nothing was started: {why}")),
             (None, Some(Conclusion::Failure)) if self.state() == Some(&State::Completed) => {
-                let unknown =
-                    self.no_pull.as_ref().filter(|why| matches!(why, NoPull::Hidden(_) | NoPull::Undecided(_)));
+                let unknown = self.no_pull.as_ref().filter(|why| why.leaves_it_unknown());
                 let unknown = unknown.map_or_else(String::new, |why| format!(" ({why})"));
                 let text = "The task completed without the pull request that `require-pull-request` asks for";
                 ("No pull request", format!("{text}{unknown}. See what it did: {place}"))

@@ -126,6 +126,12 @@ impl Runner {
         Timestamp::now()
     }
 
+    /// The time of day at the end of a pause, to be put behind a line.
+    pub fn clock_in(&self, pause: Duration) -> String {
+        let then = self.now().checked_add(pause).unwrap_or(Timestamp::MAX);
+        then.strftime(", at %H:%M:%S UTC").to_string()
+    }
+
     /// A word that nobody can guess.
     pub fn word(&self) -> String {
         word(&self.random)
