@@ -422,6 +422,9 @@ impl Errand<'_> {
     /// Finds the pull request, or says why there is none. The task is looked at again for a while, for the artifact
     /// can come after the state.
     async fn seek_pull(&self, id: &TaskId, left: Duration) {
+        if self.board.know(self.at, |outcome| outcome.pull.is_some()) {
+            return;
+        }
         let began = Instant::now();
         loop {
             let (clues, asked, state) = self.board.know(self.at, |outcome| {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::command::Annotation;
 use crate::command::Level;
 use crate::github::Error;
+use crate::key::sha256;
 use crate::pull::Pull;
 use crate::repository::Repository;
 use crate::task::NewTask;
@@ -400,6 +401,12 @@ impl Outcome {
             }
             Event::Adopted(task, why) => {
                 self.created = Some(why == Adoption::Unanswered);
+                // What was sent is what that task was given, which can be something else under a key of the user's own.
+                let prompt = task.sessions.first().and_then(|session| session.prompt.as_deref());
+                self.prompt_sha256 = prompt.map(sha256);
+                if why == Adoption::Active {
+                    self.asked = None;
+                }
                 let origin = match why {
                     Adoption::Unanswered => "the start did take: this is its task",
                     Adoption::SameKey => "taking up the task that this start has already made earlier",
@@ -413,6 +420,7 @@ impl Outcome {
                 let place = if task.link().is_empty() { task.id.to_string() } else { task.link().to_owned() };
                 let why = format!("a task of the same name is still {}: {place}", task.state);
                 let line = Line::plain(format!("nothing is started, {why}"));
+                self.prompt_sha256 = None;
                 if failing {
                     self.trouble = Some(Trouble::Declined);
                 } else {

@@ -2,14 +2,25 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::io::Read as _;
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::time::Duration;
 
+use agent_task::claim::Claim;
+use agent_task::claim::First;
+use agent_task::claim::IfActive;
+use agent_task::claim::Step;
+use agent_task::claim::Terms;
 use agent_task::github::API_VERSION;
 use agent_task::github::Address;
 use agent_task::github::Error;
 use agent_task::github::GitHub;
 use agent_task::github::Look;
+use agent_task::key::Stamp;
 use agent_task::task::NewTask;
 use agent_task::task::State;
 use agent_task::token::Token;
@@ -165,5 +176,105 @@ async fn no_fault_is_answered_with_a_second_request() {
         let github = GitHub::over(simulator.clone(), &address, &Token::parse("github_pat_simulated").unwrap());
         let _ = github.start(&"octo/app".parse().unwrap(), &new_task()).await.unwrap_err();
         assert_eq!(simulator.log().len(), 1, "{fault:?}");
+    }
+}
+
+/// What a claim makes of an answer, in a word.
+fn meaning(answer: Result<agent_task::task::Task, Error>) -> &'static str {
+    let stamp = Stamp::find("<!-- agent-task key=0123456789abcdef -->").unwrap();
+    let terms = Terms { stamp, confirm: Duration::from_secs(60), first: First::Nothing, if_active: IfActive::Start };
+    let mut claim = Claim::new(terms, &[None]);
+    assert!(matches!(claim.begin(), Step::Send(None, None)));
+    match claim.answered(Duration::ZERO, answer) {
+        Step::Held(_) => "held",
+        Step::Refused(_) => "refused",
+        Step::Sleep(..) => "sent again",
+        Step::Look { .. } => "looked for",
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn every_answer_to_a_start_has_one_meaning() {
+    let task = include_str!("recorded/docs_create_201.json");
+    let limits: [&[(&str, &str)]; 4] =
+        [&[], &[("retry-after", "9")], &[("x-ratelimit-remaining", "0")], &[("x-ratelimit-remaining", "8")]];
+    for status in 200..600 {
+        for headers in limits {
+            for body in [task, "<html>", "", "{\"id\":", "{}"] {
+                let mut answered = http::Response::builder().status(status);
+                for (name, value) in headers {
+                    answered = answered.header(*name, *value);
+                }
+                let (github, seen) = scripted(vec![answered.body(body.to_owned()).unwrap()]);
+                let limited =
+                    headers.contains(&("retry-after", "9")) || headers.contains(&("x-ratelimit-remaining", "0"));
+                let expected = match status {
+                    200..=299 | 304 if body == task => "held",
+                    // It says yes and shows no task: there may be one.
+                    200..=299 | 304 | 408 | 500..=599 => "looked for",
+                    429 => "sent again",
+                    403 if limited => "sent again",
+                    _ => "refused",
+                };
+                let found = meaning(github.start(&repository(), &new_task()).await);
+                assert_eq!(found, expected, "{status} {headers:?} {body}");
+                assert_eq!(seen.lock().unwrap().len(), 1, "{status}");
+            }
+        }
+    }
+}
+
+/// A server on this machine that does one thing with the first connection, and its address.
+fn server(scheme: &str, serve: impl FnOnce(TcpStream) + Send + 'static) -> Address {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("{scheme}://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || serve(listener.accept().unwrap().0));
+    Address::parse(&address, None).unwrap()
+}
+
+fn read_request(stream: &mut TcpStream) {
+    let mut seen = Vec::new();
+    let mut part = [0; 4096];
+    while !seen.ends_with(b"}") {
+        let long = stream.read(&mut part).unwrap();
+        assert_ne!(long, 0, "the request is whole");
+        seen.extend_from_slice(&part[..long]);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_means_what_it_broke_at() {
+    let closed = {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Address::parse(&format!("http://{}", listener.local_addr().unwrap()), None).unwrap()
+    };
+    let answers = |text: &'static str| {
+        server("http", move |mut stream| {
+            read_request(&mut stream);
+            stream.write_all(text.as_bytes()).unwrap();
+        })
+    };
+    for (what, address, expected) in [
+        ("a closed port", closed, "sent again"),
+        (
+            "no TLS at the other end",
+            server("https", |mut stream| stream.write_all(b"HTTP/1.1 400\r\n\r\n").unwrap()),
+            "sent again",
+        ),
+        ("a hang-up before TLS", server("https", drop), "sent again"),
+        ("a hang-up after the request", server("http", |mut stream| read_request(&mut stream)), "looked for"),
+        ("half a status line", answers("HTTP/1.1 2"), "looked for"),
+        (
+            "a body cut off",
+            answers("HTTP/1.1 201 Created\r\ncontent-length: 90\r\n\r\n{\"id\": \"t-1\", "),
+            "looked for",
+        ),
+        ("JSON cut off", answers("HTTP/1.1 201 Created\r\ncontent-length: 8\r\n\r\n{\"id\": 1"), "looked for"),
+        ("something else than HTTP", answers("220 mail.example.com\r\n"), "looked for"),
+        ("a refusal", answers("HTTP/1.1 422 Unprocessable\r\ncontent-length: 2\r\n\r\n{}"), "refused"),
+    ] {
+        let github = GitHub::connect(&address, &Token::parse("github_pat_wire").unwrap()).unwrap();
+        assert_eq!(meaning(github.start(&repository(), &new_task()).await), expected, "{what}");
     }
 }
