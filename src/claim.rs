@@ -81,6 +81,8 @@ pub enum First {
 pub struct Sighting {
     /// The task, with its sessions where they could be read.
     pub task: Task,
+    /// Whether it was read by itself, and not only seen in the list.
+    pub read: bool,
     /// How long before the look it was created, by GitHub's clock; `None` where the answer does not tell.
     pub age: Option<Duration>,
 }
@@ -109,8 +111,10 @@ pub enum Step {
     Declined(Box<Task>, bool),
     /// There is no task, and there will be none.
     Refused(Error),
-    /// Nobody can say whether there is a task.
+    /// A start was sent, and nobody can say whether there is a task.
     Unconfirmed(String),
+    /// Nothing was sent, for a task that cannot be read may be the start's own.
+    Undecided(String),
 }
 
 /// What we are doing.
@@ -136,6 +140,8 @@ pub struct Claim {
     began: Duration,
     /// When the start was sent last.
     sent: Duration,
+    /// When it was known that the last start is not answered.
+    lost: Duration,
     /// When the first start was sent that was not answered.
     open_since: Option<Duration>,
     again: bool,
@@ -160,6 +166,7 @@ impl Claim {
             doing: Doing::Sending,
             began: Duration::ZERO,
             sent: Duration::ZERO,
+            lost: Duration::ZERO,
             open_since: None,
             again: false,
             outages: 0,
@@ -219,12 +226,22 @@ impl Claim {
                 self.why = error.to_string();
                 self.doing = Doing::LookingFor;
                 self.open_since.get_or_insert(self.sent);
+                self.lost = elapsed;
                 self.looks = 0;
                 let why = self.why.clone();
                 self.look(elapsed, Some(Event::NotAnswered { why, within: self.terms.confirm }))
             }
-            refused => Step::Refused(refused),
+            refused => self.refused(refused),
         }
+    }
+
+    /// No more starts. One that was not answered before this one leaves open whether there is a task.
+    fn refused(&self, error: Error) -> Step {
+        if self.open_since.is_none() {
+            return Step::Refused(error);
+        }
+        let first = &self.why;
+        Step::Unconfirmed(format!("{first}. No task of it came to sight, and sending it once more ended so: {error}"))
     }
 
     /// What follows after a sleep.
@@ -253,7 +270,7 @@ impl Claim {
             if self.is_too_old(elapsed, &sighting) || !self.wants(&sighting.task) {
                 continue;
             }
-            match self.relation(&sighting.task) {
+            match self.relation(&sighting) {
                 Relation::Ours => ours.push(sighting),
                 Relation::Kin if self.doing == Doing::LookingFirst && !is_settled(&sighting) => active.push(sighting),
                 Relation::Unread => unread.push(sighting),
@@ -271,7 +288,7 @@ impl Claim {
         if let Some(task) = newest(ours) {
             return Step::Adopted(Box::new(task), Adoption::Unanswered);
         }
-        match (elapsed < self.sent + self.terms.confirm, unread.is_empty(), self.again) {
+        match (elapsed < self.lost + self.terms.confirm, unread.is_empty(), self.again) {
             (true, _, _) => self.look(elapsed, None),
             (false, true, false) => {
                 self.again = true;
@@ -293,10 +310,7 @@ impl Claim {
         active: Vec<Sighting>,
         unread: &[Sighting],
     ) -> Step {
-        // A task that failed, timed out or was cancelled is what a re-run is for.
-        let good =
-            |sighting: &Sighting| !matches!(sighting.task.state, State::Failed | State::TimedOut | State::Cancelled);
-        let (good, spent): (Vec<_>, Vec<_>) = ours.into_iter().partition(good);
+        let (good, spent): (Vec<_>, Vec<_>) = ours.into_iter().partition(is_good);
         self.strangers.extend(spent.into_iter().map(|sighting| sighting.task.id));
         if self.terms.first != First::Nothing
             && let Some(task) = newest(good.clone())
@@ -316,7 +330,7 @@ impl Claim {
         match (patient && elapsed < self.terms.confirm, unread.is_empty()) {
             (true, _) => self.look(elapsed, None),
             (false, true) => self.send(elapsed, None),
-            (false, false) => Step::Unconfirmed(format!("nothing was sent. {}", unread_tasks(unread))),
+            (false, false) => Step::Undecided(unread_tasks(unread)),
         }
     }
 
@@ -325,7 +339,7 @@ impl Claim {
         let passing = matches!(error, Error::Unanswered { .. } | Error::Unreachable { .. } | Error::Malformed { .. });
         // One more time as long as for looks that are answered: what was not looked at cannot be said to be absent.
         let patience = match self.doing {
-            Doing::LookingFor => self.sent + self.terms.confirm * 2,
+            Doing::LookingFor => self.lost + self.terms.confirm * 2,
             Doing::LookingFirst | Doing::Sending => self.terms.confirm,
         };
         match (passing && elapsed < patience, self.doing) {
@@ -372,7 +386,7 @@ impl Claim {
     /// is about another field is refused again.
     fn next_model(&mut self, elapsed: Duration, refusal: Error, said: String) -> Step {
         match self.models.pop_front() {
-            None => Step::Refused(refusal),
+            None => self.refused(refusal),
             Some(next) => {
                 let model = std::mem::replace(&mut self.model, next.clone());
                 self.send(elapsed, Some(Event::ModelRefused { model, said, next }))
@@ -389,7 +403,16 @@ impl Claim {
         self.me.zip(task.user()).is_some_and(|(me, user)| me != user)
     }
 
-    fn relation(&self, task: &Task) -> Relation {
+    /// Whether what was seen decides already, so that nothing older has to be read.
+    pub fn is_settled_by(&self, sighting: &Sighting) -> bool {
+        let ours = matches!(self.relation(sighting), Relation::Ours) && !self.is_anothers(&sighting.task);
+        ours && (self.doing == Doing::LookingFor || self.terms.first != First::Nothing && is_good(sighting))
+    }
+
+    fn relation(&self, sighting: &Sighting) -> Relation {
+        let task = &sighting.task;
+        // Sessions can be deleted, and then nobody will ever know; but a task that is young has just none to show yet.
+        let old = sighting.age.is_some_and(|age| age > self.terms.confirm);
         let prompts = task.sessions.iter().filter_map(|session| session.prompt.as_deref()).collect::<Vec<_>>();
         let stamps = prompts.iter().filter_map(|prompt| Stamp::find(prompt)).collect::<Vec<_>>();
         if stamps.iter().any(|stamp| stamp.key == self.terms.stamp.key) {
@@ -398,8 +421,7 @@ impl Claim {
             Relation::Kin
         } else if !prompts.is_empty() {
             Relation::Stranger
-        } else if self.doing == Doing::LookingFirst && task.state.phase() == Phase::Settled {
-            // Sessions can be deleted, and then nobody will ever know.
+        } else if self.doing == Doing::LookingFirst && is_settled(sighting) && sighting.read && old {
             Relation::Stranger
         } else {
             Relation::Unread
@@ -417,6 +439,11 @@ enum Relation {
     Stranger,
     /// Its prompt cannot be seen yet.
     Unread,
+}
+
+/// Whether a re-run is content with a task; one that failed, timed out or was cancelled is what it is for.
+fn is_good(sighting: &Sighting) -> bool {
+    !matches!(sighting.task.state, State::Failed | State::TimedOut | State::Cancelled)
 }
 
 fn is_settled(sighting: &Sighting) -> bool {
@@ -496,7 +523,10 @@ mod tests {
     }
 
     fn seen(tasks: &[(Task, u64)]) -> Result<Vec<Sighting>, Error> {
-        Ok(tasks.iter().map(|(task, age)| Sighting { task: task.clone(), age: Some(seconds(*age)) }).collect())
+        Ok(tasks
+            .iter()
+            .map(|(task, age)| Sighting { task: task.clone(), read: true, age: Some(seconds(*age)) })
+            .collect())
     }
 
     fn adopted(step: Step) -> (String, Adoption) {
@@ -560,9 +590,9 @@ mod tests {
     fn nothing_new_for_all_the_time_is_sent_once_more_and_no_more() {
         let mut claim = unanswered();
         let stranger = task("t-9", "queued", Some("theirs"), 2);
-        assert!(matches!(claim.looked(seconds(59), seen(&[(stranger.clone(), 3)])), Step::Look { .. }));
+        assert!(matches!(claim.looked(seconds(60), seen(&[(stranger.clone(), 3)])), Step::Look { .. }));
         assert!(!claim.wants(&stranger), "a stranger is read once");
-        assert!(matches!(claim.looked(seconds(60), seen(&[])), Step::Send(_, Some(Event::SentAgain))));
+        assert!(matches!(claim.looked(seconds(61), seen(&[])), Step::Send(_, Some(Event::SentAgain))));
         assert!(matches!(claim.answered(seconds(62), Err(lost())), Step::Look { .. }));
         // What came of the first start is ours as well, however late it comes.
         assert_eq!(adopted(claim.looked(seconds(70), seen(&[(ours("t-1", "queued"), 70)]))).0, "t-1");
@@ -574,7 +604,7 @@ mod tests {
         let mut claim = unanswered();
         let stub = task("t-1", "queued", None, 1);
         assert!(matches!(claim.looked(seconds(30), seen(&[(stub.clone(), 30)])), Step::Look { .. }));
-        let end = claim.looked(seconds(60), seen(&[(stub, 60)]));
+        let end = claim.looked(seconds(61), seen(&[(stub, 61)]));
         assert!(matches!(end, Step::Unconfirmed(why) if why.contains("https://github.com/octo/app/tasks/t-1")));
     }
 
@@ -585,6 +615,27 @@ mod tests {
         assert!(matches!(claim.looked(seconds(130), Err(lost())), Step::Unconfirmed(_)));
         let refused = Err(Error::BadToken { said: String::new() });
         assert!(matches!(unanswered().looked(seconds(2), refused), Step::Unconfirmed(_)));
+    }
+
+    #[test]
+    fn a_second_start_that_is_refused_does_not_hide_the_first() {
+        let mut claim = unanswered();
+        assert!(matches!(claim.looked(seconds(61), seen(&[])), Step::Send(..)));
+        let refused = claim.answered(seconds(62), Err(Error::BadToken { said: "Bad credentials".to_owned() }));
+        assert!(
+            matches!(refused, Step::Unconfirmed(why) if why.contains("status 502") && why.contains("Bad credentials"))
+        );
+    }
+
+    #[test]
+    fn a_settled_task_that_could_not_be_read_may_be_ours() {
+        for (read, age, decided) in [(false, 9999, false), (true, 30, false), (true, 9999, true)] {
+            let mut claim = Claim::new(terms(First::Once, IfActive::Start), &[None]);
+            claim.begin();
+            let sighting = Sighting { task: task("t-1", "completed", None, 1), read, age: Some(seconds(age)) };
+            let step = claim.looked(seconds(1), Ok(vec![sighting]));
+            assert_eq!(matches!(step, Step::Send(..)), decided, "{read} {age}: {step:?}");
+        }
     }
 
     #[test]
@@ -655,7 +706,7 @@ mod tests {
         claim.begin();
         let stub = task("t-1", "queued", None, 1);
         assert!(matches!(claim.looked(seconds(1), seen(&[(stub.clone(), 1)])), Step::Look { .. }));
-        assert!(matches!(claim.looked(seconds(60), seen(&[(stub, 60)])), Step::Unconfirmed(_)));
+        assert!(matches!(claim.looked(seconds(60), seen(&[(stub, 60)])), Step::Undecided(_)));
         let gone = task("t-2", "completed", None, 1);
         assert!(matches!(claim.looked(seconds(60), seen(&[(gone, 600)])), Step::Send(..)));
     }

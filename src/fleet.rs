@@ -261,8 +261,9 @@ impl Errand<'_> {
                     self.board.runner.rest(pause, "looking for the task").await;
                     if !acquainted {
                         // Without an answer nobody is ruled out; the stamp decides alone.
-                        claim.introduce(self.speakers.tasks.me().await.ok());
-                        acquainted = true;
+                        let me = self.speakers.tasks.me().await.ok();
+                        acquainted = me.is_some();
+                        claim.introduce(me);
                     }
                     // The look tells of the moment at which it was asked for, however long the answers take.
                     let asked = began.elapsed();
@@ -291,6 +292,10 @@ impl Errand<'_> {
                     self.happened(Event::Unconfirmed(why));
                     break None;
                 }
+                claim::Step::Undecided(why) => {
+                    self.happened(Event::Undecided(why));
+                    break None;
+                }
             }
         };
         self.board.open.borrow_mut()[self.at] = false;
@@ -314,19 +319,30 @@ impl Errand<'_> {
                 if age.is_some_and(|age| age > horizon) {
                     reached = true;
                 } else if claim.wants(&task) {
-                    let task = match self.speakers.tasks.task(self.repository(), &task.id, None).await {
-                        Ok(Look::Seen(read, _)) => *read,
-                        Err(error @ Error::RateLimited(_)) => return Err(error),
+                    let sighting = match self.speakers.tasks.task(self.repository(), &task.id, None).await {
+                        Ok(Look::Seen(task, _)) => Sighting { task: *task, read: true, age },
                         // It is there, and cannot be read yet.
-                        Ok(Look::Unchanged) | Err(_) => task,
+                        Ok(Look::Unchanged)
+                        | Err(
+                            Error::NotFound { .. }
+                            | Error::Unanswered { .. }
+                            | Error::Unreachable { .. }
+                            | Error::Malformed { .. },
+                        ) => Sighting { task, read: false, age },
+                        Err(error) => return Err(error),
                     };
-                    seen.push(Sighting { task, age });
+                    let settled = claim.is_settled_by(&sighting);
+                    seen.push(sighting);
+                    if settled {
+                        return Ok(seen);
+                    }
                 }
             }
             if reached || !listed.more {
-                break;
+                return Ok(seen);
             }
         }
+        self.board.runner.tell("looked through the thousand newest tasks; what is older is not known");
         Ok(seen)
     }
 

@@ -81,7 +81,7 @@ pub enum Exit {
     RefusedByGitHub,
     /// GitHub could not be reached.
     Unreachable,
-    /// A start was sent, and nobody can say whether it took.
+    /// Nobody can say whether there is a task: a start was not answered, or one that cannot be read may be it.
     Unconfirmed,
     /// Interrupted by a signal of this number.
     Signalled(Signal),
@@ -117,7 +117,7 @@ impl Exit {
     pub fn of(outcomes: &[Outcome], fail_on: &[Conclusion]) -> Self {
         let any = |trouble: Trouble| outcomes.iter().any(|outcome| outcome.trouble == Some(trouble));
         let concluded = |outcome: &Outcome| outcome.conclusion.is_some_and(|it| fail_on.contains(&it));
-        if any(Trouble::Unconfirmed) {
+        if any(Trouble::Unconfirmed) || any(Trouble::Undecided) {
             Self::Unconfirmed
         } else if any(Trouble::RefusedByGitHub) {
             Self::RefusedByGitHub
@@ -142,6 +142,8 @@ pub enum Trouble {
     Unreachable,
     /// A start was sent, and nobody can say whether it took.
     Unconfirmed,
+    /// Nothing was sent, for a task that cannot be read may be the start's own.
+    Undecided,
     /// An active task stood in the way, and the user wanted that to fail.
     Declined,
 }
@@ -266,6 +268,8 @@ pub enum Event {
     Failed(Error),
     /// A start was sent, and what became of it is open.
     Unconfirmed(String),
+    /// Nothing was sent, for a task that cannot be read may be the start's own.
+    Undecided(String),
     /// The process was told to end. `in_flight` says that a start was on its way.
     Interrupted {
         /// Whether a start had been sent that was not answered yet.
@@ -481,6 +485,11 @@ impl Outcome {
                 self.error_message = Some(why);
                 Vec::new()
             }
+            Event::Undecided(why) => {
+                self.trouble = Some(Trouble::Undecided);
+                self.error_message = Some(why);
+                Vec::new()
+            }
             Event::Interrupted { in_flight } => {
                 self.error_message = Some(self.interruption(in_flight));
                 Vec::new()
@@ -575,6 +584,7 @@ impl Outcome {
                     self.repository
                 ),
             ),
+            (Some(Trouble::Undecided), _) => ("Nothing was started", format!("{}: {why}", self.repository)),
             (Some(Trouble::Declined), _) => ("Task already active", format!("Nothing was started: {why}")),
             (Some(Trouble::RefusedByGitHub), _) if self.task_id.is_some() => {
                 ("Lost sight of the task", format!("{why}. The task itself goes on: {place}"))

@@ -91,6 +91,7 @@ fn heading(plan: &Plan, outcome: &Outcome, ended: bool) -> String {
     let text = match (outcome.trouble, outcome.conclusion, outcome.state()) {
         (Some(_), _, _) if outcome.task_id.is_some() => "❌ Lost sight of the agent task",
         (Some(Trouble::Unconfirmed), _, _) => "❓ Nobody can say whether the agent task was started",
+        (Some(Trouble::Undecided), _, _) => "❓ No agent task was started, an earlier one may be it",
         (Some(Trouble::Declined), _, _) => "❌ No agent task was started, one is still active",
         (Some(_), _, _) => "❌ No agent task was started",
         (None, Some(Conclusion::Success), _) => "✅ Agent task completed",
