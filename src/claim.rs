@@ -70,8 +70,6 @@ pub struct Terms {
 pub enum First {
     /// Nothing: this is the first attempt.
     Nothing,
-    /// A task of our key, with one look.
-    Once,
     /// A task of our key, for as long as lists may lag: an earlier attempt may have been killed a moment ago.
     Thoroughly,
 }
@@ -96,8 +94,6 @@ pub enum Step {
     Look {
         /// How long to sleep first.
         pause: Duration,
-        /// How old the tasks may be.
-        horizon: Duration,
         /// What to tell first.
         event: Option<Event>,
     },
@@ -136,8 +132,8 @@ pub struct Claim {
     model: Option<String>,
     me: Option<u64>,
     doing: Doing,
-    /// When the present row of tries to send began.
-    began: Duration,
+    /// When the present row of starts that never left this machine began.
+    away_since: Duration,
     /// When the start was sent last.
     sent: Duration,
     /// When it was known that the last start is not answered.
@@ -146,6 +142,7 @@ pub struct Claim {
     open_since: Option<Duration>,
     again: bool,
     outages: u32,
+    limits: u32,
     limited: Duration,
     looks: u32,
     /// Tasks that are known to be no start of ours.
@@ -164,12 +161,13 @@ impl Claim {
             model,
             me: None,
             doing: Doing::Sending,
-            began: Duration::ZERO,
+            away_since: Duration::ZERO,
             sent: Duration::ZERO,
             lost: Duration::ZERO,
             open_since: None,
             again: false,
             outages: 0,
+            limits: 0,
             limited: Duration::ZERO,
             looks: 0,
             strangers: HashSet::new(),
@@ -185,7 +183,7 @@ impl Claim {
         self.doing = Doing::LookingFirst;
         let event =
             Event::LookingFirst { thoroughly: self.terms.first == First::Thoroughly, within: self.terms.confirm };
-        Step::Look { pause: Duration::ZERO, horizon: self.horizon(Duration::ZERO), event: Some(event) }
+        Step::Look { pause: Duration::ZERO, event: Some(event) }
     }
 
     /// Takes in who we are, so that a stranger's task with a copied stamp is not taken for ours.
@@ -198,9 +196,21 @@ impl Claim {
         self.open_since.is_some()
     }
 
-    /// Whether a task still has to be read, or is known to be none of ours.
+    /// Whether a task still has to be read. Those of other people are none of ours; they count where an active task
+    /// of the same name stands in the way.
     pub fn wants(&self, task: &Task) -> bool {
-        !self.strangers.contains(&task.id) && !self.is_anothers(task)
+        let looking_first = self.doing == Doing::LookingFirst;
+        let unsettled = task.state.phase() != Phase::Settled;
+        let in_the_way = looking_first && self.terms.if_active != IfActive::Start && unsettled;
+        // Without a key to look for, only what still runs can matter before a start.
+        let settled_matters = !looking_first || self.terms.first != First::Nothing;
+        let ours = !self.is_anothers(task) && (unsettled || settled_matters);
+        !self.strangers.contains(&task.id) && (in_the_way || ours)
+    }
+
+    /// Whether archived tasks count as well: a person may have put away what a re-run asks for.
+    pub fn wants_archived(&self) -> bool {
+        self.doing == Doing::LookingFirst && self.terms.first == First::Thoroughly
     }
 
     /// What follows from an answer to a start.
@@ -211,12 +221,15 @@ impl Claim {
         };
         match error {
             // Nothing was done, so it can be asked for again.
-            Error::Unreachable { why } if elapsed < self.began + LONGEST_OUTAGE => {
+            Error::Unreachable { why } if self.outages == 0 || elapsed < self.away_since + LONGEST_OUTAGE => {
+                if self.outages == 0 {
+                    self.away_since = elapsed;
+                }
                 let wait = Duration::from_secs(1 << self.outages.min(5)).min(LONGEST_PAUSE);
                 self.outages += 1;
                 Step::Sleep(wait, Event::NotSent { why, wait })
             }
-            Error::RateLimited(limit) if self.limited + limit.wait <= LONGEST_LIMIT => self.wait_out(&limit),
+            Error::RateLimited(limit) if self.can_wait_out(&limit) => self.wait_out(&limit),
             Error::Invalid { said } => self.next_model(elapsed, Error::Invalid { said: said.clone() }, said),
             // A model that the licence does not have may be refused as a missing permission.
             Error::MissingPermission { said, remedy } if said.to_ascii_lowercase().contains("model") => {
@@ -224,12 +237,13 @@ impl Claim {
             }
             error @ (Error::Unanswered { .. } | Error::Malformed { .. }) => {
                 self.why = error.to_string();
+                let asked = error.retry_after();
                 self.doing = Doing::LookingFor;
                 self.open_since.get_or_insert(self.sent);
                 self.lost = elapsed;
                 self.looks = 0;
                 let why = self.why.clone();
-                self.look(elapsed, Some(Event::NotAnswered { why, within: self.terms.confirm }))
+                self.look(asked, Some(Event::NotAnswered { why, within: self.terms.confirm }))
             }
             refused => self.refused(refused),
         }
@@ -248,9 +262,7 @@ impl Claim {
     pub fn rested(&mut self, elapsed: Duration) -> Step {
         match self.doing {
             Doing::Sending => self.send(elapsed, None),
-            Doing::LookingFirst | Doing::LookingFor => {
-                Step::Look { pause: Duration::ZERO, horizon: self.horizon(elapsed), event: None }
-            }
+            Doing::LookingFirst | Doing::LookingFor => Step::Look { pause: Duration::ZERO, event: None },
         }
     }
 
@@ -258,9 +270,7 @@ impl Claim {
     pub fn looked(&mut self, elapsed: Duration, seen: Result<Vec<Sighting>, Error>) -> Step {
         let seen = match seen {
             Ok(seen) => seen,
-            Err(Error::RateLimited(limit)) if self.limited + limit.wait <= LONGEST_LIMIT => {
-                return self.wait_out(&limit);
-            }
+            Err(Error::RateLimited(limit)) if self.can_wait_out(&limit) => return self.wait_out(&limit),
             Err(error) => return self.blind(elapsed, error),
         };
         let mut ours = Vec::new();
@@ -289,7 +299,7 @@ impl Claim {
             return Step::Adopted(Box::new(task), Adoption::Unanswered);
         }
         match (elapsed < self.lost + self.terms.confirm, unread.is_empty(), self.again) {
-            (true, _, _) => self.look(elapsed, None),
+            (true, _, _) => self.look(None, None),
             (false, true, false) => {
                 self.again = true;
                 self.send(elapsed, Some(Event::SentAgain))
@@ -323,12 +333,17 @@ impl Claim {
                 IfActive::Start => {}
                 IfActive::Skip => return Step::Declined(Box::new(task), false),
                 IfActive::Fail => return Step::Declined(Box::new(task), true),
+                // A stamp can be copied, and what somebody else's task makes is not to be handed on as ours.
+                IfActive::Attach if self.is_anothers(&task) => {
+                    let place = place(&task);
+                    return Step::Undecided(format!("the active task of the same name is another user's: {place}"));
+                }
                 IfActive::Attach => return Step::Adopted(Box::new(task), Adoption::Active),
             }
         }
         let patient = self.terms.first == First::Thoroughly || !unread.is_empty();
         match (patient && elapsed < self.terms.confirm, unread.is_empty()) {
-            (true, _) => self.look(elapsed, None),
+            (true, _) => self.look(None, None),
             (false, true) => self.send(elapsed, None),
             (false, false) => Step::Undecided(unread_tasks(unread)),
         }
@@ -343,7 +358,7 @@ impl Claim {
             Doing::LookingFirst | Doing::Sending => self.terms.confirm,
         };
         match (passing && elapsed < patience, self.doing) {
-            (true, _) => self.look(elapsed, None),
+            (true, _) => self.look(error.retry_after(), None),
             (false, Doing::LookingFor) => {
                 Step::Unconfirmed(format!("{}. Looking for the task failed as well: {error}", self.why))
             }
@@ -351,31 +366,37 @@ impl Claim {
         }
     }
 
+    fn can_wait_out(&self, limit: &RateLimit) -> bool {
+        self.limited.saturating_add(limit.wait) <= LONGEST_LIMIT
+    }
+
+    /// Waits a limit out: as long as told, and longer each time that GitHub asks for next to nothing and limits again.
     fn wait_out(&mut self, limit: &RateLimit) -> Step {
-        self.limited += limit.wait;
+        self.outages = 0;
+        let wait = limit.wait.max(Duration::from_secs(1 << self.limits.min(5)));
+        self.limits += 1;
+        self.limited += wait;
         let why = format!("{limit}; at most {} are waited out", spelled(LONGEST_LIMIT));
-        Step::Sleep(limit.wait, Event::Limited { why, wait: limit.wait })
+        Step::Sleep(wait, Event::Limited { why, wait })
     }
 
     fn send(&mut self, elapsed: Duration, event: Option<Event>) -> Step {
-        if self.doing != Doing::Sending {
-            self.began = elapsed;
-        }
         self.doing = Doing::Sending;
         self.sent = elapsed;
         Step::Send(self.model.clone(), event)
     }
 
-    /// The next look, after a pause that grows.
-    fn look(&mut self, elapsed: Duration, event: Option<Event>) -> Step {
+    /// The next look, after a pause that grows and is no shorter than GitHub asks for.
+    fn look(&mut self, at_least: Option<Duration>, event: Option<Event>) -> Step {
         let pause = (LOOK_PAUSE * 2_u32.pow(self.looks.min(8))).min(LONGEST_LOOK_PAUSE);
+        let pause = pause.max(at_least.unwrap_or_default().min(LONGEST_LIMIT));
         self.looks += 1;
-        Step::Look { pause, horizon: self.horizon(elapsed + pause), event }
+        Step::Look { pause, event }
     }
 
     /// How old a task may be at this time to be looked at: as old as the first start that is open, or as far back as
     /// a run can be repeated.
-    fn horizon(&self, elapsed: Duration) -> Duration {
+    pub fn horizon(&self, elapsed: Duration) -> Duration {
         match self.open_since {
             Some(since) if self.doing == Doing::LookingFor => elapsed.saturating_sub(since) + MARGIN,
             _ => MEMORY,
@@ -385,7 +406,9 @@ impl Claim {
     /// Another model, if the user named one. GitHub's refusals do not say which field they are about, and one that
     /// is about another field is refused again.
     fn next_model(&mut self, elapsed: Duration, refusal: Error, said: String) -> Step {
-        match self.models.pop_front() {
+        self.outages = 0;
+        // After a start that was not answered one more is sent, and no more than one.
+        match self.models.pop_front().filter(|_| self.open_since.is_none()) {
             None => self.refused(refusal),
             Some(next) => {
                 let model = std::mem::replace(&mut self.model, next.clone());
@@ -412,16 +435,18 @@ impl Claim {
     fn relation(&self, sighting: &Sighting) -> Relation {
         let task = &sighting.task;
         // Sessions can be deleted, and then nobody will ever know; but a task that is young has just none to show yet.
-        let old = sighting.age.is_some_and(|age| age > self.terms.confirm);
+        let old = sighting.age.is_some_and(|age| age > self.terms.confirm + MARGIN);
         let prompts = task.sessions.iter().filter_map(|session| session.prompt.as_deref()).collect::<Vec<_>>();
         let stamps = prompts.iter().filter_map(|prompt| Stamp::find(prompt)).collect::<Vec<_>>();
-        if stamps.iter().any(|stamp| stamp.key == self.terms.stamp.key) {
+        let same_key = stamps.iter().any(|stamp| stamp.key == self.terms.stamp.key);
+        if same_key && self.me.is_none() && task.user().is_some() {
+            // Whose it is could be told, were it known who we are; until then it may be a copy of our stamp.
+            Relation::Unread
+        } else if same_key && !self.is_anothers(task) {
             Relation::Ours
         } else if stamps.iter().any(|stamp| stamp.name == self.terms.stamp.name) {
             Relation::Kin
-        } else if !prompts.is_empty() {
-            Relation::Stranger
-        } else if self.doing == Doing::LookingFirst && is_settled(sighting) && sighting.read && old {
+        } else if !prompts.is_empty() || self.doing == Doing::LookingFirst && sighting.read && old {
             Relation::Stranger
         } else {
             Relation::Unread
@@ -457,13 +482,15 @@ fn newest(mut sightings: Vec<Sighting>) -> Option<Task> {
     sightings.into_iter().next().map(|sighting| sighting.task)
 }
 
+/// How a person finds a task.
+fn place(task: &Task) -> String {
+    if task.link().is_empty() { task.id.to_string() } else { task.link().to_owned() }
+}
+
 fn unread_tasks(unread: &[Sighting]) -> String {
-    let places = unread.iter().map(|sighting| match sighting.task.link() {
-        "" => sighting.task.id.to_string(),
-        link => link.to_owned(),
-    });
+    let places = unread.iter().map(|sighting| place(&sighting.task));
     format!(
-        "GitHub does not show the prompt of these new tasks yet, and one of them may be it: {}. Look at them before \
+        "GitHub does not show the prompt of these tasks, or whose they are, and one of them may be it: {}. Look at them before \
          starting another",
         places.collect::<Vec<_>>().join(", ")
     )
@@ -495,6 +522,7 @@ mod tests {
     /// A claim whose start was sent at once and not answered.
     fn unanswered() -> Claim {
         let mut claim = claim(&["a"]);
+        claim.introduce(Some(1));
         assert!(matches!(claim.answered(seconds(1), Err(lost())), Step::Look { .. }));
         claim
     }
@@ -570,6 +598,7 @@ mod tests {
     fn an_unanswered_start_is_looked_for_and_adopted() {
         for error in [lost(), Error::Malformed { why: "expected value".to_owned() }] {
             let mut claim = claim(&["a"]);
+            claim.introduce(Some(1));
             assert!(matches!(claim.answered(seconds(1), Err(error)), Step::Look { .. }));
             assert!(claim.is_open());
             // One that failed meanwhile is still what came of the start.
@@ -628,11 +657,11 @@ mod tests {
     }
 
     #[test]
-    fn a_settled_task_that_could_not_be_read_may_be_ours() {
+    fn a_task_that_could_not_be_read_may_be_ours_unless_it_is_old_and_has_no_sessions() {
         for (read, age, decided) in [(false, 9999, false), (true, 30, false), (true, 9999, true)] {
-            let mut claim = Claim::new(terms(First::Once, IfActive::Start), &[None]);
+            let mut claim = Claim::new(terms(First::Nothing, IfActive::Fail), &[None]);
             claim.begin();
-            let sighting = Sighting { task: task("t-1", "completed", None, 1), read, age: Some(seconds(age)) };
+            let sighting = Sighting { task: task("t-1", "in_progress", None, 1), read, age: Some(seconds(age)) };
             let step = claim.looked(seconds(1), Ok(vec![sighting]));
             assert_eq!(matches!(step, Step::Send(..)), decided, "{read} {age}: {step:?}");
         }
@@ -661,6 +690,7 @@ mod tests {
             ("cancelled", false),
         ] {
             let mut claim = Claim::new(terms(First::Thoroughly, IfActive::Start), &[None]);
+            claim.introduce(Some(1));
             assert!(matches!(claim.begin(), Step::Look { .. }));
             match claim.looked(seconds(1), seen(&[(ours("t-1", state), 9999)])) {
                 Step::Adopted(_, Adoption::SameKey) => assert!(taken, "{state}"),
@@ -674,10 +704,41 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_the_users_own_is_looked_for_once() {
-        let mut claim = Claim::new(terms(First::Once, IfActive::Start), &[None]);
-        assert!(matches!(claim.begin(), Step::Look { .. }));
-        assert!(matches!(claim.looked(seconds(1), seen(&[(kin("t-1", "queued"), 5)])), Step::Send(..)));
+    fn a_stamp_is_nobodys_while_it_is_not_known_who_we_are() {
+        let mut claim = Claim::new(terms(First::Thoroughly, IfActive::Start), &[None]);
+        claim.begin();
+        assert!(matches!(claim.looked(seconds(1), seen(&[(ours("t-1", "queued"), 5)])), Step::Look { .. }));
+        claim.introduce(Some(1));
+        assert_eq!(adopted(claim.looked(seconds(2), seen(&[(ours("t-1", "queued"), 6)]))).1, Adoption::SameKey);
+    }
+
+    #[test]
+    fn next_to_no_patience_is_answered_with_growing_pauses() {
+        let mut claim = claim(&["a"]);
+        let limit = || Err(Error::RateLimited(RateLimit { wait: Duration::ZERO, primary: false }));
+        let pauses = (0..8).map(|_| match claim.answered(seconds(0), limit()) {
+            Step::Sleep(wait, _) => wait.as_secs(),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(pauses.collect::<Vec<_>>(), [1, 2, 4, 8, 16, 32, 32, 32]);
+        let endless = Err(Error::RateLimited(RateLimit { wait: Duration::MAX, primary: false }));
+        assert!(matches!(claim.answered(seconds(0), endless), Step::Refused(_)));
+    }
+
+    #[test]
+    fn an_active_task_of_somebody_else_stands_in_the_way_and_is_not_taken_up() {
+        for (if_active, declined) in [(IfActive::Skip, true), (IfActive::Attach, false)] {
+            let mut claim = Claim::new(terms(First::Nothing, if_active), &[None]);
+            claim.begin();
+            claim.introduce(Some(1));
+            let theirs = task("t-1", "in_progress", Some(&stamp("other", "weekly/prep").put_under("x")), 2);
+            assert!(claim.wants(&theirs) && !claim.wants(&task("t-2", "completed", None, 2)));
+            match claim.looked(seconds(1), seen(&[(theirs, 5)])) {
+                Step::Declined(..) => assert!(declined),
+                Step::Undecided(_) => assert!(!declined),
+                other => panic!("{other:?}"),
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! All orders at once: the acting half. What the machines of `claim.rs` and `watch.rs` decide is done here, and what
 //! happens is told, written down and handed on when it happens.
 
+use std::cell::Cell;
 use std::cell::RefCell;
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use crate::outcome::Event;
 use crate::outcome::Exit;
 use crate::outcome::NoPull;
 use crate::outcome::Outcome;
+use crate::outcome::spelled;
 use crate::output;
 use crate::plan::Deed;
 use crate::plan::Order;
@@ -33,6 +35,7 @@ use crate::summary::summary;
 use crate::task::NewTask;
 use crate::task::Phase;
 use crate::task::State;
+use crate::task::Task;
 use crate::task::TaskId;
 use crate::watch;
 use crate::watch::Ending;
@@ -50,7 +53,9 @@ const SHORT_GRACE: Duration = Duration::from_secs(10);
 const GRACE_PAUSE: Duration = Duration::from_secs(3);
 /// How many pages of a hundred tasks are looked through. A repository with more new tasks than that in a month is
 /// looked through as far as this.
-const MOST_PAGES: u32 = 10;
+const MOST_PAGES: u32 = 50;
+/// The least time that one question has, however little is left of the wait.
+const LEAST: Duration = Duration::from_secs(5);
 /// GitHub shows ten annotations of a kind for a step; one is kept for saying that there are more,
 /// <https://github.com/orgs/community/discussions/26680>.
 const MOST_ANNOTATIONS: usize = 9;
@@ -63,6 +68,8 @@ pub struct Board<'a> {
     outcomes: RefCell<Vec<Outcome>>,
     told: RefCell<Vec<Instant>>,
     published: RefCell<Vec<(&'static str, String)>>,
+    /// Whether the process was told to end.
+    ending: Cell<bool>,
     /// For each order, whether a start may have become a task of which nothing is known.
     open: RefCell<Vec<bool>>,
     broken: RefCell<Option<anyhow::Error>>,
@@ -93,6 +100,7 @@ impl<'a> Board<'a> {
             outcomes: RefCell::new(outcomes.collect()),
             told: RefCell::new(vec![Instant::now(); plan.orders.len()]),
             published: RefCell::new(Vec::new()),
+            ending: Cell::new(false),
             open: RefCell::new(vec![false; plan.orders.len()]),
             broken: RefCell::new(None),
         }
@@ -131,16 +139,20 @@ impl<'a> Board<'a> {
             return;
         }
         // Each is written whatever becomes of the others, and what others build on comes first.
+        let mut whole = true;
         for written in [
-            self.runner.write_outputs(&output::render(&outputs, || self.runner.word())),
+            self.runner.write_outputs(&outputs),
             self.runner.write_results(&output::all_results(&outcomes)),
             self.summarise(&outcomes, false),
         ] {
             if let Err(error) = written {
                 self.broken.borrow_mut().get_or_insert(error);
+                whole = false;
             }
         }
-        *self.published.borrow_mut() = outputs;
+        if whole {
+            *self.published.borrow_mut() = outputs;
+        }
     }
 
     /// What kept outputs, results or summary from being written, if anything did.
@@ -153,7 +165,12 @@ impl<'a> Board<'a> {
         self.open.borrow().contains(&true)
     }
 
-    /// Takes in that the process was told to end.
+    /// Lets no more starts go out.
+    pub fn end(&self) {
+        self.ending.set(true);
+    }
+
+    /// Tells each order that the process ends.
     pub fn interrupted(&self) {
         let open = |outcome: &Outcome| outcome.conclusion.is_none() && outcome.trouble.is_none();
         let orders = self
@@ -250,13 +267,17 @@ impl Errand<'_> {
         let held = loop {
             step = match step {
                 claim::Step::Send(model, event) => {
+                    // Who was told to end starts nothing any more.
+                    if self.board.ending.get() {
+                        return None;
+                    }
                     self.tell(event);
                     task.model = model;
                     self.board.open.borrow_mut()[self.at] = true;
                     let answer = self.speakers.tasks.start(self.repository(), &task).await;
                     claim.answered(began.elapsed(), answer)
                 }
-                claim::Step::Look { pause, horizon, event } => {
+                claim::Step::Look { pause, event } => {
                     self.tell(event);
                     self.board.runner.rest(pause, "looking for the task").await;
                     if !acquainted {
@@ -267,7 +288,7 @@ impl Errand<'_> {
                     }
                     // The look tells of the moment at which it was asked for, however long the answers take.
                     let asked = began.elapsed();
-                    let seen = self.sightings(&claim, horizon).await;
+                    let seen = self.sightings(&claim, began).await;
                     claim.looked(asked, seen)
                 }
                 claim::Step::Sleep(pause, event) => {
@@ -304,46 +325,55 @@ impl Errand<'_> {
         Some((id, new))
     }
 
-    /// The repository's tasks that are no older than the horizon and may be ours, with their sessions where those can
-    /// be read.
-    async fn sightings(&self, claim: &Claim, horizon: Duration) -> Result<Vec<Sighting>, Error> {
+    /// The repository's tasks that may be ours, with their sessions where those can be read. `began` is when the claim
+    /// began.
+    async fn sightings(&self, claim: &Claim, began: Instant) -> Result<Vec<Sighting>, Error> {
+        let asked = began.elapsed();
+        let horizon = claim.horizon(asked);
         let mut seen = Vec::new();
-        for page in 1..=MOST_PAGES {
-            let listed = self.speakers.tasks.tasks(self.repository(), page).await?;
-            let mut reached = false;
-            for task in listed.tasks {
-                let age = listed
-                    .now
-                    .zip(task.created_at)
-                    .map(|(now, created)| Duration::try_from(now.duration_since(created)).unwrap_or_default());
-                if age.is_some_and(|age| age > horizon) {
-                    reached = true;
-                } else if claim.wants(&task) {
-                    let sighting = match self.speakers.tasks.task(self.repository(), &task.id, None).await {
-                        Ok(Look::Seen(task, _)) => Sighting { task: *task, read: true, age },
-                        // It is there, and cannot be read yet.
-                        Ok(Look::Unchanged)
-                        | Err(
-                            Error::NotFound { .. }
-                            | Error::Unanswered { .. }
-                            | Error::Unreachable { .. }
-                            | Error::Malformed { .. },
-                        ) => Sighting { task, read: false, age },
-                        Err(error) => return Err(error),
-                    };
-                    let settled = claim.is_settled_by(&sighting);
-                    seen.push(sighting);
-                    if settled {
-                        return Ok(seen);
+        let shelves: &[bool] = if claim.wants_archived() { &[false, true] } else { &[false] };
+        for archived in shelves {
+            for page in 1..=MOST_PAGES {
+                let listed = self.speakers.tasks.tasks(self.repository(), *archived, page).await?;
+                // An answer can take long, and the ages are those at the time of the answer.
+                let since = began.elapsed().saturating_sub(asked);
+                let mut reached = false;
+                for task in listed.tasks {
+                    let age = listed.now.zip(task.created_at).map(|(now, created)| {
+                        Duration::try_from(now.duration_since(created)).unwrap_or_default().saturating_sub(since)
+                    });
+                    if age.is_some_and(|age| age > horizon) {
+                        reached = true;
+                    } else if claim.wants(&task) {
+                        let sighting = self.sighting(task, age).await?;
+                        let settled = claim.is_settled_by(&sighting);
+                        seen.push(sighting);
+                        if settled {
+                            return Ok(seen);
+                        }
                     }
                 }
-            }
-            if reached || !listed.more {
-                return Ok(seen);
+                if reached || !listed.more {
+                    break;
+                }
+                if page == MOST_PAGES {
+                    self.board.runner.tell("looked through the newest tasks only, for there are too many");
+                }
             }
         }
-        self.board.runner.tell("looked through the thousand newest tasks; what is older is not known");
         Ok(seen)
+    }
+
+    async fn sighting(&self, task: Task, age: Option<Duration>) -> Result<Sighting, Error> {
+        match self.speakers.tasks.task(self.repository(), &task.id, None).await {
+            Ok(Look::Seen(task, _)) => Ok(Sighting { task: *task, read: true, age }),
+            // It is there, and cannot be read yet.
+            Ok(Look::Unchanged)
+            | Err(
+                Error::NotFound { .. } | Error::Unanswered { .. } | Error::Unreachable { .. } | Error::Malformed { .. },
+            ) => Ok(Sighting { task, read: false, age }),
+            Err(error) => Err(error),
+        }
     }
 
     /// Waits for the task. `new` says that it was started a moment ago.
@@ -357,7 +387,12 @@ impl Errand<'_> {
             self.rest(watch.first_pause()).await;
         }
         loop {
-            let look = self.speakers.tasks.task(self.repository(), id, etag.as_deref()).await;
+            let left = rules.timeout.saturating_sub(began.elapsed()).max(LEAST);
+            let look =
+                tokio::time::timeout(left, self.speakers.tasks.task(self.repository(), id, etag.as_deref())).await;
+            let late =
+                || Err(Error::Unanswered { why: "nothing came before `wait-timeout`".to_owned(), retry_after: None });
+            let look = look.unwrap_or_else(|_| late());
             let observation = Observation::of(&look);
             let error = match look {
                 Ok(Look::Seen(task, mark)) => {
@@ -380,16 +415,13 @@ impl Errand<'_> {
                 None if failing => self.happened(Event::LookRecovered),
                 _ => {}
             }
-            failing = error.is_some() && !expected;
+            failing = if expected { failing } else { error.is_some() };
             match watch.observe(began.elapsed(), observation) {
                 watch::Step::Sleep(pause) => {
                     if let Some(Error::RateLimited(limit)) = &error {
                         self.happened(Event::Limited { why: limit.to_string(), wait: pause });
                     }
                     self.follow(&mut followed).await;
-                    if self.board.quiet(self.at) >= HEARTBEAT {
-                        self.happened(Event::StillWaiting);
-                    }
                     self.rest(pause).await;
                 }
                 watch::Step::Ended(ending) => {
@@ -474,7 +506,10 @@ impl Errand<'_> {
                 return;
             }
             self.rest(GRACE_PAUSE).await;
-            if let Ok(Look::Seen(task, _)) = self.speakers.tasks.task(self.repository(), id, None).await {
+            // Somebody may open another session meanwhile; what was waited for has ended all the same.
+            if let Ok(Look::Seen(task, _)) = self.speakers.tasks.task(self.repository(), id, None).await
+                && Some(&task.state) == state.as_ref()
+            {
                 self.happened(Event::Saw(task));
             }
         }
@@ -485,7 +520,9 @@ impl Errand<'_> {
     async fn pull(&self, clues: &Clues) -> Result<Pull, NoPull> {
         let mut hidden = None;
         for reader in self.speakers.pulls {
-            match pull_by(reader, self.repository(), clues).await {
+            let found = tokio::time::timeout(LEAST, pull_by(reader, self.repository(), clues)).await;
+            let late = || Err(NoPull::Hidden(format!("GitHub did not answer within {}", spelled(LEAST))));
+            match found.unwrap_or_else(|_| late()) {
                 Ok(pull) => return Ok(pull),
                 Err(why @ (NoPull::Hidden(_) | NoPull::MayNotRead(_))) => hidden = hidden.or(Some(why)),
                 Err(why) => return Err(why),
@@ -509,7 +546,16 @@ impl Errand<'_> {
             let id = outcome.task_id.as_ref().map(TaskId::as_str).unwrap_or_default();
             format!("{id} {}", outcome.state().map_or("not seen yet", State::as_str))
         });
-        self.board.runner.rest(pause, &status).await;
+        let until = Instant::now() + pause;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let quiet = HEARTBEAT.saturating_sub(self.board.quiet(self.at));
+            if quiet >= left {
+                return self.board.runner.rest(left, &status).await;
+            }
+            self.board.runner.rest(quiet, &status).await;
+            self.happened(Event::StillWaiting);
+        }
     }
 
     fn repository(&self) -> &Repository {

@@ -62,6 +62,8 @@ const LONGEST_QUOTE: usize = 1000;
 /// <https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#handle-rate-limit-errors-appropriately>.
 const UNTOLD_LIMIT: Duration = Duration::from_secs(60);
 
+/// The longest that GitHub's word is taken for how long to stay away; its limits last an hour at most.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(24 * 3600);
 /// How many tasks a page has, the most that GitHub gives.
 const PAGE: usize = 100;
 
@@ -184,13 +186,13 @@ pub enum Error {
     #[error("GitHub limits the rate: {0}")]
     RateLimited(RateLimit),
     /// 400 or 422.
-    #[error("GitHub refuses the request: {said}")]
+    #[error("GitHub refuses the request: {said}. Correct the input that this is about")]
     Invalid {
         /// GitHub's own words.
         said: String,
     },
     /// Any other answer that says no, final as it stands.
-    #[error("GitHub refuses the request with status {status} ({said})")]
+    #[error("GitHub refuses the request with status {status} ({said}). Look at `repository` and `github-api-url`")]
     Refused {
         /// The status.
         status: u16,
@@ -214,11 +216,21 @@ pub enum Error {
         retry_after: Option<Duration>,
     },
     /// An answer that says yes in words we do not understand.
-    #[error("GitHub's answer cannot be read: {why}")]
+    #[error("GitHub's answer cannot be read: {why}. Something between here and GitHub may have answered in its place")]
     Malformed {
         /// What was not understood.
         why: String,
     },
+}
+
+impl Error {
+    /// How long GitHub asks us to stay away, where it does and it is no limit.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Unanswered { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
 }
 
 /// A limit that GitHub put on us.
@@ -275,6 +287,10 @@ impl GitHub {
         if address.is_loopback() {
             // `http` is for this machine alone; by way of a proxy the token would leave it unencrypted.
             client = client.no_proxy();
+        }
+        if address.rest.starts_with("http://") {
+            // Nothing is encrypted on the way, so that a machine without certificates can go it as well.
+            client = client.tls_certs_only([]);
         }
         let client = client
             .connect_timeout(CONNECT_TIMEOUT)
@@ -354,17 +370,18 @@ impl GitHub {
     ///
     /// # Errors
     /// All of [`Error`].
-    pub async fn tasks(&self, repository: &Repository, page: u32) -> Result<Listing, Error> {
+    pub async fn tasks(&self, repository: &Repository, archived: bool, page: u32) -> Result<Listing, Error> {
         // The whole query stands on each page: the addresses that GitHub links to lose some of it.
-        let query = format!("sort=created_at&direction=desc&per_page={PAGE}&page={page}");
+        let query = format!("sort=created_at&direction=desc&is_archived={archived}&per_page={PAGE}&page={page}");
         let answer = self.get(&format!("/agents/repos/{repository}/tasks?{query}"), None).await?;
         let Value::Array(listed) = answer.read::<Value>()?["tasks"].take() else {
             return Err(Error::Malformed { why: "it has no list of tasks".to_owned() });
         };
-        let more = listed.len() >= PAGE;
+        let next = answer.headers.get(header::LINK).and_then(|link| link.to_str().ok());
+        let more = listed.len() >= PAGE || next.is_some_and(|link| link.contains("rel=\"next\""));
         // A task that cannot be read must not pass for one that is not there.
         let tasks = listed.into_iter().map(serde_json::from_value).collect::<Result<_, _>>();
-        let tasks = tasks.map_err(|error| Error::Malformed { why: error.to_string() })?;
+        let tasks = tasks.map_err(|error| Error::Malformed { why: quote(&error.to_string()) })?;
         Ok(Listing { tasks, more, now: date(&answer.headers) })
     }
 
@@ -570,7 +587,7 @@ impl Answer {
     }
 
     fn read<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        serde_json::from_slice(&self.body).map_err(|error| Error::Malformed { why: error.to_string() })
+        serde_json::from_slice(&self.body).map_err(|error| Error::Malformed { why: quote(&error.to_string()) })
     }
 }
 
@@ -607,7 +624,7 @@ fn classify(status: StatusCode, headers: &HeaderMap, body: &[u8], address: &Addr
     let said = words(status, &body);
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let number = |name: &str| text(name).and_then(|value| value.trim().parse::<u64>().ok());
-    let retry_after = number("retry-after").map(Duration::from_secs);
+    let retry_after = number("retry-after").map(|seconds| Duration::from_secs(seconds).min(LONGEST_PATIENCE));
     Some(match status.as_u16() {
         // A 403 is a limit only where a header says so; without one it is a matter of permission.
         403 | 429 if status == 429 || retry_after.is_some() || number("x-ratelimit-remaining") == Some(0) => {
@@ -616,7 +633,7 @@ fn classify(status: StatusCode, headers: &HeaderMap, body: &[u8], address: &Addr
             let now = date(headers);
             let until_reset = number("x-ratelimit-reset").zip(now).filter(|_| primary).map(|(reset, now)| {
                 let seconds = i64::try_from(reset).unwrap_or(i64::MAX).saturating_sub(now.as_second());
-                Duration::from_secs(u64::try_from(seconds).unwrap_or_default().saturating_add(1))
+                Duration::from_secs(u64::try_from(seconds).unwrap_or_default().saturating_add(1)).min(LONGEST_PATIENCE)
             });
             Error::RateLimited(RateLimit { wait: retry_after.or(until_reset).unwrap_or(UNTOLD_LIMIT), primary })
         }
@@ -761,7 +778,11 @@ mod tests {
     #[test]
     fn messages_hold_githubs_words_and_the_remedy() {
         let cut_off = r#"{"message": "Validation Failed", "errors": [{"code": "custom", "message": "base_ref gone"}, {"code": "invalid"}]}"#;
-        assert!(told(422, &[], cut_off, &address()).to_string().ends_with("Validation Failed; base_ref gone; invalid"));
+        assert!(
+            told(422, &[], cut_off, &address())
+                .to_string()
+                .contains("Validation Failed; base_ref gone; invalid. Correct")
+        );
         let accepted = [("x-accepted-github-permissions", "agent_tasks=write")];
         assert!(told(403, &accepted, "", &address()).to_string().contains("`agent_tasks=write`"));
         let sso = [("x-github-sso", "required; url=https://github.com/orgs/octo/sso?x=1")];

@@ -15,6 +15,7 @@ use crate::command::cut;
 use crate::command::harmless;
 use crate::context::Environment;
 use crate::github::Address;
+use crate::github::BadAddress;
 use crate::outcome::Conclusion;
 use crate::repository::Repository;
 use crate::task::TaskId;
@@ -36,6 +37,8 @@ const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 const PATIENCE_AFTER_START: Duration = Duration::from_secs(60);
 /// The same for a task that was started earlier.
 const PATIENCE_LATER: Duration = Duration::from_secs(10);
+/// A word that is shorter than this is no secret; the scheme before a token is one of these.
+const SHORTEST_SECRET: usize = 8;
 /// How much of a value an error shows, in characters.
 const LONGEST_VALUE: usize = 120;
 
@@ -270,6 +273,11 @@ impl Reader {
         let mut problems = Vec::new();
         let mut warnings = Vec::new();
         let mut given = BTreeMap::<String, &str>::new();
+        for name in environment.unreadable() {
+            if name.starts_with("GITHUB_") || name.starts_with("RUNNER_") {
+                problems.push(Problem::new(name, "is not valid UTF-8, and so cannot be used"));
+            }
+        }
         for name in environment.unreadable().iter().filter_map(|name| name.strip_prefix("INPUT_")) {
             let why = "is not valid UTF-8; give it as text in that encoding";
             problems.push(Problem::new(&name.to_lowercase().replace('_', "-"), why));
@@ -294,21 +302,23 @@ impl Reader {
     }
 
     fn inputs(&mut self, environment: &Environment) -> Option<Inputs> {
+        // Tokens come first: whatever else is wrong, they have to be hidden.
+        let token = self.token("token");
+        let lookup_token = self.token("lookup-token");
         let command = self.command();
         for input in INPUTS {
             self.fits(input, command?);
         }
         let address = self.address(environment);
         let dry_run = self.flag("dry-run");
-        let token = self.token("token");
-        let lookup_token = self.token("lookup-token");
         if let Some(why) = token.as_ref().and_then(|token| token.kind().unfit_for_tasks()) {
             self.problems.push(Problem::new("token", why));
         } else if token.is_none() && !dry_run && self.raw.get("token").is_none() {
             self.problems.push(Problem::new(
                 "token",
                 "is missing or empty. Give a secret with a fine-grained personal access token that has \"Agent \
-                 tasks: read and write\". Runs for pull requests from forks and for Dependabot get no secrets",
+                 tasks: read and write\". Runs for pull requests from forks get no secrets, and runs for Dependabot \
+                 only its own",
             ));
         }
         if let Some(kind @ (TokenKind::Refresh | TokenKind::AppJwt)) = lookup_token.as_ref().map(Token::kind)
@@ -503,6 +513,11 @@ impl Reader {
 
     fn address(&mut self, environment: &Environment) -> Option<Address> {
         if self.raw.get("github-api-url").is_some() {
+            // An address with a user name in it may have a password in it too, and is not shown.
+            if let Err(why @ BadAddress::Extra) = Address::parse(self.text("github-api-url"), None) {
+                self.problems.push(Problem::new("github-api-url", why.to_string()));
+                return None;
+            }
             return self.parsed("github-api-url", |text| Address::parse(text, None).map_err(|why| why.to_string()));
         }
         let rest = environment.get("GITHUB_API_URL").unwrap_or(GITHUB_COM);
@@ -598,8 +613,10 @@ impl Reader {
         match read {
             Some(duration) if !duration.is_zero() => duration,
             _ => {
-                let bare = !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
-                let why = if bare {
+                let bare = text.chars().all(|c| c.is_ascii_digit()) && text.chars().any(|c| c != '0');
+                let why = if read.is_some_and(|duration| duration.is_zero()) {
+                    "is no time at all; write for example `30s`, `45m` or `1h30m`".to_owned()
+                } else if bare {
                     format!("has no unit; write for example `{text}s` or `{text}m`")
                 } else {
                     "is no duration; write hours, minutes and seconds, for example `1h30m`, `45m` or `30s`".to_owned()
@@ -617,6 +634,11 @@ impl Reader {
                 Some(token)
             }
             Err(why) => {
+                // What is no token as it stands may well hold one, and is hidden all the same.
+                let words = self.raw.get(name).unwrap_or_default().split_whitespace();
+                let words =
+                    words.filter(|word| word.len() >= SHORTEST_SECRET).filter_map(|word| Token::parse(word).ok());
+                self.secrets.extend(words);
                 self.problems.push(Problem::new(name, why.to_string()));
                 None
             }
@@ -702,9 +724,9 @@ fn branch(text: &str) -> Result<String, String> {
 fn custom_agent(text: &str) -> Result<String, String> {
     let bare = text.rsplit('/').next().unwrap_or(text).trim_end_matches(".md").trim_end_matches(".agent");
     if bare != text || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        let bare = bare.split_whitespace().collect::<Vec<_>>().join("-");
         return Err(format!(
-            "is not the agent's name; write its file's name without folder and extension: `{}`",
-            bare.trim()
+            "is not the agent's name; write its file's name without folder and extension, such as `{bare}`"
         ));
     }
     Ok(text.to_owned())
@@ -781,9 +803,10 @@ mod tests {
         assert_eq!(timeout("90s").as_secs(), 90);
         let told = problems(&[("INPUT_WAIT_TIMEOUT", "15")]);
         assert_eq!(told, ["`wait-timeout: 15` has no unit; write for example `15s` or `15m`"]);
-        for text in ["soon", "-5s", "0s", "1w"] {
+        for text in ["soon", "-5s", "1w"] {
             assert!(problems(&[("INPUT_WAIT_TIMEOUT", text)])[0].contains("is no duration"), "{text}");
         }
+        assert!(problems(&[("INPUT_WAIT_TIMEOUT", "0s")])[0].contains("is no time at all"));
         assert!(problems(&[("INPUT_POLL_INTERVAL", "100ms")])[0].contains("write `1s` or more"));
         let loopback = ("INPUT_GITHUB_API_URL", "http://127.0.0.1:9");
         let inputs = good(&[("INPUT_WAIT", "true"), ("INPUT_POLL_INTERVAL", "100ms"), loopback]);
@@ -819,7 +842,7 @@ mod tests {
             "`wait: maybe` is no boolean",
             "`wait-timeout: 9`",
             "`base-ref: a b`",
-            "write its file's name without folder and extension: `fixer`",
+            "write its file's name without folder and extension, such as `fixer`",
             "`waves: 1, 5, *` is not available yet",
             "`vars: - a` is not a mapping",
             "`prompt` is missing",

@@ -147,7 +147,7 @@ async fn carry_out(
         let title = "Bad input, nothing was sent".to_owned();
         runner.annotate(&Annotation { level: Level::Error, title, message: message.clone() });
         // Where this fails as well, the annotation has said so already.
-        let _ = runner.write_outputs(&output::render(&output::outputs(&[], "", &message), || runner.word()));
+        let _ = runner.write_outputs(&output::outputs(&[], "", &message));
         return Exit::BadInput;
     }
     let tasks = match connect(&inputs.address, token) {
@@ -163,6 +163,7 @@ async fn carry_out(
         signal = runner.interrupted() => Some(signal),
         () = &mut work => None,
     };
+    board.end();
     if signal.is_some() && board.is_open() {
         let _ = tokio::time::timeout(LAST_ANSWER, work).await;
     }
@@ -194,8 +195,8 @@ fn warn(runner: &Runner, warnings: &[String]) {
     }
 }
 
-fn hand_on(runner: &Runner, outputs: &[(&str, String)]) {
-    let written = runner.write_outputs(&output::render(outputs, || runner.word()));
+fn hand_on(runner: &Runner, outputs: &[(&'static str, String)]) {
+    let written = runner.write_outputs(outputs);
     report(runner, written.err().map(|why| format!("{why:#}")));
 }
 

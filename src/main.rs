@@ -48,6 +48,8 @@ fn main() -> ExitCode {
         let runner = Runner::new(&environment);
         agent_task::run(&environment, &runner, GitHub::connect).await
     });
+    // A name that is still being looked up would be waited for otherwise, also by a process that was told to end.
+    runtime.shutdown_background();
     ExitCode::from(exit.code())
 }
 

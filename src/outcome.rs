@@ -586,6 +586,9 @@ impl Outcome {
             ),
             (Some(Trouble::Undecided), _) => ("Nothing was started", format!("{}: {why}", self.repository)),
             (Some(Trouble::Declined), _) => ("Task already active", format!("Nothing was started: {why}")),
+            (Some(Trouble::RefusedByGitHub), _) if self.task_id.is_some() && self.task.is_none() => {
+                ("Task not found", format!("{why}. Look at `task-id` and `repository`: {place}"))
+            }
             (Some(Trouble::RefusedByGitHub), _) if self.task_id.is_some() => {
                 ("Lost sight of the task", format!("{why}. The task itself goes on: {place}"))
             }

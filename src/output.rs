@@ -32,10 +32,11 @@ pub const OUTPUTS: [&str; 19] = [
     "failed",
 ];
 
-/// The longest `results`, in bytes. All outputs of a job together may have 1 MB, counted in UTF-16,
-/// <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax#jobsjob_idoutputs>; the file
+/// The longest `results`, in bytes. A later step takes them in by one variable of its environment, and Linux lets none
+/// be longer than 131,072 bytes, its name included. All outputs of a job together may have 1 MB,
+/// <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax#jobsjob_idoutputs>. The file
 /// that `results-file` names is never cut.
-const LONGEST_RESULTS: usize = 400_000;
+const LONGEST_RESULTS: usize = 130_000;
 
 /// The outputs as they stand. All are there at any time, empty where nothing is known. With several orders those
 /// that speak of one task are empty, and `conclusion` is the gravest of all, once all have one.

@@ -95,11 +95,18 @@ pub fn plan(
             let scope = Scope { context, vars: &start.vars, target: &start.repository, now };
             let prompt = render(template, &scope)
                 .map_err(|why| vec![Problem::new(start.prompt.input(), format!("cannot be made. {why}"))])?;
-            if [&inputs.token, &inputs.lookup_token].into_iter().flatten().any(|token| token.occurs_in(&prompt)) {
-                let why = "has a token in it, which the agent and everybody who sees the task could read; take it out";
+            let deed = deed(start, template, &prompt, context);
+            // The stamp and the other fields reach GitHub as well, so all of the request is searched.
+            let body = match &deed {
+                Deed::Start { task, .. } => body(task),
+                Deed::Wait(_) => String::new(),
+            };
+            if [&inputs.token, &inputs.lookup_token].into_iter().flatten().any(|token| token.occurs_in(&body)) {
+                let why = "or something else in the request has a token in it, which the agent and everybody who sees \
+                           the task could read; take it out";
                 return Err(vec![Problem::new(start.prompt.input(), why)]);
             }
-            vec![Order { repository: start.repository.clone(), deed: deed(start, template, &prompt, context) }]
+            vec![Order { repository: start.repository.clone(), deed }]
         }
         (Errand::Start(_), None) => return Err(vec![Problem::new("prompt", "is missing")]),
         (Errand::Wait(tasks), _) => tasks
@@ -166,7 +173,7 @@ fn terms(start: &Start, template: &Template, context: &Context) -> Terms {
     let attempt = told("run_attempt");
     let first = match (attempt.as_str(), &start.idempotency_key) {
         ("" | "1", None) => First::Nothing,
-        ("" | "1", Some(_)) => First::Once,
+        // An earlier attempt, or another run with the same key, may have started it a moment ago.
         _ => First::Thoroughly,
     };
     let name = match (told("workflow"), told("job")) {
@@ -176,6 +183,11 @@ fn terms(start: &Start, template: &Template, context: &Context) -> Terms {
     let run = context.run_url().unwrap_or_default();
     let stamp = Stamp { key, name, run, attempt, actor: told("actor") };
     Terms { stamp, confirm: start.confirm_timeout, first, if_active: start.if_active }
+}
+
+/// The body of a start, as it is sent.
+fn body(task: &NewTask) -> String {
+    serde_json::to_string(task).unwrap_or_else(|error| unreachable!("{error}"))
 }
 
 impl Plan {
@@ -214,8 +226,7 @@ impl Plan {
                     fact("key", &terms.stamp.key.to_string());
                     match terms.first {
                         First::Nothing => {}
-                        First::Once => fact("look first", "for a task with this key"),
-                        First::Thoroughly => fact("look first", "for a task that an earlier attempt started"),
+                        First::Thoroughly => fact("look first", "for a task with this key"),
                     }
                     match terms.if_active {
                         IfActive::Start => {}
@@ -257,10 +268,7 @@ impl Plan {
             Deed::Wait(_) => None,
         });
         starts
-            .map(|(repository, task)| {
-                let body = serde_json::to_string(task).unwrap_or_else(|error| unreachable!("{error}"));
-                (format!("POST {address}/agents/repos/{repository}/tasks"), body)
-            })
+            .map(|(repository, task)| (format!("POST {address}/agents/repos/{repository}/tasks"), body(task)))
             .collect()
     }
 }
@@ -324,7 +332,7 @@ mod tests {
             (&[][..], First::Nothing),
             (&[("GITHUB_RUN_ATTEMPT", "1")], First::Nothing),
             (&[("GITHUB_RUN_ATTEMPT", "2")], First::Thoroughly),
-            (&[("INPUT_IDEMPOTENCY_KEY", "k")], First::Once),
+            (&[("INPUT_IDEMPOTENCY_KEY", "k")], First::Thoroughly),
             (&[("INPUT_IDEMPOTENCY_KEY", "k"), ("GITHUB_RUN_ATTEMPT", "3")], First::Thoroughly),
         ] {
             let plan = planned("x", pairs).unwrap();

@@ -28,6 +28,9 @@ pub const MOST_BYTES: usize = 256 * 1024;
 /// How many instructions a template may take; a loop over ten thousand items takes a hundredth of it.
 const FUEL: u64 = 10_000_000;
 
+/// How many characters of a line an error shows.
+const WINDOW: usize = 160;
+
 /// A template as the user wrote it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
@@ -170,15 +173,19 @@ fn explain(error: &minijinja::Error, template: &Template, scope: &Value) -> Stri
     let begin = source.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
     let column = source.get(begin..at).map_or(0, |before| before.chars().count());
     let line = source.get(..at).map_or(line, |before| before.matches('\n').count() + 1);
-    let shown = source.get(begin..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+    let line_text = source.get(begin..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+    // Of a very long line only the neighbourhood is shown.
+    let skipped = column.saturating_sub(WINDOW / 2);
+    let shown = line_text.chars().skip(skipped).take(WINDOW).collect::<String>();
+    let before = column - skipped;
     let wide = named.map_or_else(|| range.len().max(1), str::len);
-    let marks = "^".repeat(wide.min(shown.chars().count().saturating_sub(column)).max(1));
+    let marks = "^".repeat(wide.min(shown.chars().count().saturating_sub(before)).max(1));
     let gutter = " ".repeat(line.to_string().len());
     format!(
         "{name}:{line}:{column}: {what}{remedy}\n {line} | {shown}\n {gutter} | {space}{marks}",
         name = template.name,
         column = column + 1,
-        space = " ".repeat(column),
+        space = " ".repeat(before),
     )
 }
 

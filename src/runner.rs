@@ -30,8 +30,10 @@ use crate::context::Environment;
 use crate::key::hexadecimal;
 use crate::outcome::Signal;
 use crate::outcome::spelled;
+use crate::output::render;
 use crate::prompt::MOST_BYTES;
 use crate::prompt::Template;
+use crate::summary::escaped;
 use crate::token::Token;
 
 /// GitHub cuts event payloads well below this; what is longer is no payload.
@@ -228,21 +230,26 @@ impl Runner {
         if let Some(folder) = self.results.parent() {
             std::fs::create_dir_all(folder).with_context(failed)?;
         }
-        let mut file = create(&self.results).with_context(failed)?;
-        file.write_all(self.hidden(json).as_bytes()).with_context(failed)
+        // Written beside and put in place whole, so that a kill leaves no half of it.
+        let beside = self.results.with_extension("part");
+        let mut file = create(&beside).with_context(failed)?;
+        file.write_all(self.hidden(json).as_bytes()).with_context(failed)?;
+        std::fs::rename(&beside, &self.results).with_context(failed)
     }
 
     /// Hands outputs to the runner. The last value of a name counts.
     ///
     /// # Errors
     /// Where the file that `GITHUB_OUTPUT` names cannot be written.
-    pub fn write_outputs(&self, rendered: &str) -> anyhow::Result<()> {
+    pub fn write_outputs(&self, outputs: &[(&'static str, String)]) -> anyhow::Result<()> {
         let Some(path) = &self.output else {
             return Ok(());
         };
         let failed = || format!("cannot write the outputs to `{}`, which GITHUB_OUTPUT names", path.display());
         let mut file = append(path).with_context(failed)?;
-        file.write_all(self.hidden(rendered).as_bytes()).with_context(failed)
+        // Only the values are searched for secrets: a secret that reads like a name must not take that away.
+        let outputs = outputs.iter().map(|(name, value)| (*name, self.hidden(value))).collect::<Vec<_>>();
+        file.write_all(render(&outputs, || self.word()).as_bytes()).with_context(failed)
     }
 
     /// Hands the summary to the runner, in place of the one before.
@@ -262,6 +269,10 @@ impl Runner {
         };
         self.summary_before.set(Some(before));
         let markdown = self.hidden(markdown);
+        if !file.metadata().with_context(failed)?.is_file() {
+            // A device or a pipe has no place to go back to.
+            return file.write_all(markdown.as_bytes()).with_context(failed);
+        }
         file.seek(SeekFrom::Start(before)).with_context(failed)?;
         // Written over the one before and shortened then, so that a kill in between leaves a summary.
         file.write_all(markdown.as_bytes()).with_context(failed)?;
@@ -345,6 +356,8 @@ impl Runner {
         let mut text = text.to_owned();
         for secret in self.secrets.borrow().iter().map(Token::expose) {
             text = text.replace(secret, "***");
+            // The summary has escaped what Markdown would read as a sign, the underscores of tokens among it.
+            text = text.replace(&escaped(secret), "***");
             if text.contains(CUT) {
                 for long in (SHORTEST_PART..secret.len()).rev() {
                     text = text.replace(&format!("{}{CUT}", &secret[..long]), &format!("***{CUT}"));

@@ -59,7 +59,13 @@ fn single(plan: &Plan, outcome: &Outcome, elapsed: Duration, ended: bool) -> Str
     }
     row("Repository", escaped(&outcome.repository.to_string()));
     if let Some(state) = outcome.state() {
-        row("State", format!("`{}`", harmless(state.as_str()).replace('`', "'")));
+        row(
+            "State",
+            match state {
+                State::Unknown(word) => escaped(word),
+                known => format!("`{known}`"),
+            },
+        );
     }
     if let Some(pull) = &outcome.pull {
         row("Pull request", pull_link(pull));
@@ -89,6 +95,7 @@ fn single(plan: &Plan, outcome: &Outcome, elapsed: Duration, ended: bool) -> Str
 
 fn heading(plan: &Plan, outcome: &Outcome, ended: bool) -> String {
     let text = match (outcome.trouble, outcome.conclusion, outcome.state()) {
+        (Some(Trouble::RefusedByGitHub), _, None) if outcome.task_id.is_some() => "❌ Agent task not found",
         (Some(_), _, _) if outcome.task_id.is_some() => "❌ Lost sight of the agent task",
         (Some(Trouble::Unconfirmed), _, _) => "❓ Nobody can say whether the agent task was started",
         (Some(Trouble::Undecided), _, _) => "❓ No agent task was started, an earlier one may be it",
@@ -188,7 +195,7 @@ fn linked(text: &str, address: &str) -> String {
 }
 
 /// Foreign text as plain text in one line of Markdown.
-fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in harmless(text).chars() {
         match c {

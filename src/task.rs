@@ -13,6 +13,16 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::command::cut;
+
+/// How much of a state, a branch's or a model's name is kept, in characters. All that are known are shorter; what is
+/// kept goes into outputs and the summary, which GitHub drops when they grow too large.
+const LONGEST_WORD: usize = 256;
+/// The same for a session's error.
+const LONGEST_ERROR: usize = 8192;
+/// The longest address that is taken for a link, in bytes.
+const LONGEST_ADDRESS: usize = 2048;
+
 /// What identifies a task. GitHub gives out UUIDs today; nothing relies on that.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct TaskId(String);
@@ -143,7 +153,7 @@ impl fmt::Display for State {
 
 impl<'de> Deserialize<'de> for State {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|word| Self::from(word.as_str()))
+        String::deserialize(deserializer).map(|word| Self::from(cut(&word, LONGEST_WORD).as_str()))
     }
 }
 
@@ -213,7 +223,7 @@ impl<'de> Deserialize<'de> for Artifact {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
         let data = &value["data"];
-        let text = |key: &str| data[key].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+        let text = |key: &str| data[key].as_str().filter(|text| !text.is_empty()).map(|text| cut(text, LONGEST_WORD));
         Ok(match value["type"].as_str() {
             Some("pull") => Self::Pull { database_id: data["id"].as_u64(), node_id: text("global_id") },
             Some("branch") => Self::Branch { head_ref: text("head_ref"), base_ref: text("base_ref") },
@@ -246,21 +256,37 @@ pub struct Session {
 }
 
 /// Why a session failed.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionError {
     /// GitHub's own words.
     pub message: String,
 }
 
+impl<'de> Deserialize<'de> for SessionError {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        let message = value["message"].as_str().ok_or_else(|| serde::de::Error::missing_field("message"))?;
+        Ok(Self { message: cut(message, LONGEST_ERROR) })
+    }
+}
+
 /// What a session cost.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Usage {
     /// `ai_credits`, or `premium_requests` for sessions before June 2026.
-    #[serde(rename = "type")]
     pub unit: String,
-    /// For `ai_credits` in billionths of a credit. Documented as `amount`; answers have had it as `credits`.
-    #[serde(default, alias = "credits", deserialize_with = "absent_unless_it_fits")]
+    /// For `ai_credits` in billionths of a credit.
     pub amount: Option<u64>,
+}
+
+impl<'de> Deserialize<'de> for Usage {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        let unit = value["type"].as_str().ok_or_else(|| serde::de::Error::missing_field("type"))?;
+        // Documented as `amount`; answers have had it as `credits`, and may have both while that changes.
+        let amount = value["amount"].as_u64().or_else(|| value["credits"].as_u64());
+        Ok(Self { unit: cut(unit, LONGEST_WORD), amount })
+    }
 }
 
 impl Session {
@@ -401,7 +427,8 @@ where
 }
 
 fn text_unless_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    Ok(absent_unless_it_fits(deserializer)?.filter(|text: &String| !text.is_empty()))
+    let text: Option<String> = absent_unless_it_fits(deserializer)?;
+    Ok(text.filter(|text| !text.is_empty()).map(|text| cut(&text, LONGEST_WORD)))
 }
 
 fn each_that_fits<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
@@ -421,6 +448,7 @@ fn timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timest
 fn web_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let fits = |text: &String| {
         (text.starts_with("https://") || text.starts_with("http://"))
+            && text.len() <= LONGEST_ADDRESS
             && text.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '<' | '>' | '"' | '(' | ')' | '`' | '|'))
     };
     Ok(absent_unless_it_fits(deserializer)?.filter(fits))

@@ -133,13 +133,15 @@ impl Watch {
             Observation::Failed(_) | Observation::Limited(_) => {}
             _ => self.refusals = 0,
         }
+        let sighted = matches!(seen, Observation::Seen(_) | Observation::Unchanged);
+        let mut asked = Duration::ZERO;
         match seen {
             Observation::Seen(state) => self.state = Some(state),
             Observation::Limited(limit) if limit.wait > left => {
                 return Step::Ended(Ending::LimitedPastDeadline(limit));
             }
-            Observation::Limited(limit) => pause = pause.max(limit.wait),
-            Observation::Failed(Some(retry_after)) => pause = pause.max(retry_after),
+            Observation::Limited(limit) => asked = limit.wait,
+            Observation::Failed(Some(retry_after)) => asked = retry_after,
             Observation::Unchanged | Observation::NotFound | Observation::Refused | Observation::Failed(None) => {}
         }
         if self.refusals >= REFUSALS {
@@ -150,7 +152,9 @@ impl Watch {
             Some(Phase::NeedsPerson) => {
                 if let Some(left) = self.until_it_counts(elapsed) {
                     match left {
-                        Duration::ZERO => return Step::Ended(Ending::NeedsPerson),
+                        // Only a look that saw it so can end the wait by it.
+                        Duration::ZERO if sighted => return Step::Ended(Ending::NeedsPerson),
+                        Duration::ZERO => {}
                         left => pause = pause.min(left),
                     }
                 }
@@ -160,7 +164,7 @@ impl Watch {
         match (left, &self.state) {
             (Duration::ZERO, Some(_)) => Step::Ended(Ending::DeadlinePassed),
             (Duration::ZERO, None) => Step::Ended(Ending::LostSight),
-            (left, _) => Step::Sleep(pause.min(left)),
+            (left, _) => Step::Sleep(pause.max(asked).min(left)),
         }
     }
 
@@ -318,5 +322,14 @@ mod tests {
         assert_sleeps(&watch.observe(2 * SECOND, seen("queued")), SECOND, 15 * SECOND);
         assert_sleeps(&watch.observe(3 * SECOND, Observation::Refused), SECOND, 15 * SECOND);
         assert_eq!(watch.observe(4 * SECOND, Observation::Refused), Step::Ended(Ending::Refused));
+    }
+
+    #[test]
+    fn only_a_look_that_sees_it_idle_ends_the_wait_and_no_pause_is_shorter_than_asked() {
+        let mut watch = watch();
+        assert_sleeps(&watch.observe(10 * SECOND, seen("idle")), SECOND, 15 * SECOND);
+        assert_sleeps(&watch.observe(20 * SECOND, limit(300)), 300 * SECOND, 300 * SECOND);
+        assert_sleeps(&watch.observe(320 * SECOND, Observation::Failed(None)), SECOND, 15 * SECOND);
+        assert_eq!(watch.observe(330 * SECOND, Observation::Unchanged), Step::Ended(Ending::NeedsPerson));
     }
 }

@@ -709,8 +709,8 @@ fn a_later_step_waits_for_what_an_earlier_one_started() {
 fn a_wait_for_an_unknown_task_is_refused() {
     let ran = Step::waiting_for(&world(with_pull()), "no-such-task").input("wait-timeout", "200ms").run();
     ran.exits(4).posts(0).gives("task-id", "no-such-task").gives("state", "").gives("failed", "1");
-    ran.errs("Lost sight of the task", &["GitHub finds nothing there", "no such task"]);
-    ran.summarises("❌ Lost sight of the agent task");
+    ran.errs("Task not found", &["GitHub finds nothing there", "no such task"]);
+    ran.summarises("❌ Agent task not found");
 }
 
 #[test]
@@ -735,7 +735,7 @@ fn a_token_that_cannot_serve_is_refused_before_anything_is_sent() {
         ("ghr_0123456789", "is a refresh token"),
         ("eyJhbGciOiJSUzI1NiJ9.e30.x", "JSON web token"),
         ("Bearer ghp_0123456789", "starts with the word `Bearer`"),
-        ("", "Runs for pull requests from forks and for Dependabot get no secrets"),
+        ("", "Runs for pull requests from forks get no secrets"),
     ] {
         let ran = Step::new(&world(with_pull())).input("token", token).run();
         ran.exits(2).sends_nothing().errs("Bad input, nothing was sent", &["`token` ", words]);
@@ -1083,7 +1083,7 @@ fn a_prompt_with_a_token_in_it_is_refused() {
     for (name, prompt) in [("token", TOKEN), ("lookup-token", "ghs_lookup")] {
         let step = Step::new(&world(with_pull())).input(name, prompt).input("vars", &format!("t: x{prompt}x"));
         let ran = step.input("prompt", "Use {{ vars.t }}").run();
-        ran.exits(2).sends_nothing().errs("Bad input, nothing was sent", &["`prompt` has a token in it"]);
+        ran.exits(2).sends_nothing().errs("Bad input, nothing was sent", &["has a token in it"]);
     }
 }
 

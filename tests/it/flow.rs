@@ -350,5 +350,8 @@ async fn a_token_that_github_repeats_is_hidden() {
     let said = serde_json::json!({"message": format!("{TOKEN} may not do this"), "documentation_url": "x"});
     simulator.fault(Route::Start, Fault::status(422).body(said));
     let ran = Step::new(&simulator).run().await;
-    assert_eq!(ran.output("error-message"), "GitHub refuses the request: *** may not do this");
+    assert_eq!(
+        ran.output("error-message"),
+        "GitHub refuses the request: *** may not do this. Correct the input that this is about"
+    );
 }

@@ -2,9 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that finds something else than it expects has failed")]
 
+mod action;
 mod binary;
+mod docs;
+mod examples;
 mod flow;
+#[path = "../fuzz/grammar.rs"]
+mod grammar;
+mod killed;
 mod once;
+mod property;
 mod step;
 mod tidy;
 mod wire;

@@ -1,0 +1,124 @@
+//! Whatever GitHub answers to whichever request, it is read without a panic, and told from other answers as its status
+//! demands.
+//!
+//! An answer is written as one is: a first line with status and request, headers, an empty line, the body.
+
+#![no_main]
+
+use std::convert::Infallible;
+
+use agent_task::github::Address;
+use agent_task::github::Error;
+use agent_task::github::GitHub;
+use agent_task::github::Look;
+use agent_task::pull::Clues;
+use agent_task::repository::Repository;
+use agent_task::task::NewTask;
+use agent_task::task::Task;
+use agent_task::task::TaskId;
+use agent_task::token::Token;
+use bytes::Bytes;
+use http_body_util::Full;
+use libfuzzer_sys::fuzz_target;
+
+const SECRET: &str = "github_pat_fuzzed";
+
+/// An answer as it comes, and to which request.
+struct Script {
+    request: String,
+    answer: http::Response<Full<Bytes>>,
+}
+
+/// Reads a script; what is no HTTP at all is left to those who read HTTP.
+fn script(data: &[u8]) -> Option<Script> {
+    let (head, body) = match data.windows(2).position(|pair| pair == b"\n\n") {
+        Some(at) => (&data[..at], &data[at + 2..]),
+        None => (data, &data[..0]),
+    };
+    let mut lines = std::str::from_utf8(head).ok()?.lines();
+    let (status, request) = lines.next()?.split_once(' ')?;
+    let mut builder = http::Response::builder().status(status.parse::<u16>().ok()?);
+    for line in lines {
+        let (name, value) = line.split_once(": ")?;
+        builder = builder.header(name, value);
+    }
+    let answer = builder.body(Full::new(Bytes::copy_from_slice(body))).ok()?;
+    Some(Script { request: request.to_owned(), answer })
+}
+
+/// Looks at all that a task tells.
+fn use_up(task: &Task) {
+    let asked = NewTask {
+        prompt: "x".to_owned(),
+        model: Some("gpt-5.4".to_owned()),
+        custom_agent: Some("fixer".to_owned()),
+        create_pull_request: true,
+        base_ref: Some("main".to_owned()),
+        head_ref: Some("topic".to_owned()),
+    };
+    let _ = (task.departures(&asked), task.credits(), task.user(), Clues::of(task).promise_a_pull());
+    let _ = (task.error_message(), task.model(), task.head_ref(), task.base_ref(), task.link());
+}
+
+async fn ask(github: &GitHub, repository: &Repository, request: &str) -> Result<(), Error> {
+    match request {
+        "start" => {
+            let asked = NewTask {
+                prompt: "x".to_owned(),
+                model: None,
+                custom_agent: None,
+                create_pull_request: false,
+                base_ref: None,
+                head_ref: None,
+            };
+            use_up(&github.start(repository, &asked).await?);
+        }
+        "task" => {
+            let id = TaskId::parse("a1").unwrap_or_else(|why| unreachable!("{why}"));
+            if let Look::Seen(task, _) = github.task(repository, &id, Some("\"mark\"")).await? {
+                use_up(&task);
+            }
+        }
+        "tasks" => {
+            for task in github.tasks(repository, false, 1).await?.tasks {
+                use_up(&task);
+            }
+        }
+        "me" => drop(github.me().await?),
+        "graphql" => drop(github.pull_by_node_id("PR_x").await?),
+        _ => drop(github.pulls(repository, Some("topic")).await?),
+    }
+    Ok(())
+}
+
+fuzz_target!(|data: &[u8]| {
+    let Some(Script { request, answer }) = script(data) else { return };
+    let status = answer.status();
+    let limited =
+        answer.headers().contains_key("retry-after") || answer.headers().contains_key("x-ratelimit-remaining");
+    let redirect = answer.headers().contains_key("location");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let runtime = runtime.unwrap_or_else(|why| unreachable!("{why}"));
+    let found = runtime.block_on(async move {
+        let address = Address::parse("https://api.github.com", None).unwrap_or_else(|why| unreachable!("{why}"));
+        let token = Token::parse(SECRET).unwrap_or_else(|why| unreachable!("{why}"));
+        let repository = "octo/app".parse().unwrap_or_else(|why| unreachable!("{why}"));
+        let service = tower::service_fn(move |_| std::future::ready(Ok::<_, Infallible>(answer.clone())));
+        let github = GitHub::over(service, &address, &token);
+        ask(&github, &repository, &request).await
+    });
+    let Err(error) = found else {
+        assert!(status.is_success() || status == 304, "{status} passes for a yes");
+        return;
+    };
+    // What may have become a task is never told as what was refused or was not sent.
+    let open = matches!(error, Error::Unanswered { .. } | Error::Malformed { .. });
+    if status.is_success() || status.is_server_error() {
+        let told = matches!(error, Error::RateLimited(_) | Error::MissingPermission { .. }) && status.is_success();
+        assert!(open || told, "{status} is told as {error:?}");
+    } else if status.is_client_error() && status != 408 && !limited && !redirect {
+        assert!(!open, "{status} is told as {error:?}");
+    }
+    assert!(!matches!(error, Error::Unreachable { .. }), "{error:?} of an answer");
+    let _ = error.to_string();
+});

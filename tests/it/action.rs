@@ -1,0 +1,1075 @@
+//! `action.yml` as the runner takes it: inputs and their defaults, each step's `env`, its script under the runner's
+//! own shell line, its outputs, and the action's. The release and GitHub are served over loopback.
+//!
+//! The expressions that are understood here are those that `action.yml` uses; any other fails the test that meets it.
+//! How the runner does each thing: <https://github.com/actions/runner/tree/main/src/Runner.Worker>, `Handlers` above
+//! all.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a test plays the runner, whose files and processes these are"
+)]
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use agent_task::inputs::INPUTS;
+use agent_task::inputs::Input;
+use agent_task::inputs::Serves;
+use agent_task::output::OUTPUTS;
+use serde::Deserialize;
+
+/// The inputs that are for the installer, with their defaults.
+const INSTALLER: [(&str, &str); 3] = [("binary-base-url", ""), ("binary-path", ""), ("binary-verify", "true")];
+/// What an installer hands on.
+const PATH: &str = "path";
+/// The variable by which it reaches the step that runs the program.
+const BINARY: &str = "BIN";
+
+/// `action.yml`, of which nothing is ignored.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Manifest {
+    name: String,
+    description: String,
+    branding: BTreeMap<String, String>,
+    inputs: BTreeMap<String, Declared>,
+    outputs: BTreeMap<String, Output>,
+    runs: Runs,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Declared {
+    description: String,
+    #[serde(default)]
+    default: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Output {
+    description: String,
+    value: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Runs {
+    using: String,
+    steps: Vec<Step>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Step {
+    name: String,
+    id: String,
+    r#if: String,
+    shell: String,
+    run: String,
+    env: BTreeMap<String, String>,
+}
+
+impl Step {
+    /// Whether this is the program's own step.
+    fn runs_the_program(&self) -> bool {
+        self.env.contains_key(BINARY)
+    }
+
+    /// Whether it is for this system.
+    fn is_for(&self, system: &str) -> bool {
+        let (negated, name) = match self.r#if.strip_prefix("runner.os ").and_then(|rest| rest.split_once(' ')) {
+            Some(("==", name)) => (false, name),
+            Some(("!=", name)) => (true, name),
+            _ => panic!("`{}` is no condition that is understood here", self.r#if),
+        };
+        let name = name.strip_prefix('\'').and_then(|name| name.strip_suffix('\'')).unwrap();
+        (name == system) != negated
+    }
+}
+
+/// What an expression reads.
+#[derive(Debug, PartialEq, Eq)]
+enum Operand<'a> {
+    Input(&'a str),
+    Output { step: &'a str, name: &'a str },
+}
+
+impl<'a> Operand<'a> {
+    fn parse(text: &'a str) -> Result<Self, String> {
+        let parts = text.trim().split('.').collect::<Vec<_>>();
+        match parts[..] {
+            ["inputs", name] => Ok(Self::Input(name)),
+            ["steps", step, "outputs", name] => Ok(Self::Output { step, name }),
+            _ => Err(format!("`{text}` is no expression that is understood here")),
+        }
+    }
+}
+
+/// The operands of a text that is nothing but one expression, `${{ a || b }}`.
+fn operands(text: &str) -> Result<Vec<Operand<'_>>, String> {
+    let inner = text.strip_prefix("${{").and_then(|text| text.strip_suffix("}}"));
+    let inner = inner.ok_or_else(|| format!("`{text}` is no expression"))?;
+    inner.split("||").map(Operand::parse).collect()
+}
+
+/// An expression's value: the first operand that is not empty.
+fn evaluate(text: &str, look_up: impl Fn(&Operand<'_>) -> String) -> String {
+    operands(text).unwrap().iter().map(look_up).find(|value| !value.is_empty()).unwrap_or_default()
+}
+
+fn committed() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn text_of_action() -> String {
+    std::fs::read_to_string(committed().join("action.yml")).unwrap()
+}
+
+fn parse(text: &str) -> Manifest {
+    serde_saphyr::from_str(text).unwrap()
+}
+
+/// The program's inputs that the action has.
+fn served() -> impl Iterator<Item = &'static Input> {
+    INPUTS.iter().filter(|input| input.serves != Serves::Later)
+}
+
+fn variable(input: &str) -> String {
+    input.to_uppercase().replace('-', "_")
+}
+
+/// Everything that is wrong with an `action.yml` and can be told without running it. The runner tells none of it: to
+/// it a name that does not exist is an empty text.
+fn faults(text: &str) -> Vec<String> {
+    let action: Manifest = match serde_saphyr::from_str(text) {
+        Ok(action) => action,
+        Err(error) => return vec![error.to_string()],
+    };
+    let mut faults = Vec::new();
+    let mut check = |so: bool, what: &str| {
+        if !so {
+            faults.push(what.to_owned());
+        }
+    };
+    check(action.runs.using == "composite", "it is not composite");
+    check(action.branding.contains_key("icon") && action.branding.contains_key("color"), "it has no branding");
+    let texts = [&action.name, &action.description].into_iter();
+    let texts = texts.chain(action.inputs.values().map(|input| &input.description));
+    let texts = texts.chain(action.outputs.values().map(|output| &output.description));
+    for text in texts.chain(action.runs.steps.iter().map(|step| &step.name)) {
+        check(!text.is_empty() && !text.contains("${{"), &format!("`{text}` is no text for a person"));
+    }
+
+    let inputs = action.inputs.iter().map(|(name, input)| (name.as_str(), input.default.as_str()));
+    let wanted = served().map(|input| (input.name, input.default)).chain(INSTALLER);
+    check(inputs.collect::<BTreeSet<_>>() == wanted.collect(), "the inputs are not those of the program");
+    let outputs = action.outputs.keys().map(String::as_str).collect::<BTreeSet<_>>();
+    check(outputs == OUTPUTS.into(), "the outputs are not those of the program");
+
+    let steps = &action.runs.steps;
+    let programs = steps.iter().filter(|step| step.runs_the_program()).map(|step| step.id.as_str());
+    let programs = programs.collect::<Vec<_>>();
+    for (name, output) in &action.outputs {
+        let wanted = programs.iter().map(|step| Operand::Output { step, name }).collect();
+        check(operands(&output.value) == Ok(wanted), &format!("output `{name}`: {}", output.value));
+    }
+    for step in steps {
+        let id = &step.id;
+        check(!step.run.contains("${{"), &format!("step `{id}` has an expression in its script"));
+        check(steps.iter().filter(|other| other.id == *id).count() == 1, &format!("step `{id}` is there twice"));
+        let mapped = step.env.iter().filter(|(variable, _)| *variable != BINARY);
+        let mapped = mapped.map(|(variable, value)| (variable.clone(), operands(value)));
+        let wanted = |name: &str, prefix: &str| format!("{prefix}{}", variable(name));
+        let wanted = if step.runs_the_program() {
+            served().map(|it| (wanted(it.name, "INPUT_"), Ok(vec![Operand::Input(it.name)]))).collect()
+        } else {
+            INSTALLER.map(|(name, _)| (wanted(name, ""), Ok(vec![Operand::Input(name)]))).into()
+        };
+        check(mapped.collect::<BTreeMap<_, _>>() == wanted, &format!("step `{id}` does not get the inputs"));
+    }
+    for system in ["Linux", "macOS", "Windows"] {
+        let shell = if system == "Windows" { "pwsh" } else { "sh" };
+        match steps.iter().filter(|step| step.is_for(system)).collect::<Vec<_>>()[..] {
+            [install, run] if !install.runs_the_program() && run.runs_the_program() => {
+                let wanted = vec![Operand::Output { step: &install.id, name: PATH }];
+                check(operands(&run.env[BINARY]) == Ok(wanted), &format!("{system}: where is the binary?"));
+                check([&install.shell, &run.shell] == [shell; 2], &format!("{system}: its shell is {shell}"));
+            }
+            _ => check(false, &format!("{system}: not one step that installs and then one that runs")),
+        }
+    }
+    faults
+}
+
+#[test]
+fn the_action_has_what_the_program_has() {
+    assert_eq!(faults(&text_of_action()), [""; 0]);
+}
+
+#[test]
+fn a_slip_in_the_action_is_caught() {
+    let text = text_of_action();
+    for (right, wrong) in [
+        // An input: declared, mapped, named; and its default.
+        ("\n  base-ref:\n", "\n  base-reff:\n"),
+        ("INPUT_BASE_REF: ", "INPUT_BASE_REFF: "),
+        ("${{ inputs.base-ref }}", "${{ inputs.base-reff }}"),
+        ("${{ inputs.base-ref }}", "${{ input.base-ref }}"),
+        ("        INPUT_BASE_REF: ${{ inputs.base-ref }}\n", ""),
+        ("${{ inputs.base-ref }}", "${{ inputs.head-ref }}"),
+        ("default: '75m'", "default: '57m'"),
+        ("BINARY_VERIFY: ", "BINARY_VERFIY: "),
+        // An output.
+        ("\n  task-url:\n", "\n  task-ulr:\n"),
+        ("steps.run.outputs.task-url", "steps.run.outputs.task-ulr"),
+        ("steps.run-windows.outputs.task-url", "steps.run-windows.outputs.task-ulr"),
+        ("steps.install.outputs.path", "steps.install.outputs.paht"),
+        // A step's id, where it is given and where it is named.
+        ("id: run\n", "id: runs\n"),
+        ("id: run-windows\n", "id: run\n"),
+        ("steps.run.outputs.task-url", "steps.runs.outputs.task-url"),
+        ("steps.install-windows.outputs.path", "steps.install.outputs.path"),
+        // What must not be.
+        ("exec sh \"$GITHUB_ACTION_PATH", "exec sh \"${{ github.action_path }}"),
+        ("        BINARY_PATH: ", "        TOKEN: ${{ inputs.token }}\n        BINARY_PATH: "),
+        ("runner.os == 'Windows'", "runner.os == 'windows'"),
+        ("shell: pwsh", "shell: sh"),
+        ("\n      run: |", "\n      timeout-minutes: 5\n      run: |"),
+    ] {
+        assert!(text.contains(right), "{right}");
+        assert!(!faults(&text.replacen(right, wrong, 1)).is_empty(), "{right} → {wrong}");
+    }
+}
+
+#[cfg(unix)]
+mod on_a_runner {
+    use std::fs::File;
+    use std::io::Read;
+    use std::io::Write;
+    use std::net::SocketAddr;
+    use std::net::TcpListener;
+    use std::net::TcpStream;
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+    use std::process::Command;
+    use std::process::Stdio;
+    use std::sync::Arc;
+    use std::sync::Mutex;
+    use std::sync::atomic::AtomicBool;
+    use std::sync::atomic::AtomicU32;
+    use std::sync::atomic::Ordering;
+    use std::time::Duration;
+    use std::time::Instant;
+
+    use simulator::Script;
+    use simulator::Settings;
+    use simulator::Simulator;
+    use simulator::serve;
+    use tokio::net::TcpSocket;
+    use tokio::runtime::Runtime;
+
+    use super::*;
+
+    const TOKEN: &str = "github_pat_simulated";
+    /// How long anything may take before a test gives up on it. Nothing here takes a tenth of it.
+    const PATIENCE: Duration = Duration::from_secs(60);
+    /// How soon an interrupted step is gone. The runner grants 7.5 seconds.
+    const AT_ONCE: Duration = Duration::from_secs(2);
+    /// The tools of a usual machine.
+    const USUAL: &str = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
+    /// The tools that the installer takes for granted.
+    const BASIC: [&str; 12] =
+        ["sh", "uname", "dirname", "mkdir", "mktemp", "chmod", "mv", "rm", "rmdir", "sed", "tr", "env"];
+    /// What is released where the real program would only be slow: it leaves one output.
+    const SMALL: &[u8] = b"#!/bin/sh\nprintf 'task-id=small\\n' >>\"$GITHUB_OUTPUT\"\n";
+
+    /// A folder that is gone when nobody holds it any more.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new() -> Self {
+            static COUNT: AtomicU32 = AtomicU32::new(0);
+            let count = COUNT.fetch_add(1, Ordering::Relaxed);
+            let name = format!("action-{}-{count}", std::process::id());
+            let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+            for name in ["action/dist", "bin", "cache", "runner", "temp", "tmp", "workspace"] {
+                std::fs::create_dir_all(path.join(name)).unwrap();
+            }
+            Self(path)
+        }
+
+        fn path(&self, name: &str) -> String {
+            self.0.join(name).display().to_string()
+        }
+
+        fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+            std::fs::write(self.0.join(name), bytes).unwrap();
+        }
+
+        fn write_program(&self, name: &str, bytes: impl AsRef<[u8]>) {
+            self.write(name, bytes);
+            std::fs::set_permissions(self.0.join(name), PermissionsExt::from_mode(0o755)).unwrap();
+        }
+
+        fn read(&self, name: &str) -> String {
+            std::fs::read_to_string(self.0.join(name)).unwrap_or_default()
+        }
+
+        /// All files in a folder of it; empty folders count, as something that was left behind.
+        fn files(&self, name: &str) -> Vec<PathBuf> {
+            fn gather(folder: &Path, files: &mut Vec<PathBuf>) {
+                for entry in std::fs::read_dir(folder).unwrap() {
+                    let path = entry.unwrap().path();
+                    let before = files.len();
+                    if path.is_dir() {
+                        gather(&path, files);
+                    }
+                    if files.len() == before {
+                        files.push(path);
+                    }
+                }
+            }
+            let mut files = Vec::new();
+            gather(&self.0.join(name), &mut files);
+            files
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            // A folder that stays behind is no reason to hide what the test found.
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    /// The simulator's door on the loopback interface, open as long as this lives.
+    struct Door {
+        address: String,
+        runtime: Option<Runtime>,
+    }
+
+    impl Door {
+        fn open(simulator: &Simulator) -> Self {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+            let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+            let address = format!("http://{}", listener.local_addr().unwrap());
+            runtime.spawn(serve(listener, simulator.clone()));
+            Self { address, runtime: Some(runtime) }
+        }
+    }
+
+    impl Drop for Door {
+        fn drop(&mut self) {
+            // Some answers are still held back; nobody waits for them.
+            self.runtime.take().unwrap().shutdown_background();
+        }
+    }
+
+    /// A release over loopback, which counts what is asked of it.
+    struct Release {
+        address: String,
+        asset: Vec<u8>,
+        requests: Arc<Mutex<Vec<String>>>,
+        closed: Arc<AtomicBool>,
+    }
+
+    impl Release {
+        /// One that has this file for this machine, and under `/stalled` begins to send it and does not go on.
+        fn of(asset: &[u8]) -> Self {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = format!("http://{}", listener.local_addr().unwrap());
+            let release = Self { address, asset: asset.to_vec(), requests: Arc::default(), closed: Arc::default() };
+            let (requests, closed) = (Arc::clone(&release.requests), Arc::clone(&release.closed));
+            let asset = Arc::<[u8]>::from(asset);
+            std::thread::spawn(move || {
+                for stream in listener.incoming() {
+                    if closed.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    let (asset, requests) = (Arc::clone(&asset), Arc::clone(&requests));
+                    // A client that has gone away is no concern of a server's.
+                    std::thread::spawn(move || answer(stream?, &asset, &requests));
+                }
+            });
+            release
+        }
+
+        fn requests(&self) -> Vec<String> {
+            self.requests.lock().unwrap().clone()
+        }
+
+        /// The manifest of a commit that pins this release.
+        fn manifest(&self) -> String {
+            let hash = ring::digest::digest(&ring::digest::SHA256, &self.asset);
+            let hash = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+            format!("# A comment.\nversion 1.2.3\nbase {}\n{} {hash} {}\n", self.address, target(), asset_name())
+        }
+    }
+
+    impl Drop for Release {
+        fn drop(&mut self) {
+            self.closed.store(true, Ordering::Relaxed);
+            // Wakes the thread that listens.
+            let _ = TcpStream::connect(self.address.trim_start_matches("http://"));
+        }
+    }
+
+    fn answer(mut stream: TcpStream, asset: &[u8], requests: &Mutex<Vec<String>>) -> std::io::Result<()> {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte)?;
+            head.push(byte[0]);
+        }
+        let path = String::from_utf8_lossy(&head).split(' ').nth(1).unwrap_or_default().to_owned();
+        requests.lock().unwrap().push(path.clone());
+        let length = asset.len();
+        let found = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+        match path.strip_suffix(&asset_name()) {
+            Some("/") => {
+                stream.write_all(found.as_bytes())?;
+                stream.write_all(asset)
+            }
+            Some("/stalled/") => {
+                stream.write_all(found.as_bytes())?;
+                stream.write_all(&asset[..1])?;
+                // Until the client goes away.
+                stream.read(&mut [0]).map(drop)
+            }
+            _ => stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"),
+        }
+    }
+
+    /// What the released binary for this machine is called.
+    fn target() -> String {
+        let system = if cfg!(target_os = "macos") { "apple-darwin" } else { "unknown-linux-musl" };
+        format!("{}-{system}", std::env::consts::ARCH)
+    }
+
+    fn asset_name() -> String {
+        format!("agent-task-{}", target())
+    }
+
+    /// A job with one step, which uses the action.
+    struct Job {
+        folder: Arc<Folder>,
+        action: Manifest,
+        with: BTreeMap<String, String>,
+        variables: BTreeMap<String, String>,
+    }
+
+    impl Job {
+        /// A job whose action is at a commit with this `dist/manifest.txt`.
+        fn new(manifest: &str) -> Self {
+            let folder = Arc::new(Folder::new());
+            folder.write("action/action.yml", text_of_action());
+            folder.write("action/dist/manifest.txt", manifest);
+            let installer = std::fs::read(committed().join("dist/install.sh")).unwrap();
+            folder.write("action/dist/install.sh", installer);
+            let action = parse(&folder.read("action/action.yml"));
+            let variables = [
+                ("GITHUB_ACTION", "__octo_agent-task"),
+                ("GITHUB_ACTIONS", "true"),
+                ("GITHUB_ACTION_PATH", &folder.path("action")),
+                ("GITHUB_REPOSITORY", "octo/app"),
+                ("GITHUB_STEP_SUMMARY", &folder.path("runner/summary")),
+                ("GITHUB_WORKSPACE", &folder.path("workspace")),
+                ("HOME", &folder.path("runner")),
+                ("PATH", &format!("{}:{USUAL}", folder.path("bin"))),
+                ("RUNNER_TEMP", &folder.path("temp")),
+                ("RUNNER_TOOL_CACHE", &folder.path("cache")),
+                ("TMPDIR", &folder.path("tmp")),
+            ];
+            let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+            // Nobody waits here for a network to come back.
+            folder.write_program("bin/sleep", "#!/bin/sh\n");
+            Self { folder, action, with: BTreeMap::new(), variables }
+        }
+
+        /// One that runs the real program, without installing it, against this door.
+        fn at(door: &Door) -> Self {
+            let job = Self::new("").with("binary-path", env!("CARGO_BIN_EXE_agent-task"));
+            job.with("binary-verify", "false").starting_at(door)
+        }
+
+        /// What a workflow writes to start a task and wait for it.
+        fn starting_at(self, door: &Door) -> Self {
+            let job = self.with("token", TOKEN).with("prompt", "Prepare the release").with("wait", "true");
+            job.with("poll-interval", "20ms").with("github-api-url", &door.address)
+        }
+
+        fn with(mut self, input: &str, value: &str) -> Self {
+            assert!(self.action.inputs.contains_key(input), "{input}");
+            self.with.insert(input.to_owned(), value.to_owned());
+            self
+        }
+
+        fn variable(mut self, name: &str, value: &str) -> Self {
+            self.variables.insert(name.to_owned(), value.to_owned());
+            self
+        }
+
+        /// The same on a machine with a few tools only.
+        fn tools(self, names: &[&str]) -> Self {
+            for name in BASIC.iter().chain(names) {
+                let tool = tool(name).unwrap_or_else(|| panic!("there is no {name} on this machine"));
+                std::os::unix::fs::symlink(tool, self.folder.0.join("bin").join(name)).unwrap();
+            }
+            let bin = self.folder.path("bin");
+            self.variable("PATH", &bin)
+        }
+
+        /// The same where this shell is called `sh`.
+        fn shell(self, shell: &Path) -> Self {
+            std::os::unix::fs::symlink(shell, self.folder.0.join("bin/sh")).unwrap();
+            self
+        }
+
+        #[track_caller]
+        fn run(&self) -> Ran {
+            self.run_and_interrupt("", || true)
+        }
+
+        /// Runs it all, and sends SIGINT to the entry process of a step, as a cancelled workflow does, once it is time.
+        #[track_caller]
+        fn run_and_interrupt(&self, interrupted: &str, is_time: impl Fn() -> bool) -> Ran {
+            let folder = &self.folder;
+            let defaults = self.action.inputs.iter().map(|(name, input)| (name.clone(), input.default.clone()));
+            let mut inputs = defaults.collect::<BTreeMap<_, _>>();
+            inputs.extend(self.with.clone());
+            let mut outputs = BTreeMap::<String, BTreeMap<String, String>>::new();
+            let look_up = |operand: &Operand<'_>, outputs: &BTreeMap<String, BTreeMap<String, String>>| match *operand {
+                Operand::Input(name) => inputs[name].clone(),
+                Operand::Output { step, name } => {
+                    outputs.get(step).and_then(|outputs| outputs.get(name)).cloned().unwrap_or_default()
+                }
+            };
+            let mut codes = Vec::new();
+            let mut log = String::new();
+            let system = if cfg!(target_os = "macos") { "macOS" } else { "Linux" };
+            for step in self.action.runs.steps.iter().filter(|step| step.is_for(system)) {
+                if codes.iter().any(|code| *code != Some(0)) {
+                    break;
+                }
+                let id = &step.id;
+                let (script, output) = (format!("runner/{id}.sh"), format!("runner/{id}.output"));
+                folder.write(&script, &step.run);
+                folder.write(&output, "");
+                let file = File::create(folder.0.join(format!("runner/{id}.log"))).unwrap();
+                let mut command = match step.shell.as_str() {
+                    "sh" => Command::new("sh"),
+                    shell => panic!("how does the runner call {shell}?"),
+                };
+                command.arg("-e").arg(folder.path(&script)).env_clear().envs(&self.variables);
+                command.env("GITHUB_OUTPUT", folder.path(&output));
+                command.envs(step.env.iter().map(|(name, value)| (name, evaluate(value, |it| look_up(it, &outputs)))));
+                command.current_dir(folder.0.join("workspace")).stdin(Stdio::null());
+                let mut child = command.stdout(file.try_clone().unwrap()).stderr(file).spawn().unwrap();
+                let began = Instant::now();
+                let mut interrupted_at = None;
+                let code = loop {
+                    if let Some(status) = child.try_wait().unwrap() {
+                        break status.code();
+                    }
+                    if interrupted_at.is_none() && id == interrupted && is_time() {
+                        let pid = child.id().to_string();
+                        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+                        interrupted_at = Some(Instant::now());
+                    }
+                    if began.elapsed() > PATIENCE {
+                        child.kill().unwrap();
+                    }
+                    std::thread::sleep(Duration::from_millis(2));
+                };
+                if let Some(at) = interrupted_at {
+                    assert!(at.elapsed() < AT_ONCE, "it took {:?}", at.elapsed());
+                }
+                log.push_str(&folder.read(&format!("runner/{id}.log")));
+                codes.push(code);
+                // They are read on every way out.
+                outputs.insert(id.clone(), read_outputs(&folder.read(&output)));
+            }
+            let value = |output: &Output| evaluate(&output.value, |it| look_up(it, &outputs));
+            let handed_on = self.action.outputs.iter().map(|(name, output)| (name.clone(), value(output)));
+            let path = outputs["install"].get(PATH).cloned().unwrap_or_default();
+            Ran { codes, log, path, outputs: handed_on.collect() }
+        }
+    }
+
+    /// The shells of this machine that may go by the name of `sh` on another.
+    fn shells() -> Vec<PathBuf> {
+        let shells = ["dash", "bash", "busybox", "sh"].into_iter().filter_map(tool).collect::<Vec<_>>();
+        assert!(!shells.is_empty());
+        shells
+    }
+
+    /// Where a tool is on this machine.
+    fn tool(name: &str) -> Option<PathBuf> {
+        USUAL.split(':').map(|folder| Path::new(folder).join(name)).find(|path| path.is_file())
+    }
+
+    /// Reads outputs as the runner does, and panics where it would fail the step,
+    /// <https://github.com/actions/runner/blob/main/src/Runner.Worker/FileCommandManager.cs>.
+    fn read_outputs(text: &str) -> BTreeMap<String, String> {
+        let mut outputs = BTreeMap::new();
+        let mut lines = text.split_inclusive('\n').filter(|line| *line != "\n" || text.contains("<<"));
+        while let Some(line) = lines.next() {
+            let line = line.trim_end_matches('\n');
+            let (name, value) = match (line.find("<<"), line.find('=')) {
+                (Some(at), equals) if equals.is_none_or(|equals| at < equals) => {
+                    let delimiter = &line[at + 2..];
+                    assert!(!delimiter.is_empty(), "bad line: {line}");
+                    let is_end = |line: &&str| line.trim_end_matches('\n') == delimiter;
+                    let mut value = String::new();
+                    loop {
+                        let line = lines.next().unwrap_or_else(|| panic!("no {delimiter}"));
+                        if is_end(&line) {
+                            break;
+                        }
+                        assert!(line.ends_with('\n'), "no line end: {line}");
+                        value.push_str(line);
+                    }
+                    (&line[..at], value.strip_suffix('\n').unwrap_or_default().to_owned())
+                }
+                (_, Some(at)) => (&line[..at], line[at + 1..].to_owned()),
+                (_, None) if line.is_empty() => continue,
+                _ => panic!("bad line: {line}"),
+            };
+            assert!(!name.is_empty(), "bad line: {line}");
+            outputs.insert(name.to_owned(), value);
+        }
+        outputs
+    }
+
+    /// What became of a job.
+    struct Ran {
+        codes: Vec<Option<i32>>,
+        log: String,
+        path: String,
+        outputs: BTreeMap<String, String>,
+    }
+
+    impl Ran {
+        /// Checks how the steps ended that ran.
+        #[track_caller]
+        fn exits(&self, codes: &[i32]) -> &Self {
+            assert_eq!(self.codes, codes.iter().copied().map(Some).collect::<Vec<_>>(), "{}", self.log);
+            self
+        }
+
+        #[track_caller]
+        fn gives(&self, name: &str, value: &str) -> &Self {
+            assert_eq!(self.outputs[name], value, "{name}:\n{}", self.log);
+            self
+        }
+
+        #[track_caller]
+        fn says(&self, part: &str) -> &Self {
+            assert!(self.log.contains(part), "{part} in\n{}", self.log);
+            self
+        }
+
+        #[track_caller]
+        fn annotates_nothing(&self) -> &Self {
+            let any = ["::error", "::warning", "::notice"].iter().any(|begin| self.log.contains(begin));
+            assert!(!any, "{}", self.log);
+            self
+        }
+
+        /// Checks that the program was not installed, that one annotation tells why, and that nothing else is said.
+        #[track_caller]
+        fn refuses(&self, words: &[&str]) -> &Self {
+            self.exits(&[1]).gives("task-id", "");
+            let begin = "::error title=agent-task was not installed::";
+            let message = self.log.strip_prefix(begin).unwrap_or_else(|| panic!("{}", self.log));
+            assert_eq!(self.log.lines().count(), 1, "{}", self.log);
+            for word in words {
+                assert!(message.contains(word), "{word} in {message}");
+            }
+            assert_eq!(self.path, "");
+            self
+        }
+    }
+
+    /// GitHub by the book, where each new task goes this way.
+    fn world(script: Script) -> Simulator {
+        let simulator = Simulator::new();
+        simulator.settings(|settings| *settings = Settings::documented());
+        simulator.default_script(script);
+        simulator
+    }
+
+    /// A task that has opened a pull request and completed as soon as it exists.
+    fn with_pull() -> Script {
+        Script::new().state("in_progress", Duration::ZERO).pull().state("completed", Duration::ZERO)
+    }
+
+    /// Checks that a failed installation has left no file and no folder.
+    #[track_caller]
+    fn is_clean(job: &Job) {
+        for name in ["cache", "temp", "tmp"] {
+            assert_eq!(job.folder.files(name), Vec::<PathBuf>::new());
+        }
+    }
+
+    #[test]
+    fn a_cold_job_starts_a_task_and_a_warm_one_waits_for_it() {
+        let program = std::fs::read(env!("CARGO_BIN_EXE_agent-task")).unwrap();
+        let release = Release::of(&program);
+        let simulator = world(with_pull());
+        let door = Door::open(&simulator);
+        let cold = Job::new(&release.manifest()).starting_at(&door).with("create-pull-request", "true");
+        let ran = cold.run();
+        let id = &simulator.tasks()[0].id;
+        ran.exits(&[0, 0]).annotates_nothing().says("checked, fetched").says("concluded: success");
+        ran.gives("task-id", id).gives("conclusion", "success").gives("pull-request-number", "12");
+        ran.gives("created", "true").gives("started", "1").gives("error-message", "").gives("audit-log", "");
+        assert_eq!(release.requests(), [format!("/{}", asset_name())]);
+        assert!(cold.folder.read("runner/summary").contains("✅ Agent task completed"));
+        // One file, under the hash that it was pinned by, in the tool cache.
+        let manifest = release.manifest();
+        let hash = manifest.split_whitespace().find(|word| word.len() == 64).unwrap();
+        let place = cold.folder.0.join("cache/agent-task/1.2.3").join(hash).join(asset_name());
+        assert_eq!((cold.folder.files("cache"), ran.path.as_str()), (vec![place.clone()], place.to_str().unwrap()));
+
+        let warm = Job::new(&manifest).variable("RUNNER_TOOL_CACHE", &cold.folder.path("cache"));
+        let warm = warm.starting_at(&door).with("prompt", "").with("command", "wait");
+        let again = warm.with("task-id", &ran.outputs["results"]).run();
+        again.exits(&[0, 0]).annotates_nothing().says("checked, from the cache");
+        again.gives("task-id", id).gives("created", "false").gives("pull-request-number", "12");
+        assert_eq!((again.path, release.requests().len()), (ran.path, 1));
+    }
+
+    #[test]
+    fn a_failing_conclusion_fails_the_action_and_leaves_its_outputs() {
+        let simulator = world(Script::new().state("failed", Duration::ZERO));
+        let door = Door::open(&simulator);
+        let ran = Job::at(&door).run();
+        ran.exits(&[0, 1]).says("::error title=Task failed::");
+        ran.gives("task-id", &simulator.tasks()[0].id).gives("conclusion", "failure").gives("failed", "1");
+        let refused = Job::at(&door).with("wait-timeout", "15").run();
+        refused.exits(&[0, 2]).gives("task-id", "").gives("results", "[]");
+        assert!(refused.outputs["error-message"].contains("`wait-timeout: 15` has no unit"));
+    }
+
+    #[test]
+    fn an_interrupt_reaches_the_program_and_its_outputs_are_kept() {
+        let simulator = world(Script::new().state("in_progress", Duration::ZERO));
+        let door = Door::open(&simulator);
+        let job = Job::at(&door);
+        let folder = Arc::clone(&job.folder);
+        let ran = job.run_and_interrupt("run", || folder.read("runner/summary").contains("`in_progress`"));
+        ran.exits(&[0, 130]).gives("task-id", &simulator.tasks()[0].id).gives("conclusion", "");
+        assert!(ran.outputs["error-message"].contains("nterrupt"), "{:?}", ran.outputs);
+    }
+
+    #[test]
+    fn an_interrupt_ends_a_download_at_once_and_leaves_nothing() {
+        let release = Release::of(SMALL);
+        let stalled = format!("{}/stalled", release.address);
+        let job = Job::new(&release.manifest()).with("binary-base-url", &stalled);
+        let ran = job.run_and_interrupt("install", || !release.requests().is_empty());
+        ran.exits(&[130]).annotates_nothing();
+        is_clean(&job);
+    }
+
+    #[test]
+    fn inputs_of_others_do_not_leak_in_and_the_token_does_not_leak_out() {
+        let release = Release::of(SMALL);
+        let job = Job::new(&release.manifest()).with("token", TOKEN);
+        job.folder
+            .write_program("bin/uname", "#!/bin/sh\nenv >\"$RUNNER_TEMP/seen\"\nPATH=/usr/bin:/bin uname \"$@\"\n");
+        job.run().exits(&[0, 0]);
+        let seen = job.folder.read("temp/seen");
+        assert!(seen.contains("BINARY_VERIFY=true") && !seen.contains(TOKEN) && !seen.contains("INPUT_"), "{seen}");
+
+        let door = Door::open(&world(with_pull()));
+        for shell in shells() {
+            let mut job = Job::at(&door).shell(&shell).with("dry-run", "true");
+            job = job.with("prompt", "Mine\nINPUT_PROMPT=x\nINPUT_TOKEN=x\n$(exit 9)");
+            for (name, value) in [
+                ("INPUT_POLICY", "not available yet"),
+                ("INPUT_BASE-REF", "no ref"),
+                ("INPUT_base_ref", "no ref"),
+                ("INPUT_HEAD_REF", "no ref"),
+                ("INPUT_PROMPT", "theirs"),
+                ("INPUT_COLOUR", "unknown"),
+            ] {
+                job = job.variable(name, value);
+            }
+            let ran = job.run();
+            ran.exits(&[0, 0]).annotates_nothing();
+            ran.says(r#"{"prompt":"Mine\nINPUT_PROMPT=x\nINPUT_TOKEN=x\n$(exit 9)"#);
+        }
+    }
+
+    #[test]
+    fn any_shell_will_do() {
+        for shell in shells() {
+            let release = Release::of(SMALL);
+            let job = || Job::new(&release.manifest()).shell(&shell);
+            let cold = job();
+            cold.run().exits(&[0, 0]).gives("task-id", "small").says("fetched");
+            cold.run().exits(&[0, 0]).gives("task-id", "small").says("from the cache");
+            let absent = job().with("binary-base-url", &format!("{}/none", release.address));
+            absent.run().refuses(&["There is nothing at"]);
+            is_clean(&absent);
+            let stalled = job().with("binary-base-url", &format!("{}/stalled", release.address));
+            stalled.run_and_interrupt("install", || release.requests().len() == 3).exits(&[130]).annotates_nothing();
+            is_clean(&stalled);
+            let simulator = world(Script::new().state("in_progress", Duration::ZERO));
+            let door = Door::open(&simulator);
+            let waiting = Job::at(&door).shell(&shell);
+            let folder = Arc::clone(&waiting.folder);
+            let ran = waiting.run_and_interrupt("run", || folder.read("runner/summary").contains("`in_progress`"));
+            ran.exits(&[0, 130]).gives("task-id", &simulator.tasks()[0].id);
+        }
+    }
+
+    #[test]
+    fn a_cached_file_that_was_changed_is_fetched_again() {
+        let release = Release::of(SMALL);
+        let job = Job::new(&release.manifest());
+        let path = job.run().exits(&[0, 0]).gives("task-id", "small").path.clone();
+        std::fs::write(&path, "#!/bin/sh\necho tampered\n").unwrap();
+        let ran = job.run();
+        ran.exits(&[0, 0]).gives("task-id", "small").says("fetched");
+        assert_eq!((ran.path.as_str(), release.requests().len()), (path.as_str(), 2));
+        assert_eq!((std::fs::read(&path).unwrap().as_slice(), job.folder.files("cache").len()), (SMALL, 1));
+    }
+
+    #[test]
+    fn a_file_with_another_hash_is_thrown_away() {
+        let (release, tampered) = (Release::of(SMALL), Release::of(b"#!/bin/sh\necho tampered\n"));
+        let job = Job::new(&release.manifest()).with("binary-base-url", &tampered.address);
+        let ran = job.run();
+        ran.refuses(&["has the SHA-256 ", "this commit of the action wants", "thrown away"]);
+        is_clean(&job);
+        assert_eq!((release.requests().len(), tampered.requests().len()), (0, 1));
+        // And it keeps nothing from working when the right file is there.
+        job.with("binary-base-url", &release.address).run().exits(&[0, 0]).gives("task-id", "small");
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_told_after_one_request() {
+        let release = Release::of(SMALL);
+        let job = Job::new(&release.manifest()).with("binary-base-url", &format!("{}/v%0A1/", release.address));
+        job.run().refuses(&["There is nothing at http://", "/v%250A1/agent-task-", "`binary-base-url`"]);
+        assert_eq!(release.requests(), [format!("/v%0A1/{}", asset_name())]);
+        is_clean(&job);
+    }
+
+    #[test]
+    fn a_network_that_is_not_there_is_told_after_three_attempts() {
+        // Nobody listens there, and nobody else can take the port.
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let nowhere = format!("http://{}", socket.local_addr().unwrap());
+        let job = Job::new(&Release::of(SMALL).manifest()).with("binary-base-url", &nowhere);
+        job.run().refuses(&["cannot be fetched, after three attempts (", "HTTPS_PROXY", "`binary-path`"]);
+        is_clean(&job);
+    }
+
+    #[test]
+    fn an_address_must_be_encrypted_or_of_this_machine() {
+        for (address, words) in [
+            ("http://192.0.2.1/x", "is not encrypted"),
+            ("http://127.0.0.1:80@192.0.2.1/", "http://***@192.0.2.1/"),
+            ("http://localhost.example/", "is not encrypted"),
+            ("file:///etc", "must be an `https://` address"),
+        ] {
+            let job = Job::new(&Release::of(SMALL).manifest()).with("binary-base-url", address);
+            job.run().refuses(&[words, "binary-base-url"]);
+            is_clean(&job);
+        }
+    }
+
+    #[test]
+    fn a_proxy_is_used() {
+        // A proxy gets the whole address; this one takes it for a path that it does not have.
+        let release = Release::of(SMALL);
+        let job = Job::new(&release.manifest()).with("binary-base-url", "http://localhost:1");
+        let ran = job.variable("http_proxy", &release.address).run();
+        ran.refuses(&["There is nothing at http://localhost:1/"]);
+        assert_eq!(release.requests(), [format!("http://localhost:1/{}", asset_name())]);
+    }
+
+    #[test]
+    fn a_machine_without_a_binary_is_told_what_there_is() {
+        let release = Release::of(SMALL);
+        let job = Job::new(&release.manifest());
+        let uname = "#!/bin/sh\nif [ \"$1\" = -s ]; then echo Plan9; else echo 'a:b,c'; fi\n";
+        job.folder.write_program("bin/uname", uname);
+        job.run().refuses(&["no binary for Plan9 on a:b,c", "Linux, macOS and Windows"]);
+        is_clean(&job);
+        // A known machine that this release has nothing for.
+        let other = release.manifest().replace(&target(), "riscv64-unknown-linux-musl");
+        let job = Job::new(&other);
+        job.run().refuses(&[&format!("Release 1.2.3 has no binary for {}, only for: riscv64-", target())]);
+        is_clean(&job);
+        assert_eq!(release.requests(), [""; 0]);
+    }
+
+    #[test]
+    fn any_of_the_known_tools_will_do() {
+        let mut tried = 0;
+        for (fetcher, hasher) in [("curl", "sha256sum"), ("wget", "openssl"), ("curl", "shasum")] {
+            if tool(fetcher).is_none() || tool(hasher).is_none() {
+                continue;
+            }
+            tried += 1;
+            let release = Release::of(SMALL);
+            let job = Job::new(&release.manifest()).tools(&[fetcher, hasher]);
+            job.run().exits(&[0, 0]).gives("task-id", "small");
+            job.run().exits(&[0, 0]).says("from the cache");
+            assert_eq!(release.requests().len(), 1);
+            let job = Job::new(&release.manifest()).tools(&[fetcher, hasher]);
+            let job = job.with("binary-base-url", &format!("{}/none", release.address));
+            job.run().refuses(&["There is nothing at"]);
+            is_clean(&job);
+        }
+        assert!(tried > 0);
+    }
+
+    #[test]
+    fn a_tool_that_is_missing_is_named() {
+        let manifest = Release::of(SMALL).manifest();
+        let hasher = ["sha256sum", "shasum", "openssl"].into_iter().find(|name| tool(name).is_some()).unwrap();
+        for (tools, words) in
+            [(vec![hasher], "neither curl nor wget"), (vec!["curl"], "no sha256sum, shasum or openssl")]
+        {
+            let job = Job::new(&manifest).tools(&tools);
+            job.run().refuses(&[words, "`binary-path`"]);
+            is_clean(&job);
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_told() {
+        let job = Job::new(&Release::of(SMALL).manifest());
+        let curl = "#!/bin/sh\necho 'curl: (23) Failure writing output to destination' >&2\nexit 23\n";
+        job.folder.write_program("bin/curl", curl);
+        job.run().refuses(&["cannot be written to ", "Failure writing output", "Make room"]);
+        is_clean(&job);
+    }
+
+    #[test]
+    fn a_tool_cache_that_cannot_be_written_is_gone_round() {
+        let release = Release::of(SMALL);
+        let job = Job::new(&release.manifest());
+        // No user can make a folder below a file, be it root.
+        job.folder.write("file", "");
+        let below = job.folder.path("file/below");
+        let job = job.variable("RUNNER_TOOL_CACHE", &below);
+        let ran = job.run();
+        ran.exits(&[0, 0]).gives("task-id", "small");
+        assert!(Path::new(&ran.path).starts_with(job.folder.0.join("temp")), "{}", ran.path);
+        job.run().exits(&[0, 0]).says("from the cache");
+        let job = job.variable("RUNNER_TEMP", &below);
+        let ran = job.run();
+        ran.exits(&[0, 0]).gives("task-id", "small");
+        assert!(Path::new(&ran.path).starts_with(job.folder.0.join("tmp")), "{}", ran.path);
+        job.variable("TMPDIR", &below).run().refuses(&["No folder can be written", "file/below"]);
+        // A machine that is none of GitHub's may name no tool cache.
+        let job = Job::new(&release.manifest()).variable("RUNNER_TOOL_CACHE", "");
+        job.run().exits(&[0, 0]).gives("task-id", "small");
+        assert_eq!(job.folder.files("temp").len(), 1);
+    }
+
+    #[test]
+    fn jobs_side_by_side_share_a_tool_cache() {
+        let release = Release::of(SMALL);
+        let shared = Folder::new();
+        let job = || Job::new(&release.manifest()).variable("RUNNER_TOOL_CACHE", &shared.path("cache"));
+        std::thread::scope(|scope| {
+            for at in 0..6 {
+                let job = job();
+                // Some of them fail and clean up after themselves in the meantime.
+                let (job, fails) =
+                    if at % 3 == 2 { (job.with("binary-base-url", "http://[::1]:1"), true) } else { (job, false) };
+                scope.spawn(move || {
+                    let ran = job.run();
+                    if fails && ran.codes == [Some(1)] {
+                        ran.refuses(&["cannot be fetched"]);
+                    } else {
+                        ran.exits(&[0, 0]).gives("task-id", "small");
+                    }
+                });
+            }
+        });
+        assert_eq!(shared.files("cache").len(), 1);
+    }
+
+    #[test]
+    fn a_binary_of_ones_own_is_checked_unless_said_otherwise() {
+        let release = Release::of(SMALL);
+        let job = || {
+            let job = Job::new(&release.manifest());
+            job.folder.write_program("workspace/right", SMALL);
+            job.folder.write_program("workspace/wr\nong%", "#!/bin/sh\necho 'task-id=own' >>\"$GITHUB_OUTPUT\"\n");
+            job.folder.write("workspace/plain", SMALL);
+            job
+        };
+        let right = job().with("binary-path", "right");
+        assert_eq!(right.run().exits(&[0, 0]).gives("task-id", "small").path, right.folder.path("workspace/right"));
+        let wrong = job().with("binary-path", "wr\nong%");
+        wrong.run().refuses(&["`binary-path: wr%0Aong%25` has the SHA-256 ", "`binary-verify: false`"]);
+        let trusted = wrong.with("binary-verify", "false");
+        assert_eq!(
+            trusted.run().exits(&[0, 0]).gives("task-id", "own").path,
+            trusted.folder.path("workspace/wr\nong%")
+        );
+        // A path that would end its own value and write another output, and that `env` would take for a variable.
+        let forged = "x\nghadelimiter_agent_task\nforged=1";
+        let nasty = job().with("binary-path", forged);
+        nasty.folder.write_program(&format!("workspace/{forged}"), SMALL);
+        let ran = nasty.run();
+        ran.exits(&[0, 0]).gives("task-id", "small");
+        assert_eq!(ran.path, nasty.folder.path(&format!("workspace/{forged}")));
+        job().with("binary-path", "none").run().refuses(&["`binary-path: none`: there is no such file"]);
+        job().with("binary-path", ".").run().refuses(&["`binary-path: .`: there is no such file"]);
+        job().with("binary-path", "plain").run().refuses(&["is not executable"]);
+        job().with("binary-verify", "maybe").run().refuses(&["`binary-verify: maybe` is no boolean"]);
+        // What is fetched is checked in any case.
+        let tampered = Release::of(b"#!/bin/sh\n");
+        let job = job().with("binary-verify", "false").with("binary-base-url", &tampered.address);
+        job.run().refuses(&["has the SHA-256"]);
+        is_clean(&job);
+        assert_eq!(release.requests(), [""; 0]);
+    }
+
+    #[test]
+    fn a_commit_without_a_release_says_so() {
+        let manifest = std::fs::read_to_string(committed().join("dist/manifest.txt")).unwrap();
+        if manifest.lines().any(|line| line == "version 0.0.0") {
+            let job = Job::new(&manifest);
+            job.run().refuses(&["This commit of the action has no released binary", "Pin a release", "`binary-path`"]);
+            is_clean(&job);
+        }
+        let job = Job::new("version 0.0.0\nbase none\n");
+        job.folder.write_program("workspace/own", SMALL);
+        let job = job.with("binary-path", "own");
+        job.run().refuses(&["This commit of the action has no released binary", "`binary-verify: false`"]);
+        job.with("binary-verify", "false").run().exits(&[0, 0]).gives("task-id", "small");
+    }
+
+    #[test]
+    fn a_damaged_manifest_leads_nowhere() {
+        let release = Release::of(SMALL);
+        let right = release.manifest();
+        let version = |word: &str| right.replace("1.2.3", word);
+        let file = right.replace(&asset_name(), "../../x");
+        let hash = right.replace(&format!(" {}\n", asset_name()), &format!("0 {}\n", asset_name()));
+        for manifest in [version("../../.."), version("a/b"), version(".."), file, hash] {
+            assert_ne!(manifest, right);
+            let job = Job::new(&manifest);
+            job.run().refuses(&["dist/manifest.txt of the action is damaged"]);
+            is_clean(&job);
+        }
+        assert_eq!(release.requests(), [""; 0]);
+    }
+}

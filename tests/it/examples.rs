@@ -1,0 +1,667 @@
+//! The example workflows against the program: every name that they use exists, and every step that uses the action is
+//! run, by the real binary on a simulator of its own, with what its workflow gives it.
+//!
+//! Expressions are not evaluated in general. What a step or a job has put out is known from having run it; everything
+//! else stands in a table of the test, and an expression that is in neither is an error.
+
+#![expect(clippy::disallowed_methods, reason = "a test plays the runner, whose files and processes these are")]
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
+use std::process::Stdio;
+use std::time::Duration;
+
+use agent_task::inputs::INPUTS;
+use agent_task::inputs::Serves;
+use agent_task::output::OUTPUTS;
+use serde_json::Value;
+use serde_json::json;
+use simulator::Permission;
+use simulator::Repository;
+use simulator::Script;
+use simulator::Settings;
+use simulator::Simulator;
+use simulator::Token;
+use simulator::serve;
+use tokio::net::TcpSocket;
+use tokio::runtime::Runtime;
+
+/// What the examples call the action.
+const ACTION: &str = "octo-org/agent-task@";
+/// The inputs that the action has beside those of the program.
+const OF_THE_ACTION: [&str; 3] = ["binary-base-url", "binary-path", "binary-verify"];
+/// The secret that the examples speak of.
+const TOKEN: &str = "github_pat_simulated";
+/// The workflow's own token, which may read pull requests and no agent task.
+const OWN_TOKEN: &str = "ghs_simulated";
+
+/// What is written in the files of the examples, by their names without the extension.
+fn examples() -> BTreeMap<String, String> {
+    let mut examples = BTreeMap::new();
+    for entry in std::fs::read_dir(folder()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|it| it == "yml") {
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            examples.insert(name, std::fs::read_to_string(path).unwrap());
+        }
+    }
+    examples
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/workflows")
+}
+
+#[track_caller]
+fn example(name: &str) -> String {
+    examples().remove(name).unwrap_or_else(|| panic!("there is no example `{name}`"))
+}
+
+/// A workflow as YAML has it.
+struct Workflow(Value);
+
+impl Workflow {
+    fn parse(text: &str) -> Self {
+        let options = serde_saphyr::options! { with_snippet: false };
+        Self(serde_saphyr::from_str_with_options(text, options).unwrap())
+    }
+
+    fn jobs(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0["jobs"].as_object().unwrap().iter().map(|(name, job)| (name.as_str(), job))
+    }
+
+    /// The steps that use the action, each with its job.
+    fn uses(&self) -> Vec<(&str, &Value)> {
+        self.jobs().flat_map(|(name, job)| steps(job).filter(|it| is_ours(it)).map(move |step| (name, step))).collect()
+    }
+
+    #[track_caller]
+    fn step(&self, job: &str, id: &str) -> &Value {
+        let found = self.uses().into_iter().find(|(name, step)| *name == job && step["id"] == id);
+        found.unwrap_or_else(|| panic!("no step `{id}` of the job `{job}` uses the action")).1
+    }
+
+    /// Everything in it that names what does not exist.
+    fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        for (name, job) in self.jobs() {
+            for step in steps(job).filter(|it| is_ours(it)) {
+                if step["id"].as_str().is_none() {
+                    faults.push(format!("{name}: a step that uses the action has no id"));
+                }
+                for input in step["with"].as_object().unwrap().keys() {
+                    let known = INPUTS.iter().any(|it| it.name == input && it.serves != Serves::Later);
+                    if !known && !OF_THE_ACTION.contains(&input.as_str()) {
+                        faults.push(format!("{name}: `{input}` is no input"));
+                    }
+                }
+            }
+            let mut texts = Vec::new();
+            gather(job, &mut texts);
+            for reference in texts.iter().flat_map(|text| references(text)) {
+                if let Err(why) = self.resolve(job, &reference) {
+                    faults.push(format!("{name}: `{}` {why}", reference.join(".")));
+                }
+            }
+        }
+        faults
+    }
+
+    /// Whether something that an expression names is there.
+    fn resolve(&self, job: &Value, reference: &[&str]) -> Result<(), &'static str> {
+        match *reference {
+            ["steps", id, ref rest @ ..] => {
+                let step = steps(job).find(|step| step["id"] == id).ok_or("names no step of this job")?;
+                let known = match *rest {
+                    ["outcome" | "conclusion"] => true,
+                    ["outputs", output] if is_ours(step) => OUTPUTS.contains(&output),
+                    ["outputs", output] => step["run"].as_str().is_some_and(|it| it.contains(&format!("{output}="))),
+                    _ => false,
+                };
+                if known { Ok(()) } else { Err("is nothing that this step puts out") }
+            }
+            ["needs", other, ref rest @ ..] => {
+                let needs = &job["needs"];
+                let needed = needs == other || needs.as_array().is_some_and(|all| all.iter().any(|it| it == other));
+                let known = match *rest {
+                    ["result"] => true,
+                    ["outputs", output] => self.0["jobs"][other]["outputs"].get(output).is_some(),
+                    _ => false,
+                };
+                if !needed {
+                    return Err("names no job that this one needs");
+                }
+                if known { Ok(()) } else { Err("is nothing that this job puts out") }
+            }
+            ["inputs", input] => {
+                let known = self.0["on"]["workflow_dispatch"]["inputs"].get(input).is_some();
+                if known { Ok(()) } else { Err("is no input of this workflow") }
+            }
+            ["matrix", name] => {
+                let known = job["strategy"]["matrix"].get(name).is_some();
+                if known { Ok(()) } else { Err("is not in the matrix of this job") }
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn steps(job: &Value) -> impl Iterator<Item = &Value> {
+    job["steps"].as_array().unwrap().iter()
+}
+
+fn is_ours(step: &Value) -> bool {
+    step["uses"].as_str().is_some_and(|it| it.starts_with(ACTION))
+}
+
+/// Every text that may have an expression in it, as what it is where it is one as a whole (`if:`).
+fn gather(value: &Value, texts: &mut Vec<String>) {
+    match value {
+        Value::Object(entries) => {
+            for (key, value) in entries {
+                match value.as_str() {
+                    Some(text) if key == "if" && !text.contains("${{") => texts.push(format!("${{{{ {text} }}}}")),
+                    _ => gather(value, texts),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| gather(item, texts)),
+        Value::String(text) => texts.push(text.clone()),
+        _ => {}
+    }
+}
+
+/// The expressions in a text, with what stands before each, and what stands after the last.
+fn split(text: &str) -> (Vec<(&str, &str)>, &str) {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("${{") {
+        let (expression, after) = after.split_once("}}").unwrap();
+        parts.push((before, expression.trim()));
+        rest = after;
+    }
+    (parts, rest)
+}
+
+/// What the expressions of a text name: `steps.task.outputs.state` as its four words.
+fn references(text: &str) -> Vec<Vec<&str>> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let expressions = split(text).0.into_iter().map(|(_, expression)| expression);
+    let words = expressions.flat_map(|it| it.split(move |c| !is_part(c))).filter(|word| word.contains('.'));
+    words.map(|word| word.split('.').collect()).collect()
+}
+
+/// A run of a workflow, step by step.
+struct Run {
+    workflow: Workflow,
+    simulator: Simulator,
+    address: String,
+    runtime: Option<Runtime>,
+    folder: PathBuf,
+    /// What expressions are worth.
+    values: BTreeMap<String, String>,
+    /// What replaces an input of the example in this test.
+    overrides: BTreeMap<String, String>,
+    /// The inputs of the dispatch.
+    inputs: Value,
+    /// The steps that have run.
+    done: Vec<(String, String)>,
+}
+
+impl Run {
+    /// A run of this text, on a GitHub by the book where each task opens a pull request and completes at once.
+    fn of(name: &str, text: &str, values: &[(&str, &str)]) -> Self {
+        let simulator = Simulator::new();
+        simulator.settings(|settings| *settings = Settings::documented());
+        simulator.default_script(
+            Script::new().state("in_progress", Duration::ZERO).pull().state("completed", Duration::ZERO),
+        );
+        simulator.token(OWN_TOKEN, Token::default().without(Permission::AgentTasksRead));
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let listener = {
+            let _inside = runtime.enter();
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+            socket.listen(16).unwrap()
+        };
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        runtime.spawn(serve(listener, simulator.clone()));
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("example-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(folder.join("workspace/.github/prompts")).unwrap();
+        let common = [("secrets.AGENT_TASK_TOKEN", TOKEN), ("github.token", OWN_TOKEN)];
+        let values = common.iter().chain(values).map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Self {
+            workflow: Workflow::parse(text),
+            simulator,
+            address,
+            runtime: Some(runtime),
+            folder,
+            values,
+            overrides: BTreeMap::from([("poll-interval".to_owned(), "20ms".to_owned())]),
+            inputs: Value::Null,
+            done: Vec::new(),
+        }
+    }
+
+    #[track_caller]
+    fn of_example(name: &str, values: &[(&str, &str)]) -> Self {
+        Self::of(name, &example(name), values)
+    }
+
+    /// The same for a dispatch with these inputs.
+    fn dispatched(mut self, inputs: Value) -> Self {
+        self.inputs = inputs;
+        self
+    }
+
+    /// Lets the next task of a repository go this way.
+    fn next(&self, repository: &str, script: Script) -> &Self {
+        self.simulator.script(repository, script);
+        self
+    }
+
+    /// A text with what its expressions are worth.
+    #[track_caller]
+    fn evaluate(&self, text: &str) -> String {
+        let (parts, rest) = split(text);
+        let mut evaluated = String::new();
+        for (before, expression) in parts {
+            let value = self.values.get(expression);
+            evaluated += before;
+            evaluated += value.unwrap_or_else(|| panic!("nobody says what `{expression}` is worth"));
+        }
+        evaluated + rest
+    }
+
+    /// Runs a step that uses the action, and remembers its outputs.
+    #[track_caller]
+    fn step(&mut self, job: &str, id: &str) -> Ran {
+        let given = self.workflow.step(job, id)["with"].clone();
+        let mut inputs = BTreeMap::new();
+        for (name, value) in given.as_object().unwrap() {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            inputs.insert(name.clone(), self.evaluate(&text));
+        }
+        inputs.extend(self.overrides.clone());
+        let file = |name: &str| self.folder.join(name).display().to_string();
+        let event = if self.inputs.is_null() { json!({}) } else { json!({"inputs": self.inputs}) };
+        std::fs::write(file("event.json"), event.to_string()).unwrap();
+        std::fs::write(file("output"), "").unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_agent-task"))
+            .env_clear()
+            .envs(
+                inputs.iter().map(|(name, value)| (format!("INPUT_{}", name.to_uppercase().replace('-', "_")), value)),
+            )
+            .env("GITHUB_ACTION", id)
+            .env("GITHUB_ACTIONS", "true")
+            .env("GITHUB_ACTOR", "mona")
+            .env("GITHUB_API_URL", &self.address)
+            .env("GITHUB_EVENT_NAME", if self.inputs.is_null() { "schedule" } else { "workflow_dispatch" })
+            .env("GITHUB_EVENT_PATH", file("event.json"))
+            .env("GITHUB_JOB", job)
+            .env("GITHUB_OUTPUT", file("output"))
+            .env("GITHUB_REPOSITORY", "octo/app")
+            .env("GITHUB_RUN_ATTEMPT", "1")
+            .env("GITHUB_RUN_ID", "17")
+            .env("GITHUB_STEP_SUMMARY", file("summary"))
+            .env("GITHUB_WORKFLOW", self.workflow.0["name"].as_str().unwrap())
+            .env("GITHUB_WORKSPACE", file("workspace"))
+            .env("RUNNER_TEMP", file("temp"))
+            .current_dir(&self.folder)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let outputs = outputs(&std::fs::read_to_string(file("output")).unwrap());
+        for (name, value) in &outputs {
+            self.values.insert(format!("steps.{id}.outputs.{name}"), value.clone());
+        }
+        assert_eq!(self.simulator.unexpected(), Vec::<String>::new());
+        self.done.push((job.to_owned(), id.to_owned()));
+        Ran { code: output.status.code(), log: String::from_utf8(output.stdout).unwrap(), outputs }
+    }
+
+    /// Ends a job: the outputs that it hands on are known from here on, its steps no more.
+    #[track_caller]
+    fn end(&mut self, job: &str) {
+        let outputs = self.workflow.0["jobs"][job]["outputs"].clone();
+        for (name, value) in outputs.as_object().into_iter().flatten() {
+            let value = self.evaluate(value.as_str().unwrap());
+            self.values.insert(format!("needs.{job}.outputs.{name}"), value);
+        }
+        self.values.retain(|name, _| !name.starts_with("steps."));
+    }
+
+    /// The body of a start, the newest first.
+    fn start(&self, back: usize) -> Value {
+        let log = self.simulator.log();
+        let mut starts = log.iter().rev().filter(|call| call.method == "POST" && call.path.ends_with("/tasks"));
+        starts.nth(back).unwrap().body.clone()
+    }
+
+    /// The kinds of the tokens that pull requests were read with.
+    fn readers(&self) -> Vec<String> {
+        let log = self.simulator.log();
+        let reads = log.iter().filter(|call| call.path == "/graphql" || call.path.ends_with("/pulls"));
+        let mut kinds = reads.filter_map(|call| call.token.clone()).collect::<Vec<_>>();
+        kinds.sort();
+        kinds.dedup();
+        kinds
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        self.runtime.take().unwrap().shutdown_background();
+        // A folder that stays behind is no reason to hide what the test found.
+        let _ = std::fs::remove_dir_all(&self.folder);
+        if !std::thread::panicking() {
+            let all = self.workflow.uses();
+            for (job, step) in all {
+                let id = step["id"].as_str().unwrap();
+                let done = self.done.iter().any(|(in_job, it)| in_job == job && it == id);
+                assert!(done, "the step `{id}` of the job `{job}` was never run");
+            }
+        }
+    }
+}
+
+/// A step that has run.
+struct Ran {
+    code: Option<i32>,
+    log: String,
+    outputs: BTreeMap<String, String>,
+}
+
+impl Ran {
+    #[track_caller]
+    fn exits(&self, code: i32) -> &Self {
+        assert_eq!(self.code, Some(code), "{}", self.log);
+        self
+    }
+
+    #[track_caller]
+    fn gives(&self, name: &str, value: &str) -> &Self {
+        assert_eq!(self.outputs[name], value, "{name}:\n{}", self.log);
+        self
+    }
+}
+
+/// Reads outputs in the one form in which the program writes them.
+fn outputs(text: &str) -> BTreeMap<String, String> {
+    let mut outputs = BTreeMap::new();
+    let mut rest = text;
+    while let Some((head, after)) = rest.split_once('\n') {
+        let (name, delimiter) = head.split_once("<<").unwrap();
+        let (value, after) = after.split_once(&format!("\n{delimiter}\n")).unwrap();
+        outputs.insert(name.to_owned(), value.to_owned());
+        rest = after;
+    }
+    outputs
+}
+
+#[test]
+fn every_name_in_the_examples_exists() {
+    for (name, text) in examples() {
+        let workflow = Workflow::parse(&text);
+        assert_eq!(workflow.faults(), Vec::<String>::new(), "{name}");
+        assert!(!workflow.uses().is_empty(), "{name} does not use the action");
+    }
+}
+
+#[test]
+fn every_example_says_for_whom_it_is_what_it_needs_and_is_in_the_recipes() {
+    let recipes = std::fs::read_to_string(folder().join("../../docs/recipes.md")).unwrap();
+    for (name, text) in examples() {
+        let top = text.lines().take_while(|line| line.starts_with('#')).collect::<Vec<_>>().join("\n");
+        for part in ["# For whom:", "AGENT_TASK_TOKEN", "docs/tokens.md"] {
+            assert!(top.contains(part), "{name} does not say `{part}` at its top");
+        }
+        assert!(recipes.contains(&format!("(../examples/workflows/{name}.yml)")), "{name} is not in docs/recipes.md");
+    }
+}
+
+#[test]
+fn the_refusals_in_docs_tokens_are_those_of_the_program() {
+    let read = |path: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    let sources = ["src/github.rs", "src/inputs.rs", "src/token.rs"].map(read).concat();
+    // A text that goes over several lines of a source is one text.
+    let words = sources.replace("\\\n", "").replace('\\', "");
+    let said = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    let tokens = read("docs/tokens.md");
+    let (_, refusals) = tokens.split_once("\n## What a refusal looks like\n").unwrap();
+    let mut count = 0;
+    for row in refusals.lines().filter(|line| line.starts_with("| `")) {
+        for quote in row.split('|').nth(1).unwrap().split('`').skip(1).step_by(2) {
+            assert!(said.contains(quote), "docs/tokens.md quotes `{quote}`, which nobody says");
+            count += 1;
+        }
+    }
+    assert!(count > 10, "docs/tokens.md quotes only {count} messages");
+}
+
+#[test]
+fn every_job_of_the_examples_may_do_little_and_outlasts_its_wait() {
+    for (name, text) in examples() {
+        let workflow = Workflow::parse(&text);
+        assert_eq!(workflow.0["permissions"], json!({}), "{name}");
+        for (job_name, job) in workflow.jobs() {
+            let minutes = job["timeout-minutes"].as_u64().unwrap_or_else(|| panic!("{name}, {job_name}: no time-out"));
+            assert!(job["permissions"].is_object(), "{name}, {job_name}: no permissions");
+            for with in steps(job).filter(|it| is_ours(it)).map(|step| &step["with"]) {
+                if with["wait"] == true || with["command"] == "wait" {
+                    let timeout = with["wait-timeout"].as_str().unwrap_or("75m");
+                    let waited = timeout.strip_suffix('m').map_or(0, |it| it.parse::<u64>().unwrap());
+                    assert!(minutes > waited, "{name}, {job_name}: the job ends before `wait-timeout: {timeout}`");
+                }
+                if with["lookup-token"] == "${{ github.token }}" {
+                    let may = job["permissions"]["pull-requests"].as_str();
+                    assert!(may.is_some(), "{name}, {job_name}: `lookup-token` may not read pull requests");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_misspelt_name_is_found() {
+    for (name, right, wrong, fault) in [
+        (
+            "start-now-wait-later",
+            "require-pull-request:",
+            "requires-pull-request:",
+            "`requires-pull-request` is no input",
+        ),
+        (
+            "start-now-wait-later",
+            "task-id: ${{ needs.start",
+            "max-parallel: ${{ needs.start",
+            "`max-parallel` is no input",
+        ),
+        (
+            "start-now-wait-later",
+            "steps.task.outputs.task-id",
+            "steps.task.outputs.taskid",
+            "nothing that this step puts",
+        ),
+        ("start-now-wait-later", "steps.task.outputs.task-id", "steps.tusk.outputs.task-id", "names no step"),
+        ("start-now-wait-later", "needs.start.outputs.task-id", "needs.start.outputs.id", "nothing that this job puts"),
+        ("start-now-wait-later", "needs.start.outputs.task-id", "needs.begin.outputs.task-id", "names no job"),
+        ("nightly-if-active-skip", "steps.task.outputs.conclusion", "steps.task.outputs.conclusions", "nothing that"),
+        ("react-later", "steps.pending.outputs.tasks", "steps.pending.outputs.count", "nothing that this step puts"),
+        ("dispatch-button", "inputs.open-pull-request }}", "inputs.pull-request }}", "no input of this workflow"),
+        ("fan-out-matrix", "repository: ${{ matrix.repository", "repository: ${{ matrix.repo", "not in the matrix"),
+        ("weekly-release-prep", "        id: task\n", "", "has no id"),
+    ] {
+        let text = example(name);
+        assert!(text.contains(right), "{name} has no `{right}`");
+        let faults = Workflow::parse(&text.replace(right, wrong)).faults();
+        assert!(faults.iter().any(|it| it.contains(fault)), "{name}, `{wrong}`: {faults:?}");
+    }
+}
+
+#[test]
+fn a_misspelt_name_in_a_prompt_sends_nothing() {
+    let text = example("plan-approve-implement").replace("{{ inputs.request }}", "{{ inputs.requests }}");
+    let mut run = Run::of("misspelt", &text, &[]).dispatched(json!({"request": "Sort by date"}));
+    let ran = run.step("plan", "task");
+    ran.exits(2);
+    assert!(ran.outputs["error-message"].contains("requests"), "{:?}", ran.outputs["error-message"]);
+    assert_eq!(run.simulator.starts(), 0);
+    run.done.push(("implement".to_owned(), "task".to_owned()));
+}
+
+#[test]
+fn weekly_release_prep_hands_the_pull_request_to_the_next_jobs() {
+    let mut run = Run::of_example("weekly-release-prep", &[]);
+    run.step("prepare", "task").exits(0).gives("conclusion", "success").gives("pull-request-number", "12");
+    run.end("prepare");
+    assert_eq!(run.values["needs.prepare.outputs.pull-request-number"], "12");
+    assert!(run.start(0)["prompt"].as_str().unwrap().starts_with("Prepare the next release of octo/app."));
+    assert_eq!(run.readers(), ["ghs_…"]);
+}
+
+#[test]
+fn weekly_release_prep_says_why_there_is_nothing_to_review() {
+    let mut run = Run::of_example("weekly-release-prep", &[]);
+    run.next("octo/app", Script::new().state("completed", Duration::ZERO));
+    run.overrides.insert("wait-timeout".to_owned(), "300ms".to_owned()); // it looks for a late pull request
+    run.step("prepare", "task").exits(1).gives("conclusion", "failure").gives("pull-request-number", "");
+    run.end("prepare");
+    let why = &run.values["needs.prepare.outputs.error-message"];
+    assert!(why.contains("pull request"), "{why}");
+}
+
+#[test]
+fn dispatch_button_puts_the_form_into_the_prompt_and_nothing_else() {
+    let form = json!({
+        "kind": "fix", "request": "Sort {{ secrets }} by \"date\"\n", "open-pull-request": "false", "ticket": "SHOP-17",
+        "requested-by": "",
+    });
+    let values =
+        [("toJSON(inputs.requested-by || github.actor)", "\"mona: \\\"x\\\"\""), ("inputs.open-pull-request", "false")];
+    let mut run = Run::of_example("dispatch-button", &values).dispatched(form);
+    run.step("start", "task").exits(0).gives("created", "true").gives("conclusion", "");
+    let body = run.start(0);
+    let prompt = body["prompt"].as_str().unwrap();
+    let (prompt, stamp) = prompt.rsplit_once("\n\n").unwrap();
+    assert!(stamp.starts_with("<!-- agent-task key="), "{stamp}");
+    assert_eq!(
+        prompt,
+        "Make this change (fix) in octo/app, with tests.\n\nWhat mona: \"x\" asks for:\n\n\
+         Sort {{ secrets }} by \"date\"\n\n\nName the ticket SHOP-17 in the title of the pull request."
+    );
+    assert_eq!(body["create_pull_request"], false);
+
+    // A portal leaves out what nobody filled in.
+    let form = json!({"kind": "documentation", "request": "Say how to log in", "open-pull-request": "true"});
+    let values = [("toJSON(inputs.requested-by || github.actor)", "\"mona\""), ("inputs.open-pull-request", "true")];
+    let mut run = Run::of_example("dispatch-button", &values).dispatched(form);
+    run.step("start", "task").exits(0);
+    let body = run.start(0);
+    assert!(
+        body["prompt"].as_str().unwrap().starts_with("Change the documentation of octo/app and no code.\n\nWhat mona")
+    );
+    assert_eq!(body["create_pull_request"], true);
+}
+
+#[test]
+fn start_now_wait_later_waits_for_the_task_that_was_started() {
+    let mut run = Run::of_example("start-now-wait-later", &[]);
+    run.step("start", "task").exits(0).gives("created", "true").gives("pull-request-number", "");
+    run.end("start");
+    let waited = run.step("wait", "settled");
+    waited.exits(0).gives("created", "false").gives("conclusion", "success").gives("pull-request-number", "12");
+    waited.gives("task-id", &run.simulator.tasks()[0].id);
+    run.end("wait");
+    assert_eq!(run.values["needs.wait.outputs.pull-request-number"], "12");
+    assert_eq!((run.simulator.starts(), run.readers()), (1, vec!["ghs_…".to_owned()]));
+}
+
+#[test]
+fn react_later_looks_at_the_recorded_tasks_and_does_not_wait() {
+    let mut first = Run::of_example("react-later-start", &[]);
+    first.next("octo/app", Script::new().state("in_progress", Duration::ZERO));
+    let mut records = Vec::new();
+    for artifact in [5, 6] {
+        let ran = first.step("start", "task");
+        ran.exits(0);
+        // What is recorded is the file, and the second workflow adds which artifact it was.
+        let file = std::fs::read_to_string(&ran.outputs["results-file"]).unwrap();
+        let mut record = serde_json::from_str::<Vec<Value>>(&file).unwrap().remove(0);
+        record["artifact"] = artifact.into();
+        records.push(record);
+    }
+    let results = serde_json::to_string(&records).unwrap();
+
+    let mut second = Run::of_example("react-later", &[("steps.pending.outputs.results", &results)]);
+    second.simulator = first.simulator.clone();
+    second.address.clone_from(&first.address);
+    second.overrides.insert("wait-timeout".to_owned(), "300ms".to_owned()); // one of them goes on
+    let ran = second.step("react", "look");
+    ran.exits(0).gives("conclusion", "timed_out").gives("started", "0").gives("succeeded", "1");
+    let looked: Vec<Value> = serde_json::from_str(&ran.outputs["results"]).unwrap();
+    assert_eq!(looked[0]["state"], "in_progress");
+    assert_eq!((&looked[1]["state"], &looked[1]["pull-request-number"]), (&json!("completed"), &json!(12)));
+    for (record, look) in records.iter().zip(&looked) {
+        assert_eq!(record["task-id"], look["task-id"]);
+    }
+    assert_eq!(second.readers(), ["ghs_…"]);
+}
+
+#[test]
+fn nightly_starts_nothing_while_a_task_is_active() {
+    let mut run = Run::of_example("nightly-if-active-skip", &[]);
+    let prompt = folder().join("prompts/nightly.md");
+    std::fs::copy(prompt, run.folder.join("workspace/.github/prompts/nightly.md")).unwrap();
+    run.next("octo/app", Script::new().state("in_progress", Duration::ZERO));
+    run.step("nightly", "task").exits(0).gives("created", "true");
+    let prompt = run.start(0)["prompt"].as_str().unwrap().to_owned();
+    assert!(prompt.starts_with("Look after the dependencies of octo/app ("), "{prompt}");
+    // The next night, which is another run, here under another id of its step.
+    let skipped = run.step("nightly", "task");
+    skipped.exits(0).gives("conclusion", "skipped").gives("task-id", "").gives("created", "");
+    assert!(!skipped.outputs["error-message"].is_empty());
+    assert_eq!(run.simulator.starts(), 1);
+}
+
+#[test]
+fn plan_approve_implement_works_on_one_pull_request() {
+    let mut run = Run::of_example("plan-approve-implement", &[]).dispatched(json!({"request": "Sort by date"}));
+    run.step("plan", "task").exits(0).gives("pull-request-number", "12").gives("base-ref", "main");
+    run.end("plan");
+    assert_eq!(run.values["needs.plan.outputs.pull-request-url"], "https://github.com/octo/app/pull/12");
+    let plan = run.start(0);
+    assert!(plan["prompt"].as_str().unwrap().contains("\n\nSort by date\n\n"));
+    run.step("implement", "task").exits(0).gives("conclusion", "success").gives("pull-request-number", "12");
+    let body = run.start(0);
+    let head = run.simulator.pulls()[0].head.clone();
+    assert_eq!((&body["head_ref"], &body["base_ref"]), (&json!(head), &json!("main")));
+    assert_eq!((run.simulator.starts(), run.simulator.pulls().len()), (2, 1));
+}
+
+#[test]
+fn fan_out_has_a_result_of_each_repository() {
+    let mut run = Run::of_example("fan-out-matrix", &[]).dispatched(json!({"request": "Drop Node 20"}));
+    let matrix = run.workflow.0["jobs"]["task"]["strategy"]["matrix"]["repository"].clone();
+    let repositories = matrix.as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect::<Vec<_>>();
+    let mut results = Vec::new();
+    for (index, repository) in repositories.iter().enumerate() {
+        run.simulator.repository(repository, Repository::default());
+        if index == 1 {
+            run.next(repository, Script::new().state("failed", Duration::ZERO));
+        }
+        run.values.insert("matrix.repository".to_owned(), (*repository).to_owned());
+        let ran = run.step("task", "task");
+        ran.exits(i32::from(index == 1));
+        let file = std::fs::read_to_string(&ran.outputs["results-file"]).unwrap();
+        results.extend(serde_json::from_str::<Vec<Value>>(&file).unwrap());
+        assert!(run.start(0)["prompt"].as_str().unwrap().starts_with(&format!("In {repository}: Drop Node 20\n")));
+    }
+    let told = results.iter().map(|it| (it["repository"].as_str().unwrap(), it["conclusion"].as_str().unwrap()));
+    let expected = repositories.into_iter().zip(["success", "failure", "success"]);
+    assert_eq!(told.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+    assert_eq!(run.readers(), ["github_…"]);
+}
