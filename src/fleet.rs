@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -223,6 +224,9 @@ impl<'a> Board<'a> {
     }
 }
 
+/// Tasks as they were read last, with the marks by which another look asks for changes only.
+type Marked = HashMap<TaskId, (String, Box<Task>)>;
+
 /// Those who speak to GitHub.
 pub struct Speakers<'a> {
     /// Starts and watches tasks.
@@ -263,6 +267,7 @@ impl Errand<'_> {
         let mut task = task.clone();
         let began = Instant::now();
         let mut acquainted = false;
+        let mut marked = Marked::new();
         let mut step = claim.begin();
         let held = loop {
             step = match step {
@@ -288,7 +293,7 @@ impl Errand<'_> {
                     }
                     // The look tells of the moment at which it was asked for, however long the answers take.
                     let asked = began.elapsed();
-                    let seen = self.sightings(&claim, began).await;
+                    let seen = self.sightings(&claim, began, &mut marked).await;
                     claim.looked(asked, seen)
                 }
                 claim::Step::Sleep(pause, event) => {
@@ -327,7 +332,7 @@ impl Errand<'_> {
 
     /// The repository's tasks that may be ours, with their sessions where those can be read. `began` is when the claim
     /// began.
-    async fn sightings(&self, claim: &Claim, began: Instant) -> Result<Vec<Sighting>, Error> {
+    async fn sightings(&self, claim: &Claim, began: Instant, marked: &mut Marked) -> Result<Vec<Sighting>, Error> {
         let asked = began.elapsed();
         let horizon = claim.horizon(asked);
         let mut seen = Vec::new();
@@ -345,7 +350,7 @@ impl Errand<'_> {
                     if age.is_some_and(|age| age > horizon) {
                         reached = true;
                     } else if claim.wants(&task) {
-                        let sighting = self.sighting(task, age).await?;
+                        let sighting = self.sighting(task, age, marked).await?;
                         let settled = claim.is_settled_by(&sighting);
                         seen.push(sighting);
                         if settled {
@@ -364,15 +369,32 @@ impl Errand<'_> {
         Ok(seen)
     }
 
-    async fn sighting(&self, task: Task, age: Option<Duration>) -> Result<Sighting, Error> {
-        match self.speakers.tasks.task(self.repository(), &task.id, None).await {
-            Ok(Look::Seen(task, _)) => Ok(Sighting { task: *task, read: true, age }),
+    async fn sighting(&self, task: Task, age: Option<Duration>, marked: &mut Marked) -> Result<Sighting, Error> {
+        let before = marked.remove(&task.id);
+        let etag = before.as_ref().map(|(etag, _)| etag.as_str());
+        match (self.speakers.tasks.task(self.repository(), &task.id, etag).await, before) {
+            (Ok(Look::Seen(task, etag)), _) => {
+                if let Some(etag) = etag {
+                    marked.insert(task.id.clone(), (etag, task.clone()));
+                }
+                Ok(Sighting { task: *task, read: true, age })
+            }
+            (Ok(Look::Unchanged), Some((etag, task))) => {
+                marked.insert(task.id.clone(), (etag, task.clone()));
+                Ok(Sighting { task: *task, read: true, age })
+            }
             // It is there, and cannot be read yet.
-            Ok(Look::Unchanged)
-            | Err(
-                Error::NotFound { .. } | Error::Unanswered { .. } | Error::Unreachable { .. } | Error::Malformed { .. },
+            (Ok(Look::Unchanged), None) => Ok(Sighting { task, read: false, age }),
+            (
+                Err(
+                    Error::NotFound { .. }
+                    | Error::Unanswered { .. }
+                    | Error::Unreachable { .. }
+                    | Error::Malformed { .. },
+                ),
+                _,
             ) => Ok(Sighting { task, read: false, age }),
-            Err(error) => Err(error),
+            (Err(error), _) => Err(error),
         }
     }
 
@@ -474,6 +496,7 @@ impl Errand<'_> {
             return;
         }
         let began = Instant::now();
+        let mut etag = None;
         loop {
             let (clues, asked, state) = self.board.know(self.at, |outcome| {
                 let wanted = outcome.pull_required
@@ -507,9 +530,10 @@ impl Errand<'_> {
             }
             self.rest(GRACE_PAUSE).await;
             // Somebody may open another session meanwhile; what was waited for has ended all the same.
-            if let Ok(Look::Seen(task, _)) = self.speakers.tasks.task(self.repository(), id, None).await
+            if let Ok(Look::Seen(task, mark)) = self.speakers.tasks.task(self.repository(), id, etag.as_deref()).await
                 && Some(&task.state) == state.as_ref()
             {
+                etag = mark;
                 self.happened(Event::Saw(task));
             }
         }

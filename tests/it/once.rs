@@ -75,6 +75,19 @@ async fn a_task_whose_prompt_stays_hidden_is_linked_and_nothing_is_sent_again() 
     ran.assert_log(&format!("one of them may be it: https://github.com/octo/app/tasks/{}", simulator.tasks()[0].id));
 }
 
+/// A task that cannot be read yet is asked for with its mark, and an answer that nothing has changed costs nothing.
+#[tokio::test(start_paused = true)]
+async fn looks_that_show_nothing_new_do_not_count() {
+    let simulator = Simulator::new();
+    simulator.settings(|settings| settings.sessions_lag = seconds(55));
+    simulator.fault(Route::Start, Fault::status(502).after_accepting());
+    let ran = attempt(&simulator, 1).run().await;
+    assert_eq!((ran.code, made(&simulator)), (0, 1), "{}", ran.log);
+    let reads = ran.calls.iter().filter(|call| call.path.contains("/tasks/")).collect::<Vec<_>>();
+    let free = reads.iter().filter(|call| call.status == Some(304)).count();
+    assert!(free >= 3 && free < reads.len(), "{free} of {}", reads.len());
+}
+
 #[tokio::test(start_paused = true)]
 async fn strangers_tasks_are_not_adopted() {
     let simulator = Simulator::new();
