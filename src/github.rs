@@ -23,6 +23,7 @@ use octocrab::OctocrabBuilder;
 use percent_encoding::AsciiSet;
 use percent_encoding::NON_ALPHANUMERIC;
 use percent_encoding::utf8_percent_encode;
+use serde::Deserialize;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -258,6 +259,11 @@ pub enum Look {
     Unchanged,
 }
 
+#[derive(Deserialize)]
+struct Listed {
+    tasks: Vec<Task>,
+}
+
 /// A page of tasks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing {
@@ -374,14 +380,10 @@ impl GitHub {
         // The whole query stands on each page: the addresses that GitHub links to lose some of it.
         let query = format!("sort=created_at&direction=desc&is_archived={archived}&per_page={PAGE}&page={page}");
         let answer = self.get(&format!("/agents/repos/{repository}/tasks?{query}"), None).await?;
-        let Value::Array(listed) = answer.read::<Value>()?["tasks"].take() else {
-            return Err(Error::Malformed { why: "it has no list of tasks".to_owned() });
-        };
+        // A task that cannot be read must not pass for one that is not there, so the whole list is asked for.
+        let Listed { tasks } = answer.read()?;
         let next = answer.headers.get(header::LINK).and_then(|link| link.to_str().ok());
-        let more = listed.len() >= PAGE || next.is_some_and(|link| link.contains("rel=\"next\""));
-        // A task that cannot be read must not pass for one that is not there.
-        let tasks = listed.into_iter().map(serde_json::from_value).collect::<Result<_, _>>();
-        let tasks = tasks.map_err(|error| Error::Malformed { why: quote(&error.to_string()) })?;
+        let more = tasks.len() >= PAGE || next.is_some_and(|link| link.contains("rel=\"next\""));
         Ok(Listing { tasks, more, now: date(&answer.headers) })
     }
 

@@ -420,6 +420,20 @@ fn a_look_that_is_held_back_does_not_hide_the_task_from_the_next() {
     }
 }
 
+/// Found by fuzzing: a list that is JSON and no object.
+#[test]
+fn a_list_that_is_no_object_is_no_answer() {
+    for body in [json!([]), json!("x"), json!(1), json!(null), json!({"tasks": {}})] {
+        paused(async {
+            let simulator = Simulator::new();
+            simulator.fault(Route::Start, Fault::status(502).after_accepting());
+            simulator.fault(Route::List, Fault::status(200).body(body.clone()));
+            let ran = Step::new(&simulator).with("wait", "false").run().await;
+            assert_eq!((ran.code, simulator.tasks().len()), (0, 1), "{body}\n{}", ran.log);
+        });
+    }
+}
+
 /// Found by the property: a task that had settled was looked at again for its pull request, and somebody had opened
 /// another session meanwhile.
 #[test]

@@ -4,6 +4,7 @@
 //! An answer is written as one is: a first line with status and request, headers, an empty line, the body.
 
 #![no_main]
+#![expect(clippy::disallowed_methods, reason = "libFuzzer's macro can write what it gives into a file")]
 
 use std::convert::Infallible;
 

@@ -1,6 +1,7 @@
 //! Whatever a prompt has in it, our stamp is found below it, and what is found can be put and found again.
 
 #![no_main]
+#![expect(clippy::disallowed_methods, reason = "libFuzzer's macro can write what it gives into a file")]
 
 use agent_task::key::Key;
 use agent_task::key::Stamp;
