@@ -600,4 +600,17 @@ mod tests {
             assert_eq!(read.html_url.is_some(), taken, "{address}");
         }
     }
+
+    #[test]
+    fn texts_without_measure_are_cut_when_they_are_read() {
+        let huge = "x".repeat(1024 * 1024);
+        let read = task(json!({"id": "t", "state": huge, "html_url": format!("https://github.com/{huge}"),
+            "artifacts": [{"type": "branch", "data": {"head_ref": huge, "base_ref": huge}}],
+            "sessions": [{"error": {"message": huge}, "model": huge, "usage": {"type": "ai_credits", "amount": 1.5, "credits": 2}}]}));
+        let long = |text: Option<&str>| text.map(|text| text.chars().count());
+        assert_eq!(read.state.as_str().chars().count(), LONGEST_WORD);
+        assert_eq!((long(read.head_ref()), long(read.model())), (Some(LONGEST_WORD), Some(LONGEST_WORD)));
+        assert_eq!((long(read.error_message()), read.html_url.is_none()), (Some(LONGEST_ERROR), true));
+        assert_eq!(read.credits().as_deref(), Some("0.0"));
+    }
 }
