@@ -428,7 +428,7 @@ impl Claim {
 
     /// Whether what was seen decides already, so that nothing older has to be read.
     pub fn is_settled_by(&self, sighting: &Sighting) -> bool {
-        let ours = matches!(self.relation(sighting), Relation::Ours) && !self.is_anothers(&sighting.task);
+        let ours = matches!(self.relation(sighting), Relation::Ours);
         ours && (self.doing == Doing::LookingFor || self.terms.first != First::Nothing && is_good(sighting))
     }
 

@@ -293,7 +293,7 @@ impl Errand<'_> {
                     }
                     // The look tells of the moment at which it was asked for, however long the answers take.
                     let asked = began.elapsed();
-                    let seen = self.sightings(&claim, began, &mut marked).await;
+                    let seen = self.sightings(&claim, asked, &mut marked).await;
                     claim.looked(asked, seen)
                 }
                 claim::Step::Sleep(pause, event) => {
@@ -330,18 +330,18 @@ impl Errand<'_> {
         Some((id, new))
     }
 
-    /// The repository's tasks that may be ours, with their sessions where those can be read. `began` is when the claim
-    /// began.
-    async fn sightings(&self, claim: &Claim, began: Instant, marked: &mut Marked) -> Result<Vec<Sighting>, Error> {
-        let asked = began.elapsed();
-        let horizon = claim.horizon(asked);
+    /// The repository's tasks that may be ours, with their sessions where those can be read. `elapsed` is the time
+    /// since the claim began.
+    async fn sightings(&self, claim: &Claim, elapsed: Duration, marked: &mut Marked) -> Result<Vec<Sighting>, Error> {
+        let asked = Instant::now();
+        let horizon = claim.horizon(elapsed);
         let mut seen = Vec::new();
         let shelves: &[bool] = if claim.wants_archived() { &[false, true] } else { &[false] };
         for archived in shelves {
             for page in 1..=MOST_PAGES {
                 let listed = self.speakers.tasks.tasks(self.repository(), *archived, page).await?;
                 // An answer can take long, and the ages are those at the time of the answer.
-                let since = began.elapsed().saturating_sub(asked);
+                let since = asked.elapsed();
                 let mut reached = false;
                 for task in listed.tasks {
                     let age = listed.now.zip(task.created_at).map(|(now, created)| {

@@ -513,12 +513,13 @@ impl Reader {
 
     fn address(&mut self, environment: &Environment) -> Option<Address> {
         if self.raw.get("github-api-url").is_some() {
-            // An address with a user name in it may have a password in it too, and is not shown.
-            if let Err(why @ BadAddress::Extra) = Address::parse(self.text("github-api-url"), None) {
-                self.problems.push(Problem::new("github-api-url", why.to_string()));
-                return None;
+            match Address::parse(self.text("github-api-url"), None) {
+                Ok(address) => return Some(address),
+                // A user name in it may be followed by a password, and so it is not shown.
+                Err(why @ BadAddress::Extra) => self.problems.push(Problem::new("github-api-url", why.to_string())),
+                Err(why) => self.problem("github-api-url", why.to_string()),
             }
-            return self.parsed("github-api-url", |text| Address::parse(text, None).map_err(|why| why.to_string()));
+            return None;
         }
         let rest = environment.get("GITHUB_API_URL").unwrap_or(GITHUB_COM);
         match Address::parse(rest, environment.get("GITHUB_GRAPHQL_URL")) {

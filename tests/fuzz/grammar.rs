@@ -21,6 +21,7 @@ pub(crate) fn outputs(text: &str, windows: bool) -> Result<Vec<(String, String)>
                 }
                 found.push((name.to_owned(), value(&mut rest, delimiter, windows)?));
             }
+            (_, Some(0)) => return Err(format!("the name may not be empty: {line}")),
             (_, Some(equals)) => found.push((line[..equals].to_owned(), line[equals + 1..].to_owned())),
             _ => return Err(format!("no output: {line}")),
         }

@@ -43,6 +43,8 @@ use simulator::serve;
 use tokio::net::TcpSocket;
 use tokio::runtime::Runtime;
 
+use crate::grammar;
+
 /// The token that every simulator knows.
 const TOKEN: &str = "github_pat_simulated";
 /// How long anything may take before a test gives up on it. Nothing here takes a tenth of it.
@@ -521,38 +523,10 @@ impl Ran {
     }
 }
 
-/// Reads outputs as the runner does, and panics where it would fail the step,
-/// <https://github.com/actions/runner/blob/main/src/Runner.Worker/FileCommandManager.cs>.
+/// Reads outputs as the runner does, and panics where it would fail the step.
 #[track_caller]
 fn outputs(text: &str) -> BTreeMap<String, String> {
-    let mut outputs = BTreeMap::new();
-    let mut lines = text.split_inclusive('\n');
-    while let Some(line) = lines.next() {
-        let line = line.strip_suffix('\n').unwrap_or(line);
-        let equals = line.find('=').unwrap_or(usize::MAX);
-        let value = match line.split_once("<<") {
-            _ if line.is_empty() => continue,
-            Some((name, delimiter)) if name.len() < equals => {
-                assert!(!name.is_empty() && !delimiter.is_empty(), "bad line: {line}");
-                let mut value = Vec::new();
-                loop {
-                    let line = lines.next().unwrap_or_else(|| panic!("no {delimiter}"));
-                    if line.strip_suffix('\n').unwrap_or(line) == delimiter {
-                        break;
-                    }
-                    value.push(line.strip_suffix('\n').unwrap_or_else(|| panic!("no line end: {line}")));
-                }
-                (name, value.join("\n"))
-            }
-            _ => {
-                let (name, value) = line.split_once('=').unwrap_or_else(|| panic!("bad line: {line}"));
-                assert!(!name.is_empty(), "bad line: {line}");
-                (name, value.to_owned())
-            }
-        };
-        outputs.insert(value.0.to_owned(), value.1);
-    }
-    outputs
+    grammar::outputs(text, false).unwrap().into_iter().collect()
 }
 
 /// Whether the runner could take a line for a command, were there one of that name,

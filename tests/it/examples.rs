@@ -29,6 +29,8 @@ use simulator::serve;
 use tokio::net::TcpSocket;
 use tokio::runtime::Runtime;
 
+use crate::grammar;
+
 /// What the examples call the action.
 const ACTION: &str = "octo-org/agent-task@";
 /// The inputs that the action has beside those of the program.
@@ -389,17 +391,9 @@ impl Ran {
     }
 }
 
-/// Reads outputs in the one form in which the program writes them.
+/// The outputs as the runner reads them: the last value of a name counts.
 fn outputs(text: &str) -> BTreeMap<String, String> {
-    let mut outputs = BTreeMap::new();
-    let mut rest = text;
-    while let Some((head, after)) = rest.split_once('\n') {
-        let (name, delimiter) = head.split_once("<<").unwrap();
-        let (value, after) = after.split_once(&format!("\n{delimiter}\n")).unwrap();
-        outputs.insert(name.to_owned(), value.to_owned());
-        rest = after;
-    }
-    outputs
+    grammar::outputs(text, false).unwrap().into_iter().collect()
 }
 
 #[test]

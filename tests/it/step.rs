@@ -18,6 +18,8 @@ use agent_task::runner::Runner;
 use simulator::Call;
 use simulator::Simulator;
 
+use crate::grammar;
+
 pub(crate) const TOKEN: &str = "github_pat_simulated";
 
 /// A step that is about to run.
@@ -167,12 +169,5 @@ impl Ran {
 
 /// The outputs as the runner reads them: the last value of a name counts.
 fn outputs(text: &str) -> BTreeMap<String, String> {
-    let mut outputs = BTreeMap::new();
-    let mut lines = text.lines();
-    while let Some(line) = lines.next() {
-        let (name, delimiter) = line.split_once("<<").unwrap();
-        let value = lines.by_ref().take_while(|line| *line != delimiter).collect::<Vec<_>>().join("\n");
-        outputs.insert(name.to_owned(), value);
-    }
-    outputs
+    grammar::outputs(text, false).unwrap().into_iter().collect()
 }
