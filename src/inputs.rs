@@ -1,6 +1,7 @@
 //! What the user wrote, read into strings by envy and parsed once into types. Nothing after this reads an input.
 
 use std::collections::BTreeMap;
+use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -257,6 +258,19 @@ impl Inputs {
         let Reader { problems, warnings, secrets, .. } = reader;
         let inputs = inputs.filter(|_| problems.is_empty()).ok_or(problems);
         Read { inputs, secrets, warnings }
+    }
+}
+
+impl Errand {
+    /// The repositories that this is about, each once.
+    pub fn repositories(&self) -> Vec<&Repository> {
+        let mut all = match self {
+            Self::Start(start) => vec![&start.repository],
+            Self::Wait(tasks) => tasks.iter().map(|task| &task.repository).collect(),
+        };
+        let mut seen = HashSet::new();
+        all.retain(|repository| seen.insert(*repository));
+        all
     }
 }
 

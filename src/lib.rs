@@ -39,7 +39,11 @@ use crate::inputs::Inputs;
 use crate::inputs::Problem;
 use crate::inputs::PromptSource;
 use crate::inputs::Read;
+use crate::outcome::Event;
 use crate::outcome::Exit;
+use crate::outcome::Outcome;
+use crate::outcome::Refusal;
+use crate::plan::No;
 use crate::plan::Plan;
 use crate::prompt::Template;
 use crate::runner::Runner;
@@ -59,13 +63,14 @@ pub async fn run(
     let Read { inputs, secrets, warnings } = Inputs::read(environment);
     runner.keep(&secrets);
     warn(runner, &warnings);
-    let prepared = inputs.and_then(|inputs| {
-        let (plan, context) = prepare(environment, runner, &inputs)?;
-        Ok((inputs, plan, context))
-    });
-    let (inputs, plan, context) = match prepared {
-        Ok(prepared) => prepared,
+    let inputs = match inputs {
+        Ok(inputs) => inputs,
         Err(problems) => return refuse(runner, &problems),
+    };
+    let (plan, context) = match prepare(environment, runner, &inputs) {
+        Ok(prepared) => prepared,
+        Err(No::BadInput(problems)) => return refuse(runner, &problems),
+        Err(No::Refused(refusals)) => return decline(runner, &inputs, &refusals),
     };
     warn(runner, &plan.warnings);
     show(runner, &inputs, &plan);
@@ -76,7 +81,7 @@ pub async fn run(
 }
 
 /// Reads what the inputs point to and makes the plan.
-fn prepare(environment: &Environment, runner: &Runner, inputs: &Inputs) -> Result<(Plan, Context), Vec<Problem>> {
+fn prepare(environment: &Environment, runner: &Runner, inputs: &Inputs) -> Result<(Plan, Context), No> {
     let mut handed = None;
     let mut template = None;
     if let Errand::Start(start) = &inputs.errand {
@@ -104,6 +109,24 @@ fn refuse(runner: &Runner, problems: &[Problem]) -> Exit {
     hand_on(runner, &output::outputs(&[], "", &lines.join("; ")));
     keep_summary(runner, &summary::note("❌ Bad input, nothing was sent", &lines));
     Exit::BadInput
+}
+
+/// Ends a step that the user's own rules say no to. Nothing was sent.
+fn decline(runner: &Runner, inputs: &Inputs, refusals: &[Refusal]) -> Exit {
+    let lines = refusals.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let title = refusals.first().map_or("Refused", |refusal| refusal.gate.title());
+    let message = lines.join("\n");
+    let title = format!("{title}, nothing was sent");
+    runner.annotate(&Annotation { level: Level::Error, title: title.clone(), message });
+    let mut outcomes = inputs.errand.repositories().into_iter().cloned().map(Outcome::new).collect::<Vec<_>>();
+    for outcome in &mut outcomes {
+        for refusal in refusals {
+            outcome.hear(Event::Refused(refusal.clone()));
+        }
+    }
+    hand_on(runner, &output::outputs(&outcomes, "", &lines.join("; ")));
+    keep_summary(runner, &summary::note(&format!("⛔ {title}"), &lines));
+    Exit::Declined
 }
 
 /// Shows the plan.

@@ -123,13 +123,45 @@ impl Exit {
             Self::RefusedByGitHub
         } else if any(Trouble::Unreachable) {
             Self::Unreachable
-        } else if any(Trouble::Declined) {
+        } else if outcomes.iter().any(|outcome| outcome.trouble.is_some()) {
+            // All that is left is a no of the user's own.
             Self::Declined
         } else if outcomes.iter().any(concluded) {
             Self::Concluded
         } else {
             Self::Fine
         }
+    }
+}
+
+/// One of the user's own rules, as far as it can say no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gate {
+    /// The policy file.
+    Policy,
+}
+
+impl Gate {
+    /// A few words for the head of a message.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Policy => "Refused by the policy",
+        }
+    }
+}
+
+/// One of the user's own rules says no, so that nothing is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Which rule it is.
+    pub gate: Gate,
+    /// What it says no to, and what it would allow.
+    pub why: String,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
     }
 }
 
@@ -146,6 +178,8 @@ pub enum Trouble {
     Undecided,
     /// An active task stood in the way, and the user wanted that to fail.
     Declined,
+    /// One of the user's own rules said no.
+    Refused(Gate),
 }
 
 /// Why there is no pull request number.
@@ -250,6 +284,8 @@ pub enum Event {
         /// Whether the step fails.
         failing: bool,
     },
+    /// One of the user's own rules says no.
+    Refused(Refusal),
     /// The task as it was seen.
     Saw(Box<Task>),
     /// A look brought no answer.
@@ -433,6 +469,14 @@ impl Outcome {
                 self.error_message = Some(why);
                 vec![line]
             }
+            Event::Refused(refusal) => {
+                let line = Line::plain(format!("nothing is started: {refusal}"));
+                self.prompt_sha256 = None;
+                self.trouble = Some(Trouble::Refused(refusal.gate));
+                self.conclusion = Some(Conclusion::Skipped);
+                self.error_message = Some(refusal.why);
+                vec![line]
+            }
             Event::Saw(task) => self.see(*task),
             Event::LookFailed(why) => vec![Line::plain(format!("could not look at the task: {why}; looking again"))],
             Event::LookRecovered => vec![Line::plain("GitHub answers again")],
@@ -586,6 +630,9 @@ impl Outcome {
             ),
             (Some(Trouble::Undecided), _) => ("Nothing was started", format!("{}: {why}", self.repository)),
             (Some(Trouble::Declined), _) => ("Task already active", format!("Nothing was started: {why}")),
+            (Some(Trouble::Refused(gate)), _) => {
+                (gate.title(), format!("{}: nothing was started. {why}", self.repository))
+            }
             (Some(Trouble::RefusedByGitHub), _) if self.task_id.is_some() && self.task.is_none() => {
                 ("Task not found", format!("{why}. Look at `task-id` and `repository`: {place}"))
             }
@@ -779,6 +826,17 @@ mod tests {
         assert_eq!(Exit::of(&[refused, open, lost], &[]).code(), 6);
         assert_eq!(Exit::Signalled(Signal::Interrupt).code(), 130);
         assert_eq!(Exit::Signalled(Signal::Terminate).code(), 143);
+    }
+
+    #[test]
+    fn what_a_rule_says_no_to_is_skipped_and_ends_with_the_code_of_a_refusal() {
+        let mut refused = Outcome { prompt_sha256: Some("0".repeat(64)), ..outcome() };
+        refused.hear(Event::Refused(Refusal { gate: Gate::Policy, why: "`base-ref: dev` is not allowed".to_owned() }));
+        assert_eq!((refused.conclusion, refused.prompt_sha256.as_deref()), (Some(Conclusion::Skipped), None));
+        assert_eq!(Exit::of(std::slice::from_ref(&refused), &[]).code(), 3);
+        let annotation = refused.annotation(&[]).unwrap();
+        assert_eq!((annotation.level, annotation.title.as_str()), (Level::Error, "Refused by the policy"));
+        assert!(annotation.message.contains("octo/app: nothing was started. `base-ref: dev` is not allowed"));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::key::Key;
 use crate::key::Stamp;
 use crate::key::sha256;
 use crate::outcome::Conclusion;
+use crate::outcome::Refusal;
 use crate::outcome::spelled;
 use crate::prompt::Scope;
 use crate::prompt::Template;
@@ -72,16 +73,26 @@ pub enum Deed {
     Wait(TaskId),
 }
 
+/// Why there is no plan. Nothing was sent.
+#[derive(Debug, PartialEq, Eq)]
+pub enum No {
+    /// Something is wrong with what the user gave us.
+    BadInput(Vec<Problem>),
+    /// The user's own rules say no.
+    Refused(Vec<Refusal>),
+}
+
+impl From<Vec<Problem>> for No {
+    fn from(problems: Vec<Problem>) -> Self {
+        Self::BadInput(problems)
+    }
+}
+
 /// Makes the plan. It reads nothing but what it is given.
 ///
 /// # Errors
-/// Everything that is wrong with the prompt.
-pub fn plan(
-    inputs: &Inputs,
-    context: &Context,
-    template: Option<&Template>,
-    now: Timestamp,
-) -> Result<Plan, Vec<Problem>> {
+/// Everything that is wrong with the prompt, or everything that the user's own rules say no to.
+pub fn plan(inputs: &Inputs, context: &Context, template: Option<&Template>, now: Timestamp) -> Result<Plan, No> {
     let mut warnings = Vec::new();
     let orders = match (&inputs.errand, template) {
         (Errand::Start(start), Some(template)) => {
@@ -104,11 +115,11 @@ pub fn plan(
             if [&inputs.token, &inputs.lookup_token].into_iter().flatten().any(|token| token.occurs_in(&body)) {
                 let why = "or something else in the request has a token in it, which the agent and everybody who sees \
                            the task could read; take it out";
-                return Err(vec![Problem::new(start.prompt.input(), why)]);
+                return Err(vec![Problem::new(start.prompt.input(), why)].into());
             }
             vec![Order { repository: start.repository.clone(), deed }]
         }
-        (Errand::Start(_), None) => return Err(vec![Problem::new("prompt", "is missing")]),
+        (Errand::Start(_), None) => return Err(vec![Problem::new("prompt", "is missing")].into()),
         (Errand::Wait(tasks), _) => tasks
             .iter()
             .map(|task| Order { repository: task.repository.clone(), deed: Deed::Wait(task.task_id.clone()) })
@@ -278,7 +289,7 @@ mod tests {
     use super::*;
     use crate::context::Environment;
 
-    fn planned(prompt: &str, pairs: &[(&str, &str)]) -> Result<Plan, Vec<Problem>> {
+    fn planned(prompt: &str, pairs: &[(&str, &str)]) -> Result<Plan, No> {
         let base = [("INPUT_TOKEN", "github_pat_s3cr3t"), ("INPUT_PROMPT", prompt), ("GITHUB_REPOSITORY", "octo/app")];
         let pairs = base.iter().chain(pairs).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let environment: Environment = pairs.collect();
@@ -363,7 +374,10 @@ mod tests {
 
     #[test]
     fn a_prompt_with_a_token_in_it_is_refused() {
-        let told = planned("use {{ vars.t }}", &[("INPUT_VARS", "t: xgithub_pat_s3cr3tx")]).unwrap_err();
+        let No::BadInput(told) = planned("use {{ vars.t }}", &[("INPUT_VARS", "t: xgithub_pat_s3cr3tx")]).unwrap_err()
+        else {
+            panic!("no bad input")
+        };
         let told = told[0].to_string();
         assert!(told.contains("has a token in it") && !told.contains("s3cr3t"), "{told}");
     }

@@ -100,6 +100,7 @@ fn heading(plan: &Plan, outcome: &Outcome, ended: bool) -> String {
         (Some(Trouble::Unconfirmed), _, _) => "❓ Nobody can say whether the agent task was started",
         (Some(Trouble::Undecided), _, _) => "❓ No agent task was started, an earlier one may be it",
         (Some(Trouble::Declined), _, _) => "❌ No agent task was started, one is still active",
+        (Some(Trouble::Refused(_)), _, _) => "⛔ No agent task was started, a rule of yours says no",
         (Some(_), _, _) => "❌ No agent task was started",
         (None, Some(Conclusion::Success), _) => "✅ Agent task completed",
         (None, Some(Conclusion::Failure), Some(State::Completed)) => "❌ Agent task completed without a pull request",
