@@ -225,6 +225,19 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the same request may fare better at another time.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Unanswered { .. } | Self::Malformed { .. } | Self::RateLimited(_) => true,
+            Self::BadToken { .. }
+            | Self::NoLicence { .. }
+            | Self::MissingPermission { .. }
+            | Self::NotFound { .. }
+            | Self::Invalid { .. }
+            | Self::Refused { .. } => false,
+        }
+    }
+
     /// How long GitHub asks us to stay away, where it does and it is no limit.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -273,6 +286,24 @@ pub struct Listing {
     pub more: bool,
     /// The time of the answer by GitHub's clock, where it tells.
     pub now: Option<Timestamp>,
+}
+
+/// What somebody may do in a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Access {
+    /// The id behind the login, where GitHub tells it.
+    pub id: Option<u64>,
+    /// `admin`, `write`, `read` or `none`. Roles in between and custom ones count as the one that they build on.
+    pub permission: String,
+    /// The role's own name, for people to read.
+    pub role: String,
+}
+
+impl Access {
+    /// Whether that is enough to push to the repository.
+    pub fn may_write(&self) -> bool {
+        matches!(self.permission.as_str(), "admin" | "write")
+    }
 }
 
 /// A connection to GitHub's API that speaks for one token.
@@ -396,6 +427,29 @@ impl GitHub {
     pub async fn me(&self) -> Result<u64, Error> {
         let answer = self.get("/user", None).await?.read::<Value>()?;
         answer["id"].as_u64().ok_or_else(|| Error::Malformed { why: "it has no id".to_owned() })
+    }
+
+    /// What somebody may do in a repository. A personal token may ask where its owner can push; the workflow's own may
+    /// always ask about its repository.
+    ///
+    /// <https://docs.github.com/en/rest/collaborators/collaborators#get-repository-permissions-for-a-user>
+    ///
+    /// # Errors
+    /// All of [`Error`].
+    pub async fn access(&self, repository: &Repository, login: &str) -> Result<Access, Error> {
+        let path = format!("/repos/{repository}/collaborators/{}/permission", encoded(login));
+        let answer = self.get(&path, None).await.map_err(|error| match error {
+            Error::MissingPermission { said, .. } => {
+                Error::MissingPermission { said, remedy: ACCESS_PERMISSION.to_owned() }
+            }
+            Error::NotFound { said, .. } => Error::NotFound { said, remedy: ACCESS_NOT_FOUND },
+            error => error,
+        });
+        let answer = answer?.read::<Value>()?;
+        let text = |name: &str| answer[name].as_str().map(quote);
+        let permission =
+            text("permission").ok_or_else(|| Error::Malformed { why: "it has no permission".to_owned() })?;
+        Ok(Access { id: answer["user"]["id"].as_u64(), permission, role: text("role_name").unwrap_or_default() })
     }
 
     /// The pull request with an id of the GraphQL API; `None` where there is none, or none that the token may see.
@@ -612,6 +666,8 @@ fn no_answer(error: &octocrab::Error) -> Error {
 /// What to do where pull requests may not be read.
 const PULL_PERMISSION: &str = "Give `lookup-token` a token that may read pull requests: for the workflow's own \
                                repository `${{ github.token }}` with `permissions: pull-requests: read` serves";
+const ACCESS_PERMISSION: &str = "A personal token may ask this only where its owner can push";
+const ACCESS_NOT_FOUND: &str = "Either the token does not reach the repository, or there is nobody of that name";
 const TASK_NOT_FOUND: &str = "Either the token does not reach the repository (a fine-grained token lists the \
                               repositories it is for, and an organisation may have to approve it), or the Copilot \
                               cloud agent is not enabled for it, or there is no such task";

@@ -15,6 +15,8 @@ use crate::claim::IfActive;
 use crate::command::cut;
 use crate::command::harmless;
 use crate::context::Environment;
+use crate::gate::Allowed;
+use crate::gate::bare;
 use crate::github::Address;
 use crate::github::BadAddress;
 use crate::outcome::Conclusion;
@@ -121,8 +123,8 @@ inputs! {
     waves "waves" "" Later,
     wave_success "wave-success" "" Later,
     shard "shard" "" Later,
-    allow_users "allow-users" "" Later,
-    allow_bots "allow-bots" "" Later,
+    allow_users "allow-users" "" Start,
+    allow_bots "allow-bots" "" Start,
     untrusted "untrusted" "" Later,
     audit_log "audit-log" "" Later,
     github_api_url "github-api-url" "" Both,
@@ -185,6 +187,8 @@ pub struct Start {
     pub if_active: IfActive,
     /// How long a start that was not answered is looked for.
     pub confirm_timeout: Duration,
+    /// Who may cause the start without write access.
+    pub allowed: Allowed,
 }
 
 /// Where a prompt's template is.
@@ -440,6 +444,7 @@ impl Reader {
         let idempotency_key = self.raw.get("idempotency-key").map(|key| key.trim().to_owned());
         let if_active = self.if_active();
         let confirm_timeout = self.duration("confirm-timeout");
+        let allowed = self.allowed();
         Some(Start {
             repository: repository?,
             prompt: prompt?,
@@ -453,7 +458,36 @@ impl Reader {
             idempotency_key,
             if_active,
             confirm_timeout,
+            allowed,
         })
+    }
+
+    /// The people and the bots that need no write access.
+    fn allowed(&mut self) -> Allowed {
+        let users = self.logins("allow-users", |login| match login.strip_suffix("[bot]") {
+            Some(_) => Err("is a bot; name it in `allow-bots`"),
+            None => Ok(login),
+        });
+        Allowed { users, bots: self.logins("allow-bots", |login| Ok(bare(login))) }
+    }
+
+    fn logins(&mut self, name: &str, read: impl Fn(&str) -> Result<&str, &'static str>) -> Vec<String> {
+        // Logins of managed users have an underscore before the short code of their enterprise.
+        let fits = |login: &str| login.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+        let mut logins = Vec::new();
+        for word in self.raw.get(name).map(listed).unwrap_or_default() {
+            let login = read(&word).and_then(|login| match fits(login) {
+                true => Ok(login.to_owned()),
+                false => Err("is no login; write it as in the address of its page, without `@`"),
+            });
+            match login {
+                Ok(login) => logins.push(login),
+                Err(why) => {
+                    self.problems.push(Problem { name: name.to_owned(), value: Some(word), why: why.to_owned() });
+                }
+            }
+        }
+        logins
     }
 
     fn tasks(&mut self, repository: Option<&Repository>) -> Option<Vec<Waited>> {

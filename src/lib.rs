@@ -15,6 +15,7 @@ pub mod outcome;
 pub mod claim;
 pub mod vars;
 pub mod context;
+pub mod gate;
 pub mod prompt;
 pub mod inputs;
 pub mod plan;
@@ -32,7 +33,12 @@ use crate::context::Context;
 use crate::context::Environment;
 use crate::fleet::Board;
 use crate::fleet::Speakers;
+use crate::gate::Person;
+use crate::gate::Question;
+use crate::gate::Verdict;
+use crate::github::Access;
 use crate::github::Address;
+use crate::github::Error;
 use crate::github::GitHub;
 use crate::inputs::Errand;
 use crate::inputs::Inputs;
@@ -41,6 +47,7 @@ use crate::inputs::PromptSource;
 use crate::inputs::Read;
 use crate::outcome::Event;
 use crate::outcome::Exit;
+use crate::outcome::Gate;
 use crate::outcome::Outcome;
 use crate::outcome::Refusal;
 use crate::plan::No;
@@ -52,6 +59,9 @@ use crate::token::Token;
 /// How long an interrupted process waits for the answer to a start that is on its way. The runner sends SIGTERM 7.5
 /// seconds after SIGINT, and the user was promised that all is written within one.
 const LAST_ANSWER: Duration = Duration::from_millis(600);
+
+/// The pauses before a question to GitHub that brought no answer is put again.
+const ASKED_AGAIN: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
 
 /// Does what the environment's inputs ask for, and says what the process ends with. `connect` makes the connection
 /// to GitHub: over the network, or to a simulator.
@@ -181,10 +191,18 @@ async fn carry_out(
     let lookup = lookup.and_then(|lookup| connect(&inputs.address, lookup).ok());
     let pulls = lookup.iter().chain([&tasks]).collect::<Vec<_>>();
     let speakers = Speakers { tasks: &tasks, pulls: &pulls };
-    let mut work = pin!(fleet::run(plan, &speakers, &board));
+    let mut work = pin!(async {
+        admit(runner, plan, &speakers).await?;
+        fleet::run(plan, &speakers, &board).await;
+        Ok(())
+    });
     let signal = tokio::select! {
         signal = runner.interrupted() => Some(signal),
-        () = &mut work => None,
+        done = &mut work => match done {
+            Ok(()) => None,
+            Err(Barred::Refused(refusal)) => return decline(runner, inputs, &[refusal]),
+            Err(Barred::Unreachable(why)) => return unreachable(runner, &why),
+        },
     };
     board.end();
     if signal.is_some() && board.is_open() {
@@ -199,6 +217,54 @@ async fn carry_out(
         (Some(signal), _) => Exit::Signalled(signal),
         (None, Exit::Fine) => lost.unwrap_or(Exit::Fine),
         (None, exit) => exit,
+    }
+}
+
+/// Why nothing is carried out.
+enum Barred {
+    /// A gate says no.
+    Refused(Refusal),
+    /// A gate could not be asked, and may say something else another time.
+    Unreachable(String),
+}
+
+/// Asks GitHub about those who caused the event, where the gate hangs on that. Nothing is started before.
+async fn admit(runner: &Runner, plan: &Plan, speakers: &Speakers<'_>) -> Result<(), Barred> {
+    let refused = |why: String| Barred::Refused(Refusal { gate: Gate::Actor, why });
+    let question = match &plan.gate {
+        Some(Verdict::Ask(question)) => question,
+        Some(Verdict::Shut(why)) => return Err(refused(why.clone())),
+        Some(Verdict::Open(_)) | None => return Ok(()),
+    };
+    for person in &question.people {
+        match ask(runner, question, person, speakers).await {
+            Ok(access) => question.answered(person, &access).map_err(refused)?,
+            Err(why) if why.may_pass() => return Err(Barred::Unreachable(why.to_string())),
+            Err(why) => return Err(refused(question.unanswered(person, &why.to_string()))),
+        }
+        runner.tell(&format!("{} has write access to {}", person.login, question.repository));
+    }
+    Ok(())
+}
+
+/// Asks about one person, with whichever token may ask. A question that brought no answer is put again.
+async fn ask(runner: &Runner, question: &Question, person: &Person, speakers: &Speakers<'_>) -> Result<Access, Error> {
+    let mut tries = ASKED_AGAIN.iter();
+    loop {
+        let mut last = None;
+        for speaker in speakers.pulls {
+            match speaker.access(&question.repository, &person.login).await {
+                Ok(access) => return Ok(access),
+                // One token may not ask, or does not reach GitHub for a moment; what counts most is whether that may
+                // pass.
+                Err(error) => last = last.filter(Error::may_pass).or(Some(error)),
+            }
+        }
+        match (last, tries.next()) {
+            (Some(error), Some(pause)) if error.may_pass() => runner.rest(*pause, "asking who caused the event").await,
+            (Some(error), _) => return Err(error),
+            (None, _) => unreachable!("somebody always speaks"),
+        }
     }
 }
 

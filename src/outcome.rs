@@ -139,6 +139,8 @@ impl Exit {
 pub enum Gate {
     /// The policy file.
     Policy,
+    /// Who may cause a start.
+    Actor,
 }
 
 impl Gate {
@@ -146,6 +148,7 @@ impl Gate {
     pub fn title(self) -> &'static str {
         match self {
             Self::Policy => "Refused by the policy",
+            Self::Actor => "Refused for want of write access",
         }
     }
 }

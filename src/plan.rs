@@ -7,6 +7,7 @@ use crate::claim::First;
 use crate::claim::IfActive;
 use crate::claim::Terms;
 use crate::context::Context;
+use crate::gate::Verdict;
 use crate::github::Address;
 use crate::inputs::Errand;
 use crate::inputs::Inputs;
@@ -38,6 +39,8 @@ pub struct Plan {
     pub fail_on: Vec<Conclusion>,
     /// Whether `completed` without a pull request counts as a failure.
     pub require_pull_request: bool,
+    /// Whether whoever caused the event may start tasks; a wait starts none.
+    pub gate: Option<Verdict>,
     /// Whether the plan is all there will be.
     pub dry_run: bool,
     /// What the user should know without the step failing.
@@ -94,6 +97,10 @@ impl From<Vec<Problem>> for No {
 /// Everything that is wrong with the prompt, or everything that the user's own rules say no to.
 pub fn plan(inputs: &Inputs, context: &Context, template: Option<&Template>, now: Timestamp) -> Result<Plan, No> {
     let mut warnings = Vec::new();
+    let gate = match &inputs.errand {
+        Errand::Start(start) => Some(Verdict::of(context, &start.allowed)),
+        Errand::Wait(_) => None,
+    };
     let orders = match (&inputs.errand, template) {
         (Errand::Start(start), Some(template)) => {
             if template.source.contains("${{") {
@@ -130,6 +137,7 @@ pub fn plan(inputs: &Inputs, context: &Context, template: Option<&Template>, now
         wait: inputs.wait.clone(),
         fail_on: inputs.fail_on.clone(),
         require_pull_request: inputs.require_pull_request,
+        gate,
         dry_run: inputs.dry_run,
         warnings,
     })
@@ -247,6 +255,9 @@ impl Plan {
                     }
                 }
             }
+        }
+        if let Some(gate) = &self.gate {
+            fact("gate", &gate.to_string());
         }
         match &self.wait {
             None => fact("wait", "no"),

@@ -259,6 +259,7 @@ mod tests {
             wait: None,
             fail_on: Vec::new(),
             require_pull_request: false,
+            gate: None,
             dry_run: false,
             warnings: Vec::new(),
         }

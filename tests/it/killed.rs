@@ -148,6 +148,7 @@ impl Attempt {
             ("GITHUB_REPOSITORY", "octo/app".to_owned()),
             ("GITHUB_RUN_ATTEMPT", attempt.to_string()),
             ("GITHUB_RUN_ID", "17".to_owned()),
+            ("GITHUB_EVENT_NAME", "schedule".to_owned()),
             ("GITHUB_STEP_SUMMARY", path("summary")),
             ("GITHUB_WORKSPACE", path("")),
             ("RUNNER_TEMP", path("temp")),

@@ -7,6 +7,7 @@ mod binary;
 mod docs;
 mod examples;
 mod flow;
+mod gate;
 #[path = "../fuzz/grammar.rs"]
 mod grammar;
 mod killed;

@@ -17,7 +17,13 @@ fn seconds(seconds: u64) -> Duration {
 
 /// A step of a workflow run that can be repeated.
 fn attempt(simulator: &Simulator, attempt: u32) -> Step {
-    let run = [("GITHUB_RUN_ID", "17"), ("GITHUB_JOB", "prep"), ("GITHUB_WORKFLOW", "Weekly"), ("GITHUB_ACTION", "a")];
+    let run = [
+        ("GITHUB_RUN_ID", "17"),
+        ("GITHUB_JOB", "prep"),
+        ("GITHUB_WORKFLOW", "Weekly"),
+        ("GITHUB_ACTION", "a"),
+        ("GITHUB_EVENT_NAME", "schedule"),
+    ];
     let step = run.into_iter().fold(Step::new(simulator), |step, (name, value)| step.variable(name, value));
     step.variable("GITHUB_RUN_ATTEMPT", &attempt.to_string()).with("wait", "false")
 }

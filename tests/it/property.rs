@@ -247,7 +247,7 @@ impl Life {
     fn attempt(&self, simulator: &Simulator, attempt: u32) -> Step {
         let Asked { wait, timeout, interval, pull, pull_required, fail_on, stop_on, if_active, .. } = &self.asked;
         let list = |words: &[&str]| if words.is_empty() { "never".to_owned() } else { words.join(", ") };
-        let step = [("RUN_ID", "17"), ("JOB", "prep"), ("WORKFLOW", "Weekly"), ("ACTION", "a")]
+        let step = [("RUN_ID", "17"), ("EVENT_NAME", "push"), ("JOB", "prep"), ("WORKFLOW", "Weekly"), ("ACTION", "a")]
             .iter()
             .fold(Step::new(simulator), |step, (name, value)| step.variable(&format!("GITHUB_{name}"), value));
         step.variable("GITHUB_RUN_ATTEMPT", &attempt.to_string())

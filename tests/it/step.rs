@@ -15,6 +15,7 @@ use agent_task::context::Environment;
 use agent_task::github::GitHub;
 use agent_task::output::OUTPUTS;
 use agent_task::runner::Runner;
+use serde_json::Value;
 use simulator::Call;
 use simulator::Simulator;
 
@@ -91,6 +92,14 @@ impl Step {
     pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
         self.variables.insert(name.to_owned(), value.to_owned());
         self
+    }
+
+    /// The same step in a run for an event.
+    pub(crate) fn on(self, name: &str, payload: &Value) -> Self {
+        let path = self.folder.join("event.json");
+        std::fs::write(&path, payload.to_string()).unwrap();
+        let run = self.variable("GITHUB_RUN_ID", "17").variable("GITHUB_EVENT_NAME", name);
+        run.variable("GITHUB_EVENT_PATH", &path.display().to_string())
     }
 
     /// Runs the step and kills it after a while, if it has not ended by then. What it wrote until then is checked all

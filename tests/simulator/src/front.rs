@@ -298,7 +298,9 @@ impl World {
             (Place::Repository, Some(home)) => self.repository(home, token, request),
             (Place::Branch(branch), Some(home)) => self.branch(home, branch),
             (Place::Contents(path), Some(home)) => self.contents(home, path),
-            (Place::Permission(login), Some(home)) => self.permission(home, login),
+            (Place::Permission(login), Some(home)) => {
+                self.permission(home, login, (!caller.is_installation()).then_some(&token.login))
+            }
             (Place::Configuration, Some(home)) => self.configuration(home),
             (Place::RateLimit, _) => self.rate_limit(now, caller),
             (Place::User, _) if caller.is_installation() => Answer::error(403, caller.refusal()),

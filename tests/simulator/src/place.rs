@@ -88,6 +88,7 @@ impl Place {
             }
             Place::Pulls | Place::Pull(_) => Some(Permission::PullRequestsRead),
             Place::Branch(_) | Place::Contents(_) => Some(Permission::ContentsRead),
+            Place::Permission(_) => Some(Permission::MetadataRead),
             _ => None,
         }
     }

@@ -168,9 +168,20 @@ impl World {
         if entries.is_empty() { Answer::not_found() } else { Answer::json(200, &Value::Array(entries)) }
     }
 
-    pub(crate) fn permission(&self, home: &Home, login: &str) -> Answer {
-        let permission = home.spec.permission(login);
-        Answer::json(200, &json!({"permission": permission, "role_name": permission, "user": {"login": login}}))
+    /// What somebody may do here. A personal token is answered only where its owner can push; an installation's is
+    /// always.
+    pub(crate) fn permission(&self, home: &Home, login: &str, asker: Option<&str>) -> Answer {
+        if asker.is_some_and(|asker| home.spec.cannot_push(asker)) {
+            return Answer::error(403, "Must have push access to view collaborator permission.");
+        }
+        let Some((permission, role)) = home.spec.access(login) else {
+            return Answer::error(404, &format!("{login} is not a user"));
+        };
+        let id = self.tokens.values().find(|token| token.login.eq_ignore_ascii_case(login)).map(|token| token.id);
+        let id = id.unwrap_or_else(|| login.bytes().fold(1, |id, byte| id * 31 % 100_000_007 + u64::from(byte)));
+        let kind = if login.ends_with("[bot]") { "Bot" } else { "User" };
+        let user = json!({"login": login, "id": id, "type": kind, "role_name": role});
+        Answer::json(200, &json!({"permission": permission, "role_name": role, "user": user}))
     }
 
     /// The cloud agent's configuration, as documented.

@@ -26,8 +26,9 @@ pub struct Repository {
     pub next_pull_number: u64,
     /// Names this repository had before. They answer with a redirect.
     pub renamed_from: Vec<String>,
-    /// Permission (`admin`, `write`, `read`, `none`) per login; others have `read`, or `none` when
-    /// the repository is private.
+    /// Role per login: `admin`, `maintain`, `write`, `triage`, `read`, `none`, or a custom one with the role that it
+    /// builds on, as in `releaser=write`. `unknown` is somebody whom GitHub does not have. Others can read a public
+    /// repository, and are not found for a private one.
     pub collaborators: BTreeMap<String, String>,
     /// Files on the default branch, by path.
     pub files: BTreeMap<String, String>,
@@ -56,11 +57,40 @@ impl Repository {
         name == self.default_branch || self.branches.iter().any(|branch| branch == name)
     }
 
-    /// What this person may do here, in the words of the collaborators endpoint.
+    /// The role of this person here; none for a stranger.
+    fn role(&self, login: &str) -> Option<&str> {
+        self.collaborators.iter().find(|(name, _)| name.eq_ignore_ascii_case(login)).map(|(_, role)| role.as_str())
+    }
+
+    /// What this person may do here and under which name, in the words of the collaborators endpoint; nothing for
+    /// somebody whom that does not find.
+    pub(crate) fn access(&self, login: &str) -> Option<(&str, &str)> {
+        let role = match self.role(login) {
+            Some("unknown") => return None,
+            Some(role) => role,
+            None if self.private => return None,
+            None => "read",
+        };
+        let (name, base) = role.split_once('=').unwrap_or((role, role));
+        Some((
+            if base == "maintain" {
+                "write"
+            } else if base == "triage" {
+                "read"
+            } else {
+                base
+            },
+            name,
+        ))
+    }
+
+    /// The same in one of the four words.
     pub(crate) fn permission(&self, login: &str) -> &str {
-        self.collaborators
-            .iter()
-            .find(|(name, _)| name.eq_ignore_ascii_case(login))
-            .map_or(if self.private { "none" } else { "read" }, |(_, permission)| permission)
+        self.access(login).map_or("none", |(permission, _)| permission)
+    }
+
+    /// Whether this person is known to be unable to push. Whoever is not listed owns the token of a test.
+    pub(crate) fn cannot_push(&self, login: &str) -> bool {
+        self.role(login).is_some() && !matches!(self.permission(login), "admin" | "write")
     }
 }

@@ -575,3 +575,39 @@ async fn a_simulator_is_cheap() {
     // Thousands are made in a second; the bound leaves room for a slow machine.
     assert!(began.elapsed() < secs(3), "{:?}", began.elapsed());
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_may_do_is_told_to_those_who_can_push() {
+    let simulator = Simulator::new();
+    let roles = [("mona", "maintain"), ("tim", "triage"), ("rel", "releaser=write"), ("gone", "unknown")];
+    let collaborators = roles.map(|(login, role)| (login.to_owned(), role.to_owned())).into();
+    simulator.repository("octo/app", crate::Repository { collaborators, ..Default::default() });
+    simulator.token("github_pat_tim", Token::default().of("tim", 5));
+    simulator.token("ghs_job", Token::default().of("tim", 5));
+    simulator.token("github_pat_blind", Token::default().without(Permission::MetadataRead));
+
+    let path = |login: &str| format!("/repos/octo/app/collaborators/{login}/permission");
+    for (login, permission, role) in [
+        ("Mona", "write", "maintain"),
+        ("tim", "read", "triage"),
+        ("rel", "write", "releaser"),
+        ("you", "read", "read"),
+    ] {
+        let heard = as_token(&simulator, "ghs_job", "GET", &path(login)).await;
+        assert_eq!((heard.status, &heard.body["permission"]), (200, &json!(permission)), "{login}");
+        assert_eq!(heard.body["role_name"], role);
+        assert!(heard.body["user"]["id"].is_u64());
+    }
+    assert_eq!(as_token(&simulator, "ghs_job", "GET", &path("tim")).await.body["user"]["id"], 5);
+    assert_eq!(as_token(&simulator, "ghs_job", "GET", &path("gone")).await.body["message"], "gone is not a user");
+    let heard = as_token(&simulator, "github_pat_tim", "GET", &path("mona")).await;
+    assert_eq!(
+        (heard.status, &heard.body["message"]),
+        (403, &json!("Must have push access to view collaborator permission."))
+    );
+    let heard = as_token(&simulator, "github_pat_blind", "GET", &path("mona")).await;
+    assert_eq!((heard.status, heard.header("x-accepted-github-permissions")), (403, "metadata=read"));
+
+    simulator.repository("octo/app", crate::Repository { private: true, ..Default::default() });
+    assert_eq!(as_token(&simulator, "ghs_job", "GET", &path("you")).await.status, 404);
+}

@@ -16,6 +16,8 @@ pub enum Permission {
     PullRequestsRead,
     /// Read files and branches.
     ContentsRead,
+    /// Look up what somebody may do.
+    MetadataRead,
 }
 
 impl Permission {
@@ -26,6 +28,7 @@ impl Permission {
             Permission::AgentTasksWrite => "agent_tasks=write",
             Permission::PullRequestsRead => "pull_requests=read",
             Permission::ContentsRead => "contents=read",
+            Permission::MetadataRead => "metadata=read",
         }
     }
 }
