@@ -581,7 +581,7 @@ async fn what_somebody_may_do_is_told_to_those_who_can_push() {
     let simulator = Simulator::new();
     let roles = [("mona", "maintain"), ("tim", "triage"), ("rel", "releaser=write"), ("gone", "unknown")];
     let collaborators = roles.map(|(login, role)| (login.to_owned(), role.to_owned())).into();
-    simulator.repository("octo/app", crate::Repository { collaborators, ..Default::default() });
+    simulator.repository("octo/app", Repository { collaborators, ..Default::default() });
     simulator.token("github_pat_tim", Token::default().of("tim", 5));
     simulator.token("ghs_job", Token::default().of("tim", 5));
     simulator.token("github_pat_blind", Token::default().without(Permission::MetadataRead));
@@ -608,6 +608,6 @@ async fn what_somebody_may_do_is_told_to_those_who_can_push() {
     let heard = as_token(&simulator, "github_pat_blind", "GET", &path("mona")).await;
     assert_eq!((heard.status, heard.header("x-accepted-github-permissions")), (403, "metadata=read"));
 
-    simulator.repository("octo/app", crate::Repository { private: true, ..Default::default() });
+    simulator.repository("octo/app", Repository { private: true, ..Default::default() });
     assert_eq!(as_token(&simulator, "ghs_job", "GET", &path("you")).await.status, 404);
 }
