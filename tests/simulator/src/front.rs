@@ -11,6 +11,7 @@ use crate::answer::Answer;
 use crate::clock::Moment;
 use crate::fault::FaultKind;
 use crate::limit::Refusal;
+use crate::person::show_oneself;
 use crate::place::Place;
 use crate::request::Request;
 use crate::token::Permission;
@@ -299,16 +300,12 @@ impl World {
             (Place::Branch(branch), Some(home)) => self.branch(home, branch),
             (Place::Contents(path), Some(home)) => self.contents(home, path),
             (Place::Permission(login), Some(home)) => {
-                self.permission(home, login, (!caller.is_installation()).then_some(&token.login))
+                self.permission(home, login, request, (!caller.is_installation()).then_some(&token.login))
             }
             (Place::Configuration, Some(home)) => self.configuration(home),
             (Place::RateLimit, _) => self.rate_limit(now, caller),
             (Place::User, _) if caller.is_installation() => Answer::error(403, caller.refusal()),
-            (Place::User, _) => Answer::json(
-                200,
-                &json!({"login": token.login, "id": token.id, "type": "User",
-                    "node_id": format!("U_{}", token.id)}),
-            ),
+            (Place::User, _) => Answer::json(200, &show_oneself(&request.base, &token.login, token.id, "User")),
             _ => Answer::not_found(),
         }
     }

@@ -13,6 +13,7 @@ mod seconds;
 mod token;
 mod repository;
 mod pull;
+mod person;
 mod limit;
 mod settings;
 mod script;

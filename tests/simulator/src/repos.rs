@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::answer::Answer;
 use crate::clock::Moment;
 use crate::page::Page;
+use crate::person::show_person;
 use crate::pull::Pull;
 use crate::pull::node_id;
 use crate::request::Request;
@@ -16,36 +17,25 @@ use crate::world::Home;
 use crate::world::World;
 use crate::world::key;
 
+/// The id of the account that opens the pull requests.
+const COPILOT: u64 = 198_982_749;
+
 impl World {
     pub(crate) fn repository(&self, home: &Home, token: &Token, request: &Request) -> Answer {
         let permission = home.spec.permission(&token.login);
-        let (owner, name) = home.name.split_once('/').unwrap_or(("", &home.name));
-        Answer::json(
-            200,
-            &json!({
-                "id": home.id,
-                "node_id": node_id("R", home.owner_id, home.id),
-                "name": name,
-                "full_name": home.name,
-                "private": home.spec.private,
-                "archived": home.spec.archived,
-                "owner": {"login": owner, "id": home.owner_id, "type": "Organization"},
-                "html_url": format!("https://github.com/{}", home.name),
-                "url": format!("{}/repos/{}", request.base, home.name),
-                "default_branch": home.spec.default_branch,
-                "permissions": {
-                    "admin": permission == "admin",
-                    "push": matches!(permission, "admin" | "write"),
-                    "pull": permission != "none",
-                },
-            }),
-        )
+        let mut shown = show_repository(home, &request.base);
+        shown["permissions"] = json!({
+            "admin": permission == "admin",
+            "push": matches!(permission, "admin" | "write"),
+            "pull": permission != "none",
+        });
+        Answer::json(200, &shown)
     }
 
     pub(crate) fn pulls(&self, home: &Home, request: &Request) -> Answer {
         let state = request.parameter("state").unwrap_or("open");
         let base = request.parameter("base");
-        let owner = home.name.split('/').next().unwrap_or_default();
+        let owner = home.owner();
         let head = request.parameter("head").filter(|head| !head.is_empty());
         let mut found: Vec<&Pull> = self
             .pulls
@@ -105,39 +95,61 @@ impl World {
 
     fn show_pull(&self, pull: &Pull, home: &Home, base_url: &str) -> Value {
         let date = |at: Moment| Value::String(self.clock.rfc3339(at));
-        let (owner, name) = home.name.split_once('/').unwrap_or(("", &home.name));
-        let repository = json!({
-            "id": home.id,
-            "name": name,
-            "full_name": home.name,
-            "owner": {"login": owner, "id": home.owner_id},
-        });
+        let owner = home.owner();
+        let repository = show_repository(home, base_url);
         let side = |branch: &str| {
             json!({
                 "label": format!("{owner}:{branch}"),
                 "ref": branch,
                 "sha": sha(branch),
                 "repo": repository,
-                "user": {"login": owner, "id": home.owner_id},
+                "user": repository["owner"],
             })
         };
-        json!({
+        let number = pull.number;
+        let web = format!("https://github.com/{}/pull/{number}", home.name);
+        let url = format!("{base_url}/repos/{}", home.name);
+        let mut shown = json!({
             "id": pull.id,
             "node_id": pull.node_id,
-            "number": pull.number,
+            "number": number,
             "state": if pull.is_open() { "open" } else { "closed" },
+            "locked": false,
             "draft": pull.draft,
             "title": pull.title,
-            "user": {"login": pull.author},
-            "html_url": format!("https://github.com/{}/pull/{}", home.name, pull.number),
-            "url": format!("{base_url}/repos/{}/pulls/{}", home.name, pull.number),
+            "body": Value::Null,
+            "user": show_person(base_url, &pull.author, COPILOT, "Bot"),
+            "author_association": "CONTRIBUTOR",
+            "assignee": Value::Null,
+            "assignees": [],
+            "labels": [],
+            "milestone": Value::Null,
+            "auto_merge": Value::Null,
             "created_at": date(pull.opened),
             "updated_at": date(pull.updated),
             "closed_at": pull.closed.map_or(Value::Null, date),
             "merged_at": pull.merged.map_or(Value::Null, date),
+            "merge_commit_sha": sha(&web),
             "head": side(&pull.head),
             "base": side(&pull.base),
-        })
+            "diff_url": format!("{web}.diff"),
+            "patch_url": format!("{web}.patch"),
+        });
+        for (name, address) in [
+            ("self", format!("{url}/pulls/{number}")),
+            ("html", web),
+            ("issue", format!("{url}/issues/{number}")),
+            ("comments", format!("{url}/issues/{number}/comments")),
+            ("commits", format!("{url}/pulls/{number}/commits")),
+            ("review_comments", format!("{url}/pulls/{number}/comments")),
+            ("review_comment", format!("{url}/pulls/comments{{/number}}")),
+            ("statuses", format!("{url}/statuses/{}", sha(&pull.head))),
+        ] {
+            let field = if name == "self" { "url".to_owned() } else { format!("{name}_url") };
+            shown[field] = address.clone().into();
+            shown["_links"][name] = json!({"href": address});
+        }
+        shown
     }
 
     pub(crate) fn branch(&self, home: &Home, name: &str) -> Answer {
@@ -170,7 +182,7 @@ impl World {
 
     /// What somebody may do here. A personal token is answered only where its owner can push; an installation's is
     /// always.
-    pub(crate) fn permission(&self, home: &Home, login: &str, asker: Option<&str>) -> Answer {
+    pub(crate) fn permission(&self, home: &Home, login: &str, request: &Request, asker: Option<&str>) -> Answer {
         if asker.is_some_and(|asker| home.spec.cannot_push(asker)) {
             return Answer::error(403, "Must have push access to view collaborator permission.");
         }
@@ -180,7 +192,8 @@ impl World {
         let id = self.tokens.values().find(|token| token.login.eq_ignore_ascii_case(login)).map(|token| token.id);
         let id = id.unwrap_or_else(|| login.bytes().fold(1, |id, byte| id * 31 % 100_000_007 + u64::from(byte)));
         let kind = if login.ends_with("[bot]") { "Bot" } else { "User" };
-        let user = json!({"login": login, "id": id, "type": kind, "role_name": role});
+        let mut user = show_person(&request.base, login, id, kind);
+        user["role_name"] = role.into();
         Answer::json(200, &json!({"permission": permission, "role_name": role, "user": user}))
     }
 
@@ -207,6 +220,93 @@ impl World {
         )
     }
 }
+
+/// Everything that GitHub says of a repository in passing.
+fn show_repository(home: &Home, base: &str) -> Value {
+    let web = format!("https://github.com/{}", home.name);
+    let url = format!("{base}/repos/{}", home.name);
+    let owner = home.owner();
+    let mut shown = json!({
+        "id": home.id,
+        "node_id": node_id("R", home.owner_id, home.id),
+        "name": home.name.split('/').next_back(),
+        "full_name": home.name,
+        "owner": show_person(base, owner, home.owner_id, "Organization"),
+        "private": home.spec.private,
+        "archived": home.spec.archived,
+        "disabled": false,
+        "fork": false,
+        "default_branch": home.spec.default_branch,
+        "description": Value::Null,
+        "homepage": Value::Null,
+        "language": Value::Null,
+        "license": Value::Null,
+        "clone_url": format!("{web}.git"),
+        "git_url": format!("git://github.com/{}.git", home.name),
+        "ssh_url": format!("git@github.com:{}.git", home.name),
+        "svn_url": web,
+        "mirror_url": Value::Null,
+        "html_url": web,
+    });
+    for name in ["downloads", "issues", "pages", "projects", "wiki"] {
+        shown[format!("has_{name}")] = (name != "pages").into();
+    }
+    for name in ["forks", "open_issues", "watchers"] {
+        shown[name] = 0.into();
+        shown[format!("{name}_count")] = 0.into();
+    }
+    for name in ["size", "stargazers_count"] {
+        shown[name] = 0.into();
+    }
+    for name in ["created_at", "pushed_at", "updated_at"] {
+        shown[name] = "2026-01-02T03:04:05Z".into();
+    }
+    for (name, path) in ADDRESSES {
+        shown[format!("{name}_url")] = format!("{url}{path}").into();
+    }
+    shown["url"] = url.into();
+    shown
+}
+
+/// What a repository has addresses of, each with its path below that of the repository.
+const ADDRESSES: [(&str, &str); 36] = [
+    ("archive", "/{archive_format}{/ref}"),
+    ("assignees", "/assignees{/user}"),
+    ("blobs", "/git/blobs{/sha}"),
+    ("branches", "/branches{/branch}"),
+    ("collaborators", "/collaborators{/collaborator}"),
+    ("comments", "/comments{/number}"),
+    ("commits", "/commits{/sha}"),
+    ("compare", "/compare/{base}...{head}"),
+    ("contents", "/contents/{+path}"),
+    ("contributors", "/contributors"),
+    ("deployments", "/deployments"),
+    ("downloads", "/downloads"),
+    ("events", "/events"),
+    ("forks", "/forks"),
+    ("git_commits", "/git/commits{/sha}"),
+    ("git_refs", "/git/refs{/sha}"),
+    ("git_tags", "/git/tags{/sha}"),
+    ("hooks", "/hooks"),
+    ("issue_comment", "/issues/comments{/number}"),
+    ("issue_events", "/issues/events{/number}"),
+    ("issues", "/issues{/number}"),
+    ("keys", "/keys{/key_id}"),
+    ("labels", "/labels{/name}"),
+    ("languages", "/languages"),
+    ("merges", "/merges"),
+    ("milestones", "/milestones{/number}"),
+    ("notifications", "/notifications{?since,all,participating}"),
+    ("pulls", "/pulls{/number}"),
+    ("releases", "/releases{/id}"),
+    ("stargazers", "/stargazers"),
+    ("statuses", "/statuses/{sha}"),
+    ("subscribers", "/subscribers"),
+    ("subscription", "/subscription"),
+    ("tags", "/tags"),
+    ("teams", "/teams"),
+    ("trees", "/git/trees{/sha}"),
+];
 
 /// Something of the form of a commit id.
 pub(crate) fn sha(of: &str) -> String {

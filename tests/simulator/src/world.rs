@@ -62,6 +62,12 @@ pub(crate) struct Home {
     pub(crate) spec: Repository,
 }
 
+impl Home {
+    pub(crate) fn owner(&self) -> &str {
+        self.name.split('/').next().unwrap_or_default()
+    }
+}
+
 /// What a new task is made from.
 pub(crate) struct NewTask {
     pub(crate) repository: String,
