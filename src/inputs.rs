@@ -21,7 +21,9 @@ use crate::github::Address;
 use crate::github::BadAddress;
 use crate::outcome::Conclusion;
 use crate::repository::Repository;
+use crate::repository::branch_name;
 use crate::task::TaskId;
+use crate::task::agent_name;
 use crate::token::Token;
 use crate::token::TokenKind;
 use crate::vars;
@@ -426,8 +428,8 @@ impl Reader {
         };
         let vars = self.parsed("vars", vars::parse).unwrap_or_default();
         let inputs = self.parsed("inputs", vars::parse);
-        let base_ref = self.parsed("base-ref", branch);
-        let head_ref = self.parsed("head-ref", branch);
+        let base_ref = self.parsed("base-ref", branch_name);
+        let head_ref = self.parsed("head-ref", branch_name);
         if head_ref.is_some() && base_ref.is_none() {
             self.warnings.push(
                 "`head-ref` without `base-ref`: GitHub commits to an existing branch only where that has an open pull \
@@ -435,7 +437,7 @@ impl Reader {
                     .to_owned(),
             );
         }
-        let custom_agent = self.parsed("custom-agent", custom_agent);
+        let custom_agent = self.parsed("custom-agent", agent_name);
         let create_pull_request = self.flag("create-pull-request");
         if require_pull_request && !create_pull_request && head_ref.is_none() {
             self.problem("require-pull-request", "nobody asks for one; set `create-pull-request: true` as well");
@@ -751,36 +753,6 @@ fn results(text: &str) -> Result<(Vec<Waited>, usize), String> {
     Ok((tasks, without))
 }
 
-/// A branch's name. `refs/heads/…` is what `github.ref` has, and means the same.
-fn branch(text: &str) -> Result<String, String> {
-    let name = text.strip_prefix("refs/heads/").unwrap_or(text);
-    if name.starts_with("refs/") {
-        return Err("is no branch; write a branch's name, for example `main`".to_owned());
-    }
-    // What git itself refuses, <https://git-scm.com/docs/git-check-ref-format>.
-    let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '~' | '^' | ':' | '?' | '*' | '[' | '\\');
-    let broken = name.is_empty()
-        || name.chars().any(odd)
-        || name.contains("..")
-        || name.contains("@{")
-        || name.contains("//")
-        || name.starts_with(['-', '/'])
-        || name.ends_with(['/', '.'])
-        || name.ends_with(".lock");
-    if broken { Err("is not a name that git allows for a branch".to_owned()) } else { Ok(name.to_owned()) }
-}
-
-fn custom_agent(text: &str) -> Result<String, String> {
-    let bare = text.rsplit('/').next().unwrap_or(text).trim_end_matches(".md").trim_end_matches(".agent");
-    if bare != text || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        let bare = bare.split_whitespace().collect::<Vec<_>>().join("-");
-        return Err(format!(
-            "is not the agent's name; write its file's name without folder and extension, such as `{bare}`"
-        ));
-    }
-    Ok(text.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -977,13 +949,5 @@ mod tests {
     fn an_unknown_input_is_warned_of_with_the_nearest_name() {
         let read = read(&[("INPUT_TOKEN", "ghp_x"), ("INPUT_PROMPT", "x"), ("INPUT_BASEREF", "main")]);
         assert_eq!(read.warnings, ["`baseref` is no input and is ignored; the nearest name is `base-ref`"]);
-    }
-
-    #[test]
-    fn branches_are_names_that_git_allows() {
-        assert_eq!(branch("refs/heads/main").as_deref(), Ok("main"));
-        for text in ["refs/pull/3/merge", "refs/tags/v1", "a..b", "-x", "a b", "x.lock", "a~1"] {
-            assert!(branch(text).is_err(), "{text}");
-        }
     }
 }

@@ -99,6 +99,28 @@ impl Hash for Repository {
     }
 }
 
+/// A branch's name. `refs/heads/…` is what `github.ref` has, and means the same.
+///
+/// # Errors
+/// What is wrong with it, and what would be right.
+pub fn branch_name(text: &str) -> Result<String, String> {
+    let name = text.strip_prefix("refs/heads/").unwrap_or(text);
+    if name.starts_with("refs/") {
+        return Err("is no branch; write a branch's name, for example `main`".to_owned());
+    }
+    // What git itself refuses, <https://git-scm.com/docs/git-check-ref-format>.
+    let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '~' | '^' | ':' | '?' | '*' | '[' | '\\');
+    let broken = name.is_empty()
+        || name.chars().any(odd)
+        || name.contains("..")
+        || name.contains("@{")
+        || name.contains("//")
+        || name.starts_with(['-', '/'])
+        || name.ends_with(['/', '.'])
+        || name.ends_with(".lock");
+    if broken { Err("is not a name that git allows for a branch".to_owned()) } else { Ok(name.to_owned()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,5 +148,13 @@ mod tests {
             assert_eq!(text.parse::<Repository>().unwrap_err(), why, "{text}");
         }
         assert!("octo_corp/my.app-2_x".parse::<Repository>().is_ok());
+    }
+
+    #[test]
+    fn branches_are_names_that_git_allows() {
+        assert_eq!(branch_name("refs/heads/main").as_deref(), Ok("main"));
+        for text in ["refs/pull/3/merge", "refs/tags/v1", "a..b", "-x", "a b", "x.lock", "a~1"] {
+            assert!(branch_name(text).is_err(), "{text}");
+        }
     }
 }

@@ -454,6 +454,21 @@ fn web_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Stri
     Ok(absent_unless_it_fits(deserializer)?.filter(fits))
 }
 
+/// A custom agent's name: that of its file in `.github/agents`, without the extension.
+///
+/// # Errors
+/// What is wrong with it, and what would be right.
+pub fn agent_name(text: &str) -> Result<String, String> {
+    let bare = text.rsplit('/').next().unwrap_or(text).trim_end_matches(".md").trim_end_matches(".agent");
+    if bare != text || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        let bare = bare.split_whitespace().collect::<Vec<_>>().join("-");
+        return Err(format!(
+            "is not the agent's name; write its file's name without folder and extension, such as `{bare}`"
+        ));
+    }
+    Ok(text.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

@@ -1,15 +1,12 @@
 //! The user's own variables: the mapping behind `{{ vars.* }}`.
 
-use std::fmt;
-
-use serde::Deserialize;
-use serde::Deserializer;
-use serde::de::MapAccess;
-use serde::de::SeqAccess;
-use serde::de::Visitor;
 use serde_json::Map;
 use serde_json::Value;
-use serde_saphyr::Spanned;
+
+use crate::yaml;
+use crate::yaml::Fault;
+use crate::yaml::Kind;
+use crate::yaml::Node;
 
 /// The most bytes of YAML that are read; the runner cannot pass on more in one variable of the environment.
 const MOST_BYTES: usize = 131_072;
@@ -27,101 +24,33 @@ pub fn parse(text: &str) -> Result<Map<String, Value>, String> {
     if text.len() > MOST_BYTES {
         return Err(format!("has {} bytes; at most {MOST_BYTES} are read", text.len()));
     }
-    let options = serde_saphyr::options! { with_snippet: false };
-    let read: Spanned<Node> = serde_saphyr::from_str_with_options(text, options)
-        .map_err(|error| format!("is not valid YAML: {}", error.to_string().trim_start_matches("error: ")))?;
-    match read.value.into_json(text) {
+    let fault = |fault: Fault| {
+        format!("is not valid YAML: {} at line {}, column {}", fault.why, fault.place.line, fault.place.column)
+    };
+    let (node, faults) = yaml::parse(text).map_err(fault)?;
+    if let Some(twice) = faults.into_iter().next() {
+        return Err(fault(twice));
+    }
+    match resolve(node) {
         Value::Object(mapping) => Ok(mapping),
         _ => Err("is not a mapping; write `name: value` on each line, or a JSON object".to_owned()),
     }
 }
 
-/// A value that still knows where in the text it stands.
-enum Node {
-    Mapping(Vec<(String, Spanned<Node>)>),
-    List(Vec<Spanned<Node>>),
-    Scalar(Value),
-}
-
-impl Node {
-    fn into_json(self, text: &str) -> Value {
-        match self {
-            Self::Mapping(entries) => {
-                Value::Object(entries.into_iter().map(|(key, value)| (key, resolve(value, text))).collect())
-            }
-            Self::List(items) => Value::Array(items.into_iter().map(|item| resolve(item, text)).collect()),
-            Self::Scalar(value) => value,
-        }
-    }
-}
-
 /// A value in the spelling that it was written in.
-fn resolve(node: Spanned<Node>, text: &str) -> Value {
-    let value = node.value.into_json(text);
-    let span = node.defined.span();
-    let written = span.byte_offset().zip(span.byte_len()).and_then(|(from, long)| {
-        let from = usize::try_from(from).ok()?;
-        text.get(from..from + usize::try_from(long).ok()?).map(str::trim)
-    });
-    match (&value, written) {
-        (Value::Bool(truth), Some(written)) if !written.eq_ignore_ascii_case(&truth.to_string()) => written.into(),
-        (Value::Number(number), Some(written)) if number.to_string() != written => written.into(),
-        (Value::Null, Some("")) => "".into(),
-        _ => value,
-    }
-}
-
-impl<'de> Deserialize<'de> for Node {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Node;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a value")
-            }
-
-            fn visit_bool<E>(self, value: bool) -> Result<Node, E> {
-                Ok(Node::Scalar(value.into()))
-            }
-
-            fn visit_i64<E>(self, value: i64) -> Result<Node, E> {
-                Ok(Node::Scalar(value.into()))
-            }
-
-            fn visit_u64<E>(self, value: u64) -> Result<Node, E> {
-                Ok(Node::Scalar(value.into()))
-            }
-
-            fn visit_f64<E>(self, value: f64) -> Result<Node, E> {
-                Ok(Node::Scalar(value.into()))
-            }
-
-            fn visit_str<E>(self, value: &str) -> Result<Node, E> {
-                Ok(Node::Scalar(value.into()))
-            }
-
-            fn visit_unit<E>(self) -> Result<Node, E> {
-                Ok(Node::Scalar(Value::Null))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Node, A::Error> {
-                let mut read = Vec::new();
-                while let Some(entry) = entries.next_entry()? {
-                    read.push(entry);
-                }
-                Ok(Node::Mapping(read))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Node, A::Error> {
-                let mut read = Vec::new();
-                while let Some(item) = items.next_element()? {
-                    read.push(item);
-                }
-                Ok(Node::List(read))
-            }
+fn resolve(node: Node) -> Value {
+    let value = match node.kind {
+        Kind::Mapping(entries) => {
+            return Value::Object(entries.into_iter().map(|(key, value)| (key.name, resolve(value))).collect());
         }
-        deserializer.deserialize_any(Reader)
+        Kind::List(items) => return Value::Array(items.into_iter().map(resolve).collect()),
+        Kind::Scalar(value) => value,
+    };
+    match &value {
+        Value::Bool(truth) if !node.written.eq_ignore_ascii_case(&truth.to_string()) => node.written.into(),
+        Value::Number(number) if number.to_string() != node.written => node.written.into(),
+        Value::Null if node.written.is_empty() => "".into(),
+        _ => value,
     }
 }
 

@@ -1,0 +1,677 @@
+//! A YAML text as a tree that knows its places, and types read from it with everything that is wrong told at once.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Deserialize;
+use serde::Deserializer;
+use serde::de;
+use serde::de::DeserializeOwned;
+use serde::de::DeserializeSeed;
+use serde::de::Expected;
+use serde::de::IntoDeserializer;
+use serde::de::MapAccess;
+use serde::de::SeqAccess;
+use serde::de::Unexpected;
+use serde::de::Visitor;
+use serde_json::Value;
+use serde_saphyr::Spanned;
+use serde_saphyr::options::DuplicateKeyPolicy;
+
+use crate::command::cut;
+use crate::command::harmless;
+
+/// The most values that a text may hold once its aliases are written out. The largest text that anybody can hand over
+/// in a variable has room for 65,536 of two characters each.
+const MOST_NODES: usize = 100_000;
+/// How many faults are told; somebody who has more has given another file than they meant.
+const MOST_FAULTS: usize = 50;
+/// From which likeness on a name is taken for a misspelt one; below it two words merely share letters.
+const ALIKE: f64 = 0.8;
+/// How much of a name an error shows, in characters.
+const LONGEST_NAME: usize = 60;
+
+/// A value and where it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// What it is.
+    pub kind: Kind,
+    /// Where it begins.
+    pub place: Place,
+    /// How it is spelled, where it is a scalar. YAML reads `1.10` as the number 1.1 and `no` as a boolean.
+    pub written: String,
+}
+
+/// What a value is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Kind {
+    /// Names and values, in the order of the text.
+    Mapping(Vec<(Key, Node)>),
+    /// Values.
+    List(Vec<Node>),
+    /// Anything else.
+    Scalar(Value),
+}
+
+/// A name in a mapping.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Key {
+    /// The name.
+    pub name: String,
+    /// Where it begins.
+    pub place: Place,
+}
+
+/// A place in a text; both count from one, and columns count characters.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The line.
+    pub line: u64,
+    /// The column.
+    pub column: u64,
+}
+
+/// Something that is wrong with a text, and where.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fault {
+    /// Where it is.
+    pub place: Place,
+    /// What is wrong, and what would be right.
+    pub why: String,
+}
+
+/// Reads a text. A name that stands twice in a mapping is a fault, with the first of the two in the tree.
+///
+/// # Errors
+/// Where it is no YAML, or grows without measure once its aliases are written out.
+pub fn parse(text: &str) -> Result<(Node, Vec<Fault>), Fault> {
+    match read(text, DuplicateKeyPolicy::Error) {
+        Ok(node) => Ok((node, Vec::new())),
+        Err(error) => {
+            let fault = fault(&error);
+            match error.without_snippet() {
+                serde_saphyr::Error::DuplicateMappingKey { .. } => {
+                    let node = read(text, DuplicateKeyPolicy::FirstWins).map_err(|error| self::fault(&error))?;
+                    Ok((node, vec![fault]))
+                }
+                _ => Err(fault),
+            }
+        }
+    }
+}
+
+fn read(text: &str, duplicate_keys: DuplicateKeyPolicy) -> Result<Node, serde_saphyr::Error> {
+    let options = serde_saphyr::options! {
+        with_snippet: false,
+        // Of the other words that YAML once had for a boolean, such as `no` and `n`, nobody expects it.
+        strict_booleans: true,
+        duplicate_keys: duplicate_keys,
+        budget: serde_saphyr::budget! { max_nodes: MOST_NODES },
+    };
+    let read: Spanned<Raw> = serde_saphyr::from_str_with_options(text, options)?;
+    Ok(node(read, text))
+}
+
+fn fault(error: &serde_saphyr::Error) -> Fault {
+    let location = error.location();
+    let place = location.map_or(Place { line: 1, column: 1 }, place);
+    let why = error.without_snippet().to_string();
+    let why = match error.without_snippet() {
+        serde_saphyr::Error::DuplicateMappingKey { .. } => "this is a duplicate of a name above; keep one".to_owned(),
+        _ if why.starts_with("budget breached: Nodes") => {
+            format!("the text holds more than {MOST_NODES} values once its aliases are written out; shorten it")
+        }
+        serde_saphyr::Error::MultipleDocuments { .. } => "only one document may stand in the text".to_owned(),
+        // The place is told before.
+        _ => why.split_once(" at line ").map_or(why.as_str(), |(why, _)| why).to_owned(),
+    };
+    Fault { place, why }
+}
+
+fn place(location: serde_saphyr::Location) -> Place {
+    Place { line: location.line(), column: location.column() }
+}
+
+/// A value as serde hands it over, before its spelling is looked up.
+enum Raw {
+    Mapping(Vec<(Spanned<String>, Spanned<Raw>)>),
+    List(Vec<Spanned<Raw>>),
+    Scalar(Value),
+}
+
+fn node(read: Spanned<Raw>, text: &str) -> Node {
+    let location = read.defined;
+    let mut written = String::new();
+    let kind = match read.value {
+        Raw::Mapping(entries) => {
+            let entries = entries.into_iter().map(|(key, value)| {
+                let place = place(key.defined);
+                (Key { name: key.value, place }, node(value, text))
+            });
+            Kind::Mapping(entries.collect())
+        }
+        Raw::List(items) => Kind::List(items.into_iter().map(|item| node(item, text)).collect()),
+        Raw::Scalar(value) => {
+            let span = location.span();
+            let spelled = span.byte_offset().zip(span.byte_len()).and_then(|(from, long)| {
+                let from = usize::try_from(from).ok()?;
+                text.get(from..from + usize::try_from(long).ok()?)
+            });
+            written = spelled.unwrap_or_default().trim().to_owned();
+            Kind::Scalar(value)
+        }
+    };
+    Node { kind, place: place(location), written }
+}
+
+impl<'de> Deserialize<'de> for Raw {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Raw;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value")
+            }
+
+            fn visit_bool<E>(self, value: bool) -> Result<Raw, E> {
+                Ok(Raw::Scalar(value.into()))
+            }
+
+            fn visit_i64<E>(self, value: i64) -> Result<Raw, E> {
+                Ok(Raw::Scalar(value.into()))
+            }
+
+            fn visit_u64<E>(self, value: u64) -> Result<Raw, E> {
+                Ok(Raw::Scalar(value.into()))
+            }
+
+            fn visit_f64<E>(self, value: f64) -> Result<Raw, E> {
+                Ok(Raw::Scalar(value.into()))
+            }
+
+            fn visit_str<E>(self, value: &str) -> Result<Raw, E> {
+                Ok(Raw::Scalar(value.into()))
+            }
+
+            fn visit_unit<E>(self) -> Result<Raw, E> {
+                Ok(Raw::Scalar(Value::Null))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Raw, A::Error> {
+                let mut read = Vec::new();
+                while let Some(entry) = entries.next_entry()? {
+                    read.push(entry);
+                }
+                Ok(Raw::Mapping(read))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Raw, A::Error> {
+                let mut read = Vec::new();
+                while let Some(item) = items.next_element()? {
+                    read.push(item);
+                }
+                Ok(Raw::List(read))
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+/// Reads a type from a tree. What cannot be read is told and left out, and the rest is read all the same, so that one
+/// reading tells every fault. `None` is where nothing is left to read.
+pub fn read_as<T: DeserializeOwned>(mut tree: Node) -> (Option<T>, Vec<Fault>) {
+    let mut faults = Vec::new();
+    let mut gone = Gone::new();
+    loop {
+        match T::deserialize(Reading(&tree)) {
+            Ok(value) => return (Some(value), faults),
+            Err(Wrong { why, at, path, missing, .. }) => {
+                let place = at.unwrap_or(tree.place);
+                // What was left out because of a fault of its own is not missing.
+                if !missing.is_some_and(|name| gone.contains(&(place, name.to_owned()))) {
+                    faults.push(Fault { place, why });
+                }
+                if faults.len() == MOST_FAULTS || tree.remove(&path, &mut gone) == Removed::Nothing {
+                    return (None, faults);
+                }
+            }
+        }
+    }
+}
+
+/// The names that were left out, each with the place of its mapping.
+type Gone = Vec<(Place, String)>;
+
+/// What came of taking a value out of the tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Removed {
+    Nothing,
+    Value,
+    /// The last value of a list, which nobody wrote as an empty one.
+    LastOfList,
+}
+
+impl Node {
+    /// Takes a value out of the tree; `path` has its steps from the innermost to the outermost.
+    fn remove(&mut self, path: &[usize], gone: &mut Gone) -> Removed {
+        let Some((step, inner)) = path.split_last() else {
+            return Removed::Nothing;
+        };
+        let inside = match (&mut self.kind, inner) {
+            (Kind::Scalar(_), _) => return Removed::Nothing,
+            (_, []) => Removed::LastOfList,
+            (Kind::Mapping(entries), inner) => entries[*step].1.remove(inner, gone),
+            (Kind::List(items), inner) => items[*step].remove(inner, gone),
+        };
+        match (&mut self.kind, inside) {
+            (Kind::Mapping(entries), Removed::LastOfList) => {
+                gone.push((self.place, entries.remove(*step).0.name));
+                Removed::Value
+            }
+            (Kind::List(items), Removed::LastOfList) => {
+                drop(items.remove(*step));
+                if items.is_empty() { Removed::LastOfList } else { Removed::Value }
+            }
+            (_, removed) => removed,
+        }
+    }
+
+    /// What it is, in a word for people.
+    fn noun(&self) -> &'static str {
+        match &self.kind {
+            Kind::Mapping(_) => "a mapping",
+            Kind::List(_) => "a list",
+            Kind::Scalar(Value::Null) => "empty",
+            Kind::Scalar(Value::Bool(_)) => "a boolean",
+            Kind::Scalar(Value::Number(_)) => "a number",
+            Kind::Scalar(_) => "a text",
+        }
+    }
+
+    /// What to do where another type is wanted.
+    fn remedy(&self, wanted: &str) -> &'static str {
+        match &self.kind {
+            Kind::Scalar(Value::Bool(_) | Value::Number(_)) if wanted.starts_with("a text") => "; write it in quotes",
+            _ => "",
+        }
+    }
+}
+
+/// Why a value cannot be read, on its way up from where that was found.
+#[derive(Debug)]
+struct Wrong {
+    why: String,
+    /// What should stand there, where something of another type does.
+    wanted: Option<String>,
+    /// The name that is missing.
+    missing: Option<&'static str>,
+    at: Option<Place>,
+    path: Vec<usize>,
+}
+
+impl Wrong {
+    /// Something of another type than what is wanted.
+    fn of(wanted: String) -> Self {
+        Self { wanted: Some(wanted), ..de::Error::custom("") }
+    }
+
+    /// The same, found at this value unless it was found further in.
+    fn at(mut self, node: &Node) -> Self {
+        if self.at.is_none() {
+            self.at = Some(node.place);
+            if let Some(wanted) = self.wanted.take() {
+                self.why = format!("this is {}, and {wanted} is wanted{}", node.noun(), node.remedy(&wanted));
+            }
+        }
+        self
+    }
+
+    fn below(mut self, step: usize) -> Self {
+        self.path.push(step);
+        self
+    }
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+
+impl std::error::Error for Wrong {}
+
+impl de::Error for Wrong {
+    fn custom<T: fmt::Display>(why: T) -> Self {
+        Self { why: why.to_string(), wanted: None, missing: None, at: None, path: Vec::new() }
+    }
+
+    fn invalid_type(_: Unexpected<'_>, wanted: &dyn Expected) -> Self {
+        let wanted = match wanted.to_string() {
+            word if word == "a string" => "a text".to_owned(),
+            word if word.starts_with("struct ") => "a mapping".to_owned(),
+            word if word == "a map" => "a mapping".to_owned(),
+            word if word == "a sequence" => "a list".to_owned(),
+            word if word.starts_with('u') => "a whole number".to_owned(),
+            word => word,
+        };
+        Self::of(wanted)
+    }
+
+    fn invalid_value(_: Unexpected<'_>, wanted: &dyn Expected) -> Self {
+        Self::invalid_type(Unexpected::Unit, wanted)
+    }
+
+    fn unknown_field(name: &str, known: &'static [&'static str]) -> Self {
+        Self::custom(format!("`{}` is no key here{}", harmless(&cut(name, LONGEST_NAME)), nearest(name, known)))
+    }
+
+    fn unknown_variant(name: &str, known: &'static [&'static str]) -> Self {
+        Self::custom(format!("`{}` is not known here{}", harmless(&cut(name, LONGEST_NAME)), nearest(name, known)))
+    }
+
+    fn missing_field(name: &'static str) -> Self {
+        Self { missing: Some(name), ..Self::custom(format!("`{name}` is missing here")) }
+    }
+}
+
+/// The nearest of the names that there are, or all of them, as the end of a sentence.
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a (impl AsRef<str> + 'a)>) -> String {
+    let known = known.into_iter().map(AsRef::as_ref).collect::<Vec<&str>>();
+    let likeness = |other: &str| strsim::jaro_winkler(name, other);
+    match known.iter().max_by(|one, other| likeness(one).total_cmp(&likeness(other))) {
+        Some(other) if likeness(other) > ALIKE => format!("; did you mean `{other}`?"),
+        Some(_) => format!("; there is `{}`", known.join("`, `")),
+        None => String::new(),
+    }
+}
+
+/// A value that is being read.
+#[derive(Clone, Copy)]
+struct Reading<'a>(&'a Node);
+
+impl<'de> Deserializer<'de> for Reading<'_> {
+    type Error = Wrong;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+        let read = match &self.0.kind {
+            Kind::Mapping(entries) => visitor.visit_map(Entries { entries, next: 0 }),
+            Kind::List(items) => visitor.visit_seq(Items { items, next: 0 }),
+            Kind::Scalar(Value::String(text)) => visitor.visit_str(text),
+            Kind::Scalar(Value::Bool(truth)) => visitor.visit_bool(*truth),
+            Kind::Scalar(Value::Number(number)) => match number.as_u64() {
+                Some(number) => visitor.visit_u64(number),
+                None => visitor.visit_f64(number.as_f64().unwrap_or_default()),
+            },
+            Kind::Scalar(_) => visitor.visit_unit(),
+        };
+        read.map_err(|wrong| wrong.at(self.0))
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+        visitor.visit_some(self).map_err(|wrong| wrong.at(self.0))
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Wrong> {
+        let read = match &self.0.kind {
+            Kind::Scalar(Value::Number(_)) if name == SPELLED => visitor.visit_str(&self.0.written),
+            _ if name == SPELLED => return self.deserialize_any(visitor),
+            _ => visitor.visit_newtype_struct(self),
+        };
+        read.map_err(|wrong| wrong.at(self.0))
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Wrong> {
+        match &self.0.kind {
+            Kind::Mapping(_) => self.deserialize_any(visitor),
+            // A list would be taken for the fields in their order.
+            _ => Err(Wrong::of("a mapping".to_owned()).at(self.0)),
+        }
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Wrong> {
+        let word = match &self.0.kind {
+            Kind::Scalar(Value::String(word)) => word.as_str(),
+            _ => return Err(Wrong::of(format!("one of `{}`", variants.join("`, `"))).at(self.0)),
+        };
+        visitor.visit_enum(word.into_deserializer()).map_err(|wrong: Wrong| wrong.at(self.0))
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
+        tuple_struct map identifier ignored_any
+    }
+}
+
+struct Entries<'a> {
+    entries: &'a [(Key, Node)],
+    next: usize,
+}
+
+impl<'de> MapAccess<'de> for Entries<'_> {
+    type Error = Wrong;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Wrong> {
+        let Some((key, _)) = self.entries.get(self.next) else {
+            return Ok(None);
+        };
+        let read = seed.deserialize(key.name.as_str().into_deserializer());
+        read.map(Some).map_err(|wrong: Wrong| Wrong { at: Some(key.place), ..wrong }.below(self.next))
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Wrong> {
+        let (_, value) = &self.entries[self.next];
+        self.next += 1;
+        seed.deserialize(Reading(value)).map_err(|wrong| wrong.at(value).below(self.next - 1))
+    }
+}
+
+struct Items<'a> {
+    items: &'a [Node],
+    next: usize,
+}
+
+impl<'de> SeqAccess<'de> for Items<'_> {
+    type Error = Wrong;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Wrong> {
+        let Some(item) = self.items.get(self.next) else {
+            return Ok(None);
+        };
+        self.next += 1;
+        seed.deserialize(Reading(item)).map(Some).map_err(|wrong| wrong.at(item).below(self.next - 1))
+    }
+}
+
+/// A text or a number, as it is spelled: the version `1.10` is not 1.1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spelled(pub String);
+
+/// What [`Spelled`] is called, so that the tree knows it.
+const SPELLED: &str = "Spelled";
+
+impl<'de> Deserialize<'de> for Spelled {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl Visitor<'_> for Reader {
+            type Value = Spelled;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text or a number")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Spelled, E> {
+                Ok(Spelled(text.to_owned()))
+            }
+        }
+        deserializer.deserialize_newtype_struct(SPELLED, Reader)
+    }
+}
+
+/// One value or several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OneOrMany<T>(pub Vec<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Reader<T> {
+            type Value = OneOrMany<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text or a list of texts")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<OneOrMany<T>, E> {
+                T::deserialize(text.into_deserializer()).map(|one| OneOrMany(vec![one]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<OneOrMany<T>, A::Error> {
+                let mut read = Vec::new();
+                while let Some(item) = items.next_element()? {
+                    read.push(item);
+                }
+                if read.is_empty() {
+                    return Err(de::Error::custom("this list is empty; name something, or leave the key out"));
+                }
+                Ok(OneOrMany(read))
+            }
+        }
+        deserializer.deserialize_any(Reader(PhantomData))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+    struct House {
+        name: String,
+        #[serde(default)]
+        floors: Option<u32>,
+        #[serde(default)]
+        rooms: BTreeMap<String, Room>,
+        #[serde(default)]
+        version: Option<Spelled>,
+        #[serde(default)]
+        keepers: Option<OneOrMany<String>>,
+    }
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+    struct Room {
+        has_window: bool,
+        #[serde(default)]
+        colour: Option<Colour>,
+    }
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(rename_all = "kebab-case")]
+    enum Colour {
+        Red,
+        Green,
+    }
+
+    fn told(text: &str) -> (Option<House>, Vec<String>) {
+        let (tree, before) = parse(text).unwrap();
+        let (house, faults) = read_as(tree);
+        let all = before.into_iter().chain(faults);
+        (house, all.map(|fault| format!("{}:{} {}", fault.place.line, fault.place.column, fault.why)).collect())
+    }
+
+    #[test]
+    fn what_is_right_is_read() {
+        let text = "name: x\nversion: 1.10\nrooms: {a: {has-window: true, colour: red}}\nkeepers: mona\n";
+        let (house, faults) = told(text);
+        let house = house.unwrap();
+        assert_eq!(faults, [""; 0]);
+        assert_eq!((house.name.as_str(), house.version), ("x", Some(Spelled("1.10".to_owned()))));
+        assert_eq!(house.rooms["a"], Room { has_window: true, colour: Some(Colour::Red) });
+        assert_eq!(house.keepers, Some(OneOrMany(vec!["mona".to_owned()])));
+    }
+
+    #[test]
+    fn all_faults_are_told_at_once_each_with_its_place() {
+        let (house, faults) = told(
+            "name: x\nflors: 2\nfloors: many\nrooms:\n  a: {has-window: yes please, colour: red}\n  b:\n    colour: blue\n    \
+             size: 4\n  c: []\nkeepers: [3, [x]]\nversion: true\n",
+        );
+        assert_eq!(
+            faults,
+            [
+                "2:1 `flors` is no key here; did you mean `floors`?",
+                "3:9 this is a text, and a whole number is wanted",
+                "5:19 this is a text, and a boolean is wanted",
+                "7:13 `blue` is not known here; there is `red`, `green`",
+                "8:5 `size` is no key here; there is `has-window`, `colour`",
+                "7:5 `has-window` is missing here",
+                "9:6 this is a list, and a mapping is wanted",
+                "10:11 this is a number, and a text is wanted; write it in quotes",
+                "10:14 this is a list, and a text is wanted",
+                "11:10 this is a boolean, and a text or a number is wanted; write it in quotes",
+            ]
+        );
+        let house = house.unwrap();
+        assert_eq!((house.rooms.len(), house.keepers), (0, None));
+    }
+
+    #[test]
+    fn what_leaves_nothing_to_read_is_told_too() {
+        assert_eq!(told("- x\n"), (None, vec!["1:1 this is a list, and a mapping is wanted".to_owned()]));
+        assert_eq!(told("").1, ["1:1 this is empty, and a mapping is wanted"]);
+        assert_eq!(
+            told("floors: -1\n").1,
+            ["1:9 this is a number, and a whole number is wanted", "1:1 `name` is missing here"]
+        );
+        let many = (0..99).map(|at| format!("x{at}: 1\n")).collect::<String>();
+        assert_eq!(told(&many).1.len(), MOST_FAULTS);
+    }
+
+    #[test]
+    fn a_name_that_stands_twice_is_told_beside_the_rest() {
+        let (_, faults) = told("name: x\nname: y\nflors: 1\n");
+        assert_eq!(
+            faults,
+            ["2:1 this is a duplicate of a name above; keep one", "3:1 `flors` is no key here; did you mean `floors`?"]
+        );
+    }
+
+    #[test]
+    fn what_is_no_yaml_has_a_place() {
+        for (text, place, part) in [
+            ("a: 1\n b: [x\n", (2, 3), "mapping values are not allowed"),
+            ("a: *x\n", (1, 4), "unknown anchor"),
+            ("a: 1\n---\nb: 2\n", (3, 1), "only one document"),
+        ] {
+            let fault = parse(text).unwrap_err();
+            assert_eq!((fault.place.line, fault.place.column), place, "{text:?}");
+            assert!(fault.why.contains(part) && !fault.why.contains(" at line "), "{text:?}: {}", fault.why);
+        }
+    }
+
+    #[test]
+    fn a_text_that_grows_without_measure_is_refused() {
+        let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for level in 1..9 {
+            let items = vec![format!("*a{}", level - 1); 9].join(", ");
+            bomb.push_str(&format!("a{level}: &a{level} [{items}]\n"));
+        }
+        let told = parse(&bomb).unwrap_err().why;
+        assert!(told.contains("once its aliases are written out"), "{told}");
+        assert!(parse(&"[".repeat(10_000)).is_err());
+    }
+}
