@@ -22,7 +22,8 @@ use agent_task::output::OUTPUTS;
 use serde::Deserialize;
 
 /// The inputs that are for the installer, with their defaults.
-const INSTALLER: [(&str, &str); 3] = [("binary-base-url", ""), ("binary-path", ""), ("binary-verify", "true")];
+pub(crate) const INSTALLER: [(&str, &str); 3] =
+    [("binary-base-url", ""), ("binary-path", ""), ("binary-verify", "true")];
 /// What an installer hands on.
 const PATH: &str = "path";
 /// The variable by which it reaches the step that runs the program.
@@ -246,7 +247,7 @@ fn a_slip_in_the_action_is_caught() {
 }
 
 #[cfg(unix)]
-mod on_a_runner {
+pub(crate) mod on_a_runner {
     use std::fs::File;
     use std::io::Read;
     use std::io::Write;
@@ -280,7 +281,7 @@ mod on_a_runner {
     /// How soon an interrupted step is gone. The runner grants 7.5 seconds.
     const AT_ONCE: Duration = Duration::from_secs(2);
     /// The tools of a usual machine.
-    const USUAL: &str = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
+    pub(crate) const USUAL: &str = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
     /// The tools that the installer takes for granted.
     const BASIC: [&str; 12] =
         ["sh", "uname", "dirname", "mkdir", "mktemp", "chmod", "mv", "rm", "rmdir", "sed", "tr", "env"];
@@ -288,10 +289,10 @@ mod on_a_runner {
     const SMALL: &[u8] = b"#!/bin/sh\nprintf 'task-id=small\\n' >>\"$GITHUB_OUTPUT\"\n";
 
     /// A folder that is gone when nobody holds it any more.
-    struct Folder(PathBuf);
+    pub(crate) struct Folder(pub(crate) PathBuf);
 
     impl Folder {
-        fn new() -> Self {
+        pub(crate) fn new() -> Self {
             static COUNT: AtomicU32 = AtomicU32::new(0);
             let count = COUNT.fetch_add(1, Ordering::Relaxed);
             let name = format!("action-{}-{count}", std::process::id());
@@ -302,20 +303,20 @@ mod on_a_runner {
             Self(path)
         }
 
-        fn path(&self, name: &str) -> String {
+        pub(crate) fn path(&self, name: &str) -> String {
             self.0.join(name).display().to_string()
         }
 
-        fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        pub(crate) fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
             std::fs::write(self.0.join(name), bytes).unwrap();
         }
 
-        fn write_program(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        pub(crate) fn write_program(&self, name: &str, bytes: impl AsRef<[u8]>) {
             self.write(name, bytes);
             std::fs::set_permissions(self.0.join(name), PermissionsExt::from_mode(0o755)).unwrap();
         }
 
-        fn read(&self, name: &str) -> String {
+        pub(crate) fn read(&self, name: &str) -> String {
             std::fs::read_to_string(self.0.join(name)).unwrap_or_default()
         }
 
@@ -455,8 +456,8 @@ mod on_a_runner {
     }
 
     /// A job with one step, which uses the action.
-    struct Job {
-        folder: Arc<Folder>,
+    pub(crate) struct Job {
+        pub(crate) folder: Arc<Folder>,
         action: Manifest,
         with: BTreeMap<String, String>,
         variables: BTreeMap<String, String>,
@@ -464,7 +465,7 @@ mod on_a_runner {
 
     impl Job {
         /// A job whose action is at a commit with this `dist/manifest.txt`.
-        fn new(manifest: &str) -> Self {
+        pub(crate) fn new(manifest: &str) -> Self {
             let folder = Arc::new(Folder::new());
             folder.write("action/action.yml", text_of_action());
             folder.write("action/dist/manifest.txt", manifest);
@@ -502,13 +503,13 @@ mod on_a_runner {
             job.with("poll-interval", "20ms").with("github-api-url", &door.address)
         }
 
-        fn with(mut self, input: &str, value: &str) -> Self {
+        pub(crate) fn with(mut self, input: &str, value: &str) -> Self {
             assert!(self.action.inputs.contains_key(input), "{input}");
             self.with.insert(input.to_owned(), value.to_owned());
             self
         }
 
-        fn variable(mut self, name: &str, value: &str) -> Self {
+        pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
             self.variables.insert(name.to_owned(), value.to_owned());
             self
         }
@@ -536,7 +537,7 @@ mod on_a_runner {
 
         /// Runs it all, and sends SIGINT to the entry process of a step, as a cancelled workflow does, once it is time.
         #[track_caller]
-        fn run_and_interrupt(&self, interrupted: &str, is_time: impl Fn() -> bool) -> Ran {
+        pub(crate) fn run_and_interrupt(&self, interrupted: &str, is_time: impl Fn() -> bool) -> Ran {
             let folder = &self.folder;
             let defaults = self.action.inputs.iter().map(|(name, input)| (name.clone(), input.default.clone()));
             let mut inputs = defaults.collect::<BTreeMap<_, _>>();
@@ -567,7 +568,7 @@ mod on_a_runner {
                 command.arg("-e").arg(folder.path(&script)).env_clear().envs(&self.variables);
                 command.env("GITHUB_OUTPUT", folder.path(&output));
                 command.envs(step.env.iter().map(|(name, value)| (name, evaluate(value, |it| look_up(it, &outputs)))));
-                command.current_dir(folder.0.join("workspace")).stdin(Stdio::null());
+                command.current_dir(&self.variables["GITHUB_WORKSPACE"]).stdin(Stdio::null());
                 let mut child = command.stdout(file.try_clone().unwrap()).stderr(file).spawn().unwrap();
                 let began = Instant::now();
                 let mut interrupted_at = None;
@@ -614,7 +615,7 @@ mod on_a_runner {
 
     /// Reads outputs as the runner does, and panics where it would fail the step,
     /// <https://github.com/actions/runner/blob/main/src/Runner.Worker/FileCommandManager.cs>.
-    fn read_outputs(text: &str) -> BTreeMap<String, String> {
+    pub(crate) fn read_outputs(text: &str) -> BTreeMap<String, String> {
         let mut outputs = BTreeMap::new();
         let mut lines = text.split_inclusive('\n').filter(|line| *line != "\n" || text.contains("<<"));
         while let Some(line) = lines.next() {
@@ -646,11 +647,11 @@ mod on_a_runner {
     }
 
     /// What became of a job.
-    struct Ran {
-        codes: Vec<Option<i32>>,
-        log: String,
+    pub(crate) struct Ran {
+        pub(crate) codes: Vec<Option<i32>>,
+        pub(crate) log: String,
         path: String,
-        outputs: BTreeMap<String, String>,
+        pub(crate) outputs: BTreeMap<String, String>,
     }
 
     impl Ran {

@@ -13,6 +13,7 @@ mod grammar;
 mod killed;
 mod once;
 mod property;
+mod selftest;
 mod step;
 mod tidy;
 mod wire;

@@ -84,9 +84,9 @@ fn faults(text: &str) -> Vec<String> {
         for expression in expressions(&job["outputs"]) {
             faults.extend(fault(&workflow, name, &ids, expression));
         }
-        // A step that nobody looks at might do anything.
+        // A step that nobody looks at may do anything.
         let text = job.to_string();
-        let unseen = |id: &&&str| !text.contains(&format!("steps.{id}.outcome"));
+        let unseen = |id: &&&str| !text.contains(&format!("steps.{id}.out"));
         faults.extend(ids.iter().filter(unseen).map(|id| format!("{name}: nobody looks at step `{id}`")));
     }
     faults
@@ -99,13 +99,19 @@ fn fault(workflow: &Value, job: &str, ids: &BTreeSet<&str>, expression: &str) ->
         needs == other || needs.as_array().is_some_and(|all| all.iter().any(|it| it == other))
     };
     let good = match expression.split('.').collect::<Vec<_>>()[..] {
-        ["steps", step, "outcome"] => ids.contains(step),
-        ["steps", step, "outputs", output] => ids.contains(step) && OUTPUTS.contains(&output),
+        ["steps", id, "outcome"] => ids.contains(id),
+        ["steps", id, "outputs", output] => {
+            let step = steps(&workflow["jobs"][job]).find(|step| step["id"] == id && ids.contains(id));
+            step.is_some_and(|step| match step["run"].as_str() {
+                Some(script) => script.contains(&format!("echo \"{output}=")),
+                None => OUTPUTS.contains(&output),
+            })
+        }
         ["needs", other, "outputs", output] => {
             needed(other) && workflow["jobs"][other]["outputs"].get(output).is_some()
         }
         ["matrix", name] => workflow["jobs"][job]["strategy"]["matrix"]["include"][0].get(name).is_some(),
-        _ => expression == "join(needs.*.result, ' ')",
+        _ => ["github.actor", "github.triggering_actor", "join(needs.*.result, ' ')"].contains(&expression),
     };
     (!good).then(|| format!("{job}: `{expression}` names what is not there"))
 }
@@ -127,6 +133,8 @@ fn a_slip_in_the_selftest_is_caught() {
         ("        id: dry\n", ""),
         ("steps.succeeds.outputs.task-id }}", "steps.suceeds.outputs.task-id }}"),
         ("steps.succeeds.outputs.results }}", "steps.succeeds.outputs.result }}"),
+        ("steps.who.outputs.users", "steps.who.outputs.user"),
+        ("echo \"bots=", "echo \"bot="),
         ("steps.fails.outcome", "steps.fails.outcom"),
         ("steps.fails.outputs.error-message }}", "steps.fails.outputs.error_message }}"),
         ("matrix.exe", "matrix.ext"),
@@ -156,6 +164,7 @@ mod on_a_runner {
     use crate::action::on_a_runner::Folder;
     use crate::action::on_a_runner::Job;
     use crate::action::on_a_runner::USUAL;
+    use crate::action::on_a_runner::read_outputs;
 
     /// The address in the workflow.
     const ADDRESS: &str = "127.0.0.1:4010";
@@ -174,8 +183,9 @@ mod on_a_runner {
     }
 
     impl Run {
-        /// One where the simulator listens on a port that is free.
-        fn new(text: &str) -> Self {
+        /// One for a pull request by this person, where the simulator listens on a port that is free.
+        fn by(actor: &str) -> Self {
+            let text = text_of_workflow();
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             listener.set_nonblocking(true).unwrap();
             let address = listener.local_addr().unwrap().to_string();
@@ -195,7 +205,9 @@ mod on_a_runner {
                 listener: Some(listener),
                 runtime: None,
                 folder,
-                values: BTreeMap::new(),
+                values: [("github.actor", actor), ("github.triggering_actor", "lead")]
+                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                    .into(),
             }
         }
 
@@ -224,7 +236,7 @@ mod on_a_runner {
             for (key, value) in job["outputs"].as_object().into_iter().flatten() {
                 self.values.insert(format!("needs.{name}.outputs.{key}"), self.evaluate(&text(value)));
             }
-            self.values.retain(|name, _| name.starts_with("needs."));
+            self.values.retain(|name, _| !name.starts_with("steps.") && !name.starts_with("matrix."));
         }
 
         /// Runs a step that uses the action.
@@ -233,9 +245,16 @@ mod on_a_runner {
             let id = step["id"].as_str().unwrap();
             let manifest = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/dist/manifest.txt")).unwrap();
             let mut runs = Job::new(&manifest).variable("GITHUB_WORKSPACE", &self.folder.path("workspace"));
-            for (name, value) in
-                [("GITHUB_ACTION", id), ("GITHUB_JOB", job), ("GITHUB_RUN_ATTEMPT", "1"), ("GITHUB_RUN_ID", "17")]
-            {
+            let (actor, again) = (&self.values["github.actor"], &self.values["github.triggering_actor"]);
+            for (name, value) in [
+                ("GITHUB_ACTION", id),
+                ("GITHUB_ACTOR", actor),
+                ("GITHUB_EVENT_NAME", "pull_request"),
+                ("GITHUB_JOB", job),
+                ("GITHUB_RUN_ATTEMPT", "1"),
+                ("GITHUB_RUN_ID", "17"),
+                ("GITHUB_TRIGGERING_ACTOR", again),
+            ] {
                 runs = runs.variable(name, value);
             }
             for (input, value) in step["with"].as_object().unwrap() {
@@ -259,6 +278,11 @@ mod on_a_runner {
         fn script(&mut self, job: &Value, step: &Value) {
             let (succeeded, said) = self.try_script(job, step);
             assert!(succeeded, "{step}:\n{said}");
+            if let Some(id) = step["id"].as_str() {
+                for (name, value) in read_outputs(&self.folder.read("runner/output")) {
+                    self.values.insert(format!("steps.{id}.outputs.{name}"), value);
+                }
+            }
             let arguments = self.folder.read("temp/arguments");
             if self.runtime.is_none() && !arguments.is_empty() {
                 self.simulate(&arguments);
@@ -269,6 +293,7 @@ mod on_a_runner {
         #[track_caller]
         fn try_script(&self, job: &Value, step: &Value) -> (bool, String) {
             self.folder.write("runner/script", step["run"].as_str().unwrap());
+            self.folder.write("runner/output", "");
             let mut command = match job["defaults"]["run"]["shell"].as_str() {
                 Some("sh") => Command::new("sh"),
                 // Without a word, it is the same on Linux and macOS, but for a failure in a pipe.
@@ -280,7 +305,9 @@ mod on_a_runner {
             }
             command.arg("-e").arg(self.folder.path("runner/script")).env_clear();
             command.env("PATH", format!("{}:{USUAL}", self.folder.path("bin")));
-            command.env("RUNNER_TEMP", self.folder.path("temp"));
+            command
+                .env("GITHUB_OUTPUT", self.folder.path("runner/output"))
+                .env("RUNNER_TEMP", self.folder.path("temp"));
             for (name, value) in step["env"].as_object().into_iter().flatten() {
                 command.env(name, self.evaluate(&text(value)));
             }
@@ -316,7 +343,7 @@ mod on_a_runner {
 
     #[test]
     fn the_suite_passes_and_hands_its_outputs_on() {
-        let mut run = Run::new(&text_of_workflow());
+        let mut run = Run::by("mona");
         run.job("suite");
         run.job("chained");
         run.values.insert("join(needs.*.result, ' ')".to_owned(), "success success success success".to_owned());
@@ -325,12 +352,12 @@ mod on_a_runner {
 
     #[test]
     fn the_steps_in_an_alpine_container_pass() {
-        Run::new(&text_of_workflow()).job("alpine");
+        Run::by("dependabot[bot]").job("alpine");
     }
 
     #[test]
     fn a_job_that_did_not_succeed_fails_the_selftest() {
-        let mut run = Run::new(&text_of_workflow());
+        let mut run = Run::by("mona");
         let job = run.workflow["jobs"]["selftest"].clone();
         for (results, passes) in [("success success", true), ("success skipped", false), ("failure success", false)] {
             run.values.insert("join(needs.*.result, ' ')".to_owned(), results.to_owned());
