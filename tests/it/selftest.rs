@@ -4,7 +4,6 @@
 
 #![expect(clippy::disallowed_methods, reason = "a test plays the runner, whose files and processes these are")]
 
-use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use agent_task::inputs::INPUTS;
@@ -29,11 +28,6 @@ fn steps(job: &Value) -> impl Iterator<Item = &Value> {
 
 fn is_ours(step: &Value) -> bool {
     step["uses"] == "./"
-}
-
-/// A scalar as the runner hands it on.
-fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// The expressions in a text, with what stands before each, and what stands after the last.
@@ -149,6 +143,7 @@ fn a_slip_in_the_selftest_is_caught() {
 
 #[cfg(unix)]
 mod on_a_runner {
+    use std::collections::BTreeMap;
     use std::fs::OpenOptions;
     use std::io::Write;
     use std::net::TcpListener;
@@ -170,6 +165,11 @@ mod on_a_runner {
     const ADDRESS: &str = "127.0.0.1:4010";
     /// The actions of others, which are of no concern here.
     const OTHERS: [&str; 3] = ["actions/checkout@", "actions/download-artifact@", "actions/upload-artifact@"];
+
+    /// A scalar as the runner hands it on.
+    fn text(value: &Value) -> String {
+        value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    }
 
     /// A run of the workflow.
     struct Run {
