@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::github::Error;
 use crate::github::RateLimit;
+use crate::key::Key;
 use crate::key::Stamp;
 use crate::outcome::Adoption;
 use crate::outcome::Event;
@@ -23,9 +24,12 @@ use crate::task::TaskId;
 /// How long starts that never left this machine are tried again. A network that is away for longer is not coming
 /// back while somebody looks at the log.
 const LONGEST_OUTAGE: Duration = Duration::from_secs(120);
-/// The longest that GitHub's limits are waited out, in all. An hourly allowance that is used up can take longer; then
-/// a person should know.
-const LONGEST_LIMIT: Duration = Duration::from_secs(15 * 60);
+/// The longest that one start waits GitHub's limits out, in all. An hourly allowance that is used up can take longer;
+/// then a person should know.
+pub const LONGEST_LIMIT: Duration = Duration::from_secs(15 * 60);
+/// The same for a start among many, which are to go on by themselves: as long as a job may run on GitHub's machines,
+/// <https://docs.github.com/en/actions/reference/limits>.
+pub const LONGEST_LIMIT_OF_MANY: Duration = Duration::from_secs(6 * 3600);
 /// The longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// The pause before the first look for a start that was not answered, doubled up to [`LONGEST_LOOK_PAUSE`].
@@ -63,6 +67,8 @@ pub struct Terms {
     pub first: First,
     /// What to do about an unsettled task of the same name.
     pub if_active: IfActive,
+    /// The longest that GitHub's limits are waited out, in all.
+    pub patience: Duration,
 }
 
 /// What is looked for before anything is sent.
@@ -70,8 +76,11 @@ pub struct Terms {
 pub enum First {
     /// Nothing: this is the first attempt.
     Nothing,
-    /// A task of our key, for as long as lists may lag: an earlier attempt may have been killed a moment ago.
-    Thoroughly,
+    /// A task that an earlier attempt of this run started. That attempt may have been killed a moment before this one
+    /// began, so lists are given time from there on.
+    Attempt,
+    /// A task of the same key, which any other run may have started a moment ago.
+    Key,
 }
 
 /// A task as a look found it.
@@ -128,6 +137,8 @@ enum Doing {
 #[derive(Debug)]
 pub struct Claim {
     terms: Terms,
+    /// For how long a task that is not in the lists yet is looked for before anything is sent.
+    lag: Duration,
     models: VecDeque<Option<String>>,
     model: Option<String>,
     me: Option<u64>,
@@ -151,12 +162,19 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// An attempt that has not begun, with the models to try one after the other.
-    pub fn new(terms: Terms, models: &[Option<String>]) -> Self {
+    /// An attempt that has not begun, with the models to try one after the other. `running` is how long the process
+    /// has run by now.
+    pub fn new(terms: Terms, models: &[Option<String>], running: Duration) -> Self {
         let mut models = models.iter().cloned().collect::<VecDeque<_>>();
         let model = models.pop_front().flatten();
+        let lag = match terms.first {
+            First::Nothing => Duration::ZERO,
+            First::Attempt => terms.confirm.saturating_sub(running),
+            First::Key => terms.confirm,
+        };
         Self {
             terms,
+            lag,
             models,
             model,
             me: None,
@@ -181,9 +199,19 @@ impl Claim {
             return self.send(Duration::ZERO, None);
         }
         self.doing = Doing::LookingFirst;
-        let event =
-            Event::LookingFirst { thoroughly: self.terms.first == First::Thoroughly, within: self.terms.confirm };
+        let event = Event::LookingFirst { thoroughly: !self.lag.is_zero(), within: self.lag };
         Step::Look { pause: Duration::ZERO, event: Some(event) }
+    }
+
+    /// Takes in that the start goes out now, and not when the step was told.
+    pub fn sending(&mut self, elapsed: Duration) {
+        self.sent = elapsed;
+    }
+
+    /// Whether something was looked for before this start, and no start has gone out since.
+    pub fn looked_first(&self) -> bool {
+        let looks = self.terms.first != First::Nothing || self.terms.if_active != IfActive::Start;
+        looks && self.open_since.is_none() && !self.again
     }
 
     /// Takes in who we are, so that a stranger's task with a copied stamp is not taken for ours.
@@ -210,7 +238,17 @@ impl Claim {
 
     /// Whether archived tasks count as well: a person may have put away what a re-run asks for.
     pub fn wants_archived(&self) -> bool {
-        self.doing == Doing::LookingFirst && self.terms.first == First::Thoroughly
+        self.doing == Doing::LookingFirst && self.terms.first != First::Nothing
+    }
+
+    /// Whether all that is looked for is a task of the very same key.
+    pub fn wants_its_own_only(&self) -> bool {
+        self.wants_archived() && self.terms.if_active == IfActive::Start
+    }
+
+    /// What makes two starts the same start.
+    pub fn key(&self) -> &Key {
+        &self.terms.stamp.key
     }
 
     /// What follows from an answer to a start.
@@ -341,8 +379,8 @@ impl Claim {
                 IfActive::Attach => return Step::Adopted(Box::new(task), Adoption::Active),
             }
         }
-        let patient = self.terms.first == First::Thoroughly || !unread.is_empty();
-        match (patient && elapsed < self.terms.confirm, unread.is_empty()) {
+        let patience = if unread.is_empty() { self.lag } else { self.terms.confirm };
+        match (elapsed < patience, unread.is_empty()) {
             (true, _) => self.look(None, None),
             (false, true) => self.send(elapsed, None),
             (false, false) => Step::Undecided(unread_tasks(unread)),
@@ -367,7 +405,7 @@ impl Claim {
     }
 
     fn can_wait_out(&self, limit: &RateLimit) -> bool {
-        self.limited.saturating_add(limit.wait) <= LONGEST_LIMIT
+        self.limited.saturating_add(limit.wait) <= self.terms.patience
     }
 
     /// Waits a limit out: as long as told, and longer each time that GitHub asks for next to nothing and limits again.
@@ -376,7 +414,7 @@ impl Claim {
         let wait = limit.wait.max(Duration::from_secs(1 << self.limits.min(5)));
         self.limits += 1;
         self.limited += wait;
-        let why = format!("{limit}; at most {} are waited out", spelled(LONGEST_LIMIT));
+        let why = format!("{limit}; at most {} are waited out", spelled(self.terms.patience));
         Step::Sleep(wait, Event::Limited { why, wait })
     }
 
@@ -389,7 +427,7 @@ impl Claim {
     /// The next look, after a pause that grows and is no shorter than GitHub asks for.
     fn look(&mut self, at_least: Option<Duration>, event: Option<Event>) -> Step {
         let pause = (LOOK_PAUSE * 2_u32.pow(self.looks.min(8))).min(LONGEST_LOOK_PAUSE);
-        let pause = pause.max(at_least.unwrap_or_default().min(LONGEST_LIMIT));
+        let pause = pause.max(at_least.unwrap_or_default().min(self.terms.patience));
         self.looks += 1;
         Step::Look { pause, event }
     }
@@ -501,7 +539,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::key::Key;
 
     fn stamp(key: &str, name: &str) -> Stamp {
         let empty = String::new;
@@ -509,12 +546,12 @@ mod tests {
     }
 
     fn terms(first: First, if_active: IfActive) -> Terms {
-        Terms { stamp: stamp("ours", "weekly/prep"), confirm: seconds(60), first, if_active }
+        Terms { stamp: stamp("ours", "weekly/prep"), confirm: seconds(60), first, if_active, patience: LONGEST_LIMIT }
     }
 
     fn claim(models: &[&str]) -> Claim {
         let models = models.iter().map(|model| Some((*model).to_owned())).collect::<Vec<_>>();
-        let mut claim = Claim::new(terms(First::Nothing, IfActive::Start), &models);
+        let mut claim = Claim::new(terms(First::Nothing, IfActive::Start), &models, Duration::ZERO);
         assert!(matches!(claim.begin(), Step::Send(..)));
         claim
     }
@@ -659,7 +696,7 @@ mod tests {
     #[test]
     fn a_task_that_could_not_be_read_may_be_ours_unless_it_is_old_and_has_no_sessions() {
         for (read, age, decided) in [(false, 9999, false), (true, 30, false), (true, 9999, true)] {
-            let mut claim = Claim::new(terms(First::Nothing, IfActive::Fail), &[None]);
+            let mut claim = Claim::new(terms(First::Nothing, IfActive::Fail), &[None], Duration::ZERO);
             claim.begin();
             let sighting = Sighting { task: task("t-1", "in_progress", None, 1), read, age: Some(seconds(age)) };
             let step = claim.looked(seconds(1), Ok(vec![sighting]));
@@ -689,7 +726,7 @@ mod tests {
             ("timed_out", false),
             ("cancelled", false),
         ] {
-            let mut claim = Claim::new(terms(First::Thoroughly, IfActive::Start), &[None]);
+            let mut claim = Claim::new(terms(First::Key, IfActive::Start), &[None], Duration::ZERO);
             claim.introduce(Some(1));
             assert!(matches!(claim.begin(), Step::Look { .. }));
             match claim.looked(seconds(1), seen(&[(ours("t-1", state), 9999)])) {
@@ -704,8 +741,17 @@ mod tests {
     }
 
     #[test]
+    fn what_an_earlier_attempt_left_is_looked_for_until_lists_show_it() {
+        for (running, looks) in [(0, true), (59, true), (60, false), (3600, false)] {
+            let mut claim = Claim::new(terms(First::Attempt, IfActive::Start), &[None], seconds(running));
+            assert!(matches!(claim.begin(), Step::Look { .. }) && claim.wants_its_own_only());
+            assert_eq!(matches!(claim.looked(seconds(0), seen(&[])), Step::Look { .. }), looks, "{running}");
+        }
+    }
+
+    #[test]
     fn a_stamp_is_nobodys_while_it_is_not_known_who_we_are() {
-        let mut claim = Claim::new(terms(First::Thoroughly, IfActive::Start), &[None]);
+        let mut claim = Claim::new(terms(First::Key, IfActive::Start), &[None], Duration::ZERO);
         claim.begin();
         assert!(matches!(claim.looked(seconds(1), seen(&[(ours("t-1", "queued"), 5)])), Step::Look { .. }));
         claim.introduce(Some(1));
@@ -728,7 +774,7 @@ mod tests {
     #[test]
     fn an_active_task_of_somebody_else_stands_in_the_way_and_is_not_taken_up() {
         for (if_active, declined) in [(IfActive::Skip, true), (IfActive::Attach, false)] {
-            let mut claim = Claim::new(terms(First::Nothing, if_active), &[None]);
+            let mut claim = Claim::new(terms(First::Nothing, if_active), &[None], Duration::ZERO);
             claim.begin();
             claim.introduce(Some(1));
             let theirs = task("t-1", "in_progress", Some(&stamp("other", "weekly/prep").put_under("x")), 2);
@@ -749,7 +795,7 @@ mod tests {
             (IfActive::Attach, "queued"),
             (IfActive::Skip, "completed"),
         ] {
-            let mut claim = Claim::new(terms(First::Nothing, if_active), &[None]);
+            let mut claim = Claim::new(terms(First::Nothing, if_active), &[None], Duration::ZERO);
             assert!(matches!(claim.begin(), Step::Look { .. }));
             match (if_active, state, claim.looked(seconds(1), seen(&[(kin("t-1", state), 500)]))) {
                 (_, "completed", Step::Send(..))
@@ -763,7 +809,7 @@ mod tests {
 
     #[test]
     fn nothing_is_sent_while_an_active_task_cannot_be_read() {
-        let mut claim = Claim::new(terms(First::Nothing, IfActive::Skip), &[None]);
+        let mut claim = Claim::new(terms(First::Nothing, IfActive::Skip), &[None], Duration::ZERO);
         claim.begin();
         let stub = task("t-1", "queued", None, 1);
         assert!(matches!(claim.looked(seconds(1), seen(&[(stub.clone(), 1)])), Step::Look { .. }));

@@ -1,38 +1,37 @@
-//! All orders at once: the acting half. What the machines of `claim.rs` and `watch.rs` decide is done here, and what
-//! happens is told, written down and handed on when it happens.
+//! All orders at once: the acting half. What the machines of `claim.rs` and `watch.rs` decide is done here, one wave
+//! after the other, and what happens is told to the board.
 
-use std::cell::Cell;
-use std::cell::RefCell;
 use std::collections::HashMap;
+use std::collections::HashSet;
+use std::ops::Range;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use crate::board::Board;
 use crate::claim;
 use crate::claim::Claim;
 use crate::claim::Sighting;
 use crate::claim::Terms;
-use crate::command::Annotation;
-use crate::context::Context;
+use crate::door::Door;
 use crate::github::Error;
-use crate::github::GitHub;
 use crate::github::Look;
+use crate::lookout::Lookout;
+use crate::lookout::MOST_PAGES;
+use crate::lookout::Watched;
 use crate::outcome::Adoption;
+use crate::outcome::Conclusion;
 use crate::outcome::Event;
-use crate::outcome::Exit;
 use crate::outcome::NoPull;
-use crate::outcome::Outcome;
 use crate::outcome::spelled;
-use crate::output;
 use crate::plan::Deed;
 use crate::plan::Order;
 use crate::plan::Plan;
 use crate::pull::Clues;
 use crate::pull::Pull;
 use crate::repository::Repository;
-use crate::runner::Runner;
-use crate::summary::summary;
 use crate::task::NewTask;
 use crate::task::Phase;
 use crate::task::State;
@@ -43,6 +42,7 @@ use crate::watch::Ending;
 use crate::watch::Observation;
 use crate::watch::Rules;
 use crate::watch::Watch;
+use crate::wave::Stopped;
 
 /// After how long without a line the log says that the wait goes on.
 const HEARTBEAT: Duration = Duration::from_secs(5 * 60);
@@ -52,177 +52,18 @@ const GRACE: Duration = Duration::from_secs(30);
 const SHORT_GRACE: Duration = Duration::from_secs(10);
 /// The pause between two looks for a pull request.
 const GRACE_PAUSE: Duration = Duration::from_secs(3);
-/// How many pages of a hundred tasks are looked through. A repository with more new tasks than that in a month is
-/// looked through as far as this.
-const MOST_PAGES: u32 = 50;
 /// The least time that one question has, however little is left of the wait.
 const LEAST: Duration = Duration::from_secs(5);
-/// GitHub shows ten annotations of a kind for a step; one is kept for saying that there are more,
-/// <https://github.com/orgs/community/discussions/26680>.
-const MOST_ANNOTATIONS: usize = 9;
-
-/// What is known of all orders, and the one place where something that happens becomes log, outputs and summary.
-pub struct Board<'a> {
-    runner: &'a Runner,
-    plan: &'a Plan,
-    context: &'a Context,
-    outcomes: RefCell<Vec<Outcome>>,
-    told: RefCell<Vec<Instant>>,
-    published: RefCell<Vec<(&'static str, String)>>,
-    /// Whether the process was told to end.
-    ending: Cell<bool>,
-    /// For each order, whether a start may have become a task of which nothing is known.
-    open: RefCell<Vec<bool>>,
-    broken: RefCell<Option<anyhow::Error>>,
-}
-
-impl<'a> Board<'a> {
-    /// A board on which nothing has happened yet.
-    pub fn new(runner: &'a Runner, plan: &'a Plan, context: &'a Context) -> Self {
-        let outcomes = plan.orders.iter().map(|order| {
-            let mut outcome = Outcome::new(order.repository.clone());
-            outcome.pull_required = plan.require_pull_request;
-            match &order.deed {
-                Deed::Start { task, prompt_sha256, .. } => {
-                    outcome.asked = Some((**task).clone());
-                    outcome.prompt_sha256 = Some(prompt_sha256.clone());
-                }
-                Deed::Wait(id) => {
-                    outcome.task_id = Some(id.clone());
-                    outcome.created = Some(false);
-                }
-            }
-            outcome
-        });
-        Self {
-            runner,
-            plan,
-            context,
-            outcomes: RefCell::new(outcomes.collect()),
-            told: RefCell::new(vec![Instant::now(); plan.orders.len()]),
-            published: RefCell::new(Vec::new()),
-            ending: Cell::new(false),
-            open: RefCell::new(vec![false; plan.orders.len()]),
-            broken: RefCell::new(None),
-        }
-    }
-
-    /// Takes in that something happened to an order.
-    fn happened(&self, order: usize, event: Event) {
-        // A person wants to know when, and only the runner has a clock.
-        let until = match &event {
-            Event::Limited { wait, .. } | Event::NotSent { wait, .. } => self.runner.clock_in(*wait),
-            _ => String::new(),
-        };
-        let (lines, repository) = {
-            let mut outcomes = self.outcomes.borrow_mut();
-            let outcome = &mut outcomes[order];
-            (outcome.hear(event), outcome.repository.to_string())
-        };
-        for line in lines {
-            self.told.borrow_mut()[order] = Instant::now();
-            match line.level {
-                Some(level) => {
-                    self.runner.annotate(&Annotation { level, title: repository.clone(), message: line.text });
-                }
-                None if self.plan.orders.len() == 1 => self.runner.tell(&format!("{}{until}", line.text)),
-                None => self.runner.tell(&format!("{repository}: {}{until}", line.text)),
-            }
-        }
-        self.publish();
-    }
-
-    /// Hands on what is known, if it has changed since the last time.
-    pub fn publish(&self) {
-        let outcomes = self.outcomes.borrow();
-        let outputs = output::outputs(&outcomes, &self.runner.results_file(), "");
-        if *self.published.borrow() == outputs {
-            return;
-        }
-        // Each is written whatever becomes of the others, and what others build on comes first.
-        let mut whole = true;
-        for written in [
-            self.runner.write_outputs(&outputs),
-            self.runner.write_results(&output::all_results(&outcomes)),
-            self.summarise(&outcomes, false),
-        ] {
-            if let Err(error) = written {
-                self.broken.borrow_mut().get_or_insert(error);
-                whole = false;
-            }
-        }
-        if whole {
-            *self.published.borrow_mut() = outputs;
-        }
-    }
-
-    /// What kept outputs, results or summary from being written, if anything did.
-    pub fn broken(&self) -> Option<String> {
-        self.broken.borrow().as_ref().map(|error| format!("{error:#}"))
-    }
-
-    /// Whether a start may have become a task of which nothing is known.
-    pub fn is_open(&self) -> bool {
-        self.open.borrow().contains(&true)
-    }
-
-    /// Lets no more starts go out.
-    pub fn end(&self) {
-        self.ending.set(true);
-    }
-
-    /// Tells each order that the process ends.
-    pub fn interrupted(&self) {
-        let open = |outcome: &Outcome| outcome.conclusion.is_none() && outcome.trouble.is_none();
-        let orders = self
-            .outcomes
-            .borrow()
-            .iter()
-            .enumerate()
-            .filter(|(_, outcome)| open(outcome))
-            .map(|(at, _)| at)
-            .collect::<Vec<_>>();
-        for order in orders {
-            let in_flight = self.open.borrow()[order];
-            self.happened(order, Event::Interrupted { in_flight });
-        }
-    }
-
-    /// Writes the last summary and the annotations, and says what the process ends with.
-    pub fn finish(&self, interrupted: bool) -> Exit {
-        self.publish();
-        let outcomes = self.outcomes.borrow();
-        if let Err(error) = self.summarise(&outcomes, true) {
-            self.broken.borrow_mut().get_or_insert(error);
-        }
-        let annotations = outcomes.iter().filter_map(|outcome| match outcome.annotation(&self.plan.fail_on) {
-            None if interrupted => outcome.interruption_annotation(),
-            annotation => annotation,
-        });
-        let annotations = annotations.collect::<Vec<_>>();
-        for annotation in annotations.iter().take(MOST_ANNOTATIONS) {
-            self.runner.annotate(annotation);
-        }
-        if let Some(more) = annotations.get(MOST_ANNOTATIONS) {
-            let left = annotations.len() - MOST_ANNOTATIONS;
-            let message = format!("{left} more tasks need a look; the step summary lists them");
-            self.runner.annotate(&Annotation { message, ..more.clone() });
-        }
-        Exit::of(&outcomes, &self.plan.fail_on)
-    }
-
-    fn summarise(&self, outcomes: &[Outcome], ended: bool) -> anyhow::Result<()> {
-        self.runner.write_summary(&summary(self.plan, outcomes, self.context, self.runner.elapsed(), ended))
-    }
-
-    fn know<T>(&self, order: usize, ask: impl FnOnce(&Outcome) -> T) -> T {
-        ask(&self.outcomes.borrow()[order])
-    }
-
-    fn quiet(&self, order: usize) -> Duration {
-        self.told.borrow()[order].elapsed()
-    }
-}
+/// The same where it is one of many that wait for their turn.
+const LEAST_OF_MANY: Duration = Duration::from_secs(60);
+/// How many orders are on their way to a task at once. GitHub allows a hundred requests at once,
+/// <https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#about-secondary-rate-limits>.
+const LOBBY: usize = 64;
+/// After how long in the queue a repository is looked at once more before its task is started: another run with the
+/// same key may have come first. It is as long as GitHub's lists may lag.
+const STALE: Duration = Duration::from_secs(60);
+/// The pause between two writings of what is known of many orders.
+const CATCHING_UP: Duration = Duration::from_secs(10);
 
 /// Tasks as they were read last, with the marks by which another look asks for changes only.
 type Marked = HashMap<TaskId, (String, Box<Task>)>;
@@ -230,24 +71,101 @@ type Marked = HashMap<TaskId, (String, Box<Task>)>;
 /// Those who speak to GitHub.
 pub struct Speakers<'a> {
     /// Starts and watches tasks.
-    pub tasks: &'a GitHub,
+    pub tasks: &'a Door,
     /// Reads pull requests, in this order: who may not leaves it to the next.
-    pub pulls: &'a [&'a GitHub],
+    pub pulls: &'a [&'a Door],
 }
 
 /// Carries out all orders.
 pub async fn run(plan: &Plan, speakers: &Speakers<'_>, board: &Board<'_>) {
-    let all = plan.orders.iter().enumerate().map(|(at, order)| Errand { at, order, plan, speakers, board }.run());
-    join_all(all).await;
+    let keys = plan.orders.iter().filter_map(|order| match &order.deed {
+        Deed::Start { terms, .. } => Some(terms.stamp.key.clone()),
+        Deed::Wait(_) => None,
+    });
+    let watched = Watched {
+        orders: plan.orders.len(),
+        keys: keys.collect::<HashSet<_>>(),
+        interval: plan.wait.as_ref().map(|rules| rules.interval).unwrap_or_default(),
+        parts: plan.parts,
+        runner: board.runner(),
+    };
+    let lookout = Lookout::new(speakers.tasks, speakers.pulls, watched);
+    let fleet = Fleet { plan, speakers, board, lookout, lobby: Semaphore::new(LOBBY) };
+    tokio::select! {
+        () = fleet.waves() => {}
+        () = fleet.report() => {}
+    }
+}
+
+/// All orders on their way.
+struct Fleet<'a> {
+    plan: &'a Plan,
+    speakers: &'a Speakers<'a>,
+    board: &'a Board<'a>,
+    lookout: Lookout<'a>,
+    lobby: Semaphore,
+}
+
+impl Fleet<'_> {
+    async fn waves(&self) {
+        let waves = &self.plan.waves;
+        for (at, wave) in waves.iter().enumerate() {
+            if waves.len() > 1 {
+                let (number, size) = (at + 1, wave.len());
+                self.board.runner().tell(&format!("wave {number} of {}: {size} repositories", waves.len()));
+            }
+            self.wave(wave.clone()).await;
+            let stopped = self.verdict(at, wave.clone());
+            if let (Some(stopped), Some(next)) = (stopped, waves.get(at + 1)) {
+                return self.board.stop(stopped, next.start..self.plan.orders.len());
+            }
+        }
+    }
+
+    /// Carries out one wave.
+    async fn wave(&self, wave: Range<usize>) {
+        let bound = Semaphore::new(self.plan.rollout.most_at_once.unwrap_or(wave.len()).max(1));
+        let bound = &bound;
+        join_all(wave.map(|at| async move {
+            // The semaphore is never closed.
+            let _place = bound.acquire().await;
+            // In a box, for ten thousand that wait for their place need little room.
+            Box::pin(Errand { at, order: &self.plan.orders[at], fleet: self }.run()).await;
+        }))
+        .await;
+    }
+
+    /// Why no other wave begins, if that is so. What was skipped counts neither way.
+    fn verdict(&self, at: usize, wave: Range<usize>) -> Option<Stopped> {
+        let conclusions = wave.map(|order| self.board.know(order, |outcome| outcome.conclusion));
+        let counted = conclusions.filter(|it| *it != Some(Conclusion::Skipped)).collect::<Vec<_>>();
+        let succeeded = counted.iter().filter(|it| **it == Some(Conclusion::Success)).count();
+        let needed = self.plan.rollout.success;
+        let stopped = Stopped { wave: at + 1, waves: self.plan.waves.len(), size: counted.len(), succeeded, needed };
+        (!needed.is_reached(succeeded, counted.len())).then_some(stopped)
+    }
+
+    /// Tells of many orders together, for as long as they last.
+    async fn report(&self) {
+        if self.plan.orders.len() == 1 {
+            return std::future::pending().await;
+        }
+        loop {
+            let until = Instant::now() + HEARTBEAT;
+            while Instant::now() < until {
+                tokio::time::sleep(CATCHING_UP).await;
+                self.board.publish();
+            }
+            self.board.progress();
+        }
+    }
 }
 
 /// One order on its way.
 struct Errand<'a> {
     at: usize,
     order: &'a Order,
-    plan: &'a Plan,
-    speakers: &'a Speakers<'a>,
-    board: &'a Board<'a>,
+    fleet: &'a Fleet<'a>,
 }
 
 impl Errand<'_> {
@@ -256,50 +174,73 @@ impl Errand<'_> {
             Deed::Wait(id) => Some((id.clone(), false)),
             Deed::Start { task, models, terms, .. } => self.start(task, models, terms).await,
         };
-        if let (Some((id, new)), Some(rules)) = (started, &self.plan.wait) {
+        if let (Some((id, new)), Some(rules)) = (started, &self.fleet.plan.wait) {
             self.watch(&id, rules, new).await;
         }
     }
 
     /// Starts the task, or takes up the one that this start has already made; tells whether it is new.
     async fn start(&self, task: &NewTask, models: &[Option<String>], terms: &Terms) -> Option<(TaskId, bool)> {
-        let mut claim = Claim::new(terms.clone(), models);
+        // The semaphore is never closed.
+        let _place = self.fleet.lobby.acquire().await;
+        if let Some(why) = self.board().closed() {
+            self.happened(Event::HeldBack(why));
+            return None;
+        }
+        let mut claim = Claim::new(terms.clone(), models, self.board().runner().elapsed());
         let mut task = task.clone();
         let began = Instant::now();
-        let mut acquainted = false;
         let mut marked = Marked::new();
         let mut step = claim.begin();
         let held = loop {
             step = match step {
                 claim::Step::Send(model, event) => {
+                    self.tell(event);
+                    let queued = Instant::now();
+                    self.tasks().turn().await;
                     // Who was told to end starts nothing any more.
-                    if self.board.ending.get() {
+                    if self.board().is_ending() {
                         return None;
                     }
-                    self.tell(event);
-                    task.model = model;
-                    self.board.open.borrow_mut()[self.at] = true;
-                    let answer = self.speakers.tasks.start(self.repository(), &task).await;
-                    claim.answered(began.elapsed(), answer)
+                    if let Some(why) = self.board().closed().filter(|_| !claim.is_open()) {
+                        self.happened(Event::HeldBack(why));
+                        break None;
+                    }
+                    if queued.elapsed() > STALE && claim.looked_first() {
+                        claim.begin()
+                    } else {
+                        task.model = model;
+                        self.board().set_open(self.at, true);
+                        claim.sending(began.elapsed());
+                        let answer = self.tasks().start(self.repository(), &task).await;
+                        if let Err(error @ (Error::BadToken { .. } | Error::NoLicence { .. })) = &answer {
+                            self.board().close(&error.to_string());
+                        }
+                        claim.answered(began.elapsed(), answer)
+                    }
                 }
                 claim::Step::Look { pause, event } => {
                     self.tell(event);
-                    self.board.runner.rest(pause, "looking for the task").await;
-                    if !acquainted {
-                        // Without an answer nobody is ruled out; the stamp decides alone.
-                        let me = self.speakers.tasks.me().await.ok();
-                        acquainted = me.is_some();
-                        claim.introduce(me);
-                    }
+                    let since = Instant::now();
+                    self.board().runner().rest(pause, "looking for the task").await;
+                    // Without an answer nobody is ruled out; the stamp decides alone.
+                    claim.introduce(self.tasks().me().await);
                     // The look tells of the moment at which it was asked for, however long the answers take.
-                    let asked = began.elapsed();
-                    let seen = self.sightings(&claim, asked, &mut marked).await;
-                    claim.looked(asked, seen)
+                    let mut asked = Instant::now();
+                    let seen = match self.catalogued(&claim, since).await {
+                        Ok(Some((taken, seen))) => {
+                            asked = taken;
+                            Ok(seen)
+                        }
+                        Ok(None) => self.sightings(&claim, began.elapsed(), &mut marked).await,
+                        Err(error) => Err(error),
+                    };
+                    claim.looked(asked.saturating_duration_since(began), seen)
                 }
                 claim::Step::Sleep(pause, event) => {
-                    self.board.open.borrow_mut()[self.at] = claim.is_open();
+                    self.board().set_open(self.at, claim.is_open());
                     self.happened(event);
-                    self.board.runner.rest(pause, "waiting to start the task").await;
+                    self.board().runner().rest(pause, "waiting to start the task").await;
                     claim.rested(began.elapsed())
                 }
                 claim::Step::Held(task) => break Some((task.id.clone(), true, Event::Started(task))),
@@ -324,10 +265,19 @@ impl Errand<'_> {
                 }
             }
         };
-        self.board.open.borrow_mut()[self.at] = false;
+        self.board().set_open(self.at, false);
         let (id, new, event) = held?;
         self.happened(event);
         Some((id, new))
+    }
+
+    /// Our own task from the list that is read once for all orders, where that is all it takes.
+    async fn catalogued(&self, claim: &Claim, since: Instant) -> Result<Option<(Instant, Vec<Sighting>)>, Error> {
+        if self.fleet.lookout.is_shared() && claim.wants_its_own_only() {
+            self.fleet.lookout.with_key(claim.key(), since).await
+        } else {
+            Ok(None)
+        }
     }
 
     /// The repository's tasks that may be ours, with their sessions where those can be read. `elapsed` is the time
@@ -339,7 +289,8 @@ impl Errand<'_> {
         let shelves: &[bool] = if claim.wants_archived() { &[false, true] } else { &[false] };
         for archived in shelves {
             for page in 1..=MOST_PAGES {
-                let listed = self.speakers.tasks.tasks(self.repository(), *archived, page).await?;
+                let asking = self.tasks().github().tasks(self.repository(), *archived, page);
+                let listed = self.tasks().read(asking).await?;
                 // An answer can take long, and the ages are those at the time of the answer.
                 let since = asked.elapsed();
                 let mut reached = false;
@@ -362,7 +313,7 @@ impl Errand<'_> {
                     break;
                 }
                 if page == MOST_PAGES {
-                    self.board.runner.tell("looked through the newest tasks only, for there are too many");
+                    self.board().runner().tell("looked through the newest tasks only, for there are too many");
                 }
             }
         }
@@ -372,7 +323,8 @@ impl Errand<'_> {
     async fn sighting(&self, task: Task, age: Option<Duration>, marked: &mut Marked) -> Result<Sighting, Error> {
         let before = marked.remove(&task.id);
         let etag = before.as_ref().map(|(etag, _)| etag.as_str());
-        match (self.speakers.tasks.task(self.repository(), &task.id, etag).await, before) {
+        let asking = self.tasks().github().task(self.repository(), &task.id, etag);
+        match (self.tasks().read(asking).await, before) {
             (Ok(Look::Seen(task, etag)), _) => {
                 if let Some(etag) = etag {
                     marked.insert(task.id.clone(), (etag, task.clone()));
@@ -401,24 +353,25 @@ impl Errand<'_> {
     /// Waits for the task. `new` says that it was started a moment ago.
     async fn watch(&self, id: &TaskId, rules: &Rules, new: bool) {
         let began = Instant::now();
-        let mut watch = Watch::new(rules.clone(), self.board.runner.seed());
+        let mut watch = Watch::new(rules.clone(), self.board().runner().seed());
         let mut etag = None;
         let mut failing = false;
         let mut followed = Clues::default();
         if new {
-            self.rest(watch.first_pause()).await;
+            self.rest(watch.first_pause(), rules.timeout).await;
         }
         loop {
-            let left = rules.timeout.saturating_sub(began.elapsed()).max(LEAST);
-            let look =
-                tokio::time::timeout(left, self.speakers.tasks.task(self.repository(), id, etag.as_deref())).await;
+            let left = rules.timeout.saturating_sub(began.elapsed());
+            let state = self.board().know(self.at, |outcome| outcome.state().cloned());
+            let looking = self.fleet.lookout.look(self.repository(), id, etag.as_deref(), state.as_ref());
+            let look = tokio::time::timeout(left.max(self.least()), looking).await;
             let late =
                 || Err(Error::Unanswered { why: "nothing came before `wait-timeout`".to_owned(), retry_after: None });
             let look = look.unwrap_or_else(|_| late());
             let observation = Observation::of(&look);
             let error = match look {
                 Ok(Look::Seen(task, mark)) => {
-                    etag = mark;
+                    etag = mark.or(etag);
                     self.happened(Event::Saw(task));
                     None
                 }
@@ -429,7 +382,9 @@ impl Errand<'_> {
             // below, with its end.
             let expected = match &error {
                 Some(Error::NotFound { .. }) => new && began.elapsed() < rules.patience,
-                error => matches!(error, Some(Error::RateLimited(_))),
+                Some(Error::RateLimited(_)) => true,
+                // What concerns all is told once, by the lookout.
+                error => error.is_some() && self.fleet.lookout.is_shared(),
             };
             match &error {
                 Some(_) if expected => {}
@@ -444,7 +399,7 @@ impl Errand<'_> {
                         self.happened(Event::Limited { why: limit.to_string(), wait: pause });
                     }
                     self.follow(&mut followed).await;
-                    self.rest(pause).await;
+                    self.rest(pause, rules.timeout.saturating_sub(began.elapsed())).await;
                 }
                 watch::Step::Ended(ending) => {
                     let left = rules.timeout.saturating_sub(began.elapsed());
@@ -475,16 +430,16 @@ impl Errand<'_> {
     /// Finds the pull request as soon as the task tells of one, so that its number is known while the wait goes on.
     /// `followed` is what an earlier try went by.
     async fn follow(&self, followed: &mut Clues) {
-        let Some(clues) = self.board.know(self.at, |outcome| outcome.task.as_ref().map(Clues::of)) else {
+        let Some(clues) = self.board().know(self.at, |outcome| outcome.task.as_ref().map(Clues::of)) else {
             return;
         };
-        let known = self.board.know(self.at, |outcome| outcome.pull.is_some());
+        let known = self.board().know(self.at, |outcome| outcome.pull.is_some());
         if known || !clues.promise_a_pull() || clues == *followed {
             return;
         }
         match self.pull(&clues).await {
             Ok(pull) => self.happened(Event::PullFound(pull)),
-            Err(why) => self.board.runner.debug(&why.to_string()),
+            Err(why) => self.board().runner().debug(&why.to_string()),
         }
         *followed = clues;
     }
@@ -492,13 +447,13 @@ impl Errand<'_> {
     /// Finds the pull request, or says why there is none. The task is looked at again for a while, for the artifact
     /// can come after the state.
     async fn seek_pull(&self, id: &TaskId, left: Duration) {
-        if self.board.know(self.at, |outcome| outcome.pull.is_some()) {
+        if self.board().know(self.at, |outcome| outcome.pull.is_some()) {
             return;
         }
         let began = Instant::now();
         let mut etag = None;
         loop {
-            let (clues, asked, state) = self.board.know(self.at, |outcome| {
+            let (clues, asked, state) = self.board().know(self.at, |outcome| {
                 let wanted = outcome.pull_required
                     || outcome
                         .asked
@@ -528,9 +483,10 @@ impl Errand<'_> {
                 }
                 return;
             }
-            self.rest(GRACE_PAUSE).await;
+            self.board().runner().rest(GRACE_PAUSE, "looking for the pull request").await;
             // Somebody may open another session meanwhile; what was waited for has ended all the same.
-            if let Ok(Look::Seen(task, mark)) = self.speakers.tasks.task(self.repository(), id, etag.as_deref()).await
+            let asking = self.tasks().github().task(self.repository(), id, etag.as_deref());
+            if let Ok(Look::Seen(task, mark)) = self.tasks().read(asking).await
                 && Some(&task.state) == state.as_ref()
             {
                 etag = mark;
@@ -539,24 +495,14 @@ impl Errand<'_> {
         }
     }
 
-    /// The pull request that the clues lead to: by its id in the GraphQL API, else in the list of the branch's pull
-    /// requests.
     async fn pull(&self, clues: &Clues) -> Result<Pull, NoPull> {
-        let mut hidden = None;
-        for reader in self.speakers.pulls {
-            let found = tokio::time::timeout(LEAST, pull_by(reader, self.repository(), clues)).await;
-            let late = || Err(NoPull::Hidden(format!("GitHub did not answer within {}", spelled(LEAST))));
-            match found.unwrap_or_else(|_| late()) {
-                Ok(pull) => return Ok(pull),
-                Err(why @ (NoPull::Hidden(_) | NoPull::MayNotRead(_))) => hidden = hidden.or(Some(why)),
-                Err(why) => return Err(why),
-            }
-        }
-        Err(hidden.unwrap_or(NoPull::NotMade))
+        let least = self.least();
+        let found = tokio::time::timeout(least, self.fleet.lookout.pull(self.repository(), clues)).await;
+        found.unwrap_or_else(|_| Err(NoPull::Hidden(format!("GitHub did not answer within {}", spelled(least)))))
     }
 
     fn happened(&self, event: Event) {
-        self.board.happened(self.at, event);
+        self.board().happened(self.at, event);
     }
 
     fn tell(&self, event: Option<Event>) {
@@ -565,60 +511,40 @@ impl Errand<'_> {
         }
     }
 
-    async fn rest(&self, pause: Duration) {
-        let status = self.board.know(self.at, |outcome| {
+    /// Sleeps until the next look, which comes before so much is over.
+    async fn rest(&self, pause: Duration, left: Duration) {
+        let pause = self.fleet.lookout.pause(pause).min(left.max(pause));
+        let status = self.board().know(self.at, |outcome| {
             let id = outcome.task_id.as_ref().map(TaskId::as_str).unwrap_or_default();
             format!("{id} {}", outcome.state().map_or("not seen yet", State::as_str))
         });
         let until = Instant::now() + pause;
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            let quiet = HEARTBEAT.saturating_sub(self.board.quiet(self.at));
-            if quiet >= left {
-                return self.board.runner.rest(left, &status).await;
+            let quiet = HEARTBEAT.saturating_sub(self.board().quiet(self.at));
+            // Of many, only all together are told of.
+            if quiet >= left || self.fleet.plan.orders.len() > 1 {
+                return self.board().runner().rest(left, &status).await;
             }
-            self.board.runner.rest(quiet, &status).await;
+            self.board().runner().rest(quiet, &status).await;
             self.happened(Event::StillWaiting);
         }
+    }
+
+    /// The least time that a question has.
+    fn least(&self) -> Duration {
+        if self.fleet.lookout.is_shared() { LEAST_OF_MANY } else { LEAST }
     }
 
     fn repository(&self) -> &Repository {
         &self.order.repository
     }
-}
 
-async fn pull_by(reader: &GitHub, repository: &Repository, clues: &Clues) -> Result<Pull, NoPull> {
-    let mut hidden = None;
-    let mut found = Vec::new();
-    for node_id in &clues.node_ids {
-        match reader.pull_by_node_id(node_id).await {
-            Ok(pull) => found.extend(pull),
-            Err(error) => hidden = Some(error),
-        }
+    fn board(&self) -> &Board<'_> {
+        self.fleet.board
     }
-    if let Some(pull) = clues.best(&found) {
-        return Ok(pull.clone());
-    }
-    if clues.head_ref.is_none() && !clues.promise_a_pull() {
-        return Err(NoPull::NotMade);
-    }
-    let listed = match reader.pulls(repository, clues.head_ref.as_deref()).await {
-        Ok(listed) => listed,
-        Err(error) => {
-            let error = hidden.unwrap_or(error);
-            let why = error.to_string();
-            return Err(match error {
-                Error::MissingPermission { .. } | Error::BadToken { .. } => NoPull::MayNotRead(why),
-                _ => NoPull::Hidden(why),
-            });
-        }
-    };
-    match clues.pick(&listed) {
-        Some(pull) => Ok(pull.clone()),
-        None if clues.promise_a_pull() => {
-            Err(NoPull::Hidden("no pull request that this token sees has the task's id".to_owned()))
-        }
-        None if listed.is_empty() => Err(NoPull::NotMade),
-        None => Err(NoPull::Undecided(listed.len())),
+
+    fn tasks(&self) -> &Door {
+        self.fleet.speakers.tasks
     }
 }

@@ -65,8 +65,11 @@ const UNTOLD_LIMIT: Duration = Duration::from_secs(60);
 
 /// The longest that GitHub's word is taken for how long to stay away; its limits last an hour at most.
 const LONGEST_PATIENCE: Duration = Duration::from_secs(24 * 3600);
-/// How many tasks a page has, the most that GitHub gives.
-const PAGE: usize = 100;
+/// How many items a page has, the most that GitHub gives.
+pub const PAGE: usize = 100;
+/// How many nodes one query of the GraphQL API may ask for,
+/// <https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api#node-limit>.
+pub const MOST_NODES: usize = 100;
 
 /// Everything but what RFC 3986 calls unreserved is encoded in a path segment or a query value.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -288,6 +291,26 @@ pub struct Listing {
     pub now: Option<Timestamp>,
 }
 
+/// A page of what the search found.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Found {
+    /// How many repositories there are in all. No more than a thousand can be read.
+    #[serde(rename = "total_count")]
+    pub total: u64,
+    /// Whether the search gave up before it had looked everywhere.
+    #[serde(rename = "incomplete_results", default)]
+    pub is_incomplete: bool,
+    /// The repositories of this page.
+    pub items: Vec<FoundRepository>,
+}
+
+/// A repository as the search tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct FoundRepository {
+    /// Its name, `owner/name`.
+    pub full_name: String,
+}
+
 /// What somebody may do in a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {
@@ -408,14 +431,40 @@ impl GitHub {
     /// # Errors
     /// All of [`Error`].
     pub async fn tasks(&self, repository: &Repository, archived: bool, page: u32) -> Result<Listing, Error> {
-        // The whole query stands on each page: the addresses that GitHub links to lose some of it.
-        let query = format!("sort=created_at&direction=desc&is_archived={archived}&per_page={PAGE}&page={page}");
-        let answer = self.get(&format!("/agents/repos/{repository}/tasks?{query}"), None).await?;
-        // A task that cannot be read must not pass for one that is not there, so the whole list is asked for.
-        let Listed { tasks } = answer.read()?;
-        let next = answer.headers.get(header::LINK).and_then(|link| link.to_str().ok());
-        let more = tasks.len() >= PAGE || next.is_some_and(|link| link.contains("rel=\"next\""));
-        Ok(Listing { tasks, more, now: date(&answer.headers) })
+        self.listed(&format!("/agents/repos/{repository}/tasks"), &format!("&is_archived={archived}"), page).await
+    }
+
+    /// A page of the tasks of the user whose token this is, in all repositories, newest first, a hundred at a time;
+    /// without their sessions. `states` are the states that are asked for, with commas between them; all without it.
+    ///
+    /// <https://docs.github.com/en/rest/agent-tasks/agent-tasks#list-tasks>
+    ///
+    /// # Errors
+    /// All of [`Error`].
+    pub async fn my_tasks(&self, states: Option<&str>, archived: bool, page: u32) -> Result<Listing, Error> {
+        let states = states.map_or_else(String::new, |states| format!("&state={}", encoded(states)));
+        self.listed("/agents/tasks", &format!("&is_archived={archived}{states}"), page).await
+    }
+
+    /// A task of the user whose token this is, wherever it runs.
+    ///
+    /// <https://docs.github.com/en/rest/agent-tasks/agent-tasks#get-a-task-by-id>
+    ///
+    /// # Errors
+    /// All of [`Error`].
+    pub async fn my_task(&self, id: &TaskId) -> Result<Task, Error> {
+        self.get(&format!("/agents/tasks/{}", encoded(id.as_str())), None).await?.read()
+    }
+
+    /// A page of what the search finds for a query, a hundred repositories at a time.
+    ///
+    /// <https://docs.github.com/en/rest/search/search#search-repositories>
+    ///
+    /// # Errors
+    /// All of [`Error`].
+    pub async fn search(&self, query: &str, page: u32) -> Result<Found, Error> {
+        let path = format!("/search/repositories?q={}&per_page={PAGE}&page={page}", encoded(query));
+        self.get(&path, None).await?.read()
     }
 
     /// The id of the user whose token this is.
@@ -452,19 +501,25 @@ impl GitHub {
         Ok(Access { id: answer["user"]["id"].as_u64(), permission, role: text("role_name").unwrap_or_default() })
     }
 
-    /// The pull request with an id of the GraphQL API; `None` where there is none, or none that the token may see.
+    /// The pull requests with these ids of the GraphQL API, in their order and at most [`MOST_NODES`]; `None` for one
+    /// that is not there, or that the token may not see.
     ///
-    /// <https://docs.github.com/en/graphql/reference/queries#node>
+    /// <https://docs.github.com/en/graphql/reference/queries#nodes>
     ///
     /// # Errors
     /// All of [`Error`].
-    pub async fn pull_by_node_id(&self, node_id: &str) -> Result<Option<Pull>, Error> {
-        let query = "query($id: ID!) { node(id: $id) { ... on PullRequest { \
-                     id number url state headRefName baseRefName } } }";
-        let body = serde_json::json!({"query": query, "variables": {"id": node_id}});
+    pub async fn pulls_by_node_ids(&self, ids: &[String]) -> Result<Vec<Option<Pull>>, Error> {
+        let query = "query($ids: [ID!]!) { nodes(ids: $ids) { ... on PullRequest { \
+                     id fullDatabaseId number url state headRefName baseRefName } } }";
+        let body = serde_json::json!({"query": query, "variables": {"ids": ids}});
         let answer: Value = self.post(&self.address.graphql, &body).await?;
+        let nodes = answer["data"]["nodes"].as_array().into_iter().flatten();
+        // A node of another type has none of the fields asked for.
+        let pull = |node: &Value| serde_json::from_value::<GraphPull>(node.clone()).ok().map(Pull::from);
+        let mut pulls = nodes.map(pull).collect::<Vec<_>>();
         // GraphQL answers 200 whatever happened; a node that is not found is null and an error beside it.
-        if let Some(error) = answer["errors"].as_array().and_then(|errors| errors.first()) {
+        let errors = answer["errors"].as_array().into_iter().flatten();
+        for error in errors.filter(|_| pulls.iter().all(Option::is_none)) {
             let said = quote(error["message"].as_str().unwrap_or_default());
             match error["type"].as_str().unwrap_or_default() {
                 "RATE_LIMITED" => {
@@ -476,9 +531,8 @@ impl GitHub {
                 _ => {}
             }
         }
-        let node = &answer["data"]["node"];
-        // A node of another type has none of the fields asked for.
-        Ok(serde_json::from_value::<GraphPull>(node.clone()).ok().map(Pull::from))
+        pulls.resize(ids.len(), None);
+        Ok(pulls)
     }
 
     /// The newest pull requests of a repository, open or not, up to a hundred; from one branch, where one is given.
@@ -494,6 +548,18 @@ impl GitHub {
         let path = format!("/repos/{repository}/pulls?state=all&sort=created&direction=desc&per_page=100{head}");
         let listed: Vec<RestPull> = self.get(&path, None).await?.read()?;
         Ok(listed.into_iter().map(Pull::from).collect())
+    }
+
+    /// A page of a list of tasks, newest first.
+    async fn listed(&self, path: &str, filter: &str, page: u32) -> Result<Listing, Error> {
+        // The whole query stands on each page: the addresses that GitHub links to lose some of it.
+        let query = format!("sort=created_at&direction=desc{filter}&per_page={PAGE}&page={page}");
+        let answer = self.get(&format!("{path}?{query}"), None).await?;
+        // A task that cannot be read must not pass for one that is not there, so the whole list is asked for.
+        let Listed { tasks } = answer.read()?;
+        let next = answer.headers.get(header::LINK).and_then(|link| link.to_str().ok());
+        let more = tasks.len() >= PAGE || next.is_some_and(|link| link.contains("rel=\"next\""));
+        Ok(Listing { tasks, more, now: date(&answer.headers) })
     }
 
     async fn get(&self, path: &str, etag: Option<&str>) -> Result<Answer, Error> {

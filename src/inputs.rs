@@ -22,16 +22,23 @@ use crate::github::BadAddress;
 use crate::outcome::Conclusion;
 use crate::repository::Repository;
 use crate::repository::branch_name;
+use crate::target;
+use crate::target::List;
+use crate::target::MOST_SHARDS;
+use crate::target::Shard;
+use crate::target::Source;
+use crate::target::Target;
 use crate::task::TaskId;
 use crate::task::agent_name;
 use crate::token::Token;
 use crate::token::TokenKind;
 use crate::vars;
 use crate::watch::Rules;
+use crate::wave::BadShare;
+use crate::wave::Rollout;
+use crate::wave::Share;
+use crate::wave::Waves;
 
-/// The most tasks that one wait looks at. Each is looked at by itself, and GitHub allows 900 points of reading a
-/// minute, <https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api>: 50 tasks take 200.
-const MOST_WAITED: usize = 50;
 /// Where the API is when neither the runner nor the user says.
 const GITHUB_COM: &str = "https://api.github.com";
 /// The shortest poll interval. GitHub asks for a second between requests that change something and counts every
@@ -47,17 +54,29 @@ const SHORTEST_SECRET: usize = 8;
 /// How much of a value an error shows, in characters.
 const LONGEST_VALUE: usize = 120;
 
-/// Which command an input is for.
+/// Which commands an input is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Serves {
     /// `start` alone.
     Start,
     /// `wait` alone.
     Wait,
-    /// Both.
+    /// `start` and `wait`.
     Both,
+    /// `start` and `plan`.
+    Lists,
+    /// All of them.
+    All,
     /// None yet.
     Later,
+}
+
+/// What the user asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Command {
+    Start,
+    Wait,
+    Plan,
 }
 
 /// An input, as `action.yml` and the reference list it.
@@ -94,15 +113,15 @@ macro_rules! inputs {
 }
 
 inputs! {
-    command "command" "start" Both,
-    token "token" "" Both,
+    command "command" "start" All,
+    token "token" "" All,
     lookup_token "lookup-token" "" Both,
     prompt "prompt" "" Start,
     prompt_file "prompt-file" "" Start,
     vars "vars" "" Start,
     inputs "inputs" "" Start,
     repository "repository" "" Both,
-    repositories "repositories" "" Later,
+    repositories "repositories" "" Lists,
     base_ref "base-ref" "" Start,
     head_ref "head-ref" "" Start,
     model "model" "" Start,
@@ -121,15 +140,16 @@ inputs! {
     task_id "task-id" "" Wait,
     policy "policy" "" Later,
     task "task" "" Later,
-    max_parallel "max-parallel" "" Later,
-    waves "waves" "" Later,
-    wave_success "wave-success" "" Later,
-    shard "shard" "" Later,
+    max_parallel "max-parallel" "" Start,
+    waves "waves" "" Start,
+    wave_success "wave-success" "100%" Start,
+    tolerate "tolerate" "0%" Both,
+    shard "shard" "" Lists,
     allow_users "allow-users" "" Start,
     allow_bots "allow-bots" "" Start,
     untrusted "untrusted" "" Later,
     audit_log "audit-log" "" Later,
-    github_api_url "github-api-url" "" Both,
+    github_api_url "github-api-url" "" All,
 }
 
 /// What the user wrote, in types.
@@ -149,6 +169,8 @@ pub struct Inputs {
     pub fail_on: Vec<Conclusion>,
     /// Whether `completed` without a pull request counts as a failure.
     pub require_pull_request: bool,
+    /// How many tasks are rolled out.
+    pub rollout: Rollout,
     /// Whether the plan is all there will be.
     pub dry_run: bool,
 }
@@ -156,17 +178,21 @@ pub struct Inputs {
 /// What is to be done.
 #[derive(Debug)]
 pub enum Errand {
-    /// Start a task.
+    /// Start tasks.
     Start(Box<Start>),
     /// Wait for tasks that were started earlier.
     Wait(Vec<Waited>),
+    /// Part a list for the jobs of a matrix: into so many parts, or into as many as it takes.
+    Plan(List, Option<usize>),
 }
 
-/// A task to be started.
+/// Tasks to be started, one in each repository.
 #[derive(Debug)]
 pub struct Start {
     /// Where.
-    pub repository: Repository,
+    pub list: List,
+    /// Which part of the list to take, where not all of it.
+    pub shard: Option<Shard>,
     /// What the prompt is made from.
     pub prompt: PromptSource,
     /// The user's own variables.
@@ -213,7 +239,7 @@ impl PromptSource {
 }
 
 /// A task to wait for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Waited {
     /// Where it runs.
     pub repository: Repository,
@@ -268,15 +294,13 @@ impl Inputs {
 }
 
 impl Errand {
-    /// The repositories that this is about, each once.
-    pub fn repositories(&self) -> Vec<&Repository> {
-        let mut all = match self {
-            Self::Start(start) => vec![&start.repository],
-            Self::Wait(tasks) => tasks.iter().map(|task| &task.repository).collect(),
-        };
-        let mut seen = HashSet::new();
-        all.retain(|repository| seen.insert(*repository));
-        all
+    /// Where tasks are to be started.
+    pub fn list(&self) -> Option<&List> {
+        match self {
+            Self::Start(start) => Some(&start.list),
+            Self::Plan(list, _) => Some(list),
+            Self::Wait(_) => None,
+        }
     }
 }
 
@@ -331,9 +355,10 @@ impl Reader {
         }
         let address = self.address(environment);
         let dry_run = self.flag("dry-run");
-        if let Some(why) = token.as_ref().and_then(|token| token.kind().unfit_for_tasks()) {
+        let unfit = token.as_ref().and_then(|token| token.kind().unfit_for_tasks());
+        if let Some(why) = unfit.filter(|_| command != Some(Command::Plan)) {
             self.problems.push(Problem::new("token", why));
-        } else if token.is_none() && !dry_run && self.raw.get("token").is_none() {
+        } else if token.is_none() && !dry_run && command? != Command::Plan && self.raw.get("token").is_none() {
             self.problems.push(Problem::new(
                 "token",
                 "is missing or empty. Give a secret with a fine-grained personal access token that has \"Agent \
@@ -348,7 +373,7 @@ impl Reader {
         }
         let fail_on = self.fail_on();
         let (stop_on_question, stop_on_idle) = self.stop_on();
-        let patience = if command? == Serves::Start { PATIENCE_AFTER_START } else { PATIENCE_LATER };
+        let patience = if command? == Command::Start { PATIENCE_AFTER_START } else { PATIENCE_LATER };
         let timeout = self.duration("wait-timeout");
         let interval = self.duration("poll-interval");
         let loopback = address.as_ref().is_some_and(Address::is_loopback);
@@ -357,12 +382,19 @@ impl Reader {
         }
         let rules = Rules { timeout, interval, stop_on_question, stop_on_idle, patience };
         let require_pull_request = self.flag("require-pull-request");
-        let repository = self.repository(environment);
         let asked_to_wait = self.flag("wait");
         let (errand, wait) = match command? {
-            Serves::Wait => (self.tasks(repository.as_ref()).map(Errand::Wait), true),
-            _ => (self.start(repository, require_pull_request).map(|it| Errand::Start(Box::new(it))), asked_to_wait),
+            Command::Wait => {
+                let repository = self.repository(environment);
+                (self.tasks(repository.as_ref()).map(Errand::Wait), true)
+            }
+            Command::Start => {
+                let start = self.start(environment, require_pull_request);
+                (start.map(|it| Errand::Start(Box::new(it))), asked_to_wait)
+            }
+            Command::Plan => (self.parting().map(|(list, parts)| Errand::Plan(list, parts)), false),
         };
+        let rollout = self.rollout(wait);
         if require_pull_request && !wait {
             self.problem("require-pull-request", "only a wait can tell; set `wait: true` as well");
         }
@@ -374,21 +406,23 @@ impl Reader {
             wait: wait.then_some(rules),
             fail_on,
             require_pull_request,
+            rollout,
             dry_run,
         })
     }
 
-    /// What the user asked for; told by which inputs it goes with.
-    fn command(&mut self) -> Option<Serves> {
+    /// What the user asks for.
+    fn command(&mut self) -> Option<Command> {
         match self.raw.get("command").unwrap_or("start").trim() {
-            "start" => Some(Serves::Start),
-            "wait" => Some(Serves::Wait),
+            "start" => Some(Command::Start),
+            "wait" => Some(Command::Wait),
+            "plan" => Some(Command::Plan),
             "report" | "doctor" => {
-                self.problem("command", "is not available yet; write `start` or `wait`");
+                self.problem("command", "is not available yet; write `start`, `wait` or `plan`");
                 None
             }
             _ => {
-                self.problem("command", "is no command; write `start` or `wait`");
+                self.problem("command", "is no command; write `start`, `wait` or `plan`");
                 None
             }
         }
@@ -396,14 +430,16 @@ impl Reader {
 
     /// Whether an input that is given does anything under this command. One that equals its default is always fine:
     /// an action hands over all of its inputs.
-    fn fits(&mut self, input: &Input, command: Serves) {
+    fn fits(&mut self, input: &Input, command: Command) {
         if self.raw.get(input.name).is_none_or(|text| text.trim() == input.default) {
             return;
         }
         let why = match input.serves {
             Serves::Later => "is not available yet; leave it out",
-            Serves::Start if command != Serves::Start => "is for `command: start`; leave it out",
-            Serves::Wait if command != Serves::Wait => {
+            Serves::Start if command != Command::Start => "is for `command: start`; leave it out",
+            Serves::Both if command == Command::Plan => "is for `command: start` and `command: wait`; leave it out",
+            Serves::Lists if command == Command::Wait => "is for `command: start` and `command: plan`; leave it out",
+            Serves::Wait if command != Command::Wait => {
                 "is for `command: wait`; leave it out, or write `command: wait` to wait for that task"
             }
             _ => return,
@@ -411,7 +447,15 @@ impl Reader {
         self.problem(input.name, why);
     }
 
-    fn start(&mut self, repository: Option<Repository>, require_pull_request: bool) -> Option<Start> {
+    fn start(&mut self, environment: &Environment, require_pull_request: bool) -> Option<Start> {
+        let list = self.list(environment);
+        let shard = self.parsed("shard", |text| text.parse::<Shard>().map_err(|why| why.to_string()));
+        if shard.is_some() && self.raw.get("repositories").is_none() {
+            self.problem("shard", "is a part of `repositories`, which is missing");
+        } else if let (Some(_), Some(part)) = (shard, list.as_ref().and_then(|list| list.part)) {
+            let why = format!("`repositories` is the part {part} of a list already; leave this out");
+            self.problem("shard", why);
+        }
         let prompt = match (self.raw.get("prompt"), self.raw.get("prompt-file")) {
             (Some(text), None) => Some(PromptSource::Text(text.to_owned())),
             (None, Some(path)) => Some(PromptSource::File(path.trim().to_owned())),
@@ -448,7 +492,8 @@ impl Reader {
         let confirm_timeout = self.duration("confirm-timeout");
         let allowed = self.allowed();
         Some(Start {
-            repository: repository?,
+            list: list?,
+            shard,
             prompt: prompt?,
             vars,
             inputs,
@@ -461,6 +506,72 @@ impl Reader {
             if_active,
             confirm_timeout,
             allowed,
+        })
+    }
+
+    /// Where tasks are to be started.
+    fn list(&mut self, environment: &Environment) -> Option<List> {
+        match (self.raw.get("repositories"), self.raw.get("repository")) {
+            (None, _) => {
+                let target = Target::new(self.repository(environment)?);
+                Some(List { sources: vec![Source::Named(target)], part: None })
+            }
+            (Some(_), Some(_)) => {
+                self.problems.push(Problem::new("repositories", "and `repository` are both given; keep one"));
+                None
+            }
+            (Some(text), None) => match target::read(text) {
+                Ok(list) => Some(list),
+                Err(wrong) => {
+                    self.problems
+                        .extend(wrong.into_iter().map(|why| Problem::new("repositories", format!("has in {why}"))));
+                    None
+                }
+            },
+        }
+    }
+
+    /// The list that is to be parted, and into how many parts.
+    fn parting(&mut self) -> Option<(List, Option<usize>)> {
+        let parts = self.parsed("shard", |text| match text.parse::<usize>() {
+            Ok(parts) if (1..=MOST_SHARDS).contains(&parts) => Ok(parts),
+            _ => Err(format!(
+                "is no number of parts; with `command: plan` write a number up to {MOST_SHARDS}, such as `8`"
+            )),
+        });
+        if self.raw.get("repositories").is_none() {
+            let why = "is missing. Write the repositories that the jobs of a matrix are to share";
+            self.problems.push(Problem::new("repositories", why));
+            return None;
+        }
+        Some((self.list(&Environment::default())?, parts))
+    }
+
+    /// How many tasks are rolled out. `wait` says that somebody waits for them.
+    fn rollout(&mut self, wait: bool) -> Rollout {
+        let read = |text: &str| text.parse::<Waves>().map_err(|why| why.to_string());
+        let waves = self.parsed("waves", read);
+        let most_at_once = self.parsed("max-parallel", |text| match text.parse::<usize>() {
+            Ok(most) if most > 0 => Ok(most),
+            _ => Err("is no number of tasks; write a whole number from 1 on".to_owned()),
+        });
+        for (name, given) in [("waves", waves.is_some()), ("max-parallel", most_at_once.is_some())] {
+            if given && !wait {
+                self.problem(name, "only a wait can tell; set `wait: true` as well");
+            }
+        }
+        let success = self.share("wave-success");
+        if self.raw.get("waves").is_none() && success != Share::ALL {
+            self.problem("wave-success", "is about `waves`, which is missing");
+        }
+        let tolerate = self.share("tolerate");
+        Rollout { waves: waves.unwrap_or_else(Waves::one), success, most_at_once, tolerate }
+    }
+
+    fn share(&mut self, name: &str) -> Share {
+        self.text(name).parse().unwrap_or_else(|why: BadShare| {
+            self.problem(name, why.to_string());
+            Share::ALL
         })
     }
 
@@ -523,20 +634,12 @@ impl Reader {
                 }
             }
         }
-        let mut once = Vec::new();
-        for task in tasks {
-            if !once.contains(&task) {
-                once.push(task);
-            }
-        }
-        if once.is_empty() && self.problems.is_empty() {
+        let mut seen = HashSet::new();
+        tasks.retain(|task| seen.insert(task.clone()));
+        if tasks.is_empty() && self.problems.is_empty() {
             self.problem("task-id", "has no task to wait for");
         }
-        if once.len() > MOST_WAITED {
-            let why = format!("has {} tasks, and one step waits for at most {MOST_WAITED}; split them", once.len());
-            self.problem("task-id", why);
-        }
-        Some(once)
+        Some(tasks)
     }
 
     /// The repository; for a wait that is told by `results` none is needed.
@@ -779,7 +882,7 @@ mod tests {
     fn start(inputs: &Inputs) -> &Start {
         match &inputs.errand {
             Errand::Start(start) => start,
-            Errand::Wait(_) => panic!("not a start"),
+            Errand::Wait(_) | Errand::Plan(..) => panic!("not a start"),
         }
     }
 
@@ -853,7 +956,7 @@ mod tests {
             ("INPUT_WAIT_TIMEOUT", "9"),
             ("INPUT_BASE_REF", "a b"),
             ("INPUT_CUSTOM_AGENT", ".github/agents/fixer.agent.md"),
-            ("INPUT_WAVES", "1, 5, *"),
+            ("INPUT_POLICY", "p.yml"),
             ("INPUT_VARS", "- a"),
             ("INPUT_GITHUB_API_URL", "http://github.example.com"),
         ]);
@@ -864,7 +967,7 @@ mod tests {
             "`wait-timeout: 9`",
             "`base-ref: a b`",
             "write its file's name without folder and extension, such as `fixer`",
-            "`waves: 1, 5, *` is not available yet",
+            "`policy: p.yml` is not available yet",
             "`vars: - a` is not a mapping",
             "`prompt` is missing",
             "so the token would travel unencrypted",
@@ -897,6 +1000,59 @@ mod tests {
         assert!(problems(&[("INPUT_TASK_ID", "t-1")])[0].contains("is for `command: wait`"));
         let told = problems(&[("INPUT_COMMAND", "wait"), ("INPUT_TASK_ID", "t-1")]);
         assert_eq!(told, ["`prompt: do it` is for `command: start`; leave it out"]);
+    }
+
+    #[test]
+    fn many_repositories_come_as_a_list_and_are_rolled_out_in_waves() {
+        let many = [
+            ("INPUT_REPOSITORIES", "octo/a\nocto/b v=1\n@list.txt"),
+            ("INPUT_WAIT", "true"),
+            ("INPUT_WAVES", "1, *"),
+            ("INPUT_WAVE_SUCCESS", "90%"),
+            ("INPUT_MAX_PARALLEL", "20"),
+            ("INPUT_TOLERATE", "5%"),
+            ("INPUT_SHARD", "2/8"),
+        ];
+        let inputs = good(&many);
+        assert_eq!((start(&inputs).list.sources.len(), start(&inputs).shard), (3, Some(Shard { number: 2, count: 8 })));
+        assert_eq!((inputs.rollout.success.to_string(), inputs.rollout.most_at_once), ("90%".to_owned(), Some(20)));
+        for (pairs, part) in [
+            (
+                &[("INPUT_REPOSITORIES", "octo/a"), ("INPUT_REPOSITORY", "octo/b")][..],
+                "`repositories` and `repository` are both",
+            ),
+            (&[("INPUT_REPOSITORIES", "octo\na/b/c")], "`repositories` has in line 2: `a/b/c`"),
+            (&[("INPUT_REPOSITORIES", "octo/a"), ("INPUT_WAVES", "1, *")], "`waves: 1, *` only a wait can tell"),
+            (
+                &[("INPUT_REPOSITORIES", "octo/a"), ("INPUT_MAX_PARALLEL", "0")],
+                "`max-parallel: 0` is no number of tasks",
+            ),
+            (&[("INPUT_SHARD", "2/8")], "is a part of `repositories`, which is missing"),
+            (&[("INPUT_REPOSITORIES", "part: 1/2\nocto/a"), ("INPUT_SHARD", "2/8")], "the part 1/2 of a list already"),
+            (&[("INPUT_WAVE_SUCCESS", "90%")], "is about `waves`, which is missing"),
+            (&[("INPUT_TOLERATE", "10")], "`tolerate: 10` is no share"),
+        ] {
+            let told = problems(pairs);
+            assert!(told.iter().any(|line| line.contains(part)), "{part} in {told:#?}");
+        }
+    }
+
+    #[test]
+    fn a_plan_takes_a_list_and_a_number_of_parts() {
+        let plan = |pairs: &[(&str, &str)]| {
+            read(&[&[("INPUT_COMMAND", "plan"), ("INPUT_TOKEN", "ghp_x")], pairs].concat()).inputs
+        };
+        let inputs = plan(&[("INPUT_REPOSITORIES", "octo/a, octo/b"), ("INPUT_SHARD", "2")]).unwrap();
+        assert!(matches!(inputs.errand, Errand::Plan(List { sources, .. }, Some(2)) if sources.len() == 2));
+        for (pairs, part) in [
+            (&[("INPUT_SHARD", "2/8")][..], "is no number of parts"),
+            (&[], "`repositories` is missing"),
+            (&[("INPUT_PROMPT", "x")], "`prompt: x` is for `command: start`"),
+            (&[("INPUT_FAIL_ON", "never")], "`fail-on: never` is for `command: start` and"),
+        ] {
+            let told = plan(pairs).unwrap_err().iter().map(ToString::to_string).collect::<Vec<_>>();
+            assert!(told.iter().any(|line| line.contains(part)), "{part} in {told:#?}");
+        }
     }
 
     #[test]

@@ -10,11 +10,15 @@ pub mod key;
 pub mod task;
 pub mod pull;
 pub mod github;
-pub mod watch;
-pub mod outcome;
-pub mod claim;
 pub mod yaml;
 pub mod vars;
+pub mod target;
+pub mod watch;
+pub mod wave;
+pub mod outcome;
+pub mod claim;
+pub mod pace;
+pub mod door;
 pub mod context;
 pub mod gate;
 pub mod policy;
@@ -24,16 +28,20 @@ pub mod plan;
 pub mod output;
 pub mod summary;
 pub mod runner;
+pub mod roster;
+pub mod lookout;
+pub mod board;
 pub mod fleet;
 
 use std::pin::pin;
 use std::time::Duration;
 
+use crate::board::Board;
 use crate::command::Annotation;
 use crate::command::Level;
 use crate::context::Context;
 use crate::context::Environment;
-use crate::fleet::Board;
+use crate::door::Door;
 use crate::fleet::Speakers;
 use crate::gate::Person;
 use crate::gate::Question;
@@ -52,15 +60,23 @@ use crate::outcome::Exit;
 use crate::outcome::Gate;
 use crate::outcome::Outcome;
 use crate::outcome::Refusal;
+use crate::output::Aside;
+use crate::plan::Brief;
 use crate::plan::No;
 use crate::plan::Plan;
 use crate::prompt::Template;
+use crate::repository::Repository;
+use crate::roster::NoRoster;
+use crate::roster::Roster;
 use crate::runner::Runner;
 use crate::token::Token;
 
 /// How long an interrupted process waits for the answer to a start that is on its way. The runner sends SIGTERM 7.5
 /// seconds after SIGINT, and the user was promised that all is written within one.
 const LAST_ANSWER: Duration = Duration::from_millis(600);
+
+/// How many requests a dry run shows.
+const MOST_SHOWN: usize = 20;
 
 /// The pauses before a question to GitHub that brought no answer is put again.
 const ASKED_AGAIN: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
@@ -79,21 +95,85 @@ pub async fn run(
         Ok(inputs) => inputs,
         Err(problems) => return refuse(runner, &problems),
     };
-    let (plan, context) = match prepare(environment, runner, &inputs) {
+    let doors = match Doors::open(&inputs, connect) {
+        Ok(doors) => doors,
+        Err(why) => return unreachable(runner, &format!("{why:#}")),
+    };
+    let roster = match enlist(runner, &inputs, &doors).await {
+        Ok(roster) => roster,
+        Err(NoRoster::BadInput(problems)) => return refuse(runner, &problems),
+        Err(NoRoster::GitHub(error)) => return give_up(runner, &error),
+    };
+    if let Errand::Plan(_, parts) = inputs.errand {
+        return part(runner, roster, parts);
+    }
+    let repositories = roster.targets.iter().map(|target| target.repository.clone()).collect::<Vec<_>>();
+    let (plan, context) = match prepare(environment, runner, &inputs, roster) {
         Ok(prepared) => prepared,
         Err(No::BadInput(problems)) => return refuse(runner, &problems),
-        Err(No::Refused(refusals)) => return decline(runner, &inputs, &refusals),
+        Err(No::Refused(refusals)) => return decline(runner, repositories, &refusals),
     };
     warn(runner, &plan.warnings);
     show(runner, &inputs, &plan);
-    match (&inputs.token, plan.dry_run) {
-        (Some(token), false) => carry_out(runner, &inputs, token, &plan, &context, connect).await,
+    match (&doors.tasks, plan.dry_run) {
+        (Some(tasks), false) => carry_out(runner, &plan, &context, tasks, doors.lookup.as_ref()).await,
         _ => rehearse(runner, &inputs, &plan, &context),
     }
 }
 
+/// The ways to GitHub, one for each token.
+struct Doors {
+    tasks: Option<Door>,
+    /// For pull requests, where another token reads those.
+    lookup: Option<Door>,
+}
+
+impl Doors {
+    fn open(inputs: &Inputs, connect: impl Fn(&Address, &Token) -> anyhow::Result<GitHub>) -> anyhow::Result<Self> {
+        let parts = match &inputs.errand {
+            Errand::Start(start) => start.list.part.or(start.shard).map_or(1, |shard| shard.count),
+            Errand::Wait(_) | Errand::Plan(..) => 1,
+        };
+        let open = |token: &Token| connect(&inputs.address, token).map(|github| Door::new(github, parts));
+        let lookup = inputs.lookup_token.as_ref().filter(|lookup| Some(*lookup) != inputs.token.as_ref());
+        let tasks = match inputs.token.as_ref().map(open).transpose() {
+            // A dry run may do without.
+            Err(_) if inputs.dry_run => None,
+            opened => opened?,
+        };
+        Ok(Self { tasks, lookup: lookup.and_then(|lookup| open(lookup).ok()) })
+    }
+}
+
+/// Reads the repositories that the inputs list; none for a wait.
+async fn enlist(runner: &Runner, inputs: &Inputs, doors: &Doors) -> Result<Roster, NoRoster> {
+    let shard = match &inputs.errand {
+        Errand::Start(start) => start.shard,
+        Errand::Wait(_) | Errand::Plan(..) => None,
+    };
+    match inputs.errand.list() {
+        Some(list) => roster::read(list, shard, runner, doors.tasks.as_ref()).await,
+        None => Ok(Roster { targets: Vec::new(), part: None }),
+    }
+}
+
+/// Parts a list for the jobs of a matrix.
+fn part(runner: &Runner, roster: Roster, parts: Option<usize>) -> Exit {
+    let repositories = roster.targets.iter().map(|target| target.repository.to_string()).collect::<Vec<_>>();
+    let matrix = match plan::matrix(roster.targets, parts) {
+        Ok(matrix) => matrix,
+        Err(problems) => return refuse(runner, &problems),
+    };
+    let jobs = matrix["include"].as_array().map_or(0, Vec::len);
+    let title = format!("{} repositories for {jobs} jobs", repositories.len());
+    runner.group(&title, repositories.iter().map(String::as_str));
+    let lost = hand_on(runner, &output::outputs(&[], &Aside { matrix: &matrix.to_string(), ..Aside::default() }));
+    keep_summary(runner, &summary::note(&format!("🗂️ {title}"), &[repositories.join("\n")]));
+    lost.unwrap_or(Exit::Fine)
+}
+
 /// Reads what the inputs point to and makes the plan.
-fn prepare(environment: &Environment, runner: &Runner, inputs: &Inputs) -> Result<(Plan, Context), No> {
+fn prepare(environment: &Environment, runner: &Runner, inputs: &Inputs, roster: Roster) -> Result<(Plan, Context), No> {
     let mut handed = None;
     let mut template = None;
     if let Errand::Start(start) = &inputs.errand {
@@ -110,7 +190,9 @@ fn prepare(environment: &Environment, runner: &Runner, inputs: &Inputs) -> Resul
         None
     });
     let context = Context::new(environment, event, handed);
-    Ok((plan::plan(inputs, &context, template.as_ref(), runner.now())?, context))
+    let Roster { targets, part } = roster;
+    let brief = Brief { context: &context, template: template.as_ref(), targets, part, now: runner.now() };
+    Ok((plan::plan(inputs, brief)?, context))
 }
 
 /// Ends a step whose input is bad. Nothing was sent.
@@ -118,25 +200,25 @@ fn refuse(runner: &Runner, problems: &[Problem]) -> Exit {
     let lines = problems.iter().map(ToString::to_string).collect::<Vec<_>>();
     let message = lines.join("\n");
     runner.annotate(&Annotation { level: Level::Error, title: "Bad input, nothing was sent".to_owned(), message });
-    hand_on(runner, &output::outputs(&[], "", &lines.join("; ")));
+    hand_on(runner, &output::outputs(&[], &Aside { error: &lines.join("; "), ..Aside::default() }));
     keep_summary(runner, &summary::note("❌ Bad input, nothing was sent", &lines));
     Exit::BadInput
 }
 
 /// Ends a step that the user's own rules say no to. Nothing was sent.
-fn decline(runner: &Runner, inputs: &Inputs, refusals: &[Refusal]) -> Exit {
+fn decline(runner: &Runner, repositories: Vec<Repository>, refusals: &[Refusal]) -> Exit {
     let lines = refusals.iter().map(ToString::to_string).collect::<Vec<_>>();
     let title = refusals.first().map_or("Refused", |refusal| refusal.gate.title());
     let message = lines.join("\n");
     let title = format!("{title}, nothing was sent");
     runner.annotate(&Annotation { level: Level::Error, title: title.clone(), message });
-    let mut outcomes = inputs.errand.repositories().into_iter().cloned().map(Outcome::new).collect::<Vec<_>>();
+    let mut outcomes = repositories.into_iter().map(Outcome::new).collect::<Vec<_>>();
     for outcome in &mut outcomes {
         for refusal in refusals {
             outcome.hear(Event::Refused(refusal.clone()));
         }
     }
-    hand_on(runner, &output::outputs(&outcomes, "", &lines.join("; ")));
+    hand_on(runner, &output::outputs(&outcomes, &Aside { error: &lines.join("; "), ..Aside::default() }));
     keep_summary(runner, &summary::note(&format!("⛔ {title}"), &lines));
     Exit::Declined
 }
@@ -144,10 +226,9 @@ fn decline(runner: &Runner, inputs: &Inputs, refusals: &[Refusal]) -> Exit {
 /// Shows the plan.
 fn show(runner: &Runner, inputs: &Inputs, plan: &Plan) {
     let mut lines = plan.lines(&inputs.address, inputs.token.as_ref());
-    for order in &plan.orders {
-        if let plan::Deed::Start { task, .. } = &order.deed {
-            lines.extend([String::new(), task.prompt.clone()]);
-        }
+    // The prompts of many repositories are much alike, and one shows what they are.
+    if let Some(plan::Deed::Start { task, .. }) = plan.orders.first().map(|order| &order.deed) {
+        lines.extend([String::new(), task.prompt.clone()]);
     }
     runner.group(&plan.title(), lines.iter().map(String::as_str));
 }
@@ -155,9 +236,15 @@ fn show(runner: &Runner, inputs: &Inputs, plan: &Plan) {
 /// Ends a dry run. Nothing was sent.
 fn rehearse(runner: &Runner, inputs: &Inputs, plan: &Plan, context: &Context) -> Exit {
     let mut lines = Vec::new();
-    for (to, body) in plan.requests(&inputs.address) {
+    let requests = plan.requests(&inputs.address);
+    for (to, body) in requests.iter().take(MOST_SHOWN) {
         runner.group("Request", [to.as_str(), body.as_str()]);
         lines.push(format!("{to}\n{body}"));
+    }
+    if requests.len() > MOST_SHOWN {
+        let more = format!("and {} more requests of this kind", requests.len() - MOST_SHOWN);
+        runner.say(&more);
+        lines.push(more);
     }
     runner.tell("dry run: nothing was sent");
     let board = Board::new(runner, plan, context);
@@ -167,14 +254,7 @@ fn rehearse(runner: &Runner, inputs: &Inputs, plan: &Plan, context: &Context) ->
 }
 
 /// Carries out the plan, until it is done or the process is told to end.
-async fn carry_out(
-    runner: &Runner,
-    inputs: &Inputs,
-    token: &Token,
-    plan: &Plan,
-    context: &Context,
-    connect: impl Fn(&Address, &Token) -> anyhow::Result<GitHub>,
-) -> Exit {
+async fn carry_out(runner: &Runner, plan: &Plan, context: &Context, tasks: &Door, lookup: Option<&Door>) -> Exit {
     let board = Board::new(runner, plan, context);
     // What cannot be handed on later should not be started: an output that is lost is a task that is lost.
     board.publish();
@@ -182,17 +262,11 @@ async fn carry_out(
         let title = "Bad input, nothing was sent".to_owned();
         runner.annotate(&Annotation { level: Level::Error, title, message: message.clone() });
         // Where this fails as well, the annotation has said so already.
-        let _ = runner.write_outputs(&output::outputs(&[], "", &message));
+        let _ = runner.write_outputs(&output::outputs(&[], &Aside { error: &message, ..Aside::default() }));
         return Exit::BadInput;
     }
-    let tasks = match connect(&inputs.address, token) {
-        Ok(tasks) => tasks,
-        Err(why) => return unreachable(runner, &format!("{why:#}")),
-    };
-    let lookup = inputs.lookup_token.as_ref().filter(|lookup| *lookup != token);
-    let lookup = lookup.and_then(|lookup| connect(&inputs.address, lookup).ok());
-    let pulls = lookup.iter().chain([&tasks]).collect::<Vec<_>>();
-    let speakers = Speakers { tasks: &tasks, pulls: &pulls };
+    let pulls = lookup.into_iter().chain([tasks]).collect::<Vec<_>>();
+    let speakers = Speakers { tasks, pulls: &pulls };
     let mut work = pin!(async {
         admit(runner, plan, &speakers).await?;
         fleet::run(plan, &speakers, &board).await;
@@ -202,7 +276,10 @@ async fn carry_out(
         signal = runner.interrupted() => Some(signal),
         done = &mut work => match done {
             Ok(()) => None,
-            Err(Barred::Refused(refusal)) => return decline(runner, inputs, &[refusal]),
+            Err(Barred::Refused(refusal)) => {
+                let repositories = plan.orders.iter().map(|order| order.repository.clone()).collect();
+                return decline(runner, repositories, &[refusal]);
+            }
             Err(Barred::Unreachable(why)) => return unreachable(runner, &why),
         },
     };
@@ -255,7 +332,7 @@ async fn ask(runner: &Runner, question: &Question, person: &Person, speakers: &S
     loop {
         let mut last = None;
         for speaker in speakers.pulls {
-            match speaker.access(&question.repository, &person.login).await {
+            match speaker.read(speaker.github().access(&question.repository, &person.login)).await {
                 Ok(access) => return Ok(access),
                 // One token may not ask, or does not reach GitHub for a moment; what counts most is whether that may
                 // pass.
@@ -274,9 +351,22 @@ async fn ask(runner: &Runner, question: &Question, person: &Person, speakers: &S
 fn unreachable(runner: &Runner, why: &str) -> Exit {
     let title = "GitHub not reached, nothing was sent";
     runner.annotate(&Annotation { level: Level::Error, title: title.to_owned(), message: why.to_owned() });
-    hand_on(runner, &output::outputs(&[], "", why));
+    hand_on(runner, &output::outputs(&[], &Aside { error: why, ..Aside::default() }));
     keep_summary(runner, &summary::note(&format!("❌ {title}"), &[why.to_owned()]));
     Exit::Unreachable
+}
+
+/// Ends a step whose queries GitHub does not answer.
+fn give_up(runner: &Runner, error: &Error) -> Exit {
+    if error.may_pass() {
+        return unreachable(runner, &error.to_string());
+    }
+    let title = "GitHub refused, nothing was sent";
+    let why = error.to_string();
+    runner.annotate(&Annotation { level: Level::Error, title: title.to_owned(), message: why.clone() });
+    hand_on(runner, &output::outputs(&[], &Aside { error: &why, ..Aside::default() }));
+    keep_summary(runner, &summary::note(&format!("❌ {title}"), &[why]));
+    Exit::RefusedByGitHub
 }
 
 fn warn(runner: &Runner, warnings: &[String]) {
@@ -286,9 +376,9 @@ fn warn(runner: &Runner, warnings: &[String]) {
     }
 }
 
-fn hand_on(runner: &Runner, outputs: &[(&'static str, String)]) {
+fn hand_on(runner: &Runner, outputs: &[(&'static str, String)]) -> Option<Exit> {
     let written = runner.write_outputs(outputs);
-    report(runner, written.err().map(|why| format!("{why:#}")));
+    report(runner, written.err().map(|why| format!("{why:#}")))
 }
 
 fn keep_summary(runner: &Runner, markdown: &str) {

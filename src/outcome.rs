@@ -16,6 +16,7 @@ use crate::task::State;
 use crate::task::Task;
 use crate::task::TaskId;
 use crate::watch::Ending;
+use crate::wave::Share;
 
 /// How an order ended, in the words of GitHub's Checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -113,12 +114,17 @@ impl Exit {
         }
     }
 
-    /// The exit of several orders together: what leaves most open comes first.
-    pub fn of(outcomes: &[Outcome], fail_on: &[Conclusion]) -> Self {
+    /// The exit of several orders together: what leaves most open comes first. `tolerate` is the share that may fail.
+    pub fn of(outcomes: &[Outcome], fail_on: &[Conclusion], tolerate: Share) -> Self {
         let any = |trouble: Trouble| outcomes.iter().any(|outcome| outcome.trouble == Some(trouble));
         let concluded = |outcome: &Outcome| outcome.conclusion.is_some_and(|it| fail_on.contains(&it));
+        let failed = |outcome: &&Outcome| outcome.trouble.is_some() || concluded(outcome);
+        // What was held back has not failed, and a rollout that was stopped is not done either.
+        let stopped = outcomes.iter().any(|outcome| outcome.held_back);
         if any(Trouble::Unconfirmed) || any(Trouble::Undecided) {
             Self::Unconfirmed
+        } else if !stopped && tolerate.has_room_for(outcomes.iter().filter(failed).count(), outcomes.len()) {
+            Self::Fine
         } else if any(Trouble::RefusedByGitHub) {
             Self::RefusedByGitHub
         } else if any(Trouble::Unreachable) {
@@ -126,10 +132,8 @@ impl Exit {
         } else if outcomes.iter().any(|outcome| outcome.trouble.is_some()) {
             // All that is left is a no of the user's own.
             Self::Declined
-        } else if outcomes.iter().any(concluded) {
-            Self::Concluded
         } else {
-            Self::Fine
+            Self::Concluded
         }
     }
 }
@@ -289,6 +293,8 @@ pub enum Event {
     },
     /// One of the user's own rules says no.
     Refused(Refusal),
+    /// Nothing is started, for what went before has not gone well.
+    HeldBack(String),
     /// The task as it was seen.
     Saw(Box<Task>),
     /// A look brought no answer.
@@ -364,6 +370,12 @@ pub struct Outcome {
     pub trouble: Option<Trouble>,
     /// The reason for the trouble, or the task's own error.
     pub error_message: Option<String>,
+    /// Whether nothing was started because of what went before.
+    pub held_back: bool,
+    /// When there was a task, by the time since the process began.
+    pub began: Option<Duration>,
+    /// When it had ended for us, by the same time.
+    pub ended: Option<Duration>,
 }
 
 impl Outcome {
@@ -383,6 +395,9 @@ impl Outcome {
             ending: None,
             trouble: None,
             error_message: None,
+            held_back: false,
+            began: None,
+            ended: None,
         }
     }
 
@@ -480,6 +495,13 @@ impl Outcome {
                 self.error_message = Some(refusal.why);
                 vec![line]
             }
+            Event::HeldBack(why) => {
+                self.prompt_sha256 = None;
+                self.held_back = true;
+                self.conclusion = Some(Conclusion::Skipped);
+                self.error_message = Some(why);
+                Vec::new()
+            }
             Event::Saw(task) => self.see(*task),
             Event::LookFailed(why) => vec![Line::plain(format!("could not look at the task: {why}; looking again"))],
             Event::LookRecovered => vec![Line::plain("GitHub answers again")],
@@ -544,7 +566,25 @@ impl Outcome {
         }
     }
 
-    fn see(&mut self, task: Task) -> Vec<Line> {
+    /// Whether nothing more will happen to it.
+    pub fn is_over(&self) -> bool {
+        self.conclusion.is_some() || self.trouble.is_some()
+    }
+
+    fn see(&mut self, mut task: Task) -> Vec<Line> {
+        // What a list or an early answer leaves out is still known from before.
+        if let Some(before) = &self.task {
+            if task.sessions.is_empty() {
+                task.sessions.clone_from(&before.sessions);
+            }
+            if task.html_url.is_none() {
+                task.html_url.clone_from(&before.html_url);
+            }
+        }
+        // A prompt is long, there can be a thousand of them, and nobody asks for it again.
+        for session in &mut task.sessions {
+            session.prompt = None;
+        }
         let mut lines = Vec::new();
         if self.state() != Some(&task.state) {
             lines.push(match self.state() {
@@ -648,6 +688,7 @@ impl Outcome {
             }
             (Some(Trouble::Unreachable), _) => ("GitHub not reached", format!("{}: {why}", self.repository)),
             (None, None | Some(Conclusion::Success)) => return None,
+            (None, Some(Conclusion::Skipped)) if self.held_back => return None,
             (None, Some(Conclusion::Skipped)) => ("Task already active", format!("Nothing was started: {why}")),
             (None, Some(Conclusion::Failure)) if self.state() == Some(&State::Completed) => {
                 let unknown = self.no_pull.as_ref().filter(|why| why.leaves_it_unknown());
@@ -817,18 +858,53 @@ mod tests {
     #[test]
     fn the_exit_code_follows_fail_on_and_trouble_comes_first() {
         let waiting = ended("in_progress", Ending::DeadlinePassed);
-        assert_eq!(Exit::of(std::slice::from_ref(&waiting), &[Conclusion::TimedOut]).code(), 1);
-        assert_eq!(Exit::of(std::slice::from_ref(&waiting), &[]).code(), 0);
+        assert_eq!(Exit::of(std::slice::from_ref(&waiting), &[Conclusion::TimedOut], Share::NONE).code(), 1);
+        assert_eq!(Exit::of(std::slice::from_ref(&waiting), &[], Share::NONE).code(), 0);
         let lost = ended("in_progress", Ending::LostSight);
-        assert_eq!(Exit::of(std::slice::from_ref(&lost), &[]).code(), 5);
+        assert_eq!(Exit::of(std::slice::from_ref(&lost), &[], Share::NONE).code(), 5);
         let mut open = outcome();
         open.hear(Event::Unconfirmed("x".to_owned()));
         let mut refused = outcome();
         refused.hear(Event::Failed(Error::BadToken { said: "Bad credentials".to_owned() }));
-        assert_eq!(Exit::of(&[refused.clone(), waiting.clone()], &[Conclusion::TimedOut]).code(), 4);
-        assert_eq!(Exit::of(&[refused, open, lost], &[]).code(), 6);
+        assert_eq!(Exit::of(&[refused.clone(), waiting.clone()], &[Conclusion::TimedOut], Share::NONE).code(), 4);
+        assert_eq!(Exit::of(&[refused, open, lost], &[], Share::NONE).code(), 6);
         assert_eq!(Exit::Signalled(Signal::Interrupt).code(), 130);
         assert_eq!(Exit::Signalled(Signal::Terminate).code(), 143);
+    }
+
+    #[test]
+    fn a_tolerated_share_may_fail_and_a_stopped_rollout_is_never_fine() {
+        let mut all = vec![ended("completed", Ending::Settled); 9];
+        all.push(ended("failed", Ending::Settled));
+        let exit = |outcomes: &[Outcome], share: &str| {
+            Exit::of(outcomes, &[Conclusion::Failure], share.parse().unwrap()).code()
+        };
+        assert_eq!((exit(&all, "0%"), exit(&all, "9%"), exit(&all, "10%")), (1, 1, 0));
+        let mut refused = outcome();
+        refused.hear(Event::Failed(Error::BadToken { said: "Bad credentials".to_owned() }));
+        all[0] = refused;
+        assert_eq!((exit(&all, "10%"), exit(&all, "20%")), (4, 0));
+        all[1].hear(Event::HeldBack("a wave before it failed".to_owned()));
+        assert_eq!(exit(&all, "100%"), 4);
+        let mut open = outcome();
+        open.hear(Event::Unconfirmed("x".to_owned()));
+        assert_eq!(exit(&[open], "100%"), 6);
+        let mut held = outcome();
+        held.hear(Event::HeldBack("x".to_owned()));
+        assert_eq!(exit(&[held], "100%"), 1);
+    }
+
+    #[test]
+    fn what_a_list_leaves_out_is_kept() {
+        let mut outcome = outcome();
+        let whole = json!({"id": "t-1", "state": "queued", "html_url": "https://x/t",
+            "sessions": [{"model": "m", "prompt": "long"}]});
+        outcome.hear(Event::Started(Box::new(serde_json::from_value(whole).unwrap())));
+        outcome
+            .hear(Event::Saw(Box::new(serde_json::from_value(json!({"id": "t-1", "state": "in_progress"})).unwrap())));
+        let task = outcome.task.as_ref().unwrap();
+        assert_eq!((task.model(), task.link(), &task.sessions[0].prompt), (Some("m"), "https://x/t", &None));
+        assert_eq!(outcome.state(), Some(&State::InProgress));
     }
 
     #[test]
@@ -836,7 +912,7 @@ mod tests {
         let mut refused = Outcome { prompt_sha256: Some("0".repeat(64)), ..outcome() };
         refused.hear(Event::Refused(Refusal { gate: Gate::Policy, why: "`base-ref: dev` is not allowed".to_owned() }));
         assert_eq!((refused.conclusion, refused.prompt_sha256.as_deref()), (Some(Conclusion::Skipped), None));
-        assert_eq!(Exit::of(std::slice::from_ref(&refused), &[]).code(), 3);
+        assert_eq!(Exit::of(std::slice::from_ref(&refused), &[], Share::NONE).code(), 3);
         let annotation = refused.annotation(&[]).unwrap();
         assert_eq!((annotation.level, annotation.title.as_str()), (Level::Error, "Refused by the policy"));
         assert!(annotation.message.contains("octo/app: nothing was started. `base-ref: dev` is not allowed"));

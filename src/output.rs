@@ -10,7 +10,7 @@ use crate::task::Task;
 use crate::task::TaskId;
 
 /// Every output there is, in the order of the reference.
-pub const OUTPUTS: [&str; 19] = [
+pub const OUTPUTS: [&str; 20] = [
     "task-id",
     "task-url",
     "state",
@@ -26,6 +26,7 @@ pub const OUTPUTS: [&str; 19] = [
     "error-message",
     "results",
     "results-file",
+    "matrix",
     "audit-log",
     "started",
     "succeeded",
@@ -38,9 +39,20 @@ pub const OUTPUTS: [&str; 19] = [
 /// that `results-file` names is never cut.
 const LONGEST_RESULTS: usize = 130_000;
 
+/// What is handed on besides the outcomes; empty where there is nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Aside<'a> {
+    /// The path of the file with all results.
+    pub results_file: &'a str,
+    /// What is wrong with the step as a whole.
+    pub error: &'a str,
+    /// The parts of a list, for the jobs of a matrix.
+    pub matrix: &'a str,
+}
+
 /// The outputs as they stand. All are there at any time, empty where nothing is known. With several orders those
 /// that speak of one task are empty, and `conclusion` is the gravest of all, once all have one.
-pub fn outputs(outcomes: &[Outcome], results_file: &str, error: &str) -> Vec<(&'static str, String)> {
+pub fn outputs(outcomes: &[Outcome], aside: &Aside<'_>) -> Vec<(&'static str, String)> {
     let single = match outcomes {
         [outcome] => serde_json::to_value(Entry::of(outcome)).ok(),
         _ => None,
@@ -51,12 +63,13 @@ pub fn outputs(outcomes: &[Outcome], results_file: &str, error: &str) -> Vec<(&'
         .map(|name| {
             let value = match *name {
                 "results" => results(outcomes, LONGEST_RESULTS),
-                "results-file" => results_file.to_owned(),
+                "results-file" => aside.results_file.to_owned(),
+                "matrix" => aside.matrix.to_owned(),
                 "started" => count(&|outcome| outcome.created == Some(true)),
                 "succeeded" => count(&|outcome| outcome.conclusion == Some(Conclusion::Success)),
                 "failed" => count(&failed),
                 "conclusion" if single.is_none() => gravest(outcomes),
-                "error-message" if !error.is_empty() => error.to_owned(),
+                "error-message" if !aside.error.is_empty() => aside.error.to_owned(),
                 name => single.as_ref().map(|result| text(&result[name])).unwrap_or_default(),
             };
             (*name, value)
@@ -195,18 +208,21 @@ mod tests {
     #[test]
     fn every_output_is_there_from_the_beginning() {
         for outcomes in [vec![], vec![outcome()], vec![outcome(), outcome()]] {
-            let outputs = outputs(&outcomes, "", "");
+            let outputs = outputs(&outcomes, &Aside { results_file: "", error: "", matrix: "" });
             assert_eq!(outputs.iter().map(|(name, _)| *name).collect::<Vec<_>>(), OUTPUTS);
             assert_eq!((value(&outputs, "task-id").as_str(), value(&outputs, "started").as_str()), ("", "0"));
         }
-        assert_eq!(value(&outputs(&[], "", "bad input"), "error-message"), "bad input");
+        assert_eq!(
+            value(&outputs(&[], &Aside { results_file: "", error: "bad input", matrix: "" }), "error-message"),
+            "bad input"
+        );
     }
 
     #[test]
     fn every_key_of_a_result_is_an_output_and_the_other_way_round() {
         let outcome = outcome();
         let result = serde_json::to_value(Entry::of(&outcome)).unwrap();
-        let of_all = ["results", "results-file", "audit-log", "started", "succeeded", "failed"];
+        let of_all = ["results", "results-file", "matrix", "audit-log", "started", "succeeded", "failed"];
         for name in OUTPUTS.iter().filter(|name| !of_all.contains(name)) {
             assert!(result.get(name).is_some(), "{name}");
         }
@@ -216,14 +232,17 @@ mod tests {
 
     #[test]
     fn several_orders_have_counts_and_the_gravest_conclusion() {
-        let both = outputs(&[ended("t-1", "completed"), ended("t-2", "failed")], "r.json", "");
+        let both = outputs(
+            &[ended("t-1", "completed"), ended("t-2", "failed")],
+            &Aside { results_file: "r.json", error: "", matrix: "" },
+        );
         assert_eq!(value(&both, "conclusion"), "failure");
         assert_eq!(
             (value(&both, "started"), value(&both, "succeeded"), value(&both, "failed")),
             ("2".into(), "1".into(), "1".into())
         );
         assert_eq!((value(&both, "task-id"), value(&both, "results-file")), (String::new(), "r.json".into()));
-        let open = outputs(&[ended("t-1", "completed"), outcome()], "", "");
+        let open = outputs(&[ended("t-1", "completed"), outcome()], &Aside { results_file: "", error: "", matrix: "" });
         assert_eq!(value(&open, "conclusion"), "");
     }
 

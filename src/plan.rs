@@ -1,10 +1,16 @@
 //! What will be done, decided before anything is sent: a dry run and every refusal end here.
 
+use std::ops::Range;
+use std::time::Duration;
+
 use jiff::Timestamp;
+use serde_json::Map;
 use serde_json::Value;
 
 use crate::claim::First;
 use crate::claim::IfActive;
+use crate::claim::LONGEST_LIMIT;
+use crate::claim::LONGEST_LIMIT_OF_MANY;
 use crate::claim::Terms;
 use crate::context::Context;
 use crate::gate::Verdict;
@@ -19,14 +25,29 @@ use crate::key::sha256;
 use crate::outcome::Conclusion;
 use crate::outcome::Refusal;
 use crate::outcome::spelled;
+use crate::pace::Pace;
 use crate::prompt::Scope;
 use crate::prompt::Template;
 use crate::prompt::render;
 use crate::repository::Repository;
+use crate::target::MOST_SHARDS;
+use crate::target::Shard;
+use crate::target::Target;
+use crate::target::written;
 use crate::task::NewTask;
 use crate::task::TaskId;
 use crate::token::Token;
 use crate::watch::Rules;
+use crate::wave::Rollout;
+use crate::wave::Share;
+
+/// How many repositories a part has where nobody says: the list of their tasks is one page.
+const PART: usize = 100;
+/// The longest part, in bytes: Linux lets no variable of the environment be longer than 131,072 bytes, its name
+/// included.
+const LONGEST_PART: usize = 130_000;
+/// How many repositories or tasks the log names one by one; the summary and the results have more.
+const MOST_NAMED: usize = 100;
 
 /// What will be done.
 #[derive(Debug)]
@@ -39,6 +60,12 @@ pub struct Plan {
     pub fail_on: Vec<Conclusion>,
     /// Whether `completed` without a pull request counts as a failure.
     pub require_pull_request: bool,
+    /// Which orders go out together, one wave after the other.
+    pub waves: Vec<Range<usize>>,
+    /// What a wave has to bring, and how many tasks run at once.
+    pub rollout: Rollout,
+    /// How many jobs share GitHub's limits.
+    pub parts: usize,
     /// Whether whoever caused the event may start tasks; a wait starts none.
     pub gate: Option<Verdict>,
     /// Whether the plan is all there will be.
@@ -91,17 +118,31 @@ impl From<Vec<Problem>> for No {
     }
 }
 
+/// What a plan is made from, besides the inputs.
+pub struct Brief<'a> {
+    /// The run.
+    pub context: &'a Context,
+    /// The prompt's template; absent where nothing is started.
+    pub template: Option<&'a Template>,
+    /// The repositories, each once.
+    pub targets: Vec<Target>,
+    /// Which part of a larger list they are.
+    pub part: Option<Shard>,
+    /// The time of day.
+    pub now: Timestamp,
+}
+
 /// Makes the plan. It reads nothing but what it is given.
 ///
 /// # Errors
 /// Everything that is wrong with the prompt, or everything that the user's own rules say no to.
-pub fn plan(inputs: &Inputs, context: &Context, template: Option<&Template>, now: Timestamp) -> Result<Plan, No> {
+pub fn plan(inputs: &Inputs, brief: Brief<'_>) -> Result<Plan, No> {
     let mut warnings = Vec::new();
     let gate = match &inputs.errand {
-        Errand::Start(start) => Some(Verdict::of(context, &start.allowed)),
-        Errand::Wait(_) => None,
+        Errand::Start(start) => Some(Verdict::of(brief.context, &start.allowed)),
+        Errand::Wait(_) | Errand::Plan(..) => None,
     };
-    let orders = match (&inputs.errand, template) {
+    let orders = match (&inputs.errand, brief.template) {
         (Errand::Start(start), Some(template)) => {
             if template.source.contains("${{") {
                 warnings.push(format!(
@@ -110,55 +151,79 @@ pub fn plan(inputs: &Inputs, context: &Context, template: Option<&Template>, now
                     template.name
                 ));
             }
-            let scope = Scope { context, vars: &start.vars, target: &start.repository, now };
-            let prompt = render(template, &scope)
-                .map_err(|why| vec![Problem::new(start.prompt.input(), format!("cannot be made. {why}"))])?;
-            let deed = deed(start, template, &prompt, context);
-            // The stamp and the other fields reach GitHub as well, so all of the request is searched.
-            let body = match &deed {
-                Deed::Start { task, .. } => body(task),
-                Deed::Wait(_) => String::new(),
-            };
-            if [&inputs.token, &inputs.lookup_token].into_iter().flatten().any(|token| token.occurs_in(&body)) {
-                let why = "or something else in the request has a token in it, which the agent and everybody who sees \
-                           the task could read; take it out";
-                return Err(vec![Problem::new(start.prompt.input(), why)].into());
+            let orders = brief.targets.iter().map(|target| order(inputs, start, template, target, &brief));
+            let (orders, problems): (Vec<_>, Vec<_>) = orders.partition(Result::is_ok);
+            let mut problems = problems.into_iter().filter_map(Result::err).collect::<Vec<_>>();
+            problems.dedup();
+            if !problems.is_empty() {
+                return Err(problems.into());
             }
-            vec![Order { repository: start.repository.clone(), deed }]
+            orders.into_iter().filter_map(Result::ok).collect()
         }
         (Errand::Start(_), None) => return Err(vec![Problem::new("prompt", "is missing")].into()),
         (Errand::Wait(tasks), _) => tasks
             .iter()
             .map(|task| Order { repository: task.repository.clone(), deed: Deed::Wait(task.task_id.clone()) })
             .collect(),
+        (Errand::Plan(..), _) => Vec::new(),
     };
+    let waves = inputs.rollout.waves.over(orders.len()).map_err(|why| vec![Problem::new("waves", why)])?;
     Ok(Plan {
         orders,
         wait: inputs.wait.clone(),
         fail_on: inputs.fail_on.clone(),
         require_pull_request: inputs.require_pull_request,
+        waves,
+        rollout: inputs.rollout.clone(),
+        parts: brief.part.map_or(1, |part| part.count),
         gate,
         dry_run: inputs.dry_run,
         warnings,
     })
 }
 
-fn deed(start: &Start, template: &Template, prompt: &str, context: &Context) -> Deed {
-    let terms = terms(start, template, context);
-    let prompt = terms.stamp.put_under(prompt);
-    Deed::Start {
-        prompt_sha256: sha256(&prompt),
+/// The order for one repository.
+fn order(
+    inputs: &Inputs,
+    start: &Start,
+    template: &Template,
+    target: &Target,
+    brief: &Brief<'_>,
+) -> Result<Order, Problem> {
+    let vars = target.with_own(&start.vars);
+    let scope = Scope { context: brief.context, vars: &vars, target: &target.repository, now: brief.now };
+    let input = start.prompt.input();
+    let many = brief.targets.len() > 1;
+    let of_it = if many { format!("for {} ", target.repository) } else { String::new() };
+    let prompt =
+        render(template, &scope).map_err(|why| Problem::new(input, format!("{of_it}cannot be made. {why}")))?;
+    let terms = terms(start, template, &target.repository, &vars, brief.context, many);
+    let task = task(start, terms.stamp.put_under(&prompt));
+    // The stamp and the other fields reach GitHub as well, so all of the request is searched.
+    let body = body(&task);
+    if [&inputs.token, &inputs.lookup_token].into_iter().flatten().any(|token| token.occurs_in(&body)) {
+        let why = "or something else in the request has a token in it, which the agent and everybody who sees the task \
+                   could read; take it out";
+        return Err(Problem::new(input, format!("{of_it}{why}")));
+    }
+    let deed = Deed::Start {
+        prompt_sha256: sha256(&task.prompt),
         template: template.name.clone(),
         models: start.models.clone(),
         terms: Box::new(terms),
-        task: Box::new(NewTask {
-            prompt,
-            model: start.models.first().cloned().flatten(),
-            custom_agent: start.custom_agent.clone(),
-            create_pull_request: start.create_pull_request,
-            base_ref: start.base_ref.clone(),
-            head_ref: start.head_ref.clone(),
-        }),
+        task: Box::new(task),
+    };
+    Ok(Order { repository: target.repository.clone(), deed })
+}
+
+fn task(start: &Start, prompt: String) -> NewTask {
+    NewTask {
+        prompt,
+        model: start.models.first().cloned().flatten(),
+        custom_agent: start.custom_agent.clone(),
+        create_pull_request: start.create_pull_request,
+        base_ref: start.base_ref.clone(),
+        head_ref: start.head_ref.clone(),
     }
 }
 
@@ -166,10 +231,17 @@ fn deed(start: &Start, template: &Template, prompt: &str, context: &Context) -> 
 const NO_WORKFLOW: &str = "agent-task";
 
 /// How a task is started exactly once: its key, its name, and what is looked for first.
-fn terms(start: &Start, template: &Template, context: &Context) -> Terms {
+fn terms(
+    start: &Start,
+    template: &Template,
+    repository: &Repository,
+    vars: &Map<String, Value>,
+    context: &Context,
+    many: bool,
+) -> Terms {
     let told = |name: &str| context.property(name).unwrap_or_default().to_owned();
     // Repository names are the same in any case.
-    let repository = start.repository.to_string().to_ascii_lowercase();
+    let repository = repository.to_string().to_ascii_lowercase();
     let key = match &start.idempotency_key {
         Some(key) => Key::over([repository.as_str(), key]),
         // What the prompt is made from stands here rather than the prompt: a second attempt of a run has another time
@@ -180,7 +252,7 @@ fn terms(start: &Start, template: &Template, context: &Context) -> Terms {
             &told("job"),
             &told("action"),
             &template.source,
-            &Value::Object(start.vars.clone()).to_string(),
+            &serde_json::json!(vars).to_string(),
             &serde_json::json!(start.inputs).to_string(),
             &serde_json::json!(start.models).to_string(),
             start.custom_agent.as_deref().unwrap_or_default(),
@@ -192,8 +264,8 @@ fn terms(start: &Start, template: &Template, context: &Context) -> Terms {
     let attempt = told("run_attempt");
     let first = match (attempt.as_str(), &start.idempotency_key) {
         ("" | "1", None) => First::Nothing,
-        // An earlier attempt, or another run with the same key, may have started it a moment ago.
-        _ => First::Thoroughly,
+        (_, None) => First::Attempt,
+        (_, Some(_)) => First::Key,
     };
     let name = match (told("workflow"), told("job")) {
         (workflow, job) if workflow.is_empty() && job.is_empty() => NO_WORKFLOW.to_owned(),
@@ -201,7 +273,8 @@ fn terms(start: &Start, template: &Template, context: &Context) -> Terms {
     };
     let run = context.run_url().unwrap_or_default();
     let stamp = Stamp { key, name, run, attempt, actor: told("actor") };
-    Terms { stamp, confirm: start.confirm_timeout, first, if_active: start.if_active }
+    let patience = if many { LONGEST_LIMIT_OF_MANY } else { LONGEST_LIMIT };
+    Terms { stamp, confirm: start.confirm_timeout, first, if_active: start.if_active, patience }
 }
 
 /// The body of a start, as it is sent.
@@ -215,8 +288,18 @@ impl Plan {
         match self.orders.as_slice() {
             [Order { repository, deed: Deed::Start { .. } }] => format!("Plan: start a task in {repository}"),
             [Order { repository, deed: Deed::Wait(id) }] => format!("Plan: wait for task {id} in {repository}"),
-            orders => format!("Plan: wait for {} tasks", orders.len()),
+            [Order { deed: Deed::Wait(_), .. }, ..] => format!("Plan: wait for {} tasks", self.orders.len()),
+            orders => format!("Plan: start a task in each of {} repositories", orders.len()),
         }
+    }
+
+    /// The least time that GitHub's limits leave for the starts.
+    fn least(&self) -> Duration {
+        Pace::least(self.starts().count(), self.parts)
+    }
+
+    fn starts(&self) -> impl Iterator<Item = &Order> {
+        self.orders.iter().filter(|order| matches!(order.deed, Deed::Start { .. }))
     }
 
     /// The plan for people, a fact a line. `token` says who asks.
@@ -225,36 +308,48 @@ impl Plan {
         let mut fact = |name: &str, value: &str| lines.push(format!("{name:<14} {value}"));
         fact("API", &address.to_string());
         fact("token", &token.map_or_else(|| "none given".to_owned(), |token| token.kind().to_string()));
-        for order in &self.orders {
+        for order in self.orders.iter().take(MOST_NAMED) {
             match &order.deed {
                 Deed::Wait(id) => fact("task", &format!("{id} in {}", order.repository)),
-                Deed::Start { task, models, template, prompt_sha256, terms } => {
-                    let models = models.iter().map(|model| model.as_deref().unwrap_or("auto")).collect::<Vec<_>>();
+                Deed::Start { terms, .. } if self.orders.len() > 1 => {
+                    fact("repository", &format!("{}, key {}", order.repository, terms.stamp.key));
+                }
+                Deed::Start { terms, prompt_sha256, .. } => {
                     fact("repository", &order.repository.to_string());
-                    fact("base ref", task.base_ref.as_deref().unwrap_or("the default branch"));
-                    if let Some(head) = &task.head_ref {
-                        fact("head ref", head);
-                    }
-                    fact("model", &models.join(", else "));
-                    if let Some(agent) = &task.custom_agent {
-                        fact("custom agent", agent);
-                    }
-                    fact("pull request", if task.create_pull_request { "asked for" } else { "not asked for" });
-                    fact("prompt", &format!("{template}, {} characters", task.prompt.chars().count()));
                     fact("prompt-sha256", prompt_sha256);
                     fact("key", &terms.stamp.key.to_string());
-                    match terms.first {
-                        First::Nothing => {}
-                        First::Thoroughly => fact("look first", "for a task with this key"),
-                    }
-                    match terms.if_active {
-                        IfActive::Start => {}
-                        IfActive::Skip => fact("if active", "start none"),
-                        IfActive::Attach => fact("if active", "take up that task"),
-                        IfActive::Fail => fact("if active", "fail"),
-                    }
                 }
             }
+        }
+        if self.orders.len() > MOST_NAMED {
+            fact("", &format!("and {} more", self.orders.len() - MOST_NAMED));
+        }
+        // What the orders have in common; they differ in their repositories and prompts alone.
+        if let Some(Order { deed: Deed::Start { task, models, template, terms, .. }, .. }) = self.orders.first() {
+            let models = models.iter().map(|model| model.as_deref().unwrap_or("auto")).collect::<Vec<_>>();
+            fact("base ref", task.base_ref.as_deref().unwrap_or("the default branch"));
+            if let Some(head) = &task.head_ref {
+                fact("head ref", head);
+            }
+            fact("model", &models.join(", else "));
+            if let Some(agent) = &task.custom_agent {
+                fact("custom agent", agent);
+            }
+            fact("pull request", if task.create_pull_request { "asked for" } else { "not asked for" });
+            fact("prompt", &format!("{template}, {} characters", task.prompt.chars().count()));
+            match terms.first {
+                First::Nothing => {}
+                First::Attempt | First::Key => fact("look first", "for a task with this key"),
+            }
+            match terms.if_active {
+                IfActive::Start => {}
+                IfActive::Skip => fact("if active", "start none"),
+                IfActive::Attach => fact("if active", "take up that task"),
+                IfActive::Fail => fact("if active", "fail"),
+            }
+        }
+        if self.starts().count() > 1 {
+            self.rollout_facts(&mut fact);
         }
         if let Some(gate) = &self.gate {
             fact("gate", &gate.to_string());
@@ -283,6 +378,24 @@ impl Plan {
         lines
     }
 
+    /// How many repositories are gone through.
+    fn rollout_facts(&self, fact: &mut impl FnMut(&str, &str)) {
+        if self.waves.len() > 1 {
+            let sizes = self.waves.iter().map(|wave| wave.len().to_string()).collect::<Vec<_>>().join(", ");
+            fact("waves", &format!("{sizes}; each goes on from {} of success", self.rollout.success));
+        }
+        if let Some(most) = self.rollout.most_at_once {
+            fact("max parallel", &format!("{most} tasks"));
+        }
+        if self.parts > 1 {
+            fact("shared by", &format!("{} jobs, so that each has that part of GitHub's limits", self.parts));
+        }
+        if self.rollout.tolerate != Share::NONE {
+            fact("tolerate", &format!("{} may fail", self.rollout.tolerate));
+        }
+        fact("at least", &format!("{} of starting, by GitHub's limits", spelled(self.least())));
+    }
+
     /// The requests that change something, exactly as they would be sent: address and body.
     pub fn requests(&self, address: &Address) -> Vec<(String, String)> {
         let starts = self.orders.iter().filter_map(|order| match &order.deed {
@@ -295,10 +408,37 @@ impl Plan {
     }
 }
 
+/// The parts of a list for the jobs of a matrix, as the value of `strategy.matrix`: which part each job has and its
+/// repositories, to be handed to it as its `repositories`. Without a number there are as many as the list takes.
+///
+/// # Errors
+/// Where a part has more than a step can be handed.
+pub fn matrix(targets: Vec<Target>, parts: Option<usize>) -> Result<Value, Vec<Problem>> {
+    let count = parts.unwrap_or_else(|| targets.len().div_ceil(PART).min(MOST_SHARDS)).clamp(1, targets.len().max(1));
+    let mut include = Vec::new();
+    for number in 1..=count {
+        let shard = Shard { number, count };
+        let part = shard.of(targets.clone());
+        let repositories = written(&part, shard);
+        if repositories.len() > LONGEST_PART {
+            let why = format!(
+                "has parts of more than {LONGEST_PART} bytes, which a job's input cannot hold; raise `shard`, at most to \
+                 {MOST_SHARDS}"
+            );
+            return Err(vec![Problem::new("repositories", why)]);
+        }
+        include
+            .push(serde_json::json!({"shard": shard.to_string(), "count": part.len(), "repositories": repositories}));
+    }
+    Ok(serde_json::json!({"include": include}))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::context::Environment;
+    use crate::target::Source;
+    use crate::target::read;
 
     fn planned(prompt: &str, pairs: &[(&str, &str)]) -> Result<Plan, No> {
         let base = [("INPUT_TOKEN", "github_pat_s3cr3t"), ("INPUT_PROMPT", prompt), ("GITHUB_REPOSITORY", "octo/app")];
@@ -307,7 +447,14 @@ mod tests {
         let inputs = Inputs::read(&environment).inputs.unwrap();
         let template = Template { name: "prompt".to_owned(), source: prompt.to_owned() };
         let now = "2026-11-20T08:00:00Z".parse().unwrap();
-        plan(&inputs, &Context::new(&environment, None, None), Some(&template), now)
+        let context = Context::new(&environment, None, None);
+        let list = inputs.errand.list().unwrap();
+        let targets = list.sources.iter().map(|source| match source {
+            Source::Named(target) => target.clone(),
+            other => panic!("{other:?}"),
+        });
+        let targets = targets.collect();
+        plan(&inputs, Brief { context: &context, template: Some(&template), targets, part: list.part, now })
     }
 
     fn body(plan: &Plan) -> String {
@@ -353,9 +500,9 @@ mod tests {
         for (pairs, first) in [
             (&[][..], First::Nothing),
             (&[("GITHUB_RUN_ATTEMPT", "1")], First::Nothing),
-            (&[("GITHUB_RUN_ATTEMPT", "2")], First::Thoroughly),
-            (&[("INPUT_IDEMPOTENCY_KEY", "k")], First::Thoroughly),
-            (&[("INPUT_IDEMPOTENCY_KEY", "k"), ("GITHUB_RUN_ATTEMPT", "3")], First::Thoroughly),
+            (&[("GITHUB_RUN_ATTEMPT", "2")], First::Attempt),
+            (&[("INPUT_IDEMPOTENCY_KEY", "k")], First::Key),
+            (&[("INPUT_IDEMPOTENCY_KEY", "k"), ("GITHUB_RUN_ATTEMPT", "3")], First::Key),
         ] {
             let plan = planned("x", pairs).unwrap();
             let Deed::Start { terms, .. } = &plan.orders[0].deed else { panic!("no start") };
@@ -391,6 +538,58 @@ mod tests {
         };
         let told = told[0].to_string();
         assert!(told.contains("has a token in it") && !told.contains("s3cr3t"), "{told}");
+    }
+
+    #[test]
+    fn each_repository_has_a_prompt_and_a_key_of_its_own() {
+        let many = ("INPUT_REPOSITORIES", "octo/app v=1\nocto/lib v=2\nocto/web");
+        let told = planned("{{ target.name }} {{ vars.v }}", &[many, ("INPUT_VARS", "v: 0")]).unwrap();
+        let prompts = told.orders.iter().map(|order| match &order.deed {
+            Deed::Start { task, terms, .. } => {
+                (task.prompt.lines().next().unwrap().to_owned(), terms.stamp.key.to_string())
+            }
+            Deed::Wait(_) => panic!("a wait"),
+        });
+        let (prompts, mut keys): (Vec<_>, Vec<_>) = prompts.unzip();
+        assert_eq!(prompts, ["app 1", "lib 2", "web 0"]);
+        keys.sort();
+        keys.dedup();
+        assert_eq!(keys.len(), 3);
+        let No::BadInput(problems) = planned("{{ vars.v }}", &[many]).unwrap_err() else { panic!("no bad input") };
+        assert_eq!(problems.len(), 1);
+        assert!(problems[0].to_string().contains("`prompt` for octo/web cannot be made"), "{problems:?}");
+    }
+
+    #[test]
+    fn the_plan_says_beforehand_how_long_starting_takes() {
+        let many = (0..600).map(|at| format!("octo/r{at}")).collect::<Vec<_>>().join("\n");
+        let rest = [("INPUT_REPOSITORIES", many.as_str()), ("INPUT_WAIT", "true"), ("INPUT_WAVES", "1, 5, *")];
+        let told = planned("x", &rest).unwrap();
+        let lines = told.lines(&Address::parse("https://api.github.com", None).unwrap(), None).join("\n");
+        assert_eq!(told.title(), "Plan: start a task in each of 600 repositories");
+        for part in ["and 500 more", "waves          1, 5, 594; each goes on from 100%", "at least       1h 1m 39s"] {
+            assert!(lines.contains(part), "{part} in {lines}");
+        }
+        let No::BadInput(problems) = planned("x", &[rest[0], rest[1], ("INPUT_WAVES", "1, 5")]).unwrap_err() else {
+            panic!("no bad input")
+        };
+        assert!(problems[0].to_string().contains("`waves` has room for 6 of 600"), "{problems:?}");
+    }
+
+    #[test]
+    fn a_matrix_parts_a_list_within_githubs_limits() {
+        let targets = (0..950).map(|at| Target::new(format!("octo/r{at}").parse().unwrap())).collect::<Vec<_>>();
+        let parts = |matrix: Value| {
+            let jobs = matrix["include"].as_array().unwrap().clone();
+            let lists = jobs.iter().map(|job| read(job["repositories"].as_str().unwrap()).unwrap());
+            lists.map(|list| (list.part.unwrap().count, list.sources.len())).collect::<Vec<_>>()
+        };
+        assert_eq!(parts(matrix(targets.clone(), None).unwrap()), [vec![(10, 95); 10]].concat());
+        assert_eq!(parts(matrix(targets[..3].to_vec(), Some(8)).unwrap()), [(3, 1); 3]);
+        assert_eq!(parts(matrix(vec![targets[0].clone(); 100_000], None).unwrap()).len(), 256);
+        assert!(
+            matrix(vec![targets[0].clone(); 100_000], Some(2)).unwrap_err()[0].to_string().contains("raise `shard`")
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A pull request, and the clues in a task that lead to it.
 //!
 //! The API does not tell a pull request's number: an artifact carries the row in GitHub's database and, mostly, the
-//! id in the GraphQL API. This is the pure half of the way from there to the number; `fleet.rs` asks the questions.
+//! id in the GraphQL API. This is the pure half of the way from there to the number; `lookout.rs` asks the questions.
 
 use serde::Deserialize;
 
@@ -66,6 +66,8 @@ pub struct GraphPull {
     number: u64,
     url: String,
     id: Option<String>,
+    /// The row, as a text: it has outgrown the numbers of GraphQL.
+    full_database_id: Option<String>,
     state: String,
     head_ref_name: String,
     base_ref_name: String,
@@ -76,7 +78,7 @@ impl From<GraphPull> for Pull {
         Self {
             number: told.number,
             url: told.url,
-            database_id: None,
+            database_id: told.full_database_id.and_then(|id| id.parse().ok()),
             node_id: told.id,
             head_ref: told.head_ref_name,
             base_ref: told.base_ref_name,

@@ -283,9 +283,17 @@ impl Runner {
     /// A template in the workspace.
     ///
     /// # Errors
-    /// Where there is no such file, where it or a link on the way to it leads out of the workspace, and where it is
-    /// no text of a sensible size.
+    /// Those of [`Runner::text`].
     pub fn template(&self, name: &str) -> anyhow::Result<Template> {
+        Ok(Template { name: name.to_owned(), source: self.text(name, MOST_BYTES)? })
+    }
+
+    /// A text in the workspace, of at most so many bytes.
+    ///
+    /// # Errors
+    /// Where there is no such file, where it or a link on the way to it leads out of the workspace, and where it is
+    /// no text of that size.
+    pub fn text(&self, name: &str, most: usize) -> anyhow::Result<String> {
         let workspace = self.workspace.canonicalize().with_context(|| {
             format!("the workspace `{}`, which GITHUB_WORKSPACE names, cannot be read", self.workspace.display())
         })?;
@@ -301,16 +309,14 @@ impl Runner {
             path.display()
         );
         anyhow::ensure!(path.is_file(), "it is no file");
-        let most = u64::try_from(MOST_BYTES).unwrap_or(u64::MAX);
-        let bytes = read(&path, most)?;
+        let bytes = read(&path, u64::try_from(most).unwrap_or(u64::MAX))?;
         let text = String::from_utf8(bytes).map_err(|error| {
             let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
             let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
             anyhow::anyhow!("it is not valid UTF-8, first in line {line}; save it in that encoding")
         })?;
         // Some editors begin a file with a mark that an agent has no use for.
-        let source = text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned();
-        Ok(Template { name: name.to_owned(), source })
+        Ok(text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned())
     }
 
     /// The payload of the event that started the workflow; `None` where there is none.

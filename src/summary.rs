@@ -16,6 +16,7 @@ use crate::plan::Plan;
 use crate::pull::Pull;
 use crate::task::State;
 use crate::task::Task;
+use crate::wave::Stopped;
 
 /// GitHub drops a summary of more than 1 MiB altogether,
 /// <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#step-isolation-and-limits>;
@@ -23,20 +24,41 @@ use crate::task::Task;
 const MOST_BYTES: usize = 1_000_000;
 /// How many tasks the table lists; the results have them all.
 const MOST_ROWS: usize = 200;
+/// How many prompts are shown; those of many repositories are much alike.
+const MOST_PROMPTS: usize = 3;
+/// How many marks the bar of a fleet has at most.
+const BAR: usize = 40;
+/// What stands for an order that goes on.
+const GOING_ON: &str = "⏳";
+/// How many steps a chart has.
+const CHART_STEPS: u32 = 24;
+/// Below this a chart has nothing to show.
+const SHORTEST_CHART: Duration = Duration::from_secs(60);
 /// How much of an error stands in a cell, in characters.
 const LONGEST_CELL: usize = 500;
 
-/// Makes the summary. `elapsed` is how long the step has run; `ended` tells a summary that is final from one that a
-/// later one replaces.
-pub fn summary(plan: &Plan, outcomes: &[Outcome], context: &Context, elapsed: Duration, ended: bool) -> String {
+/// What a summary tells besides the outcomes.
+#[derive(Debug, Clone, Copy)]
+pub struct Told<'a> {
+    /// How long the step has run.
+    pub elapsed: Duration,
+    /// Whether it is the last one; another replaces it otherwise.
+    pub ended: bool,
+    /// The wave that did not succeed.
+    pub stopped: Option<&'a Stopped>,
+}
+
+/// Makes the summary.
+pub fn summary(plan: &Plan, outcomes: &[Outcome], context: &Context, told: &Told<'_>) -> String {
     let head = match outcomes {
-        [outcome] => single(plan, outcome, elapsed, ended),
-        many => table(many, elapsed),
+        [outcome] => single(plan, outcome, told.elapsed, told.ended),
+        many => fleet(many, told),
     };
     let mut text = format!("{head}\n{}", origin(context));
-    let prompt = prompt(plan);
-    if text.len() + prompt.len() <= MOST_BYTES {
-        text.push_str(&prompt);
+    for prompt in prompts(plan) {
+        if text.len() + prompt.len() <= MOST_BYTES {
+            text.push_str(&prompt);
+        }
     }
     text
 }
@@ -118,18 +140,40 @@ fn heading(plan: &Plan, outcome: &Outcome, ended: bool) -> String {
     text.to_owned()
 }
 
-fn table(outcomes: &[Outcome], elapsed: Duration) -> String {
-    let mut text = format!("### {} agent tasks\n\n", outcomes.len());
-    for conclusion in Conclusion::ALL {
-        let count = outcomes.iter().filter(|outcome| outcome.conclusion == Some(conclusion)).count();
-        if count > 0 {
-            text.push_str(&format!("{count} × `{conclusion}` · "));
-        }
+/// What stands for a conclusion; nothing for an order that goes on.
+fn mark(outcome: &Outcome) -> Option<&'static str> {
+    Some(match (outcome.conclusion, outcome.trouble) {
+        (Some(Conclusion::Success), _) => "🟩",
+        (Some(Conclusion::Failure), _) => "🟥",
+        (Some(Conclusion::TimedOut), _) => "🟧",
+        (Some(Conclusion::ActionRequired), _) => "🟦",
+        (Some(Conclusion::Cancelled), _) => "🟫",
+        (_, Some(_)) => "🟪",
+        (Some(Conclusion::Skipped), None) => "⬜",
+        (None, None) => return None,
+    })
+}
+
+fn fleet(outcomes: &[Outcome], told: &Told<'_>) -> String {
+    let count = outcomes.len();
+    let over = outcomes.iter().filter(|outcome| mark(outcome).is_some()).count();
+    let good =
+        outcomes.iter().all(|outcome| outcome.trouble.is_none() && outcome.conclusion == Some(Conclusion::Success));
+    let started = outcomes.iter().all(|outcome| outcome.trouble.is_none() && outcome.task_id.is_some() && over == 0);
+    let heading = match (told.ended, told.stopped) {
+        (_, Some(_)) => format!("⛔ Rollout stopped, {count} agent tasks"),
+        (false, _) => format!("⏳ {over} of {count} agent tasks done"),
+        (true, _) if good => format!("✅ {count} agent tasks"),
+        (true, _) if started => format!("🚀 {count} agent tasks"),
+        (true, _) => format!("❌ {count} agent tasks"),
+    };
+    let mut text = format!("### {heading}\n\n");
+    if let Some(stopped) = told.stopped {
+        let held_back = outcomes.iter().filter(|outcome| outcome.held_back).count();
+        text.push_str(&format!("> {}. {held_back} repositories were not started.\n\n", escaped(&stopped.to_string())));
     }
-    text.push_str(&spelled(elapsed));
-    text.push_str(
-        "\n\n| Repository | Task | State | Conclusion | Pull request | Message |\n|---|---|---|---|---|---|\n",
-    );
+    text.push_str(&format!("{}\n\n{}\n\n", bar(outcomes), tally(outcomes, told.elapsed)));
+    text.push_str("| Repository | Task | State | Conclusion | Pull request | Message |\n|---|---|---|---|---|---|\n");
     for outcome in outcomes.iter().take(MOST_ROWS) {
         text.push_str(&format!(
             "| {} | {} | {} | {} | {} | {} |\n",
@@ -141,10 +185,62 @@ fn table(outcomes: &[Outcome], elapsed: Duration) -> String {
             escaped(&cut(outcome.error_message.as_deref().unwrap_or_default(), LONGEST_CELL)),
         ));
     }
-    if outcomes.len() > MOST_ROWS {
-        text.push_str(&format!("\n{} more are in the file that `results-file` names.\n", outcomes.len() - MOST_ROWS));
+    if count > MOST_ROWS {
+        text.push_str(&format!("\n{} more are in the file that `results-file` names.\n", count - MOST_ROWS));
     }
+    text.push_str(&chart(outcomes, told.elapsed));
     text
+}
+
+/// A bar of what became of all orders; what is there at all has one mark at least.
+fn bar(outcomes: &[Outcome]) -> String {
+    let marks = ["🟩", "🟥", "🟧", "🟦", "🟫", "🟪", "⬜", GOING_ON];
+    let count = |mark_of: &str| outcomes.iter().filter(|outcome| mark(outcome).unwrap_or(GOING_ON) == mark_of).count();
+    let width = outcomes.len().min(BAR);
+    let widths = marks.map(|mark| (mark, count(mark)));
+    let widths = widths.iter().filter(|(_, count)| *count > 0);
+    widths.map(|(mark, count)| mark.repeat((count * width / outcomes.len()).max(1))).collect()
+}
+
+fn tally(outcomes: &[Outcome], elapsed: Duration) -> String {
+    let mut parts = Vec::new();
+    let mut part = |count: usize, what: &str| {
+        if count > 0 {
+            parts.push(format!("{count} × {what}"));
+        }
+    };
+    let count = |is: &dyn Fn(&Outcome) -> bool| outcomes.iter().filter(|outcome| is(outcome)).count();
+    for conclusion in Conclusion::ALL {
+        part(count(&|it| it.conclusion == Some(conclusion) && !it.held_back), &format!("`{conclusion}`"));
+    }
+    part(count(&|it| it.held_back), "not started");
+    part(count(&|it| it.conclusion.is_none() && it.trouble.is_some()), "in trouble");
+    part(count(&|it| mark(it).is_none() && it.task_id.is_some()), "running");
+    part(count(&|it| mark(it).is_none() && it.task_id.is_none()), "waiting");
+    parts.push(spelled(elapsed));
+    parts.join(" · ")
+}
+
+/// How many tasks had begun and how many had ended as time went by, as a Mermaid chart,
+/// <https://docs.github.com/en/get-started/writing-on-github/working-with-advanced-formatting/creating-diagrams>.
+fn chart(outcomes: &[Outcome], elapsed: Duration) -> String {
+    let moments = |of: fn(&Outcome) -> Option<Duration>| {
+        let by =
+            |moment: Duration| outcomes.iter().filter(|it| of(it).is_some_and(|at| at <= moment)).count().to_string();
+        let steps = (0..=CHART_STEPS).map(|step| elapsed * step / CHART_STEPS);
+        steps.map(by).collect::<Vec<_>>().join(", ")
+    };
+    if elapsed < SHORTEST_CHART || outcomes.iter().all(|outcome| outcome.began.is_none()) {
+        return String::new();
+    }
+    let minutes = elapsed.as_secs_f64() / 60.0;
+    format!(
+        "\n```mermaid\nxychart-beta\n    title \"Tasks begun and ended\"\n    x-axis \"minutes\" 0 --> {minutes:.1}\n    \
+         y-axis \"tasks\" 0 --> {}\n    line [{}]\n    line [{}]\n```\n",
+        outcomes.len(),
+        moments(|outcome| outcome.began),
+        moments(|outcome| outcome.ended.filter(|_| outcome.began.is_some())),
+    )
 }
 
 /// Who started this and from where.
@@ -165,20 +261,24 @@ fn origin(context: &Context) -> String {
     format!("Asked by {} in {run}.\n\n", escaped(actor))
 }
 
-fn prompt(plan: &Plan) -> String {
-    let mut text = String::new();
-    for order in &plan.orders {
-        if let Deed::Start { task, template, prompt_sha256, .. } = &order.deed {
-            text.push_str(&format!(
-                "<details><summary>Prompt from {}, {} characters, SHA-256 {}</summary>\n\n{}\n</details>\n",
-                escaped(template),
-                task.prompt.chars().count(),
-                cut(prompt_sha256, 13),
-                fenced(&task.prompt)
-            ));
-        }
-    }
-    text
+/// The prompts, as far as they are shown.
+fn prompts(plan: &Plan) -> Vec<String> {
+    let starts = plan.orders.iter().filter_map(|order| match &order.deed {
+        Deed::Start { task, template, prompt_sha256, .. } => Some((order, task, template, prompt_sha256)),
+        Deed::Wait(_) => None,
+    });
+    let shown = starts.take(MOST_PROMPTS).map(|(order, task, template, prompt_sha256)| {
+        let whose = if plan.orders.len() > 1 { format!(" for {}", order.repository) } else { String::new() };
+        format!(
+            "<details><summary>Prompt{} from {}, {} characters, SHA-256 {}</summary>\n\n{}\n</details>\n",
+            escaped(&whose),
+            escaped(template),
+            task.prompt.chars().count(),
+            cut(prompt_sha256, 13),
+            fenced(&task.prompt)
+        )
+    });
+    shown.collect()
 }
 
 fn pull_link(pull: &Pull) -> String {
@@ -225,6 +325,7 @@ mod tests {
     use super::*;
     use crate::claim::First;
     use crate::claim::IfActive;
+    use crate::claim::LONGEST_LIMIT;
     use crate::claim::Terms;
     use crate::context::Environment;
     use crate::key::Stamp;
@@ -232,6 +333,8 @@ mod tests {
     use crate::plan::Order;
     use crate::task::NewTask;
     use crate::watch::Ending;
+    use crate::wave::Rollout;
+    use crate::wave::Share;
 
     fn plan(prompt: &str) -> Plan {
         let task = NewTask {
@@ -252,6 +355,7 @@ mod tests {
                 confirm: Duration::ZERO,
                 first: First::Nothing,
                 if_active: IfActive::Start,
+                patience: LONGEST_LIMIT,
             }),
         };
         Plan {
@@ -259,6 +363,9 @@ mod tests {
             wait: None,
             fail_on: Vec::new(),
             require_pull_request: false,
+            waves: Vec::new(),
+            rollout: Rollout::default(),
+            parts: 1,
             gate: None,
             dry_run: false,
             warnings: Vec::new(),
@@ -285,9 +392,41 @@ mod tests {
         Context::new(&environment, None, None)
     }
 
+    fn told(seconds: u64) -> Told<'static> {
+        Told { elapsed: Duration::from_secs(seconds), ended: true, stopped: None }
+    }
+
+    #[test]
+    fn a_fleet_has_a_bar_a_tally_a_table_and_a_chart() {
+        let mut all = vec![outcome("completed", ""), outcome("completed", ""), outcome("failed", "boom")];
+        for (at, outcome) in all.iter_mut().enumerate() {
+            outcome.began = Some(Duration::from_secs(at as u64));
+            outcome.ended = Some(Duration::from_secs(120 * (at as u64 + 1)));
+        }
+        let mut held = Outcome::new("octo/lib".parse().unwrap());
+        held.hear(Event::HeldBack("not started".to_owned()));
+        all.push(held);
+        let stopped = Stopped { wave: 1, waves: 2, size: 3, succeeded: 2, needed: Share::ALL };
+        let told = Told { stopped: Some(&stopped), ..told(480) };
+        let text = summary(&plan("x"), &all, &context(), &told);
+        for part in [
+            "### ⛔ Rollout stopped, 4 agent tasks",
+            "> wave 1 of 2 has 2 of 3 succeeded, and \\`wave-success\\` asks for 100%. 1 repositories were not started.",
+            "2 × `success` · 1 × `failure` · 1 × not started · 8m",
+            "| octo/lib |  |  | skipped |  | not started |",
+            "```mermaid\nxychart-beta",
+            "x-axis \"minutes\" 0 --> 8.0",
+            "line [1, 3, 3,",
+        ] {
+            assert!(text.contains(part), "{part} in\n{text}");
+        }
+        let bar = text.lines().find(|line| line.starts_with('🟩')).unwrap();
+        assert_eq!((bar.matches('🟩').count(), bar.matches('🟥').count(), bar.matches('⬜').count()), (2, 1, 1));
+    }
+
     #[test]
     fn it_says_what_was_asked_and_how_it_ended() {
-        let text = summary(&plan("Do `it`"), &[outcome("failed", "boom")], &context(), Duration::from_secs(61), true);
+        let text = summary(&plan("Do `it`"), &[outcome("failed", "boom")], &context(), &told(61));
         for part in [
             "### ❌ Agent task failed",
             "| Task | [t-1](https://github.com/octo/app/tasks/t-1) |",
@@ -304,8 +443,7 @@ mod tests {
     #[test]
     fn foreign_text_stays_text() {
         let nasty = "a | b\n| x | <img src=x> [link](javascript:1) `code` @mona";
-        let text =
-            summary(&plan("```\n</details>\n````"), &[outcome("failed", nasty)], &context(), Duration::ZERO, true);
+        let text = summary(&plan("```\n</details>\n````"), &[outcome("failed", nasty)], &context(), &told(0));
         assert!(
             text.contains(r"| Message | a \| b \| x \| &lt;img src=x&gt; \[link\](javascript:1) \`code\` @mona |"),
             "{text}"
@@ -317,7 +455,7 @@ mod tests {
     #[test]
     fn a_summary_stays_inside_githubs_limit() {
         let many = vec![outcome("completed", &"é|".repeat(2000)); 2000];
-        let text = summary(&plan(&"x".repeat(200_000)), &many, &context(), Duration::ZERO, true);
+        let text = summary(&plan(&"x".repeat(200_000)), &many, &context(), &told(0));
         assert!(text.len() < 1024 * 1024, "{}", text.len());
         assert!(text.contains("1800 more are in the file"));
     }

@@ -418,6 +418,21 @@ pub struct NewTask {
     pub head_ref: Option<String>,
 }
 
+impl NewTask {
+    /// The same without its prompt, which can be long and is needed only to be sent.
+    pub fn without_prompt(&self) -> Self {
+        let Self { prompt: _, model, custom_agent, create_pull_request, base_ref, head_ref } = self;
+        Self {
+            prompt: String::new(),
+            model: model.clone(),
+            custom_agent: custom_agent.clone(),
+            create_pull_request: *create_pull_request,
+            base_ref: base_ref.clone(),
+            head_ref: head_ref.clone(),
+        }
+    }
+}
+
 fn absent_unless_it_fits<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,

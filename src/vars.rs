@@ -8,21 +8,31 @@ use crate::yaml::Fault;
 use crate::yaml::Kind;
 use crate::yaml::Node;
 
-/// The most bytes of YAML that are read; the runner cannot pass on more in one variable of the environment.
+/// The most bytes of YAML that an input can have; the runner cannot pass on more in one variable of the environment.
 const MOST_BYTES: usize = 131_072;
 
 /// Reads a YAML mapping, and so JSON too.
+///
+/// # Errors
+/// As for [`read`], and where the text is no mapping.
+pub fn parse(text: &str) -> Result<Map<String, Value>, String> {
+    match read(text, MOST_BYTES)? {
+        Value::Object(mapping) => Ok(mapping),
+        _ => Err("is not a mapping; write `name: value` on each line, or a JSON object".to_owned()),
+    }
+}
+
+/// Reads YAML of at most so many bytes.
 ///
 /// Values keep the spelling they were written in: YAML reads `1.10` as the number 1.1 and `no` as a boolean, which is
 /// not what somebody means who writes `version: 1.10`. Whole numbers and `true`/`false` stay what they are, so that
 /// templates can calculate and ask; nothing after the colon is an empty text.
 ///
 /// # Errors
-/// A sentence with line and column, where the text is no YAML, no mapping, or far too large once its aliases are
-/// written out.
-pub fn parse(text: &str) -> Result<Map<String, Value>, String> {
-    if text.len() > MOST_BYTES {
-        return Err(format!("has {} bytes; at most {MOST_BYTES} are read", text.len()));
+/// A sentence with line and column, where the text is no YAML, or far too large once its aliases are written out.
+pub fn read(text: &str, most: usize) -> Result<Value, String> {
+    if text.len() > most {
+        return Err(format!("has {} bytes; at most {most} are read", text.len()));
     }
     let fault = |fault: Fault| {
         format!("is not valid YAML: {} at line {}, column {}", fault.why, fault.place.line, fault.place.column)
@@ -31,10 +41,7 @@ pub fn parse(text: &str) -> Result<Map<String, Value>, String> {
     if let Some(twice) = faults.into_iter().next() {
         return Err(fault(twice));
     }
-    match resolve(node) {
-        Value::Object(mapping) => Ok(mapping),
-        _ => Err("is not a mapping; write `name: value` on each line, or a JSON object".to_owned()),
-    }
+    Ok(resolve(node))
 }
 
 /// A value in the spelling that it was written in.

@@ -699,7 +699,7 @@ fn a_wait_for_two_tasks_tells_of_each_and_of_the_gravest() {
     let told = ran.results().iter().map(|it| (it["task-id"].clone(), it["conclusion"].clone())).collect::<Vec<_>>();
     assert_eq!(json!(told), json!([[ids[0], "success"], [ids[1], "failure"]]));
     assert_eq!(ran.results()[0]["pull-request-number"], 12);
-    ran.errs("Task failed", &[&ids[1]]).says("octo/app: concluded: success").summarises("### 2 agent tasks");
+    ran.errs("Task failed", &[&ids[1]]).says("octo/app: concluded: success").summarises("### ❌ 2 agent tasks");
 }
 
 #[test]

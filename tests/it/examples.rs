@@ -468,12 +468,7 @@ fn a_misspelt_name_is_found() {
             "requires-pull-request:",
             "`requires-pull-request` is no input",
         ),
-        (
-            "start-now-wait-later",
-            "task-id: ${{ needs.start",
-            "max-parallel: ${{ needs.start",
-            "`max-parallel` is no input",
-        ),
+        ("start-now-wait-later", "task-id: ${{ needs.start", "audit-log: ${{ needs.start", "`audit-log` is no input"),
         (
             "start-now-wait-later",
             "steps.task.outputs.task-id",

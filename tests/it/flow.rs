@@ -107,7 +107,7 @@ async fn one_job_can_wait_for_the_results_of_another() {
         let ran = Step::waiting(&simulator, task_id).run().await;
         ran.assert(1, "", "failure");
         assert_eq!((ran.output("succeeded"), ran.output("failed"), ran.output("task-id")), ("1", "1", ""));
-        assert!(ran.summary.contains("### 2 agent tasks"));
+        assert!(ran.summary.contains("### ❌ 2 agent tasks"));
     }
 }
 

@@ -13,6 +13,7 @@ use std::time::Duration;
 use agent_task::claim::Claim;
 use agent_task::claim::First;
 use agent_task::claim::IfActive;
+use agent_task::claim::LONGEST_LIMIT;
 use agent_task::claim::Step;
 use agent_task::claim::Terms;
 use agent_task::github::API_VERSION;
@@ -182,8 +183,9 @@ async fn no_fault_is_answered_with_a_second_request() {
 /// What a claim makes of an answer, in a word.
 fn meaning(answer: Result<agent_task::task::Task, Error>) -> &'static str {
     let stamp = Stamp::find("<!-- agent-task key=0123456789abcdef -->").unwrap();
-    let terms = Terms { stamp, confirm: Duration::from_secs(60), first: First::Nothing, if_active: IfActive::Start };
-    let mut claim = Claim::new(terms, &[None]);
+    let confirm = Duration::from_secs(60);
+    let terms = Terms { stamp, confirm, first: First::Nothing, if_active: IfActive::Start, patience: LONGEST_LIMIT };
+    let mut claim = Claim::new(terms, &[None], Duration::ZERO);
     assert!(matches!(claim.begin(), Step::Send(None, None)));
     match claim.answered(Duration::ZERO, answer) {
         Step::Held(_) => "held",

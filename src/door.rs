@@ -1,0 +1,96 @@
+//! The way out: every request of a token passes here, at the pace that GitHub's limits allow.
+
+use std::cell::Cell;
+use std::cell::RefCell;
+
+use tokio::sync::Mutex;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use crate::github::Error;
+use crate::github::GitHub;
+use crate::pace::Kind;
+use crate::pace::Pace;
+use crate::repository::Repository;
+use crate::task::NewTask;
+use crate::task::Task;
+
+/// A connection to GitHub that keeps to its limits.
+pub struct Door {
+    github: GitHub,
+    pace: RefCell<Pace>,
+    began: Instant,
+    /// Starts go out in the order in which they came here.
+    queue: Mutex<()>,
+    room: Semaphore,
+    me: Cell<Option<u64>>,
+}
+
+impl Door {
+    /// The way out for one token, where this job is one of so many that share the limits.
+    pub fn new(github: GitHub, parts: usize) -> Self {
+        Self {
+            github,
+            pace: RefCell::new(Pace::new(parts)),
+            began: Instant::now(),
+            queue: Mutex::new(()),
+            room: Semaphore::new(Pace::at_once(parts)),
+            me: Cell::new(None),
+        }
+    }
+
+    /// What asks GitHub. What comes of it has to pass [`Door::read`] to go out.
+    pub fn github(&self) -> &GitHub {
+        &self.github
+    }
+
+    /// Waits until one more task may be started.
+    pub async fn turn(&self) {
+        let _turn = self.queue.lock().await;
+        self.wait(Kind::Start).await;
+    }
+
+    /// Starts a task, after [`Door::turn`].
+    ///
+    /// # Errors
+    /// Those of [`GitHub::start`].
+    pub async fn start(&self, repository: &Repository, task: &NewTask) -> Result<Task, Error> {
+        self.heed(self.github.start(repository, task).await)
+    }
+
+    /// Asks for something once there is room for it.
+    ///
+    /// # Errors
+    /// Those of what is asked.
+    pub async fn read<T>(&self, asking: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        // The semaphore is never closed.
+        let _room = self.room.acquire().await;
+        self.wait(Kind::Read).await;
+        self.heed(asking.await)
+    }
+
+    /// Who the token belongs to, asked once; `None` as long as GitHub does not answer that.
+    pub async fn me(&self) -> Option<u64> {
+        if self.me.get().is_none() {
+            self.me.set(self.read(self.github.me()).await.ok());
+        }
+        self.me.get()
+    }
+
+    async fn wait(&self, kind: Kind) {
+        loop {
+            let wait = self.pace.borrow_mut().ask(self.began.elapsed(), kind);
+            if wait.is_zero() {
+                return;
+            }
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    fn heed<T>(&self, answer: Result<T, Error>) -> Result<T, Error> {
+        if let Err(Error::RateLimited(limit)) = &answer {
+            self.pace.borrow_mut().limited(self.began.elapsed(), limit);
+        }
+        answer
+    }
+}
