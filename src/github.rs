@@ -7,6 +7,7 @@ use std::error::Error as _;
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -23,6 +24,10 @@ use octocrab::OctocrabBuilder;
 use percent_encoding::AsciiSet;
 use percent_encoding::NON_ALPHANUMERIC;
 use percent_encoding::utf8_percent_encode;
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::KeyProvider;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::sign::SigningKey;
 use serde::Deserialize;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -341,8 +346,9 @@ impl GitHub {
     /// # Errors
     /// Where the machine has no certificates to check GitHub's with.
     pub fn connect(address: &Address, token: &Token) -> anyhow::Result<Self> {
+        let provider = CryptoProvider { key_provider: &NoKeys, ..rustls::crypto::ring::default_provider() };
         // A second call finds the provider in place, which is just as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        let _ = provider.install_default();
         let mut client = reqwest::Client::builder();
         if address.is_loopback() {
             // `http` is for this machine alone; by way of a proxy the token would leave it unencrypted.
@@ -657,6 +663,16 @@ fn broken(error: reqwest::Error) -> io::Error {
         (false, false) => io::ErrorKind::Other,
     };
     io::Error::new(kind, chain(&error.without_url()))
+}
+
+/// Takes no private keys: there are no client certificates here, and the code that would sign with one is large.
+#[derive(Debug)]
+struct NoKeys;
+
+impl KeyProvider for NoKeys {
+    fn load_private_key(&self, _: PrivateKeyDer<'static>) -> Result<Arc<dyn SigningKey>, rustls::Error> {
+        Err(rustls::Error::General("there are no client certificates here".to_owned()))
+    }
 }
 
 /// An error and all that caused it, in one line.

@@ -1,8 +1,17 @@
 //! A YAML text as a tree that knows its places, and types read from it with everything that is wrong told at once.
 
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::marker::PhantomData;
 
+use granit_parser::Event;
+use granit_parser::Marker;
+use granit_parser::Parser;
+use granit_parser::ScalarStyle;
+use granit_parser::Span;
+use granit_parser::StrInput;
+use granit_parser::Tag;
 use serde::Deserialize;
 use serde::Deserializer;
 use serde::de;
@@ -15,8 +24,6 @@ use serde::de::SeqAccess;
 use serde::de::Unexpected;
 use serde::de::Visitor;
 use serde_json::Value;
-use serde_saphyr::Spanned;
-use serde_saphyr::options::DuplicateKeyPolicy;
 
 use crate::command::cut;
 use crate::command::harmless;
@@ -85,137 +92,206 @@ pub struct Fault {
 /// # Errors
 /// Where it is no YAML, or grows without measure once its aliases are written out.
 pub fn parse(text: &str) -> Result<(Node, Vec<Fault>), Fault> {
-    match read(text, DuplicateKeyPolicy::Error) {
-        Ok(node) => Ok((node, Vec::new())),
-        Err(error) => {
-            let fault = fault(&error);
-            match error.without_snippet() {
-                serde_saphyr::Error::DuplicateMappingKey { .. } => {
-                    let node = read(text, DuplicateKeyPolicy::FirstWins).map_err(|error| self::fault(&error))?;
-                    Ok((node, vec![fault]))
+    let mut composer = Composer {
+        text,
+        events: Parser::new_from_str(text),
+        anchors: BTreeMap::new(),
+        left: MOST_NODES,
+        twice: Vec::new(),
+    };
+    let mut root = None;
+    loop {
+        let (event, span) = composer.next()?;
+        match event {
+            Event::StreamStart | Event::DocumentEnd => {}
+            Event::DocumentStart(..) if root.is_some() => {
+                return Err(fault(span, "only one document may stand in the text"));
+            }
+            Event::DocumentStart(..) => {
+                let (event, span) = composer.next()?;
+                root = Some(composer.node(event, span)?);
+            }
+            _ => break,
+        }
+    }
+    let nothing =
+        || Node { kind: Kind::Scalar(Value::Null), place: Place { line: 1, column: 1 }, written: String::new() };
+    Ok((root.unwrap_or_else(nothing), composer.twice))
+}
+
+/// Makes a tree of what the parser tells one after the other.
+struct Composer<'a> {
+    text: &'a str,
+    events: Parser<'a, StrInput<'a>>,
+    anchors: BTreeMap<usize, Node>,
+    /// How many values there may still be.
+    left: usize,
+    twice: Vec<Fault>,
+}
+
+impl<'a> Composer<'a> {
+    fn next(&mut self) -> Result<(Event<'a>, Span), Fault> {
+        match self.events.next() {
+            Some(Ok(told)) => Ok(told),
+            Some(Err(error)) => {
+                let why = error.to_string();
+                // The place is told before.
+                let why = why.split_once(" at char ").map_or(why.as_str(), |(why, _)| why).to_owned();
+                Err(Fault { place: place(*error.marker()), why })
+            }
+            None => Ok((Event::StreamEnd, Span::default())),
+        }
+    }
+
+    /// The value that begins with an event.
+    fn node(&mut self, event: Event<'a>, span: Span) -> Result<Node, Fault> {
+        self.take(1, span)?;
+        let mut node = Node { kind: Kind::List(Vec::new()), place: place(span.start), written: String::new() };
+        let anchor = match event {
+            Event::Alias(anchor) => {
+                let Some(size) = self.anchors.get(&anchor).map(Node::size) else {
+                    return Err(fault(span, "the alias stands within what it stands for"));
+                };
+                self.take(size, span)?;
+                return Ok(self.anchors[&anchor].clone());
+            }
+            Event::Scalar(text, style, anchor, tag) => {
+                let plain = style == ScalarStyle::Plain;
+                // The parser tells a tilde where nothing is written.
+                let text = if plain && span.slice(self.text) == Some("") { "".into() } else { text };
+                node.kind = Kind::Scalar(scalar(&text, plain, tag.as_deref()).map_err(|why| fault(span, &why))?);
+                node.written = text.into_owned();
+                anchor
+            }
+            Event::SequenceStart(_, anchor, _) => {
+                let mut items = Vec::new();
+                loop {
+                    match self.next()? {
+                        (Event::SequenceEnd, _) => break,
+                        (event, span) => items.push(self.node(event, span)?),
+                    }
                 }
-                _ => Err(fault),
+                node.kind = Kind::List(items);
+                anchor
+            }
+            Event::MappingStart(_, anchor, _) => {
+                node.kind = Kind::Mapping(self.mapping()?);
+                anchor
+            }
+            _ => return Err(fault(span, "the text ends where a value is to come")),
+        };
+        if anchor > 0 {
+            self.take(node.size(), span)?;
+            self.anchors.insert(anchor, node.clone());
+        }
+        Ok(node)
+    }
+
+    /// The names and values up to the end of a mapping.
+    fn mapping(&mut self) -> Result<Vec<(Key, Node)>, Fault> {
+        let (mut entries, mut merged) = (Vec::new(), Vec::new());
+        let mut names = BTreeSet::new();
+        loop {
+            let (event, span) = match self.next()? {
+                (Event::MappingEnd, _) => break,
+                told => told,
+            };
+            let merges = matches!(&event, Event::Scalar(text, ScalarStyle::Plain, _, None) if text == "<<");
+            let key = self.node(event, span)?;
+            let Kind::Scalar(_) = key.kind else {
+                return Err(fault(span, "a name must be a text"));
+            };
+            let (event, of_value) = self.next()?;
+            let value = self.node(event, of_value)?;
+            if merges {
+                merged.push((value, of_value));
+            } else if names.insert(key.written.clone()) {
+                entries.push((Key { name: key.written, place: place(span.start) }, value));
+            } else {
+                self.twice.push(fault(span, "this is a duplicate of a name above; keep one"));
             }
         }
+        for (value, span) in merged {
+            let mappings = match value.kind {
+                Kind::List(items) => items.into_iter().map(|item| item.kind).collect(),
+                kind => vec![kind],
+            };
+            for mapping in mappings {
+                let Kind::Mapping(others) = mapping else {
+                    return Err(fault(span, "only mappings can be merged with `<<`"));
+                };
+                // What the mapping says itself stands above what it takes in.
+                entries.extend(others.into_iter().filter(|(key, _)| names.insert(key.name.clone())));
+            }
+        }
+        Ok(entries)
+    }
+
+    /// Counts values.
+    fn take(&mut self, values: usize, span: Span) -> Result<(), Fault> {
+        let left = self.left.checked_sub(values).ok_or_else(|| {
+            let most = MOST_NODES;
+            fault(span, &format!("the text holds more than {most} values once its aliases are written out; shorten it"))
+        })?;
+        self.left = left;
+        Ok(())
     }
 }
 
-fn read(text: &str, duplicate_keys: DuplicateKeyPolicy) -> Result<Node, serde_saphyr::Error> {
-    let options = serde_saphyr::options! {
-        with_snippet: false,
-        // Of the other words that YAML once had for a boolean, such as `no` and `n`, nobody expects it.
-        strict_booleans: true,
-        duplicate_keys: duplicate_keys,
-        budget: serde_saphyr::budget! { max_nodes: MOST_NODES },
+fn fault(span: Span, why: &str) -> Fault {
+    Fault { place: place(span.start), why: why.to_owned() }
+}
+
+fn place(mark: Marker) -> Place {
+    // The parser counts columns from zero.
+    Place { line: mark.line() as u64, column: mark.col() as u64 + 1 }
+}
+
+/// What a scalar is, by the core schema of YAML 1.2, <https://yaml.org/spec/1.2.2/#103-core-schema>.
+fn scalar(text: &str, plain: bool, tag: Option<&Tag>) -> Result<Value, String> {
+    let tag = match tag {
+        None if plain => None,
+        None => Some("str"),
+        Some(tag) if tag.handle().is_empty() && tag.suffix() == "!" => Some("str"),
+        Some(tag) => Some(
+            tag.core_suffix()
+                .ok_or_else(|| format!("`{}{}` is no type that is known here", tag.handle(), tag.suffix()))?,
+        ),
     };
-    let read: Spanned<Raw> = serde_saphyr::from_str_with_options(text, options)?;
-    Ok(node(read, text))
-}
-
-fn fault(error: &serde_saphyr::Error) -> Fault {
-    let location = error.location();
-    let place = location.map_or(Place { line: 1, column: 1 }, place);
-    let why = error.without_snippet().to_string();
-    let why = match error.without_snippet() {
-        serde_saphyr::Error::DuplicateMappingKey { .. } => "this is a duplicate of a name above; keep one".to_owned(),
-        _ if why.starts_with("budget breached: Nodes") => {
-            format!("the text holds more than {MOST_NODES} values once its aliases are written out; shorten it")
-        }
-        serde_saphyr::Error::MultipleDocuments { .. } => "only one document may stand in the text".to_owned(),
-        // The place is told before.
-        _ => why.split_once(" at line ").map_or(why.as_str(), |(why, _)| why).to_owned(),
+    let read = match text {
+        "" | "~" | "null" | "Null" | "NULL" => Value::Null,
+        "true" | "True" | "TRUE" => true.into(),
+        "false" | "False" | "FALSE" => false.into(),
+        _ => number(text).unwrap_or_else(|| text.into()),
     };
-    Fault { place, why }
-}
-
-fn place(location: serde_saphyr::Location) -> Place {
-    Place { line: location.line(), column: location.column() }
-}
-
-/// A value as serde hands it over, before its spelling is looked up.
-enum Raw {
-    Mapping(Vec<(Spanned<String>, Spanned<Raw>)>),
-    List(Vec<Spanned<Raw>>),
-    Scalar(Value),
-}
-
-fn node(read: Spanned<Raw>, text: &str) -> Node {
-    let location = read.defined;
-    let mut written = String::new();
-    let kind = match read.value {
-        Raw::Mapping(entries) => {
-            let entries = entries.into_iter().map(|(key, value)| {
-                let place = place(key.defined);
-                (Key { name: key.value, place }, node(value, text))
-            });
-            Kind::Mapping(entries.collect())
-        }
-        Raw::List(items) => Kind::List(items.into_iter().map(|item| node(item, text)).collect()),
-        Raw::Scalar(value) => {
-            let span = location.span();
-            let spelled = span.byte_offset().zip(span.byte_len()).and_then(|(from, long)| {
-                let from = usize::try_from(from).ok()?;
-                text.get(from..from + usize::try_from(long).ok()?)
-            });
-            written = spelled.unwrap_or_default().trim().to_owned();
-            Kind::Scalar(value)
-        }
+    let fits = match (tag, &read) {
+        (Some("str"), _) => return Ok(text.into()),
+        (None, _) | (Some("null"), Value::Null) | (Some("bool"), Value::Bool(_)) => true,
+        (Some("int"), Value::Number(number)) => !number.is_f64(),
+        (Some("float"), Value::Number(_)) => true,
+        _ => false,
     };
-    Node { kind, place: place(location), written }
-}
-
-impl<'de> Deserialize<'de> for Raw {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Raw;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a value")
-            }
-
-            fn visit_bool<E>(self, value: bool) -> Result<Raw, E> {
-                Ok(Raw::Scalar(value.into()))
-            }
-
-            fn visit_i64<E>(self, value: i64) -> Result<Raw, E> {
-                Ok(Raw::Scalar(value.into()))
-            }
-
-            fn visit_u64<E>(self, value: u64) -> Result<Raw, E> {
-                Ok(Raw::Scalar(value.into()))
-            }
-
-            fn visit_f64<E>(self, value: f64) -> Result<Raw, E> {
-                Ok(Raw::Scalar(value.into()))
-            }
-
-            fn visit_str<E>(self, value: &str) -> Result<Raw, E> {
-                Ok(Raw::Scalar(value.into()))
-            }
-
-            fn visit_unit<E>(self) -> Result<Raw, E> {
-                Ok(Raw::Scalar(Value::Null))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Raw, A::Error> {
-                let mut read = Vec::new();
-                while let Some(entry) = entries.next_entry()? {
-                    read.push(entry);
-                }
-                Ok(Raw::Mapping(read))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Raw, A::Error> {
-                let mut read = Vec::new();
-                while let Some(item) = items.next_element()? {
-                    read.push(item);
-                }
-                Ok(Raw::List(read))
-            }
-        }
-        deserializer.deserialize_any(Reader)
+    if fits {
+        Ok(read)
+    } else {
+        Err(format!("`{}` is not of the type that its tag says", cut(&harmless(text), LONGEST_NAME)))
     }
+}
+
+/// A number, where the text is one. What JSON has no number for, such as `.inf`, stays a text.
+fn number(text: &str) -> Option<Value> {
+    if let Some(digits) = text.strip_prefix("0x") {
+        return u64::from_str_radix(digits, 16).ok().map(Value::from);
+    }
+    if let Some(digits) = text.strip_prefix("0o") {
+        return u64::from_str_radix(digits, 8).ok().map(Value::from);
+    }
+    // Rust also takes words such as `inf` for numbers.
+    if !text.bytes().any(|byte| byte.is_ascii_digit()) || text.bytes().any(|byte| !b"+-.eE0123456789".contains(&byte)) {
+        return None;
+    }
+    let whole = text.parse::<i64>().map(Value::from).or_else(|_| text.parse::<u64>().map(Value::from));
+    whole.ok().or_else(|| serde_json::Number::from_f64(text.parse().ok()?).map(Value::from))
 }
 
 /// Reads a type from a tree. What cannot be read is told and left out, and the rest is read all the same, so that one
@@ -253,6 +329,15 @@ enum Removed {
 }
 
 impl Node {
+    /// How many values it is, itself included.
+    fn size(&self) -> usize {
+        1 + match &self.kind {
+            Kind::Mapping(entries) => entries.iter().map(|(_, value)| value.size()).sum(),
+            Kind::List(items) => items.iter().map(Self::size).sum(),
+            Kind::Scalar(_) => 0,
+        }
+    }
+
     /// Takes a value out of the tree; `path` has its steps from the innermost to the outermost.
     fn remove(&mut self, path: &[usize], gone: &mut Gone) -> Removed {
         let Some((step, inner)) = path.split_last() else {
@@ -655,12 +740,60 @@ mod tests {
         for (text, place, part) in [
             ("a: 1\n b: [x\n", (2, 3), "mapping values are not allowed"),
             ("a: *x\n", (1, 4), "unknown anchor"),
-            ("a: 1\n---\nb: 2\n", (3, 1), "only one document"),
+            ("a: 1\n---\nb: 2\n", (2, 1), "only one document"),
         ] {
             let fault = parse(text).unwrap_err();
             assert_eq!((fault.place.line, fault.place.column), place, "{text:?}");
             assert!(fault.why.contains(part) && !fault.why.contains(" at line "), "{text:?}: {}", fault.why);
         }
+    }
+
+    fn json(text: &str) -> Result<Value, String> {
+        fn value(node: Node) -> Value {
+            match node.kind {
+                Kind::Mapping(entries) => entries.into_iter().map(|(key, node)| (key.name, value(node))).collect(),
+                Kind::List(items) => items.into_iter().map(value).collect(),
+                Kind::Scalar(value) => value,
+            }
+        }
+        parse(text).map(|(node, _)| value(node)).map_err(|fault| fault.why)
+    }
+
+    #[test]
+    fn scalars_are_read_by_the_core_schema() {
+        use serde_json::json;
+        for (text, wanted) in [
+            ("", json!(null)),
+            ("# nothing\n", json!(null)),
+            ("[~, null, NULL, nil]", json!([null, null, null, "nil"])),
+            ("[true, True, yes, on]", json!([true, true, "yes", "on"])),
+            (
+                "[0, -7, +7, 0o17, 0x1F, 18446744073709551615]",
+                json!([0, -7, 7, 15, 31, 18_446_744_073_709_551_615_u64]),
+            ),
+            ("[1.5, -.5, 2e3, 1_000, 1.2.3, 2026-11-20]", json!([1.5, -0.5, 2000.0, "1_000", "1.2.3", "2026-11-20"])),
+            ("[.inf, .nan, inf, e, '.', +]", json!([".inf", ".nan", "inf", "e", ".", "+"])),
+            ("['1', \"true\", !!str 1, ! 1, !!int 1, !!float 1]", json!(["1", "true", "1", "1", 1, 1])),
+            ("1: a\ntrue: b\n", json!({"1": "a", "true": "b"})),
+            ("a: &x {b: 1}\nc: *x\n", json!({"a": {"b": 1}, "c": {"b": 1}})),
+        ] {
+            assert_eq!(json(text), Ok(wanted), "{text:?}");
+        }
+        assert!(json("!!int x").unwrap_err().contains("`x` is not of the type"));
+        assert!(json("!secret x").unwrap_err().contains("`!secret` is no type"));
+        assert!(json("[a, b]: c").unwrap_err().contains("a name must be a text"));
+        assert!(json("a: &x [*x]").unwrap_err().contains("within what it stands for"));
+    }
+
+    #[test]
+    fn what_a_mapping_takes_in_stands_below_what_it_says_itself() {
+        use serde_json::json;
+        let text =
+            "base: &base {a: 1, b: 1}\nmore: &more {b: 2, c: 2}\none: {<<: *base, b: 3}\nboth:\n  <<: [*base, *more]\n";
+        let read = json(text).unwrap();
+        assert_eq!(read["one"], json!({"a": 1, "b": 3}));
+        assert_eq!(read["both"], json!({"a": 1, "b": 1, "c": 2}));
+        assert!(json("a: {<<: 1}").unwrap_err().contains("only mappings can be merged"));
     }
 
     #[test]

@@ -130,6 +130,8 @@ flags=(
 	-C target-feature=+crt-static
 	-C relocation-model=static
 	-C link-self-contained=no
+	# A panic aborts, so nobody needs to find the way back up the stack.
+	-C force-unwind-tables=no
 )
 # Panic messages name source files: the same names wherever sources, crates and
 # the standard library lie. Of several rules that match, the last one wins.
@@ -151,7 +153,7 @@ CARGO_ENCODED_RUSTFLAGS=$(
 export CARGO_ENCODED_RUSTFLAGS
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_LINKER=$parts/linker
 export CC_x86_64_unknown_linux_musl=musl-gcc AR_x86_64_unknown_linux_musl=ar
-export CFLAGS_x86_64_unknown_linux_musl="-ffile-prefix-map=$build=/target"
+export CFLAGS_x86_64_unknown_linux_musl="-fno-asynchronous-unwind-tables -ffile-prefix-map=$build=/target"
 
 # `-Z` is for nightly compilers; this lets a stable one take it.
 began=$SECONDS
