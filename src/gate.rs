@@ -198,6 +198,11 @@ impl Verdict {
             if person.is_bot && is_fork {
                 return Self::Shut(shut(&event, &person, "a bot acts for whoever owns the fork", &[]));
             }
+            if person.is_bot && payload["issue"]["pull_request"].is_object() {
+                let why = "the event of a comment does not tell whether the pull request is from a fork, and there a bot \
+                           acts for its owner";
+                return Self::Shut(shut(&event, &person, why, &[]));
+            }
             if person.is_among(if person.is_bot { &allowed.bots } else { &allowed.users }) {
                 continue;
             }

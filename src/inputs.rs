@@ -15,6 +15,7 @@ use crate::claim::IfActive;
 use crate::command::cut;
 use crate::command::harmless;
 use crate::context::Environment;
+use crate::fence::Untrusted;
 use crate::gate::Allowed;
 use crate::gate::bare;
 use crate::github::Address;
@@ -147,7 +148,7 @@ inputs! {
     shard "shard" "" Lists,
     allow_users "allow-users" "" Start,
     allow_bots "allow-bots" "" Start,
-    untrusted "untrusted" "" Later,
+    untrusted "untrusted" "fence" Start,
     audit_log "audit-log" "" Later,
     github_api_url "github-api-url" "" All,
 }
@@ -217,6 +218,8 @@ pub struct Start {
     pub confirm_timeout: Duration,
     /// Who may cause the start without write access.
     pub allowed: Allowed,
+    /// What is done with text that an outsider can write.
+    pub untrusted: Untrusted,
 }
 
 /// Where a prompt's template is.
@@ -491,6 +494,7 @@ impl Reader {
         let if_active = self.if_active();
         let confirm_timeout = self.duration("confirm-timeout");
         let allowed = self.allowed();
+        let untrusted = self.untrusted();
         Some(Start {
             list: list?,
             shard,
@@ -506,6 +510,7 @@ impl Reader {
             if_active,
             confirm_timeout,
             allowed,
+            untrusted,
         })
     }
 
@@ -573,6 +578,17 @@ impl Reader {
             self.problem(name, why.to_string());
             Share::ALL
         })
+    }
+
+    fn untrusted(&mut self) -> Untrusted {
+        match self.text("untrusted") {
+            "fence" => Untrusted::Fence,
+            "refuse" => Untrusted::Refuse,
+            _ => {
+                self.problem("untrusted", "is neither `fence` nor `refuse`; write one of them");
+                Untrusted::Refuse
+            }
+        }
     }
 
     /// The people and the bots that need no write access.

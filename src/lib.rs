@@ -22,6 +22,8 @@ pub mod door;
 pub mod context;
 pub mod gate;
 pub mod policy;
+pub mod fence;
+pub mod taint;
 pub mod prompt;
 pub mod inputs;
 pub mod plan;
@@ -189,7 +191,7 @@ fn prepare(environment: &Environment, runner: &Runner, inputs: &Inputs, roster: 
         warn(runner, &[format!("{why:#}; templates see no `github.event`")]);
         None
     });
-    let context = Context::new(environment, event, handed);
+    let context = Context::new(environment, event, handed).fenced_by(runner.word());
     let Roster { targets, part } = roster;
     let brief = Brief { context: &context, template: template.as_ref(), targets, part, now: runner.now() };
     Ok((plan::plan(inputs, brief)?, context))

@@ -191,7 +191,13 @@ fn order(
     brief: &Brief<'_>,
 ) -> Result<Order, Problem> {
     let vars = target.with_own(&start.vars);
-    let scope = Scope { context: brief.context, vars: &vars, target: &target.repository, now: brief.now };
+    let scope = Scope {
+        context: brief.context,
+        vars: &vars,
+        target: &target.repository,
+        now: brief.now,
+        untrusted: start.untrusted,
+    };
     let input = start.prompt.input();
     let many = brief.targets.len() > 1;
     let of_it = if many { format!("for {} ", target.repository) } else { String::new() };

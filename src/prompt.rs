@@ -18,8 +18,14 @@ use minijinja::value::ValueKind;
 use serde_json::Map;
 use serde_json::Value as Json;
 
+use crate::command::cut;
 use crate::context::Context;
+use crate::context::is_trusted;
+use crate::fence::Fences;
+use crate::fence::Untrusted;
 use crate::repository::Repository;
+use crate::taint;
+use crate::taint::Guarded;
 
 /// The most bytes of a template, and of a prompt made from one. GitHub publishes no limit for prompts; an issue's
 /// text, the longest thing people write there, ends at a quarter of it.
@@ -27,6 +33,10 @@ pub const MOST_BYTES: usize = 256 * 1024;
 
 /// How many instructions a template may take; a loop over ten thousand items takes a hundredth of it.
 const FUEL: u64 = 10_000_000;
+
+/// How deep macros, blocks and recursive loops may go into one another. Each level takes up to 20 kilobytes of the
+/// stack, and Windows has 1 megabyte for the main thread.
+const DEEPEST: usize = 40;
 
 /// How many characters of a line an error shows.
 const WINDOW: usize = 160;
@@ -50,6 +60,8 @@ pub struct Scope<'a> {
     pub target: &'a Repository,
     /// The time of the run: `now`.
     pub now: Timestamp,
+    /// What is done with text that an outsider can write.
+    pub untrusted: Untrusted,
 }
 
 impl Scope<'_> {
@@ -112,7 +124,18 @@ fn date(value: &Value, format: &str) -> Result<String, minijinja::Error> {
         .map_err(|error| invalid(format!("`{format}` is no format for `date`, write for example `%Y-%m-%d`: {error}")))
 }
 
-/// Makes the prompt.
+/// The filter that puts a text behind a fence. Numbers, booleans and nothing at all need none.
+fn behind(fences: &Fences, value: Value) -> Result<Value, minijinja::Error> {
+    match value.kind() {
+        ValueKind::Undefined | ValueKind::None | ValueKind::Bool | ValueKind::Number => Ok(value),
+        _ => fences.put(&value.to_string()).map(Value::from).ok_or_else(|| {
+            let why = format!("the texts from outside have more than {MOST_BYTES} bytes together; show fewer of them");
+            minijinja::Error::new(ErrorKind::InvalidOperation, why)
+        }),
+    }
+}
+
+/// Makes the prompt. Text that an outsider can write stands in it inside a fence, or not at all.
 ///
 /// # Errors
 /// A message that names file, line and column, shows the line, and where a name is unknown the names that are near.
@@ -123,16 +146,23 @@ pub fn render(template: &Template, scope: &Scope<'_>) -> Result<String, String> 
     if template.source.len() > MOST_BYTES {
         return Err(too_large("template", template.source.len()));
     }
+    // A line that holds nothing but a tag leaves no empty line behind.
+    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().unwrap_or_default();
+    let guarded = taint::guard(&template.name, &template.source, syntax.clone(), is_trusted);
+    if scope.untrusted == Untrusted::Refuse && !guarded.places.is_empty() {
+        return Err(refusal(template, &guarded));
+    }
+    let boundary = scope.context.boundary();
     let scope = scope.value();
+    let fences = Arc::new(Fences::new(MOST_BYTES));
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    // A line that holds nothing but a tag leaves no empty line behind.
-    if let Ok(syntax) = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build() {
-        environment.set_syntax(syntax);
-    }
+    environment.set_syntax(syntax);
     // What minijinja calls `debug` shows its own insides, which says nothing to an agent.
     environment.remove_global("debug");
     environment.add_filter("date", date);
+    let behind_these = Arc::clone(&fences);
+    environment.add_filter(taint::FILTER, move |value: Value| behind(&behind_these, value));
     // A file's name says nothing about what the agent reads, and `.html` or `.json` would be escaped otherwise.
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     // Values look as they do in Actions, where `true` is no `True` and nothing is no `None`.
@@ -142,25 +172,46 @@ pub fn render(template: &Template, scope: &Scope<'_>) -> Result<String, String> 
         _ => minijinja::escape_formatter(out, state, value),
     });
     environment.set_fuel(Some(FUEL));
-    let prompt = environment
-        .render_named_str(&template.name, &template.source, scope.clone())
-        .map_err(|error| explain(&error, template, &scope))?;
-    match prompt.len() {
-        _ if prompt.trim().is_empty() => {
-            Err(format!("{}: the prompt is empty; write what the agent is to do", template.name))
-        }
-        bytes if bytes > MOST_BYTES => Err(too_large("prompt", bytes)),
-        _ => Ok(prompt),
+    environment.set_recursion_limit(DEEPEST);
+    let rendered = environment
+        .render_named_str(&template.name, &guarded.source, scope.clone())
+        .map_err(|error| explain(&error, template, &guarded, &scope))?;
+    if rendered.trim().is_empty() {
+        return Err(format!("{}: the prompt is empty; write what the agent is to do", template.name));
     }
+    let Some(boundary) = boundary.or_else(|| fences.is_empty().then_some("")) else {
+        return Err(format!("{}: nothing marks where text from outside begins and ends", template.name));
+    };
+    fences.around(&rendered, boundary).map_err(|bytes| too_large("prompt", bytes))
+}
+
+/// Why a template is refused that shows text from outside, with each place.
+fn refusal(template: &Template, guarded: &Guarded) -> String {
+    let places = guarded.places.iter().map(|range| {
+        let before = template.source.get(..range.start).unwrap_or_default();
+        let shown = template.source.get(range.clone()).unwrap_or_default();
+        let blanks = shown.len() - shown.trim_start().len();
+        let before = before.to_owned() + shown.get(..blanks).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        let shown = shown.trim().lines().next().unwrap_or_default();
+        format!("{}:{line}:{column}: `{}`", template.name, cut(shown, WINDOW))
+    });
+    format!(
+        "Text that somebody outside can write is shown here, and `untrusted: refuse` allows none; leave it out, or \
+         write `untrusted: fence`\n{}",
+        places.collect::<Vec<_>>().join("\n")
+    )
 }
 
 /// An error with its place in the template, and a remedy where there is one.
-fn explain(error: &minijinja::Error, template: &Template, scope: &Value) -> String {
+fn explain(error: &minijinja::Error, template: &Template, guarded: &Guarded, scope: &Value) -> String {
     let what = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
     let remedy = remedy(error, scope);
     let Some((range, line)) = error.range().zip(error.line()) else {
         return format!("{}: {what}{remedy}", template.name);
     };
+    let range = guarded.origin(range.start)..guarded.origin(range.end);
     let source = &template.source;
     // The range ends an expression; its last name is what people look for where the range holds several.
     let named = what.strip_prefix('`').and_then(|rest| rest.split_once('`')).map(|(name, _)| name);
@@ -254,12 +305,13 @@ mod tests {
     fn rendered_as(name: &str, source: &str) -> Result<String, String> {
         let variables = [("GITHUB_ACTOR".to_owned(), "mona".to_owned()), ("HOME".to_owned(), "/root".to_owned())];
         let event = json!({"issue": {"title": "Café ☕", "created_at": "2026-11-02T08:00:00Z"}});
-        let context = Context::new(&Variables::from_iter(variables), Some(event), None);
+        let context = Context::new(&Variables::from_iter(variables), Some(event), None).fenced_by("0f".to_owned());
         let vars = json!({"version": "1.10", "items": ["a", "b"], "urgent": false}).as_object().cloned().unwrap();
         let target = "octo/app".parse().unwrap();
         let now = "2026-11-20T21:51:09Z".parse().unwrap();
         let template = Template { name: name.to_owned(), source: source.to_owned() };
-        render(&template, &Scope { context: &context, vars: &vars, target: &target, now })
+        let scope = Scope { context: &context, vars: &vars, target: &target, now, untrusted: Untrusted::Fence };
+        render(&template, &scope)
     }
 
     #[test]
@@ -267,12 +319,12 @@ mod tests {
         let prompt = rendered(
             "Release {{ vars.version }} of {{ target.full_name }} ({{ target.owner }}, {{ target.name }})\n\
              {% for item in vars['items'] %}\n- {{ item }}\n{% endfor %}\n\
-             asked by {{ github.actor }}: {{ github.event.issue.title }}\n\
+             asked by {{ github.actor }}\n\
              {{ now }}, {{ now.date }}, {{ now | date('week %V of %G') }}, {{ github.event.issue.created_at | date('%d %B') }}",
         );
         assert_eq!(
             prompt.unwrap(),
-            "Release 1.10 of octo/app (octo, app)\n- a\n- b\nasked by mona: Café ☕\n\
+            "Release 1.10 of octo/app (octo, app)\n- a\n- b\nasked by mona\n\
              2026-11-20T21:51:09Z, 2026-11-20, week 47 of 2026, 02 November"
         );
     }
@@ -341,6 +393,21 @@ mod tests {
     fn a_template_that_does_not_end_is_stopped() {
         let source = "{% for a in range(90000) %}{% for b in range(90000) %}{% endfor %}{% endfor %}x";
         assert!(rendered(source).unwrap_err().contains("fuel"), "{:?}", rendered(source));
+    }
+
+    #[test]
+    fn a_template_that_calls_itself_is_stopped() {
+        for source in [
+            "{% block b %}x{{ self.b() }}{% endblock %}",
+            "{% block b %}{% set y = self.b() %}{{ y }}{% endblock %}",
+            "{% macro m() %}x{{ m() }}{% endmacro %}{{ m() }}",
+            "{% macro m() %}{{ caller() }}{% endmacro %}{% macro n() %}{% call m() %}{{ n() }}{% endcall %}{% endmacro %}{{ n() }}",
+            "{% set x = [1] %}{% for y in x recursive %}{{ loop(x) }}{% endfor %}",
+            "{% for y in [1] recursive %}{% set z = loop([1]) %}{{ z }}{% endfor %}",
+        ] {
+            let error = rendered(source).unwrap_err();
+            assert!(error.contains("recursion"), "{source}: {error}");
+        }
     }
 
     #[test]

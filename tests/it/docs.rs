@@ -374,6 +374,36 @@ fn every_event_is_decided_in_the_document_as_in_the_code() {
 }
 
 #[test]
+fn what_is_trusted_is_listed() {
+    let rows = table(REFERENCE, "#### Trusted paths");
+    let told = rows.iter().flat_map(|row| quoted(&row[1])).collect::<BTreeSet<_>>();
+    assert_eq!(told, agent_task::context::TRUSTED.map(str::to_owned).into());
+    let (most, text) = (agent_task::fence::MOST_CHARACTERS, read(REFERENCE));
+    assert!(text.contains(&format!("{},{:03} characters", most / 1000, most % 1000)), "{most}");
+}
+
+#[test]
+fn what_an_outsider_can_write_is_listed() {
+    assert_eq!(names(SECURITY, "## Text from outside"), crate::untrusted::LISTED);
+}
+
+#[test]
+fn each_defence_is_held_by_tests_that_exist() {
+    for row in table(SECURITY, "## Defences") {
+        let names = quoted(&row[2]);
+        assert!(names.len() > 1, "{row:?}");
+        let mut source = String::new();
+        for name in names {
+            if name.ends_with(".rs") {
+                source = read(&name);
+            } else {
+                assert!(source.contains(&format!("fn {name}(")), "there is no test `{name}`: {row:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn the_properties_of_the_github_context_are_all_listed() {
     let rows = table(REFERENCE, "### `github`");
     let told = rows.iter().flat_map(|row| quoted(&row[1])).collect::<Vec<_>>();
@@ -514,6 +544,7 @@ fn the_key_is_made_of_what_the_reference_lists() {
             "wait-timeout" | "poll-interval" | "confirm-timeout" => "90s",
             "stop-on" | "fail-on" => "never",
             "if-active" => "skip",
+            "untrusted" => "refuse",
             "tolerate" => "10%",
             // They need others, and are about many.
             "max-parallel" | "waves" | "wave-success" => continue,

@@ -213,6 +213,23 @@ async fn a_pull_request_from_a_fork_is_an_outsiders_whatever_the_event() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_bots_comment_on_a_pull_request_opens_nothing() {
+    let run = |login: &str, is_pull: bool| {
+        let mut payload = comment(login);
+        payload["issue"] = match is_pull {
+            true => json!({"number": 3, "pull_request": {"url": "https://api.github.com/repos/octo/app/pulls/3"}}),
+            false => json!({"number": 3}),
+        };
+        let step = Step::new(&world()).with("wait", "").with("allow-bots", "helper").on("issue_comment", &payload);
+        step.variable("GITHUB_ACTOR", login).run()
+    };
+    run("helper[bot]", true).await.assert_refused(&["does not tell whether the pull request is from a fork"]);
+    run("mallory", true).await.assert_refused(&["mallory"]);
+    assert_eq!(run("helper[bot]", false).await.code, 0);
+    assert_eq!(run("mona", true).await.code, 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_run_after_a_run_is_as_good_as_that_one() {
     let run = |event: &str, head: &str, actor: &str| {
         let payload = json!({

@@ -16,4 +16,5 @@ mod property;
 mod selftest;
 mod step;
 mod tidy;
+mod untrusted;
 mod wire;
