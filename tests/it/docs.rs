@@ -44,7 +44,19 @@ const README: &str = "README.md";
 const REFERENCE: &str = "docs/reference.md";
 const ARCHITECTURE: &str = "docs/architecture.md";
 const SECURITY: &str = "docs/security.md";
-const DOCUMENTS: [&str; 6] = [README, REFERENCE, ARCHITECTURE, SECURITY, "CHANGELOG.md", "CONTRIBUTING.md"];
+const TOKENS: &str = "docs/tokens.md";
+const DOCUMENTS: [&str; 10] = [
+    README,
+    REFERENCE,
+    ARCHITECTURE,
+    SECURITY,
+    TOKENS,
+    "docs/recipes.md",
+    "docs/releasing.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -639,6 +651,19 @@ fn errors_look_as_the_reference_shows_them() {
 }
 
 #[test]
+fn the_refusals_of_the_token_guide_are_what_the_program_says() {
+    let said =
+        ["github", "inputs", "token"].map(|module| code(&format!("src/{module}.rs"))).join("\n").replace('\\', "");
+    for heading in ["### Before anything is sent", "### From GitHub", "### Only the number is missing"] {
+        for row in table(TOKENS, heading) {
+            for words in quoted(&row[0]).iter().filter(|words| words.contains(' ')) {
+                assert!(said.contains(words.as_str()), "{TOKENS}: nothing says `{words}`");
+            }
+        }
+    }
+}
+
+#[test]
 fn links_lead_somewhere() {
     for document in DOCUMENTS {
         let text = read(document);
@@ -649,7 +674,7 @@ fn links_lead_somewhere() {
             }
             let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
             let path = if file.is_empty() { PathBuf::from(document) } else { folder.join(file) };
-            assert!(root().join(&path).is_file(), "{document} links to {target}, which is not there");
+            assert!(root().join(&path).exists(), "{document} links to {target}, which is not there");
             if !anchor.is_empty() {
                 let anchors = anchors(&std::fs::read_to_string(root().join(&path)).unwrap());
                 assert!(anchors.iter().any(|it| it == anchor), "{document} links to {target}, and has {anchors:?}");
