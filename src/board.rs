@@ -62,6 +62,7 @@ impl<'a> Board<'a> {
         let outcomes = plan.orders.iter().map(|order| {
             let mut outcome = Outcome::new(order.repository.clone());
             outcome.pull_required = plan.require_pull_request;
+            outcome.owner.clone_from(&plan.facts.owner);
             match &order.deed {
                 Deed::Start { task, prompt_sha256, .. } => {
                     outcome.asked = Some(task.without_prompt());

@@ -542,7 +542,14 @@ mod tests {
 
     fn stamp(key: &str, name: &str) -> Stamp {
         let empty = String::new;
-        Stamp { key: Key::over([key]), name: name.to_owned(), run: empty(), attempt: empty(), actor: empty() }
+        Stamp {
+            key: Key::over([key]),
+            name: name.to_owned(),
+            class: empty(),
+            run: empty(),
+            attempt: empty(),
+            actor: empty(),
+        }
     }
 
     fn terms(first: First, if_active: IfActive) -> Terms {

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::board::Board;
 use crate::claim;
 use crate::claim::Claim;
+use crate::claim::MEMORY;
 use crate::claim::Sighting;
 use crate::claim::Terms;
 use crate::door::Door;
@@ -29,6 +30,7 @@ use crate::outcome::spelled;
 use crate::plan::Deed;
 use crate::plan::Order;
 use crate::plan::Plan;
+use crate::policy::Room;
 use crate::pull::Clues;
 use crate::pull::Pull;
 use crate::repository::Repository;
@@ -62,6 +64,8 @@ const LOBBY: usize = 64;
 /// After how long in the queue a repository is looked at once more before its task is started: another run with the
 /// same key may have come first. It is as long as GitHub's lists may lag.
 const STALE: Duration = Duration::from_secs(60);
+/// The pause before tasks are counted again of which one cannot be read yet.
+const RECOUNT: Duration = Duration::from_secs(5);
 /// The pause between two writings of what is known of many orders.
 const CATCHING_UP: Duration = Duration::from_secs(10);
 
@@ -191,6 +195,7 @@ impl Errand<'_> {
         let mut task = task.clone();
         let began = Instant::now();
         let mut marked = Marked::new();
+        let mut has_room = self.fleet.plan.tally.is_none();
         let mut step = claim.begin();
         let held = loop {
             step = match step {
@@ -206,7 +211,16 @@ impl Errand<'_> {
                         self.happened(Event::HeldBack(why));
                         break None;
                     }
-                    if queued.elapsed() > STALE && claim.looked_first() {
+                    let stale = queued.elapsed() > STALE && claim.looked_first();
+                    if !stale && !has_room {
+                        // Once, for what is sent after this is the very same start.
+                        if let Err(event) = self.room(terms.confirm, &mut marked).await {
+                            self.happened(event);
+                            break None;
+                        }
+                        has_room = true;
+                    }
+                    if stale {
                         claim.begin()
                     } else {
                         task.model = model;
@@ -318,6 +332,66 @@ impl Errand<'_> {
             }
         }
         Ok(seen)
+    }
+
+    /// Counts the tasks of the class where the policy limits them, until it is known whether one more may be started.
+    ///
+    /// # Errors
+    /// What happened in place of a start.
+    async fn room(&self, patience: Duration, marked: &mut Marked) -> Result<(), Event> {
+        let began = Instant::now();
+        loop {
+            let mut pause = RECOUNT;
+            let event = match self.count(marked).await {
+                Ok(Room::Free) => return Ok(()),
+                Ok(Room::Full(refusal)) => return Err(Event::Refused(refusal)),
+                Ok(Room::Hidden(refusal)) => Event::Refused(refusal),
+                Err(error) if error.may_pass() => {
+                    if let Error::RateLimited(limit) = &error {
+                        pause = pause.max(limit.wait);
+                    }
+                    Event::Failed(error)
+                }
+                Err(error) => return Err(Event::Failed(error)),
+            };
+            if began.elapsed() + pause > patience {
+                return Err(event);
+            }
+            self.board().runner().rest(pause, "counting the tasks of the class").await;
+        }
+    }
+
+    async fn count(&self, marked: &mut Marked) -> Result<Room, Error> {
+        let Some(mut tally) = self.fleet.plan.tally.clone() else {
+            return Ok(Room::Free);
+        };
+        let horizon = tally.horizon(MEMORY);
+        let shelves: &[bool] = if tally.wants_archived() { &[false, true] } else { &[false] };
+        for archived in shelves {
+            for page in 1..=MOST_PAGES {
+                let asking = self.tasks().github().tasks(self.repository(), *archived, page);
+                let listed = self.tasks().read(asking).await?;
+                let mut reached = false;
+                for task in listed.tasks {
+                    let age = listed
+                        .now
+                        .zip(task.created_at)
+                        .map(|(now, created)| Duration::try_from(now.duration_since(created)).unwrap_or_default());
+                    reached |= age.is_some_and(|age| age > horizon);
+                    if !reached && tally.wants(&task, age) {
+                        let Sighting { task, read, .. } = self.sighting(task, age, marked).await?;
+                        tally.take(&task, age, read);
+                        if tally.is_full() {
+                            return Ok(tally.room());
+                        }
+                    }
+                }
+                if reached || !listed.more {
+                    break;
+                }
+            }
+        }
+        Ok(tally.room())
     }
 
     async fn sighting(&self, task: Task, age: Option<Duration>, marked: &mut Marked) -> Result<Sighting, Error> {

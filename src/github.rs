@@ -11,6 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use http::HeaderValue;
 use http::StatusCode;
@@ -224,6 +226,12 @@ pub enum Error {
         /// How long GitHub asks us to stay away, where it does.
         retry_after: Option<Duration>,
     },
+    /// There is something at the address, and not what was looked for.
+    #[error("{why}")]
+    Unfit {
+        /// What there is.
+        why: String,
+    },
     /// An answer that says yes in words we do not understand.
     #[error("GitHub's answer cannot be read: {why}. Something between here and GitHub may have answered in its place")]
     Malformed {
@@ -242,6 +250,7 @@ impl Error {
             | Self::MissingPermission { .. }
             | Self::NotFound { .. }
             | Self::Invalid { .. }
+            | Self::Unfit { .. }
             | Self::Refused { .. } => false,
         }
     }
@@ -507,6 +516,48 @@ impl GitHub {
         Ok(Access { id: answer["user"]["id"].as_u64(), permission, role: text("role_name").unwrap_or_default() })
     }
 
+    /// The commit that a branch or a tag points to; the default branch if none is named.
+    ///
+    /// <https://docs.github.com/en/rest/commits/commits#list-commits>
+    ///
+    /// # Errors
+    /// All of [`Error`].
+    pub async fn commit(&self, repository: &Repository, at: Option<&str>) -> Result<String, Error> {
+        let at = at.map_or_else(String::new, |at| format!("&sha={}", encoded(at)));
+        let answer = self.get(&format!("/repos/{repository}/commits?per_page=1{at}"), None).await.map_err(of_a_file)?;
+        let commits = answer.read::<Value>()?;
+        let commit = commits[0]["sha"].as_str();
+        commit.map(str::to_owned).ok_or_else(|| Error::Malformed { why: "it has no commit".to_owned() })
+    }
+
+    /// A file of at most so many bytes, as it is at a commit.
+    ///
+    /// <https://docs.github.com/en/rest/repos/contents#get-repository-content>
+    ///
+    /// # Errors
+    /// All of [`Error`]; [`Error::Unfit`] where there is something else than such a file.
+    pub async fn file(&self, repository: &Repository, path: &str, at: &str, most: usize) -> Result<String, Error> {
+        let path = format!("/repos/{repository}/contents/{}?ref={}", encoded_path(path), encoded(at));
+        let file = self.get(&path, None).await.map_err(of_a_file)?.read::<Value>()?;
+        let unfit = |why: String| Error::Unfit { why };
+        if file["type"] != "file" {
+            return Err(unfit("there is a folder or something else that is no file".to_owned()));
+        }
+        // The content of a large file is left out, but never its size.
+        let size = file["size"].as_u64().and_then(|size| usize::try_from(size).ok());
+        if let Some(size) = size.filter(|size| *size > most) {
+            return Err(unfit(format!("the file has {size} bytes, and at most {most} are read")));
+        }
+        let content = file["content"].as_str().filter(|_| file["encoding"] == "base64");
+        let content =
+            content.ok_or_else(|| Error::Malformed { why: "the file comes without its content".to_owned() })?;
+        let content = content.split_ascii_whitespace().collect::<String>();
+        let bytes = STANDARD.decode(content).map_err(|error| Error::Malformed { why: error.to_string() })?;
+        let text = String::from_utf8(bytes).map_err(|_| unfit("the file is not valid UTF-8".to_owned()))?;
+        // Some editors begin a file with a mark that nobody has a use for.
+        Ok(text.strip_prefix('\u{feff}').map_or(text.clone(), str::to_owned))
+    }
+
     /// The pull requests with these ids of the GraphQL API, in their order and at most [`MOST_NODES`]; `None` for one
     /// that is not there, or that the token may not see.
     ///
@@ -614,6 +665,11 @@ impl GitHub {
 
 fn encoded(text: &str) -> impl fmt::Display + '_ {
     utf8_percent_encode(text, SEGMENT)
+}
+
+/// The same for a path of several segments.
+fn encoded_path(path: &str) -> String {
+    path.split('/').map(|segment| encoded(segment).to_string()).collect::<Vec<_>>().join("/")
 }
 
 fn headers(token: &Token) -> Vec<(http::HeaderName, HeaderValue)> {
@@ -748,8 +804,20 @@ fn no_answer(error: &octocrab::Error) -> Error {
 /// What to do where pull requests may not be read.
 const PULL_PERMISSION: &str = "Give `lookup-token` a token that may read pull requests: for the workflow's own \
                                repository `${{ github.token }}` with `permissions: pull-requests: read` serves";
+/// The same error with what to do where it is about a file.
+fn of_a_file(error: Error) -> Error {
+    match error {
+        Error::MissingPermission { said, .. } => Error::MissingPermission { said, remedy: FILE_PERMISSION.to_owned() },
+        Error::NotFound { said, .. } => Error::NotFound { said, remedy: FILE_NOT_FOUND },
+        error => error,
+    }
+}
+
 const ACCESS_PERMISSION: &str = "A personal token may ask this only where its owner can push";
 const ACCESS_NOT_FOUND: &str = "Either the token does not reach the repository, or there is nobody of that name";
+const FILE_PERMISSION: &str = "A fine-grained token needs \"Contents: read\" for that repository";
+const FILE_NOT_FOUND: &str = "Either the token does not reach the repository, or there is no such file, branch, tag or \
+                              commit";
 const TASK_NOT_FOUND: &str = "Either the token does not reach the repository (a fine-grained token lists the \
                               repositories it is for, and an organisation may have to approve it), or the Copilot \
                               cloud agent is not enabled for it, or there is no such task";
@@ -857,6 +925,7 @@ mod tests {
             Some(Error::RateLimited(_)) => "rate limited",
             Some(Error::Invalid { .. }) => "invalid",
             Some(Error::Refused { .. }) => "refused",
+            Some(Error::Unfit { .. }) => "unfit",
             Some(Error::Unreachable { .. }) => "unreachable",
             Some(Error::Unanswered { .. }) => "unanswered",
             Some(Error::Malformed { .. }) => "malformed",

@@ -21,6 +21,11 @@ use crate::gate::bare;
 use crate::github::Address;
 use crate::github::BadAddress;
 use crate::outcome::Conclusion;
+use crate::outcome::Refusal;
+use crate::policy;
+use crate::policy::Asked;
+use crate::policy::Place;
+use crate::policy::Rules;
 use crate::repository::Repository;
 use crate::repository::branch_name;
 use crate::target;
@@ -34,7 +39,7 @@ use crate::task::agent_name;
 use crate::token::Token;
 use crate::token::TokenKind;
 use crate::vars;
-use crate::watch::Rules;
+use crate::watch;
 use crate::wave::BadShare;
 use crate::wave::Rollout;
 use crate::wave::Share;
@@ -139,8 +144,9 @@ inputs! {
     confirm_timeout "confirm-timeout" "60s" Start,
     dry_run "dry-run" "false" Both,
     task_id "task-id" "" Wait,
-    policy "policy" "" Later,
-    task "task" "" Later,
+    policy "policy" "" Both,
+    task "task" "" Both,
+    ticket "ticket" "" Start,
     max_parallel "max-parallel" "" Start,
     waves "waves" "" Start,
     wave_success "wave-success" "100%" Start,
@@ -165,13 +171,17 @@ pub struct Inputs {
     /// What is to be done.
     pub errand: Errand,
     /// How to wait; absent where nobody waits.
-    pub wait: Option<Rules>,
+    pub wait: Option<watch::Rules>,
     /// The conclusions that fail the step.
     pub fail_on: Vec<Conclusion>,
     /// Whether `completed` without a pull request counts as a failure.
     pub require_pull_request: bool,
     /// How many tasks are rolled out.
     pub rollout: Rollout,
+    /// The rules of the policy.
+    pub rules: Rules,
+    /// What of the inputs contradicts them.
+    pub refusals: Vec<Refusal>,
     /// Whether the plan is all there will be.
     pub dry_run: bool,
 }
@@ -220,6 +230,8 @@ pub struct Start {
     pub allowed: Allowed,
     /// What is done with text that an outsider can write.
     pub untrusted: Untrusted,
+    /// The change ticket.
+    pub ticket: Option<String>,
 }
 
 /// Where a prompt's template is.
@@ -229,6 +241,8 @@ pub enum PromptSource {
     Text(String),
     /// In a file of the workspace.
     File(String),
+    /// In the file that the task class names.
+    Class(Place),
 }
 
 impl PromptSource {
@@ -237,6 +251,7 @@ impl PromptSource {
         match self {
             Self::Text(_) => "prompt",
             Self::File(_) => "prompt-file",
+            Self::Class(_) => "task",
         }
     }
 }
@@ -272,6 +287,11 @@ impl Problem {
     pub fn new(name: &str, why: impl Into<String>) -> Self {
         Self { name: name.to_owned(), value: None, why: why.into() }
     }
+
+    /// A problem with an input whose value is shown.
+    pub fn shown(name: &str, value: &str, why: impl Into<String>) -> Self {
+        Self { name: name.to_owned(), value: Some(value.to_owned()), why: why.into() }
+    }
 }
 
 /// What reading the inputs brought.
@@ -286,13 +306,61 @@ pub struct Read {
 }
 
 impl Inputs {
-    /// Reads the inputs from the environment.
+    /// Reads the inputs from the environment, where there is no policy.
     pub fn read(environment: &Environment) -> Read {
+        Self::under(environment, Some(&Rules::default()))
+    }
+
+    /// Reads the inputs from the environment, and puts the rules of the policy in their place. Without rules, because
+    /// there is something wrong with the policy, what hangs on them is not judged.
+    pub fn under(environment: &Environment, rules: Option<&Rules>) -> Read {
         let mut reader = Reader::new(environment);
-        let inputs = reader.inputs(environment);
+        reader.is_ruled = rules.is_some();
+        let inputs = reader.inputs(environment, rules);
         let Reader { problems, warnings, secrets, .. } = reader;
         let inputs = inputs.filter(|_| problems.is_empty()).ok_or(problems);
         Read { inputs, secrets, warnings }
+    }
+}
+
+/// What leads to the policy, which says how everything else is read.
+#[derive(Debug)]
+pub struct Opening {
+    /// Where the API is; absent where the address is wrong.
+    pub address: Option<Address>,
+    /// Those who may read the policy, one after the other.
+    pub tokens: Vec<Token>,
+    /// Where the policy is. Absent where nobody says; `Err` where the place is none, which is told with the other
+    /// inputs.
+    pub policy: Result<Option<Place>, ()>,
+    /// The task class.
+    pub task: Option<String>,
+    /// Whether tasks are started; `None` where nothing of a policy matters.
+    pub is_start: Option<bool>,
+    /// Every token that was given, fit or not, so that all can be masked.
+    pub secrets: Vec<Token>,
+}
+
+impl Opening {
+    /// Reads what leads to the policy. What is wrong with it is told by [`Inputs::under`].
+    pub fn read(environment: &Environment) -> Self {
+        let mut reader = Reader::new(environment);
+        let token = reader.token("token");
+        let lookup_token = reader.token("lookup-token");
+        let place = reader.raw.get("policy").map(|text| text.trim().parse::<Place>());
+        let is_start = reader.command().and_then(|command| match command {
+            Command::Start => Some(true),
+            Command::Wait => Some(false),
+            Command::Plan => None,
+        });
+        Self {
+            address: reader.address(environment),
+            tokens: lookup_token.into_iter().chain(token).collect(),
+            policy: place.transpose().map_err(drop),
+            task: reader.raw.get("task").map(|task| task.trim().to_owned()),
+            is_start,
+            secrets: reader.secrets,
+        }
     }
 }
 
@@ -310,6 +378,8 @@ impl Errand {
 /// Reads one input after the other, and keeps what is wrong until the end.
 struct Reader {
     raw: Raw,
+    /// Whether the rules of the policy are known.
+    is_ruled: bool,
     problems: Vec<Problem>,
     warnings: Vec<String>,
     secrets: Vec<Token>,
@@ -345,10 +415,10 @@ impl Reader {
         let pairs = given.into_iter().map(|(name, value)| (name, value.to_owned()));
         // Every field may be missing and is a string, so there is nothing that envy could refuse.
         let raw = envy::from_iter::<_, Raw>(pairs).unwrap_or_else(|error| unreachable!("{error}"));
-        Self { raw, problems, warnings, secrets: Vec::new() }
+        Self { raw, is_ruled: true, problems, warnings, secrets: Vec::new() }
     }
 
-    fn inputs(&mut self, environment: &Environment) -> Option<Inputs> {
+    fn inputs(&mut self, environment: &Environment, rules: Option<&Rules>) -> Option<Inputs> {
         // Tokens come first: whatever else is wrong, they have to be hidden.
         let token = self.token("token");
         let lookup_token = self.token("lookup-token");
@@ -374,8 +444,15 @@ impl Reader {
         {
             self.problems.push(Problem::new("lookup-token", why));
         }
-        let fail_on = self.fail_on();
-        let (stop_on_question, stop_on_idle) = self.stop_on();
+        self.parsed("policy", str::parse::<Place>);
+        let rules = match command? {
+            Command::Start => rules.cloned().unwrap_or_default(),
+            Command::Wait => rules.cloned().unwrap_or_default().of_a_wait(),
+            Command::Plan => Rules::default(),
+        };
+        let (settled, refusals) = rules.settle(self.asked());
+        let fail_on = settled.fail_on.clone().unwrap_or_else(|| self.fail_on());
+        let (stop_on_question, stop_on_idle) = settled.stop_on.unwrap_or_else(|| self.stop_on());
         let patience = if command? == Command::Start { PATIENCE_AFTER_START } else { PATIENCE_LATER };
         let timeout = self.duration("wait-timeout");
         let interval = self.duration("poll-interval");
@@ -383,22 +460,22 @@ impl Reader {
         if interval < SHORTEST_INTERVAL && !interval.is_zero() && !loopback {
             self.problem("poll-interval", "is shorter than GitHub's limits allow; write `1s` or more");
         }
-        let rules = Rules { timeout, interval, stop_on_question, stop_on_idle, patience };
-        let require_pull_request = self.flag("require-pull-request");
-        let asked_to_wait = self.flag("wait");
+        let waiting = watch::Rules { timeout, interval, stop_on_question, stop_on_idle, patience };
+        let require_pull_request = settled.require_pull_request.unwrap_or(false);
+        let asked_to_wait = settled.wait.unwrap_or(false);
         let (errand, wait) = match command? {
             Command::Wait => {
                 let repository = self.repository(environment);
                 (self.tasks(repository.as_ref()).map(Errand::Wait), true)
             }
             Command::Start => {
-                let start = self.start(environment, require_pull_request);
+                let start = self.start(environment, &rules, settled);
                 (start.map(|it| Errand::Start(Box::new(it))), asked_to_wait)
             }
             Command::Plan => (self.parting().map(|(list, parts)| Errand::Plan(list, parts)), false),
         };
         let rollout = self.rollout(wait);
-        if require_pull_request && !wait {
+        if require_pull_request && !wait && self.is_ruled {
             self.problem("require-pull-request", "only a wait can tell; set `wait: true` as well");
         }
         Some(Inputs {
@@ -406,10 +483,12 @@ impl Reader {
             token,
             lookup_token,
             errand: errand?,
-            wait: wait.then_some(rules),
+            wait: wait.then_some(waiting),
             fail_on,
             require_pull_request,
             rollout,
+            rules,
+            refusals,
             dry_run,
         })
     }
@@ -450,7 +529,35 @@ impl Reader {
         self.problem(input.name, why);
     }
 
-    fn start(&mut self, environment: &Environment, require_pull_request: bool) -> Option<Start> {
+    /// What the user asks for, as far as a policy has a say.
+    fn asked(&mut self) -> Asked {
+        let prompts = [self.raw.get("prompt"), self.raw.get("prompt-file")];
+        if prompts.iter().all(Option::is_some) {
+            self.problems.push(Problem::new("prompt", "and `prompt-file` are both given; keep one"));
+        }
+        let [prompt, prompt_file] = prompts.map(|text| text.map(|text| text.trim().to_owned()));
+        Asked {
+            has_prompt: prompt.is_some(),
+            prompt_file,
+            models: self.given("model").then(|| self.models()),
+            custom_agent: self.parsed("custom-agent", agent_name),
+            base_ref: self.parsed("base-ref", branch_name),
+            create_pull_request: self.given("create-pull-request").then(|| self.flag("create-pull-request")),
+            require_pull_request: self.given("require-pull-request").then(|| self.flag("require-pull-request")),
+            wait: self.given("wait").then(|| self.flag("wait")),
+            fail_on: self.given("fail-on").then(|| self.fail_on()),
+            stop_on: self.given("stop-on").then(|| self.stop_on()),
+            ticket: self.parsed("ticket", policy::ticket),
+        }
+    }
+
+    /// Whether an input says something: an action hands over all of its inputs, those that have their defaults too.
+    fn given(&self, name: &str) -> bool {
+        let default = INPUTS.iter().find(|input| input.name == name).map_or("", |input| input.default);
+        self.raw.get(name).is_some_and(|text| text.trim() != default)
+    }
+
+    fn start(&mut self, environment: &Environment, rules: &Rules, settled: Asked) -> Option<Start> {
         let list = self.list(environment);
         let shard = self.parsed("shard", |text| text.parse::<Shard>().map_err(|why| why.to_string()));
         if shard.is_some() && self.raw.get("repositories").is_none() {
@@ -459,23 +566,16 @@ impl Reader {
             let why = format!("`repositories` is the part {part} of a list already; leave this out");
             self.problem("shard", why);
         }
-        let prompt = match (self.raw.get("prompt"), self.raw.get("prompt-file")) {
-            (Some(text), None) => Some(PromptSource::Text(text.to_owned())),
-            (None, Some(path)) => Some(PromptSource::File(path.trim().to_owned())),
-            (Some(_), Some(_)) => {
-                self.problems.push(Problem::new("prompt", "and `prompt-file` are both given; keep one"));
-                None
-            }
-            (None, None) => {
-                let why =
-                    "is missing. Write what the agent is to do, or let `prompt-file` name a file of the workspace";
-                self.problems.push(Problem::new("prompt", why));
-                None
-            }
-        };
+        let own = self.raw.get("prompt").map(|text| PromptSource::Text(text.to_owned()));
+        let own = own.or(settled.prompt_file.map(PromptSource::File));
+        let prompt = rules.prompt().map(PromptSource::Class).or(own);
+        if prompt.is_none() && self.is_ruled {
+            let why = "is missing. Write what the agent is to do, or let `prompt-file` name a file of the workspace";
+            self.problems.push(Problem::new("prompt", why));
+        }
         let vars = self.parsed("vars", vars::parse).unwrap_or_default();
         let inputs = self.parsed("inputs", vars::parse);
-        let base_ref = self.parsed("base-ref", branch_name);
+        let base_ref = settled.base_ref;
         let head_ref = self.parsed("head-ref", branch_name);
         if head_ref.is_some() && base_ref.is_none() {
             self.warnings.push(
@@ -484,12 +584,11 @@ impl Reader {
                     .to_owned(),
             );
         }
-        let custom_agent = self.parsed("custom-agent", agent_name);
-        let create_pull_request = self.flag("create-pull-request");
-        if require_pull_request && !create_pull_request && head_ref.is_none() {
+        let create_pull_request = settled.create_pull_request.unwrap_or(false);
+        let require_pull_request = settled.require_pull_request.unwrap_or(false);
+        if require_pull_request && !create_pull_request && head_ref.is_none() && self.is_ruled {
             self.problem("require-pull-request", "nobody asks for one; set `create-pull-request: true` as well");
         }
-        let models = self.models();
         let idempotency_key = self.raw.get("idempotency-key").map(|key| key.trim().to_owned());
         let if_active = self.if_active();
         let confirm_timeout = self.duration("confirm-timeout");
@@ -501,8 +600,8 @@ impl Reader {
             prompt: prompt?,
             vars,
             inputs,
-            models,
-            custom_agent,
+            models: settled.models.unwrap_or_else(|| vec![None]),
+            custom_agent: settled.custom_agent,
             create_pull_request,
             base_ref,
             head_ref,
@@ -511,6 +610,7 @@ impl Reader {
             confirm_timeout,
             allowed,
             untrusted,
+            ticket: settled.ticket,
         })
     }
 
@@ -561,7 +661,7 @@ impl Reader {
             _ => Err("is no number of tasks; write a whole number from 1 on".to_owned()),
         });
         for (name, given) in [("waves", waves.is_some()), ("max-parallel", most_at_once.is_some())] {
-            if given && !wait {
+            if given && !wait && self.is_ruled {
                 self.problem(name, "only a wait can tell; set `wait: true` as well");
             }
         }
@@ -972,7 +1072,7 @@ mod tests {
             ("INPUT_WAIT_TIMEOUT", "9"),
             ("INPUT_BASE_REF", "a b"),
             ("INPUT_CUSTOM_AGENT", ".github/agents/fixer.agent.md"),
-            ("INPUT_POLICY", "p.yml"),
+            ("INPUT_AUDIT_LOG", "a.jsonl"),
             ("INPUT_VARS", "- a"),
             ("INPUT_GITHUB_API_URL", "http://github.example.com"),
         ]);
@@ -983,7 +1083,7 @@ mod tests {
             "`wait-timeout: 9`",
             "`base-ref: a b`",
             "write its file's name without folder and extension, such as `fixer`",
-            "`policy: p.yml` is not available yet",
+            "`audit-log: a.jsonl` is not available yet",
             "`vars: - a` is not a mapping",
             "`prompt` is missing",
             "so the token would travel unencrypted",

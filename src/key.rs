@@ -60,13 +60,15 @@ pub fn sha256(text: &str) -> String {
     hexadecimal(ring::digest::digest(&SHA256, text.as_bytes()).as_ref())
 }
 
-/// Where a task came from: its key, what it is called, and the run, attempt and actor that started it.
+/// Where a task came from: its key, what it is called, its class, and the run, attempt and actor that started it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stamp {
     /// What makes two starts the same start.
     pub key: Key,
     /// What tasks of the same kind share: the workflow and the job.
     pub name: String,
+    /// The task class of the policy; empty where there is none.
+    pub class: String,
     /// The page of the workflow run; empty where there is none.
     pub run: String,
     /// Which attempt of the run it was; empty where there is none.
@@ -89,6 +91,7 @@ impl Stamp {
         let mut stamp = Self {
             key: Key(String::new()),
             name: String::new(),
+            class: String::new(),
             run: String::new(),
             attempt: String::new(),
             actor: String::new(),
@@ -99,6 +102,7 @@ impl Stamp {
             match name {
                 "key" => stamp.key = Key(value),
                 "name" => stamp.name = value,
+                "class" => stamp.class = value,
                 "run" => stamp.run = value,
                 "attempt" => stamp.attempt = value,
                 "actor" => stamp.actor = value,
@@ -115,9 +119,13 @@ impl fmt::Display for Stamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(OPENING)?;
         write!(f, "key={}", self.key)?;
-        for (name, value) in
-            [("name", &self.name), ("run", &self.run), ("attempt", &self.attempt), ("actor", &self.actor)]
-        {
+        for (name, value) in [
+            ("name", &self.name),
+            ("class", &self.class),
+            ("run", &self.run),
+            ("attempt", &self.attempt),
+            ("actor", &self.actor),
+        ] {
             if !value.is_empty() {
                 // Two hyphens in a row would end the comment for some readers of HTML.
                 let value = utf8_percent_encode(value, VALUE).to_string().replace("--", "-%2D");
@@ -136,6 +144,7 @@ mod tests {
         Stamp {
             key: Key::over(["octo/app", "17"]),
             name: "Weekly release / prep --> done".to_owned(),
+            class: "release-prep".to_owned(),
             run: "https://github.com/octo/app/actions/runs/17".to_owned(),
             attempt: "1".to_owned(),
             actor: "mona".to_owned(),
@@ -149,7 +158,7 @@ mod tests {
             prompt,
             format!(
                 "Prepare the release.\n\n<!-- agent-task key={} name=Weekly%20release%20/%20prep%20-%2D%3E%20done \
-                 run=https://github.com/octo/app/actions/runs/17 attempt=1 actor=mona -->",
+                 class=release-prep run=https://github.com/octo/app/actions/runs/17 attempt=1 actor=mona -->",
                 stamp().key
             )
         );

@@ -31,6 +31,7 @@ pub mod output;
 pub mod summary;
 pub mod runner;
 pub mod roster;
+pub mod ruling;
 pub mod lookout;
 pub mod board;
 pub mod fleet;
@@ -54,6 +55,7 @@ use crate::github::Error;
 use crate::github::GitHub;
 use crate::inputs::Errand;
 use crate::inputs::Inputs;
+use crate::inputs::Opening;
 use crate::inputs::Problem;
 use crate::inputs::PromptSource;
 use crate::inputs::Read;
@@ -70,6 +72,7 @@ use crate::prompt::Template;
 use crate::repository::Repository;
 use crate::roster::NoRoster;
 use crate::roster::Roster;
+use crate::ruling::NoRuling;
 use crate::runner::Runner;
 use crate::token::Token;
 
@@ -90,12 +93,18 @@ pub async fn run(
     runner: &Runner,
     connect: impl Fn(&Address, &Token) -> anyhow::Result<GitHub>,
 ) -> Exit {
-    let Read { inputs, secrets, warnings } = Inputs::read(environment);
-    runner.keep(&secrets);
+    let opening = Opening::read(environment);
+    runner.keep(&opening.secrets);
+    let (ruling, mut problems) = match ruling::read(&opening, runner, &connect).await {
+        Ok(ruling) => (Some(ruling), Vec::new()),
+        Err(NoRuling::BadInput(problems)) => (None, problems),
+        Err(NoRuling::GitHub(error)) => return give_up(runner, &error),
+    };
+    let Read { inputs, warnings, .. } = Inputs::under(environment, ruling.as_ref().map(|ruling| &ruling.rules));
     warn(runner, &warnings);
-    let inputs = match inputs {
-        Ok(inputs) => inputs,
-        Err(problems) => return refuse(runner, &problems),
+    problems.extend(inputs.as_ref().err().cloned().unwrap_or_default());
+    let (Ok(inputs), Some(ruling), []) = (inputs, ruling, problems.as_slice()) else {
+        return refuse(runner, &problems);
     };
     let doors = match Doors::open(&inputs, connect) {
         Ok(doors) => doors,
@@ -110,7 +119,7 @@ pub async fn run(
         return part(runner, roster, parts);
     }
     let repositories = roster.targets.iter().map(|target| target.repository.clone()).collect::<Vec<_>>();
-    let (plan, context) = match prepare(environment, runner, &inputs, roster) {
+    let (plan, context) = match prepare(environment, runner, &inputs, ruling.template, roster) {
         Ok(prepared) => prepared,
         Err(No::BadInput(problems)) => return refuse(runner, &problems),
         Err(No::Refused(refusals)) => return decline(runner, repositories, &refusals),
@@ -175,7 +184,13 @@ fn part(runner: &Runner, roster: Roster, parts: Option<usize>) -> Exit {
 }
 
 /// Reads what the inputs point to and makes the plan.
-fn prepare(environment: &Environment, runner: &Runner, inputs: &Inputs, roster: Roster) -> Result<(Plan, Context), No> {
+fn prepare(
+    environment: &Environment,
+    runner: &Runner,
+    inputs: &Inputs,
+    ruled: Option<Template>,
+    roster: Roster,
+) -> Result<(Plan, Context), No> {
     let mut handed = None;
     let mut template = None;
     if let Errand::Start(start) = &inputs.errand {
@@ -185,6 +200,12 @@ fn prepare(environment: &Environment, runner: &Runner, inputs: &Inputs, roster: 
             PromptSource::File(name) => runner
                 .template(name)
                 .map_err(|why| vec![Problem::new("prompt-file", format!("`{name}` cannot be used: {why:#}"))])?,
+            PromptSource::Class(place) => match ruled {
+                Some(template) => template,
+                None => runner.template(place.path()).map_err(|why| {
+                    vec![Problem::new("task", format!("has a prompt `{place}` that cannot be used: {why:#}"))]
+                })?,
+            },
         });
     }
     let event = runner.event(environment).unwrap_or_else(|why| {
@@ -216,11 +237,13 @@ fn decline(runner: &Runner, repositories: Vec<Repository>, refusals: &[Refusal])
     runner.annotate(&Annotation { level: Level::Error, title: title.clone(), message });
     let mut outcomes = repositories.into_iter().map(Outcome::new).collect::<Vec<_>>();
     for outcome in &mut outcomes {
-        for refusal in refusals {
-            outcome.hear(Event::Refused(refusal.clone()));
-        }
+        let gate = refusals.first().map_or(Gate::Policy, |refusal| refusal.gate);
+        outcome.hear(Event::Refused(Refusal { gate, why: lines.join("; ") }));
     }
-    hand_on(runner, &output::outputs(&outcomes, &Aside { error: &lines.join("; "), ..Aside::default() }));
+    let (results_file, error) = (runner.results_file(), lines.join("; "));
+    report(runner, runner.write_results(&output::all_results(&outcomes)).err().map(|why| format!("{why:#}")));
+    let aside = Aside { results_file: &results_file, error: &error, ..Aside::default() };
+    hand_on(runner, &output::outputs(&outcomes, &aside));
     keep_summary(runner, &summary::note(&format!("⛔ {title}"), &lines));
     Exit::Declined
 }

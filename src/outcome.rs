@@ -372,6 +372,8 @@ pub struct Outcome {
     pub error_message: Option<String>,
     /// Whether nothing was started because of what went before.
     pub held_back: bool,
+    /// Whom to mention when the agent asks.
+    pub owner: Option<String>,
     /// When there was a task, by the time since the process began.
     pub began: Option<Duration>,
     /// When it had ended for us, by the same time.
@@ -396,6 +398,7 @@ impl Outcome {
             trouble: None,
             error_message: None,
             held_back: false,
+            owner: None,
             began: None,
             ended: None,
         }
@@ -706,8 +709,9 @@ impl Outcome {
             (None, Some(Conclusion::ActionRequired)) => (
                 "Task needs a person",
                 format!(
-                    "The task is {}, and the API cannot answer an agent. Answer it at {place}, then wait for it \
+                    "{}The task is {}, and the API cannot answer an agent. Answer it at {place}, then wait for it \
                      again with `command: wait`",
+                    self.owner.as_ref().map_or_else(String::new, |owner| format!("{owner}: ")),
                     self.state().map_or("waiting", State::as_str)
                 ),
             ),

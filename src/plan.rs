@@ -1,5 +1,6 @@
 //! What will be done, decided before anything is sent: a dry run and every refusal end here.
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ use crate::outcome::Conclusion;
 use crate::outcome::Refusal;
 use crate::outcome::spelled;
 use crate::pace::Pace;
+use crate::policy::Facts;
+use crate::policy::Tally;
 use crate::prompt::Scope;
 use crate::prompt::Template;
 use crate::prompt::render;
@@ -68,6 +71,10 @@ pub struct Plan {
     pub parts: usize,
     /// Whether whoever caused the event may start tasks; a wait starts none.
     pub gate: Option<Verdict>,
+    /// What the policy and the user say of the task beside its request.
+    pub facts: Facts,
+    /// What is to be counted before each start.
+    pub tally: Option<Tally>,
     /// Whether the plan is all there will be.
     pub dry_run: bool,
     /// What the user should know without the step failing.
@@ -142,6 +149,10 @@ pub fn plan(inputs: &Inputs, brief: Brief<'_>) -> Result<Plan, No> {
         Errand::Start(start) => Some(Verdict::of(brief.context, &start.allowed)),
         Errand::Wait(_) | Errand::Plan(..) => None,
     };
+    let (ticket, vars) = match &inputs.errand {
+        Errand::Start(start) => (start.ticket.clone(), permitted(inputs, start, &brief)?),
+        Errand::Wait(_) | Errand::Plan(..) => (None, Vec::new()),
+    };
     let orders = match (&inputs.errand, brief.template) {
         (Errand::Start(start), Some(template)) => {
             if template.source.contains("${{") {
@@ -151,7 +162,9 @@ pub fn plan(inputs: &Inputs, brief: Brief<'_>) -> Result<Plan, No> {
                     template.name
                 ));
             }
-            let orders = brief.targets.iter().map(|target| order(inputs, start, template, target, &brief));
+            let orders = brief.targets.iter().zip(&vars);
+            let orders =
+                orders.map(|(target, vars)| order(inputs, start, template, (&target.repository, vars), &brief));
             let (orders, problems): (Vec<_>, Vec<_>) = orders.partition(Result::is_ok);
             let mut problems = problems.into_iter().filter_map(Result::err).collect::<Vec<_>>();
             problems.dedup();
@@ -177,33 +190,57 @@ pub fn plan(inputs: &Inputs, brief: Brief<'_>) -> Result<Plan, No> {
         rollout: inputs.rollout.clone(),
         parts: brief.part.map_or(1, |part| part.count),
         gate,
+        facts: inputs.rules.facts(ticket),
+        tally: inputs.rules.tally().filter(|_| matches!(inputs.errand, Errand::Start(_))),
         dry_run: inputs.dry_run,
         warnings,
     })
 }
 
-/// The order for one repository.
+/// The variables for each repository, where the policy says no to nothing.
+fn permitted(inputs: &Inputs, start: &Start, brief: &Brief<'_>) -> Result<Vec<Map<String, Value>>, No> {
+    let mut refusals = inputs.refusals.clone();
+    let repositories = brief.targets.iter().map(|target| &target.repository).collect::<Vec<_>>();
+    refusals.extend(inputs.rules.forbid(&repositories, brief.context, brief.now));
+    let mut all = Vec::new();
+    for target in &brief.targets {
+        match inputs.rules.vars(target.with_own(&start.vars)) {
+            Ok(vars) => all.push(vars),
+            Err(told) => {
+                let of_it = |refusal: Refusal| match target.vars.is_empty() {
+                    true => refusal,
+                    false => Refusal { why: format!("for {}: {}", target.repository, refusal.why), ..refusal },
+                };
+                refusals.extend(told.into_iter().map(of_it));
+            }
+        }
+    }
+    // What holds for many repositories alike is told once.
+    let mut seen = HashSet::new();
+    refusals.retain(|refusal| seen.insert(refusal.why.clone()));
+    if refusals.is_empty() { Ok(all) } else { Err(No::Refused(refusals)) }
+}
+
+/// The order for one repository, with the variables that it has.
 fn order(
     inputs: &Inputs,
     start: &Start,
     template: &Template,
-    target: &Target,
+    (repository, vars): (&Repository, &Map<String, Value>),
     brief: &Brief<'_>,
 ) -> Result<Order, Problem> {
-    let vars = target.with_own(&start.vars);
-    let scope = Scope {
-        context: brief.context,
-        vars: &vars,
-        target: &target.repository,
-        now: brief.now,
-        untrusted: start.untrusted,
-    };
+    let scope = Scope { context: brief.context, vars, target: repository, now: brief.now, untrusted: start.untrusted };
     let input = start.prompt.input();
     let many = brief.targets.len() > 1;
-    let of_it = if many { format!("for {} ", target.repository) } else { String::new() };
+    let of_it = if many { format!("for {repository} ") } else { String::new() };
     let prompt =
         render(template, &scope).map_err(|why| Problem::new(input, format!("{of_it}cannot be made. {why}")))?;
-    let terms = terms(start, template, &target.repository, &vars, brief.context, many);
+    // An agent that is told of the ticket can name it where it is asked for.
+    let prompt = match &start.ticket {
+        Some(ticket) => format!("{}\n\nChange ticket: {ticket}", prompt.trim_end()),
+        None => prompt,
+    };
+    let terms = terms(start, template, repository, vars, inputs, brief, many);
     let task = task(start, terms.stamp.put_under(&prompt));
     // The stamp and the other fields reach GitHub as well, so all of the request is searched.
     let body = body(&task);
@@ -219,7 +256,7 @@ fn order(
         terms: Box::new(terms),
         task: Box::new(task),
     };
-    Ok(Order { repository: target.repository.clone(), deed })
+    Ok(Order { repository: repository.clone(), deed })
 }
 
 fn task(start: &Start, prompt: String) -> NewTask {
@@ -242,9 +279,12 @@ fn terms(
     template: &Template,
     repository: &Repository,
     vars: &Map<String, Value>,
-    context: &Context,
+    inputs: &Inputs,
+    brief: &Brief<'_>,
     many: bool,
 ) -> Terms {
+    let context = brief.context;
+    let class = inputs.rules.class().unwrap_or_default();
     let told = |name: &str| context.property(name).unwrap_or_default().to_owned();
     // Repository names are the same in any case.
     let repository = repository.to_string().to_ascii_lowercase();
@@ -265,6 +305,8 @@ fn terms(
             if start.create_pull_request { "pull" } else { "" },
             start.base_ref.as_deref().unwrap_or_default(),
             start.head_ref.as_deref().unwrap_or_default(),
+            class,
+            start.ticket.as_deref().unwrap_or_default(),
         ]),
     };
     let attempt = told("run_attempt");
@@ -278,7 +320,7 @@ fn terms(
         (workflow, job) => format!("{workflow}/{job}"),
     };
     let run = context.run_url().unwrap_or_default();
-    let stamp = Stamp { key, name, run, attempt, actor: told("actor") };
+    let stamp = Stamp { key, name, class: class.to_owned(), run, attempt, actor: told("actor") };
     let patience = if many { LONGEST_LIMIT_OF_MANY } else { LONGEST_LIMIT };
     Terms { stamp, confirm: start.confirm_timeout, first, if_active: start.if_active, patience }
 }
@@ -354,6 +396,7 @@ impl Plan {
                 IfActive::Fail => fact("if active", "fail"),
             }
         }
+        self.policy_facts(&mut fact);
         if self.starts().count() > 1 {
             self.rollout_facts(&mut fact);
         }
@@ -382,6 +425,13 @@ impl Plan {
             }
         }
         lines
+    }
+
+    /// What the policy says.
+    fn policy_facts(&self, fact: &mut impl FnMut(&str, &str)) {
+        for (name, value) in self.facts.lines() {
+            fact(name, &value);
+        }
     }
 
     /// How many repositories are gone through.

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use glob::MatchOptions;
 use glob::Pattern;
@@ -26,11 +27,14 @@ use serde_json::Value;
 
 use crate::command::cut;
 use crate::context::Context;
+use crate::key::Stamp;
 use crate::outcome::Conclusion;
 use crate::outcome::Gate;
 use crate::outcome::Refusal;
 use crate::repository::Repository;
 use crate::repository::branch_name;
+use crate::task::Phase;
+use crate::task::Task;
 use crate::task::agent_name;
 use crate::yaml;
 use crate::yaml::OneOrMany;
@@ -45,6 +49,10 @@ pub const MOST_BYTES: usize = 262_144;
 const LONGEST_TICKET: usize = 200;
 /// The longest name of a class, in characters; it travels in the stamp of every prompt.
 const LONGEST_NAME: usize = 100;
+/// How long a start counts for `max-starts-per-day`.
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// How long a task may have no sessions because it is new. They were seen after seconds.
+const YOUTH: Duration = Duration::from_secs(120);
 /// How much of a value a refusal shows, in characters.
 const LONGEST_VALUE: usize = 120;
 /// How many repositories a refusal names.
@@ -621,6 +629,15 @@ pub enum Place {
     },
 }
 
+impl Place {
+    /// The file's path.
+    pub fn path(&self) -> &str {
+        match self {
+            Self::Workspace(path) | Self::Repository { path, .. } => path,
+        }
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -675,7 +692,7 @@ impl Policy {
     ///
     /// # Errors
     /// Where there is no such class. That none is named where one must be is told by [`Rules::settle`].
-    pub fn rules(&self, place: &Place, class: Option<&str>) -> Result<Rules, String> {
+    pub fn rules(&self, place: &Place, commit: Option<String>, class: Option<&str>) -> Result<Rules, String> {
         let named = class.map(|name| {
             let found = self.tasks.iter().find(|(other, _)| other.as_str() == name);
             found.ok_or_else(|| {
@@ -689,7 +706,7 @@ impl Policy {
         let class = named.map(|(name, _)| name.to_string());
         let lacks_class = class.is_none() && self.require_class;
         let known = self.tasks.keys().map(ToString::to_string).collect();
-        Ok(Rules { place: Some(place.clone()), commit: None, class, lacks_class, known, terms })
+        Ok(Rules { place: Some(place.clone()), commit, class, lacks_class, known, terms })
     }
 }
 
@@ -723,8 +740,7 @@ impl Class {
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
     place: Option<Place>,
-    /// The commit that the policy was read from, where that is known.
-    pub commit: Option<String>,
+    commit: Option<String>,
     class: Option<String>,
     lacks_class: bool,
     known: Vec<String>,
@@ -738,8 +754,6 @@ pub struct Asked {
     pub has_prompt: bool,
     /// The file with the prompt's template.
     pub prompt_file: Option<String>,
-    /// The variables of the template.
-    pub vars: Map<String, Value>,
     /// The models, one to be tried after the other; `None` leaves the choice to GitHub.
     pub models: Option<Vec<Option<String>>>,
     /// The custom agent.
@@ -781,6 +795,29 @@ pub struct Facts {
     pub limits: Limits,
 }
 
+impl Facts {
+    /// The facts for people, each with its name.
+    pub fn lines(&self) -> Vec<(&'static str, String)> {
+        let mut lines = Vec::new();
+        if let Some(policy) = &self.policy {
+            let at = self.commit.as_ref().map_or_else(String::new, |commit| format!(" (commit {commit})"));
+            lines.push(("policy", format!("{policy}{at}")));
+        }
+        if let Some(class) = &self.class {
+            let version =
+                self.version.as_ref().map_or_else(String::new, |version| format!(", prompt version {version}"));
+            lines.push(("task class", format!("{class}{version}")));
+        }
+        let told = [("ticket", &self.ticket), ("owner", &self.owner)];
+        lines.extend(told.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))));
+        let counts = [("tasks at once", self.limits.max_active), ("starts a day", self.limits.max_starts_per_day)];
+        for (name, count) in counts {
+            lines.extend(count.map(|count| (name, format!("at most {count} of the class in a repository"))));
+        }
+        lines
+    }
+}
+
 impl Rules {
     /// Who fixes what a refusal is about.
     fn source(&self) -> String {
@@ -796,10 +833,42 @@ impl Rules {
         matches!(self.place, Some(Place::Repository { .. }))
     }
 
+    fn judge(&self) -> Judge {
+        Judge { source: self.source(), refusals: Vec::new() }
+    }
+
+    /// What of the rules is about a wait for tasks that were started before.
+    pub fn of_a_wait(self) -> Self {
+        let Class { require_pull_request, fail_on, stop_on, owner, .. } = self.terms;
+        let terms = Class { require_pull_request, fail_on, stop_on, owner, ..Class::default() };
+        Self { lacks_class: false, terms, ..self }
+    }
+
+    /// The file with the prompt, and the repository that has it where it is not in the workspace.
+    pub fn prompt(&self) -> Option<Place> {
+        let file = self.terms.prompt.as_ref()?.0.clone();
+        Some(match &self.place {
+            Some(Place::Repository { repository, at, .. }) => {
+                Place::Repository { repository: repository.clone(), path: file, at: at.clone() }
+            }
+            Some(Place::Workspace(_)) | None => Place::Workspace(file),
+        })
+    }
+
+    /// The variables that a template gets in place of these.
+    ///
+    /// # Errors
+    /// Everything about them that the rules say no to.
+    pub fn vars(&self, asked: Map<String, Value>) -> Result<Map<String, Value>, Vec<Refusal>> {
+        let mut judge = self.judge();
+        let vars = judge.vars(asked, self.terms.vars.as_ref());
+        if judge.refusals.is_empty() { Ok(vars) } else { Err(judge.refusals) }
+    }
+
     /// What is done in place of what was asked for, and what of it contradicts the rules.
     pub fn settle(&self, asked: Asked) -> (Asked, Vec<Refusal>) {
         let terms = &self.terms;
-        let mut judge = Judge { source: self.source(), refusals: Vec::new() };
+        let mut judge = self.judge();
         if self.lacks_class {
             let known =
                 if self.known.is_empty() { "it has none".to_owned() } else { format!("`{}`", self.known.join("`, `")) };
@@ -809,7 +878,6 @@ impl Rules {
             ));
         }
         let prompt_file = judge.prompt(&asked, terms.prompt.as_ref(), self.is_elsewhere());
-        let vars = judge.vars(asked.vars, terms.vars.as_ref());
         let models = judge.models(asked.models, terms);
         let agent = terms.custom_agent.as_ref().map(|agent| agent.0.clone());
         let stop_on = terms.stop_on.map(|stop_on| (stop_on.question, stop_on.idle));
@@ -824,7 +892,6 @@ impl Rules {
         let settled = Asked {
             has_prompt: asked.has_prompt,
             prompt_file,
-            vars,
             models,
             custom_agent: judge.fixed("custom-agent", asked.custom_agent, agent, String::clone),
             base_ref: judge.base_ref(asked.base_ref, terms.base_ref.as_ref()),
@@ -852,7 +919,7 @@ impl Rules {
     /// What speaks against a start in these repositories, in this run, at this time.
     pub fn forbid(&self, repositories: &[&Repository], context: &Context, now: Timestamp) -> Vec<Refusal> {
         let terms = &self.terms;
-        let mut judge = Judge { source: self.source(), refusals: Vec::new() };
+        let mut judge = self.judge();
         if let Some(rule) = &terms.repositories {
             judge.repositories(repositories, rule);
         }
@@ -887,6 +954,26 @@ impl Rules {
             }
         }
         judge.refusals
+    }
+
+    /// The count that a start has to pass; `None` where nothing is counted.
+    pub fn tally(&self) -> Option<Tally> {
+        let limits = self.terms.limits;
+        let counts = limits.max_active.is_some() || limits.max_starts_per_day.is_some();
+        counts.then(|| Tally {
+            limits,
+            class: self.class.clone().unwrap_or_default(),
+            source: self.source(),
+            active: 0,
+            started: 0,
+            hidden_active: 0,
+            hidden_started: 0,
+        })
+    }
+
+    /// The task class.
+    pub fn class(&self) -> Option<&str> {
+        self.class.as_deref()
     }
 
     /// What a record keeps, of a start with this ticket.
@@ -1081,6 +1168,113 @@ impl Judge {
     }
 }
 
+/// A count of the tasks in a repository, for the limits of a class.
+#[derive(Debug, Clone)]
+pub struct Tally {
+    limits: Limits,
+    class: String,
+    source: String,
+    active: u32,
+    started: u32,
+    /// Those whose prompt cannot be seen, so that nobody can say of which class they are.
+    hidden_active: u32,
+    hidden_started: u32,
+}
+
+/// What a count says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Room {
+    /// One more may be started.
+    Free,
+    /// No more may be started.
+    Full(Refusal),
+    /// It hangs on tasks that cannot be read yet.
+    Hidden(Refusal),
+}
+
+impl Tally {
+    /// From which age on a task does not count. With `max-active` those that have not settled count for longer.
+    pub fn horizon(&self, memory: Duration) -> Duration {
+        if self.limits.max_active.is_some() { memory } else { DAY }
+    }
+
+    /// Whether archived tasks count.
+    pub fn wants_archived(&self) -> bool {
+        self.limits.max_starts_per_day.is_some()
+    }
+
+    /// Whether a task counts if it is of the class.
+    pub fn wants(&self, task: &Task, age: Option<Duration>) -> bool {
+        self.limits.max_active.is_some() && is_active(task)
+            || self.limits.max_starts_per_day.is_some() && is_of_today(age)
+    }
+
+    /// Counts a task. `read` says whether its sessions could be read.
+    pub fn take(&mut self, task: &Task, age: Option<Duration>, read: bool) {
+        let prompts = task.sessions.iter().filter_map(|session| session.prompt.as_deref()).collect::<Vec<_>>();
+        // A prompt that is gone, because the sessions were deleted, does not come back.
+        let is_hidden = prompts.is_empty() && (!read || age.is_none_or(|age| age < YOUTH));
+        let is_ours = prompts.iter().filter_map(|prompt| Stamp::find(prompt)).any(|stamp| stamp.class == self.class);
+        let (active, started) = (u32::from(is_active(task)), u32::from(is_of_today(age)));
+        if is_ours {
+            self.active += active;
+            self.started += started;
+        } else if is_hidden {
+            self.hidden_active += active;
+            self.hidden_started += started;
+        }
+    }
+
+    /// Whether the limits are reached, so that nothing more has to be counted.
+    pub fn is_full(&self) -> bool {
+        matches!(self.room(), Room::Full(_))
+    }
+
+    /// Whether one more may be started.
+    pub fn room(&self) -> Room {
+        let Limits { max_active, max_starts_per_day, .. } = self.limits;
+        let active = (self.active, self.hidden_active);
+        let started = (self.started, self.hidden_started);
+        let counts = [
+            ("max-active", max_active, active, ["has not settled", "have not settled"]),
+            ("max-starts-per-day", max_starts_per_day, started, ["was started", "were started"]),
+        ];
+        let class = if self.class.is_empty() { "no class".to_owned() } else { format!("the class `{}`", self.class) };
+        let refusal = |why: String| Refusal { gate: Gate::Policy, why };
+        let mut room = Room::Free;
+        for (key, limit, (count, hidden), did) in counts {
+            let Some(limit) = limit else { continue };
+            let source = &self.source;
+            let told = if count == 1 {
+                format!("1 task of {class} {}", did[0])
+            } else {
+                format!("{count} tasks of {class} {}", did[1])
+            };
+            let within = if key == "max-active" { "" } else { " within the last 24 hours" };
+            let has = format!("{source} has `{key}: {limit}`");
+            if count >= limit {
+                return Room::Full(refusal(format!("{told}{within}, and {has}")));
+            }
+            if count + hidden >= limit && room == Room::Free {
+                room = Room::Hidden(refusal(format!(
+                    "{told}{within}, and {has}; {hidden} more may be of it, for GitHub does not show their prompts yet. \
+                     Run the job again later"
+                )));
+            }
+        }
+        room
+    }
+}
+
+fn is_active(task: &Task) -> bool {
+    task.state.phase() != Phase::Settled
+}
+
+/// A task whose age nobody knows counts.
+fn is_of_today(age: Option<Duration>) -> bool {
+    age.is_none_or(|age| age < DAY)
+}
+
 /// A list for people; `never` where it is empty.
 fn words<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     let words = words.into_iter().collect::<Vec<_>>();
@@ -1171,7 +1365,7 @@ mod tests {
     /// The rules of the one class in a policy.
     fn rules(class: &str) -> Rules {
         let indented = class.lines().map(|line| format!("    {line}\n")).collect::<String>();
-        policy(&format!("tasks:\n  it:\n{indented}")).rules(&place(), Some("it")).unwrap()
+        policy(&format!("tasks:\n  it:\n{indented}")).rules(&place(), None, Some("it")).unwrap()
     }
 
     fn whys(refusals: Vec<Refusal>) -> Vec<String> {
@@ -1351,15 +1545,16 @@ mod tests {
 
     #[test]
     fn a_class_gives_what_the_inputs_do_not() {
-        let rules = policy(FULL).rules(&place(), Some("release-prep")).unwrap();
+        let rules = policy(FULL).rules(&place(), None, Some("release-prep")).unwrap();
         let vars = json!({"version": 12}).as_object().cloned().unwrap();
         let ticket = Some("CHG-0000017".to_owned());
-        let settled = settled(&rules, Asked { vars, ticket: ticket.clone(), ..Asked::default() });
+        let filled = json!({"version": "12", "channel": "stable"});
+        assert_eq!(rules.vars(vars), Ok(filled.as_object().cloned().unwrap()));
+        let settled = settled(&rules, Asked { ticket: ticket.clone(), ..Asked::default() });
         assert_eq!(
             settled,
             Asked {
                 prompt_file: Some(".github/prompts/release-prep.md".to_owned()),
-                vars: json!({"version": "12", "channel": "stable"}).as_object().cloned().unwrap(),
                 models: Some(vec![Some("claude-sonnet-4.6".to_owned())]),
                 base_ref: Some("main".to_owned()),
                 create_pull_request: Some(true),
@@ -1429,11 +1624,12 @@ mod tests {
             wait: Some(true),
             fail_on: Some(Vec::new()),
             stop_on: Some((true, true)),
-            vars: json!({"count": "many", "kind": "c", "knid": 1}).as_object().cloned().unwrap(),
             ticket: Some("xCHG-1".to_owned()),
         };
         let by = "the task class `it` of .github/agent-tasks.yml";
-        let told = whys(rules.settle(asked).1);
+        let mut told = whys(rules.settle(asked).1);
+        let vars = json!({"count": "many", "kind": "c", "knid": 1}).as_object().cloned().unwrap();
+        told.extend(whys(rules.vars(vars).unwrap_err()));
         let expected = [
             format!("`prompt` contradicts {by}, which has `prompt: a.md`; leave the input out"),
             format!("`vars.count: many` is not a number, as {by} has it"),
@@ -1499,7 +1695,7 @@ mod tests {
     fn a_prompt_file_of_the_workspace_is_not_that_of_the_policys_repository() {
         let elsewhere = "acme/.github:agent-tasks.yml".parse().unwrap();
         let policy = Policy::parse(&elsewhere, "tasks: {it: {prompt: a.md}}").unwrap();
-        let rules = policy.rules(&elsewhere, Some("it")).unwrap();
+        let rules = policy.rules(&elsewhere, None, Some("it")).unwrap();
         let told = refused(&rules, Asked { prompt_file: Some("a.md".to_owned()), ..Asked::default() });
         assert!(told.contains("which has `prompt: a.md` in the repository of the policy"), "{told}");
     }
@@ -1507,24 +1703,24 @@ mod tests {
     #[test]
     fn a_start_without_a_class_is_held_to_the_defaults_or_forbidden() {
         let free = policy("defaults: {base-ref: main}\ntasks: {a: {base-ref: dev}}");
-        let rules = free.rules(&place(), None).unwrap();
+        let rules = free.rules(&place(), None, None).unwrap();
         assert_eq!(settled(&rules, Asked::default()).base_ref.as_deref(), Some("main"));
         let told = refused(&rules, Asked { base_ref: Some("x".to_owned()), ..Asked::default() });
         assert!(told.contains("contradicts the `defaults` of .github/agent-tasks.yml"), "{told}");
-        let rules = free.rules(&place(), Some("a")).unwrap();
+        let rules = free.rules(&place(), None, Some("a")).unwrap();
         assert_eq!(settled(&rules, Asked::default()).base_ref.as_deref(), Some("dev"));
 
-        let rules = policy(FULL).rules(&place(), None).unwrap();
+        let rules = policy(FULL).rules(&place(), None, None).unwrap();
         let told = refused(&rules, Asked::default());
         assert!(told.ends_with("name one of its task classes by `task`: `dependency-bump`, `release-prep`"), "{told}");
-        let told = policy(FULL).rules(&place(), Some("relase-prep")).unwrap_err();
+        let told = policy(FULL).rules(&place(), None, Some("relase-prep")).unwrap_err();
         assert_eq!(told, "is no task class of .github/agent-tasks.yml; did you mean `release-prep`?");
         assert_eq!(settled(&Rules::default(), Asked { has_prompt: true, ..Asked::default() }).models, None);
     }
 
     #[test]
     fn repositories_are_allowed_by_patterns_and_a_denial_wins() {
-        let bump = policy(FULL).rules(&place(), Some("dependency-bump")).unwrap();
+        let bump = policy(FULL).rules(&place(), None, Some("dependency-bump")).unwrap();
         let run = [("GITHUB_EVENT_NAME", "schedule")];
         assert_eq!(forbidden(&bump, &["ACME/lib-a", "acme/SDK"], &run, NOON), [""; 0]);
         let told =
@@ -1548,7 +1744,7 @@ mod tests {
 
     #[test]
     fn events_workflows_and_dates_are_held_to() {
-        let rules = policy(FULL).rules(&place(), Some("release-prep")).unwrap();
+        let rules = policy(FULL).rules(&place(), None, Some("release-prep")).unwrap();
         let file = |name: &str| format!("acme/app/.github/workflows/{name}@refs/heads/main");
         let at = |event: &str, workflow: &str, now: &str| {
             forbidden(&rules, &["acme/app"], &[("GITHUB_EVENT_NAME", event), ("GITHUB_WORKFLOW_REF", workflow)], now)
@@ -1583,9 +1779,91 @@ mod tests {
             "defaults: {repositories: {allow: 'a/*', deny: 'a/x'}, limits: {max-active: 1}}\n\
              tasks: {it: {repositories: '*/*', limits: {max-starts-per-day: 2}}}",
         );
-        let rules = policy.rules(&place(), Some("it")).unwrap();
+        let rules = policy.rules(&place(), None, Some("it")).unwrap();
         assert_eq!(forbidden(&rules, &["b/y", "a/x"], &[], NOON).len(), 1);
         let limits = rules.facts(None).limits;
         assert_eq!((limits.max_active, limits.max_starts_per_day, limits.not_after), (Some(1), Some(2), None));
+    }
+
+    #[test]
+    fn a_wait_is_held_to_what_is_about_waiting() {
+        let rules = policy(FULL).rules(&place(), None, Some("release-prep")).unwrap().of_a_wait();
+        let settled = settled(&rules, Asked::default());
+        assert_eq!(
+            settled,
+            Asked { stop_on: Some((true, false)), fail_on: settled.fail_on.clone(), ..Asked::default() }
+        );
+        assert_eq!(rules.facts(None).owner.as_deref(), Some("@acme/release-managers"));
+        assert_eq!(settled.fail_on.unwrap().len(), 3);
+    }
+
+    #[test]
+    fn the_prompt_is_where_the_policy_is() {
+        let prompt = |place: &str| {
+            let place = place.parse().unwrap();
+            let policy = Policy::parse(&place, "defaults: {prompt: p/a.md}").unwrap();
+            policy.rules(&place, None, None).unwrap().prompt().unwrap().to_string()
+        };
+        assert_eq!(prompt("ci/x.yml"), "p/a.md");
+        assert_eq!(prompt("acme/.github:x.yml@v1"), "acme/.github:p/a.md@v1");
+        assert_eq!(Rules::default().prompt(), None);
+    }
+
+    fn task(state: &str, class: Option<&str>) -> Task {
+        let stamp = |class: &str| Stamp {
+            key: crate::key::Key::over(["x"]),
+            name: "weekly/prep".to_owned(),
+            class: class.to_owned(),
+            run: String::new(),
+            attempt: String::new(),
+            actor: String::new(),
+        };
+        let sessions = class.map(|class| json!([{"prompt": stamp(class).put_under("x")}])).unwrap_or_default();
+        serde_json::from_value(json!({"id": "t", "state": state, "sessions": sessions})).unwrap()
+    }
+
+    fn counted(limits: &str, tasks: &[(&str, Option<&str>, u64)]) -> Room {
+        let mut tally = rules(&format!("limits: {{{limits}}}")).tally().unwrap();
+        for (state, class, age) in tasks {
+            let (task, age) = (task(state, *class), Some(Duration::from_secs(*age)));
+            if tally.wants(&task, age) {
+                tally.take(&task, age, true);
+            }
+        }
+        tally.room()
+    }
+
+    #[test]
+    fn tasks_of_the_class_are_counted_by_their_stamps() {
+        const HOUR: u64 = 3600;
+        let running = ("in_progress", Some("it"), 30 * HOUR);
+        let done = ("completed", Some("it"), 2 * HOUR);
+        assert!(matches!(counted("max-active: 1", &[running]), Room::Full(_)));
+        assert_eq!(counted("max-active: 2", &[running]), Room::Free);
+        assert_eq!(counted("max-active: 1", &[done, ("idle", Some("other"), 5), ("queued", Some(""), 5)]), Room::Free);
+        assert_eq!(counted("max-starts-per-day: 1", &[running, ("completed", Some("it"), 24 * HOUR)]), Room::Free);
+        let Room::Full(refusal) = counted("max-active: 9, max-starts-per-day: 2", &[done, running, done]) else {
+            panic!("not full")
+        };
+        assert_eq!(
+            refusal.why,
+            "2 tasks of the class `it` were started within the last 24 hours, and the task class `it` of \
+             .github/agent-tasks.yml has `max-starts-per-day: 2`"
+        );
+        assert!(matches!(counted("max-active: 0", &[]), Room::Full(_)));
+    }
+
+    #[test]
+    fn what_cannot_be_read_yet_may_be_of_the_class() {
+        let hidden = ("queued", None, 5);
+        assert!(matches!(counted("max-active: 1", &[hidden]), Room::Hidden(_)));
+        assert_eq!(counted("max-active: 2", &[hidden]), Room::Free);
+        assert!(matches!(counted("max-starts-per-day: 2", &[hidden, ("failed", Some("it"), 9)]), Room::Hidden(_)));
+        // Its sessions were deleted.
+        assert_eq!(counted("max-active: 1", &[("idle", None, 9999)]), Room::Free);
+        let mut tally = rules("limits: {max-active: 1}").tally().unwrap();
+        tally.take(&task("idle", None), Some(Duration::from_secs(9999)), false);
+        assert!(matches!(tally.room(), Room::Hidden(_)));
+        assert!(rules("limits: {not-after: 2026-12-31}").tally().is_none());
     }
 }

@@ -288,6 +288,11 @@ impl Runner {
         Ok(Template { name: name.to_owned(), source: self.text(name, MOST_BYTES)? })
     }
 
+    /// Whether the workspace has such a file.
+    pub fn has(&self, name: &str) -> bool {
+        self.workspace.join(name).exists()
+    }
+
     /// A text in the workspace, of at most so many bytes.
     ///
     /// # Errors

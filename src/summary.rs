@@ -54,7 +54,7 @@ pub fn summary(plan: &Plan, outcomes: &[Outcome], context: &Context, told: &Told
         [outcome] => single(plan, outcome, told.elapsed, told.ended),
         many => fleet(many, told),
     };
-    let mut text = format!("{head}\n{}", origin(context));
+    let mut text = format!("{head}\n{}{}{}", call(outcomes), facts(plan), origin(context));
     for prompt in prompts(plan) {
         if text.len() + prompt.len() <= MOST_BYTES {
             text.push_str(&prompt);
@@ -243,6 +243,20 @@ fn chart(outcomes: &[Outcome], elapsed: Duration) -> String {
     )
 }
 
+/// Calls for whoever is to answer an agent. A login or a team has no sign in it that Markdown would read.
+fn call(outcomes: &[Outcome]) -> String {
+    let asking = outcomes.iter().filter(|outcome| outcome.conclusion == Some(Conclusion::ActionRequired));
+    let owner = asking.filter_map(|outcome| outcome.owner.as_ref()).next();
+    owner.map_or_else(String::new, |owner| format!("🙋 {owner}, the agent needs an answer.\n\n"))
+}
+
+/// What the policy says, and the change ticket.
+fn facts(plan: &Plan) -> String {
+    let lines = plan.facts.lines();
+    let facts = lines.iter().map(|(name, value)| format!("{name} {}", escaped(value))).collect::<Vec<_>>().join(" · ");
+    if facts.is_empty() { facts } else { format!("By policy: {facts}.\n\n") }
+}
+
 /// Who started this and from where.
 fn origin(context: &Context) -> String {
     let Some(actor) = context.property("actor") else {
@@ -331,6 +345,7 @@ mod tests {
     use crate::key::Stamp;
     use crate::outcome::Event;
     use crate::plan::Order;
+    use crate::policy::Facts;
     use crate::task::NewTask;
     use crate::watch::Ending;
     use crate::wave::Rollout;
@@ -367,6 +382,8 @@ mod tests {
             rollout: Rollout::default(),
             parts: 1,
             gate: None,
+            facts: Facts::default(),
+            tally: None,
             dry_run: false,
             warnings: Vec::new(),
         }

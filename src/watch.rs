@@ -68,6 +68,7 @@ impl Observation {
                 | Error::NoLicence { .. }
                 | Error::MissingPermission { .. }
                 | Error::Invalid { .. }
+                | Error::Unfit { .. }
                 | Error::Refused { .. },
             ) => Self::Refused,
         }

@@ -1045,6 +1045,42 @@ fn a_link_out_of_the_workspace_is_not_followed() {
 }
 
 #[test]
+fn a_policy_of_the_workspace_makes_the_request_and_refuses_what_contradicts_it() {
+    let policy = "tasks:\n  prep:\n    prompt: prep.md\n    base-ref: main\n    model: gpt-5.4\n    wait: true\n    \
+                  limits: {max-active: 1, max-starts-per-day: 1}\n";
+    let simulator = world(at_once("completed"));
+    let step = || {
+        let step = Step::new(&simulator).input("prompt", "").input("task", "prep");
+        std::fs::create_dir(step.folder.0.join("workspace/.github")).unwrap();
+        step.folder.write("workspace/.github/agent-tasks.yml", policy);
+        step.folder.write("workspace/prep.md", "Prepare it");
+        step
+    };
+    let words = ["`base-ref: dev` contradicts", "`base-ref: main`", "`model: gpt-4` contradicts", "`model: gpt-5.4`"];
+    let ran = step().input("base-ref", "dev").input("model", "gpt-4").run();
+    ran.exits(3).posts(0).errs("Refused by the policy, nothing was sent", &words).gives("conclusion", "skipped");
+    ran.summarises("⛔ Refused by the policy, nothing was sent");
+
+    let ran = step().run();
+    ran.exits(0).posts(1).gives("conclusion", "success").gives("base-ref", "main");
+    ran.says("task class     prep").summarises("task class prep");
+    assert!(simulator.tasks()[0].prompt.contains(" class=prep "), "{}", simulator.tasks()[0].prompt);
+
+    let ran = step().run();
+    let words = ["1 task of the class `prep` was started within the last 24 hours"];
+    ran.exits(3).posts(1).errs("Refused by the policy", &words).gives("conclusion", "skipped").gives("task-id", "");
+}
+
+#[test]
+fn a_broken_policy_is_told_with_all_its_places() {
+    let step = Step::new(&world(with_pull())).input("policy", "rules.yml");
+    step.folder.write("workspace/rules.yml", "defaults:\n  modle: x\n  wait: yes\n");
+    let ran = step.run();
+    let words = ["rules.yml:2:3: `modle` is no key here", "rules.yml:3:9: this is a text, and a boolean is wanted"];
+    ran.exits(2).sends_nothing().errs("Bad input, nothing was sent", &words).summarises("rules.yml:2:3");
+}
+
+#[test]
 fn a_fault_in_a_template_is_told_with_its_place() {
     let step = Step::new(&world(with_pull())).input("vars", "version: 1");
     let ran = step.prompt_file("release.md", "one\nété {{ vars.versoin }}\n").run();

@@ -361,6 +361,7 @@ fn route(method: &str) -> String {
     let path = literals.filter(|text| text.starts_with('/')).find_map(|text| text.split('?').next());
     let path = path.unwrap_or_else(|| panic!("no path in {method}"));
     let path = path.replace("{repository}", "{owner}/{repo}").replace("collaborators/{}", "collaborators/{username}");
+    let path = path.replace("contents/{}", "contents/{path}");
     format!("{verb} {}", path.replace("{}", "{task_id}"))
 }
 

@@ -12,6 +12,7 @@ mod gate;
 mod grammar;
 mod killed;
 mod once;
+mod policy;
 mod property;
 mod selftest;
 mod step;

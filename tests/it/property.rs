@@ -219,7 +219,14 @@ fn life() -> impl Strategy<Value = Life> {
 /// The stamp of another run of the same workflow.
 fn kin() -> Stamp {
     let text = str::to_owned;
-    Stamp { key: Key::over(["kin"]), name: text("Weekly/prep"), run: text("r"), attempt: text("1"), actor: text("m") }
+    Stamp {
+        key: Key::over(["kin"]),
+        name: text("Weekly/prep"),
+        class: text(""),
+        run: text("r"),
+        attempt: text("1"),
+        actor: text("m"),
+    }
 }
 
 impl Life {
@@ -547,7 +554,8 @@ proptest! {
 // ---- Stamps ---------------------------------------------------------------------------------------------------------
 
 fn stamp() -> impl Strategy<Value = Stamp> {
-    (nasty(), nasty(), nasty(), nasty(), nasty()).prop_map(|(key, name, run, attempt, actor)| Stamp {
+    (nasty(), nasty(), nasty(), nasty(), nasty(), nasty()).prop_map(|(key, name, class, run, attempt, actor)| Stamp {
+        class,
         key: Key::over([key.as_str()]),
         name,
         run,

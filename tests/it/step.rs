@@ -94,6 +94,14 @@ impl Step {
         self
     }
 
+    /// The same step with a file in its workspace.
+    pub(crate) fn file(self, name: &str, text: &str) -> Self {
+        let path = self.folder.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+        self
+    }
+
     /// The same step in a run for an event.
     pub(crate) fn on(self, name: &str, payload: &Value) -> Self {
         let path = self.folder.join("event.json");

@@ -280,3 +280,54 @@ async fn a_connection_that_breaks_means_what_it_broke_at() {
         assert_eq!(meaning(github.start(&repository(), &new_task()).await), expected, "{what}");
     }
 }
+
+#[tokio::test]
+async fn a_file_is_read_as_it_is_at_one_commit() {
+    let text = "require-class: true\n".repeat(20);
+    let simulator = Simulator::new();
+    let at = |text: &str| [("policy/agents.yml".to_owned(), text.to_owned())].into();
+    let files_at = [("release/v1".to_owned(), at("\u{feff}# ö\n"))].into();
+    simulator.repository("octo/rules", simulator::Repository { files: at(&text), files_at, ..Default::default() });
+    let address = Address::parse("https://api.github.com", None).unwrap();
+    let github = GitHub::over(simulator.clone(), &address, &Token::parse("github_pat_simulated").unwrap());
+    let rules = "octo/rules".parse().unwrap();
+    for (reference, content) in [(None, text.as_str()), (Some("main"), &text), (Some("release/v1"), "# ö\n")] {
+        let commit = github.commit(&rules, reference).await.unwrap();
+        assert_eq!(commit.len(), 40);
+        assert_eq!(github.file(&rules, "policy/agents.yml", &commit, 1000).await.as_deref(), Ok(content));
+        let again = github.commit(&rules, Some(&commit)).await.unwrap();
+        assert_eq!(again, commit);
+    }
+    let calls = simulator.log();
+    assert_eq!(calls[6].path, "/repos/octo/rules/commits");
+    assert_eq!(calls[6].query[1], ("sha".to_owned(), "release/v1".to_owned()));
+    assert_eq!(calls[7].path, "/repos/octo/rules/contents/policy/agents.yml");
+
+    let small = github.file(&rules, "policy/agents.yml", "main", 100).await;
+    assert_eq!(small.unwrap_err().to_string(), "the file has 400 bytes, and at most 100 are read");
+    let folder = github.file(&rules, "policy", "main", 100).await.unwrap_err();
+    assert!(matches!(folder, Error::Unfit { .. }), "{folder}");
+    for (reference, path) in [("main", "policy/none.yml"), ("gone", "policy/agents.yml")] {
+        let missing = github.file(&rules, path, reference, 100).await.unwrap_err();
+        assert!(missing.to_string().contains("no such file, branch, tag or commit"), "{missing}");
+    }
+    assert!(matches!(github.commit(&rules, Some("gone")).await, Err(Error::NotFound { .. })));
+}
+
+#[tokio::test]
+async fn an_answer_without_a_file_in_it_is_none() {
+    let bare = |content: &str| format!(r#"{{"type":"file","size":3,"encoding":"{content}","content":"%%%"}}"#);
+    let (github, _) = scripted(vec![
+        answer(200, "[]"),
+        answer(200, &bare("none")),
+        answer(200, &bare("base64")),
+        answer(200, r#"{"type":"file","size":1,"encoding":"base64","content":"/w=="}"#),
+        answer(200, r#"{"type":"submodule","size":0}"#),
+        answer(200, "{}"),
+    ]);
+    assert!(matches!(github.commit(&repository(), None).await, Err(Error::Malformed { .. })));
+    for malformed in [true, true, false, false, false] {
+        let error = github.file(&repository(), "a.yml", "main", 10).await.unwrap_err();
+        assert_eq!(matches!(error, Error::Malformed { .. }), malformed, "{error}");
+    }
+}

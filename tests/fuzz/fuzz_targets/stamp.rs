@@ -16,7 +16,7 @@ fuzz_target!(|text: &str| {
     }
     let mut parts = text.splitn(6, BETWEEN);
     let mut next = || parts.next().unwrap_or_default().to_owned();
-    let stamp = Stamp { key: Key::over([next().as_str()]), name: next(), run: next(), attempt: next(), actor: next() };
+    let stamp = Stamp { key: Key::over([next().as_str()]), name: next(), class: next(), run: next(), attempt: next(), actor: next() };
     let stamped = stamp.put_under(&next());
     assert_eq!(Stamp::find(&stamped), Some(stamp.clone()), "{stamped}");
     assert_eq!(Stamp::find(&stamp.put_under(text)), Some(stamp));

@@ -298,7 +298,8 @@ impl World {
             (Place::Pull(number), Some(home)) => self.pull(home, number, request),
             (Place::Repository, Some(home)) => self.repository(home, token, request),
             (Place::Branch(branch), Some(home)) => self.branch(home, branch),
-            (Place::Contents(path), Some(home)) => self.contents(home, path),
+            (Place::Contents(path), Some(home)) => self.contents(home, path, request),
+            (Place::Commits, Some(home)) => self.commits(home, request),
             (Place::Permission(login), Some(home)) => {
                 self.permission(home, login, request, (!caller.is_installation()).then_some(&token.login))
             }

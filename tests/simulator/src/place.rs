@@ -19,6 +19,7 @@ pub(crate) enum Place {
     Repository,
     Branch(String),
     Contents(String),
+    Commits,
     Permission(String),
     Configuration,
     RateLimit,
@@ -55,6 +56,7 @@ impl Place {
             ["repos", o, r, "contents", rest @ ..] if !rest.is_empty() => {
                 (reading(Place::Contents(rest.join("/"))), name(o, r))
             }
+            ["repos", o, r, "commits"] => (reading(Place::Commits), name(o, r)),
             ["repos", o, r, "collaborators", login, "permission"] => {
                 (reading(Place::Permission((*login).to_owned())), name(o, r))
             }
@@ -87,7 +89,7 @@ impl Place {
                 Some(Permission::AgentTasksRead)
             }
             Place::Pulls | Place::Pull(_) => Some(Permission::PullRequestsRead),
-            Place::Branch(_) | Place::Contents(_) => Some(Permission::ContentsRead),
+            Place::Branch(_) | Place::Contents(_) | Place::Commits => Some(Permission::ContentsRead),
             Place::Permission(_) => Some(Permission::MetadataRead),
             _ => None,
         }
@@ -110,6 +112,7 @@ impl Place {
             Place::MyTasks => &["per_page", "page", "sort", "direction", "state", "is_archived", "since"],
             Place::Pulls => &["state", "head", "base", "sort", "direction", "per_page", "page"],
             Place::Contents(_) => &["ref"],
+            Place::Commits => &["sha", "path", "author", "committer", "since", "until", "per_page", "page"],
             _ => &[],
         }
     }

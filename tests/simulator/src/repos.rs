@@ -159,25 +159,76 @@ impl World {
         Answer::json(200, &json!({"name": name, "commit": {"sha": sha(name)}, "protected": false}))
     }
 
-    /// A file, or a directory when the path is one.
-    pub(crate) fn contents(&self, home: &Home, path: &str) -> Answer {
-        let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
-        if let Some(text) = home.spec.files.get(path) {
-            return Answer::json(
-                200,
-                &json!({"type": "file", "name": name(path), "path": path, "size": text.len(),
-                    "encoding": "base64", "content": STANDARD.encode(text), "sha": sha(text)}),
-            );
+    /// A file, or a directory when the path is one. The content of a file beyond a megabyte is left out.
+    pub(crate) fn contents(&self, home: &Home, path: &str, request: &Request) -> Answer {
+        let told = request.parameter("ref");
+        let Some(reference) = home.spec.reference(told) else {
+            return Answer::error(404, &format!("No commit found for the ref {}", told.unwrap_or_default()));
+        };
+        let files = home.spec.files_of(reference);
+        let show = |path: &str, text: &str| {
+            let url = format!("{}/repos/{}/contents/{path}?ref={reference}", request.base, home.name);
+            let git = format!("{}/repos/{}/git/blobs/{}", request.base, home.name, sha(text));
+            let html = format!("https://github.com/{}/blob/{reference}/{path}", home.name);
+            json!({
+                "type": "file",
+                "name": path.rsplit('/').next(),
+                "path": path,
+                "size": text.len(),
+                "sha": sha(text),
+                "url": url,
+                "git_url": git,
+                "html_url": html,
+                "download_url": format!("https://raw.githubusercontent.com/{}/{reference}/{path}", home.name),
+                "_links": {"self": url, "git": git, "html": html},
+            })
+        };
+        if let Some(text) = files.get(path) {
+            let mut file = show(path, text);
+            let whole = text.len() <= LARGEST_SHOWN;
+            file["encoding"] = if whole { "base64" } else { "none" }.into();
+            file["content"] = if whole { wrapped(&STANDARD.encode(text)) } else { String::new() }.into();
+            return Answer::json(200, &file);
         }
         let inside = format!("{}/", path.trim_end_matches('/'));
-        let entries: Vec<Value> = home
-            .spec
-            .files
-            .keys()
-            .filter(|file| file.strip_prefix(&inside).is_some_and(|rest| !rest.contains('/')))
-            .map(|file| json!({"type": "file", "name": name(file), "path": file}))
+        let entries: Vec<Value> = files
+            .iter()
+            .filter(|(file, _)| file.strip_prefix(&inside).is_some_and(|rest| !rest.contains('/')))
+            .map(|(file, text)| show(file, text))
             .collect();
         if entries.is_empty() { Answer::not_found() } else { Answer::json(200, &Value::Array(entries)) }
+    }
+
+    /// The newest commit of a branch or a tag; older ones have nothing to tell here.
+    pub(crate) fn commits(&self, home: &Home, request: &Request) -> Answer {
+        let Some(reference) = home.spec.reference(request.parameter("sha")) else {
+            return Answer::not_found();
+        };
+        let id = sha(reference);
+        let api = format!("{}/repos/{}", request.base, home.name);
+        let person = json!({"name": "Mona", "email": "mona@example.com", "date": "2026-11-01T08:00:00Z"});
+        let verification = json!({"verified": false, "reason": "unsigned", "signature": null, "payload": null,
+            "verified_at": null});
+        let commit = json!({
+            "sha": id,
+            "node_id": format!("C_{id}"),
+            "url": format!("{api}/commits/{id}"),
+            "html_url": format!("https://github.com/{}/commit/{id}", home.name),
+            "comments_url": format!("{api}/commits/{id}/comments"),
+            "commit": {
+                "url": format!("{api}/git/commits/{id}"),
+                "author": person,
+                "committer": person,
+                "message": format!("The newest of {reference}"),
+                "comment_count": 0,
+                "tree": {"sha": sha(&id), "url": format!("{api}/git/trees/{}", sha(&id))},
+                "verification": verification,
+            },
+            "author": null,
+            "committer": null,
+            "parents": [],
+        });
+        Answer::json(200, &json!([commit]))
     }
 
     /// What somebody may do here. A personal token is answered only where its owner can push; an installation's is
@@ -307,6 +358,23 @@ const ADDRESSES: [(&str, &str); 36] = [
     ("teams", "/teams"),
     ("trees", "/git/trees{/sha}"),
 ];
+
+/// The largest file that is shown whole, in bytes,
+/// <https://docs.github.com/en/rest/repos/contents#get-repository-content>.
+const LARGEST_SHOWN: usize = 1024 * 1024;
+
+/// Base64 as GitHub gives it, in lines of sixty.
+fn wrapped(base64: &str) -> String {
+    let mut lines = String::new();
+    let mut rest = base64;
+    while !rest.is_empty() {
+        let (line, more) = rest.split_at(rest.len().min(60));
+        lines.push_str(line);
+        lines.push('\n');
+        rest = more;
+    }
+    lines
+}
 
 /// Something of the form of a commit id.
 pub(crate) fn sha(of: &str) -> String {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::repos::sha;
+
 /// A repository as a test or a scenario describes it. Names are compared without regard to case.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -30,8 +32,10 @@ pub struct Repository {
     /// builds on, as in `releaser=write`. `unknown` is somebody whom GitHub does not have. Others can read a public
     /// repository, and are not found for a private one.
     pub collaborators: BTreeMap<String, String>,
-    /// Files on the default branch, by path.
+    /// Files on the default branch and on those of `branches`, by path.
     pub files: BTreeMap<String, String>,
+    /// The files of other branches and of tags, by the branch or the tag.
+    pub files_at: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 impl Default for Repository {
@@ -48,6 +52,7 @@ impl Default for Repository {
             renamed_from: Vec::new(),
             collaborators: BTreeMap::new(),
             files: BTreeMap::new(),
+            files_at: BTreeMap::new(),
         }
     }
 }
@@ -55,6 +60,20 @@ impl Default for Repository {
 impl Repository {
     pub(crate) fn has_branch(&self, name: &str) -> bool {
         name == self.default_branch || self.branches.iter().any(|branch| branch == name)
+    }
+
+    /// The branch or tag that a reference means: its name, its full name or its commit.
+    pub(crate) fn reference(&self, told: Option<&str>) -> Option<&str> {
+        let told = told.filter(|told| !told.is_empty() && *told != "HEAD").unwrap_or(&self.default_branch);
+        let bare = ["refs/heads/", "refs/tags/", "heads/", "tags/"].iter().find_map(|start| told.strip_prefix(start));
+        let name = bare.unwrap_or(told);
+        let all = [&self.default_branch].into_iter().chain(&self.branches).chain(self.files_at.keys());
+        all.map(String::as_str).find(|known| *known == name || sha(known) == told)
+    }
+
+    /// The files at a branch or a tag.
+    pub(crate) fn files_of(&self, reference: &str) -> &BTreeMap<String, String> {
+        self.files_at.get(reference).unwrap_or(&self.files)
     }
 
     /// The role of this person here; none for a stranger.

@@ -611,3 +611,29 @@ async fn what_somebody_may_do_is_told_to_those_who_can_push() {
     simulator.repository("octo/app", Repository { private: true, ..Default::default() });
     assert_eq!(as_token(&simulator, "ghs_job", "GET", &path("you")).await.status, 404);
 }
+
+#[tokio::test]
+async fn a_file_is_shown_as_github_shows_it() {
+    let simulator = Simulator::new();
+    let files = |text: String| [("a/b.yml".to_owned(), text)].into();
+    let files_at =
+        [("v1".to_owned(), files("x".repeat(100))), ("large".to_owned(), files("x".repeat(1_048_577)))].into();
+    simulator.repository("octo/app", Repository { files: files("y".to_owned()), files_at, ..Default::default() });
+    let file = |at: &str| format!("/repos/octo/app/contents/a/b.yml?ref={at}");
+    let small = get(&simulator, &file("v1")).await.body;
+    assert_eq!((&small["size"], &small["encoding"]), (&json!(100), &json!("base64")));
+    let lines = small["content"].as_str().unwrap().lines().map(str::len).collect::<Vec<_>>();
+    assert_eq!(lines, [60, 60, 16]);
+    let large = get(&simulator, &file("large")).await.body;
+    assert_eq!(
+        (&large["size"], &large["encoding"], &large["content"]),
+        (&json!(1_048_577), &json!("none"), &json!(""))
+    );
+    let folder = get(&simulator, "/repos/octo/app/contents/a").await.body;
+    assert_eq!(folder[0]["path"], "a/b.yml");
+    assert_eq!(get(&simulator, &file("v2")).await.status, 404);
+    let commits = get(&simulator, "/repos/octo/app/commits?sha=v1&per_page=1").await.body;
+    let commit = commits[0]["sha"].as_str().unwrap();
+    assert_eq!(get(&simulator, &file(commit)).await.body["size"], 100);
+    assert_eq!(get(&simulator, "/repos/octo/app/commits?sha=v2").await.status, 404);
+}

@@ -1,0 +1,173 @@
+//! The policy of a step, read from where it is: the rules for its task class, and the prompt that they name.
+
+use std::time::Duration;
+
+use crate::github::Address;
+use crate::github::Error;
+use crate::github::GitHub;
+use crate::inputs::Opening;
+use crate::inputs::Problem;
+use crate::policy;
+use crate::policy::Place;
+use crate::policy::Policy;
+use crate::policy::Rules;
+use crate::policy::USUAL_PLACE;
+use crate::prompt;
+use crate::prompt::Template;
+use crate::repository::Repository;
+use crate::runner::Runner;
+use crate::token::Token;
+
+/// The pauses before a file is asked for again that GitHub did not answer with.
+const ASKED_AGAIN: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
+
+/// What the policy says of the step. Without a policy it says nothing.
+#[derive(Debug, Default)]
+pub struct Ruling {
+    /// The rules.
+    pub rules: Rules,
+    /// The prompt's template, where a repository has it and not the workspace.
+    pub template: Option<Template>,
+}
+
+/// Why there is none. Nothing was started.
+#[derive(Debug)]
+pub enum NoRuling {
+    /// Something is wrong with the policy, or with what names it.
+    BadInput(Vec<Problem>),
+    /// GitHub did not answer with it, and may at another time.
+    GitHub(Error),
+}
+
+impl From<Vec<Problem>> for NoRuling {
+    fn from(problems: Vec<Problem>) -> Self {
+        Self::BadInput(problems)
+    }
+}
+
+/// Reads the policy.
+///
+/// # Errors
+/// Everything that is wrong with it, or GitHub's last answer where it is not there to be read.
+pub async fn read(
+    opening: &Opening,
+    runner: &Runner,
+    connect: impl Fn(&Address, &Token) -> anyhow::Result<GitHub>,
+) -> Result<Ruling, NoRuling> {
+    let Some(is_start) = opening.is_start else {
+        return Ok(Ruling::default());
+    };
+    // What is wrong with the place is told with the other inputs.
+    let named = opening.policy.as_ref().map_err(|()| Vec::new())?;
+    let usual = || Place::Workspace(USUAL_PLACE.to_owned());
+    let Some(place) = named.clone().or_else(|| runner.has(USUAL_PLACE).then(usual)) else {
+        return match &opening.task {
+            None => Ok(Ruling::default()),
+            Some(task) => {
+                let why = format!(
+                    "names a task class, and there is no policy: `{USUAL_PLACE}` is not in the workspace. Is \
+                     `actions/checkout` missing before this step? Or let `policy` name the file"
+                );
+                Err(vec![Problem::shown("task", task, why)].into())
+            }
+        };
+    };
+    let (text, source) = match &place {
+        Place::Workspace(path) => {
+            let text = runner.text(path, policy::MOST_BYTES);
+            let text = text.map_err(|why| vec![Problem::shown("policy", path, format!("cannot be read: {why:#}"))])?;
+            (text, None)
+        }
+        Place::Repository { repository, path, at } => {
+            let source = Source::open(opening, runner, repository, at.as_deref(), connect).await;
+            let source = source.map_err(|no| no.about("policy", &place))?;
+            let text = source.file(path, policy::MOST_BYTES).await.map_err(|no| no.about("policy", &place))?;
+            (text, Some(source))
+        }
+    };
+    let policy = Policy::parse(&place, &text).map_err(|faults| {
+        faults.into_iter().map(|fault| Problem::new("policy", format!("is wrong. {fault}"))).collect::<Vec<_>>()
+    })?;
+    let commit = source.as_ref().map(|source| source.commit.clone());
+    let task = opening.task.as_deref();
+    let rules = policy
+        .rules(&place, commit, task)
+        .map_err(|why| vec![Problem::shown("task", task.unwrap_or_default(), why)])?;
+    let template = match (rules.prompt().filter(|_| is_start), &source) {
+        (Some(place @ Place::Repository { .. }), Some(source)) => {
+            let text = source.file(place.path(), prompt::MOST_BYTES).await.map_err(|no| no.about("task", &place))?;
+            Some(Template { name: place.to_string(), source: text })
+        }
+        _ => None,
+    };
+    Ok(Ruling { rules, template })
+}
+
+/// A repository with a policy in it, at one commit.
+struct Source<'a> {
+    readers: Vec<GitHub>,
+    runner: &'a Runner,
+    repository: &'a Repository,
+    commit: String,
+}
+
+/// Why a file is not read.
+enum Unread {
+    NoToken,
+    NoConnection(String),
+    GitHub(Error),
+}
+
+impl Unread {
+    fn about(self, input: &str, place: &Place) -> NoRuling {
+        let why = match self {
+            Self::NoToken => "needs a token to be read; give `token` or `lookup-token`".to_owned(),
+            Self::NoConnection(why) => format!("cannot be read: {why}"),
+            Self::GitHub(error) if error.may_pass() => return NoRuling::GitHub(error),
+            Self::GitHub(error) => format!("cannot be read: {error}"),
+        };
+        NoRuling::BadInput(vec![Problem::shown(input, &place.to_string(), why)])
+    }
+}
+
+impl<'a> Source<'a> {
+    async fn open(
+        opening: &Opening,
+        runner: &'a Runner,
+        repository: &'a Repository,
+        at: Option<&str>,
+        connect: impl Fn(&Address, &Token) -> anyhow::Result<GitHub>,
+    ) -> Result<Self, Unread> {
+        let address = opening.address.as_ref().filter(|_| !opening.tokens.is_empty()).ok_or(Unread::NoToken)?;
+        let readers = opening.tokens.iter().map(|token| connect(address, token)).collect::<anyhow::Result<Vec<_>>>();
+        let readers = readers.map_err(|why| Unread::NoConnection(format!("{why:#}")))?;
+        let mut source = Self { readers, runner, repository, commit: String::new() };
+        source.commit = source.ask(async |github| github.commit(repository, at).await).await?;
+        Ok(source)
+    }
+
+    async fn file(&self, path: &str, most: usize) -> Result<String, Unread> {
+        self.ask(async |github| github.file(self.repository, path, &self.commit, most).await).await
+    }
+
+    /// Asks with whichever token may ask. A question that brought no answer is put again.
+    async fn ask<T>(&self, question: impl AsyncFn(&GitHub) -> Result<T, Error>) -> Result<T, Unread> {
+        let mut tries = ASKED_AGAIN.iter();
+        loop {
+            let mut last = None::<Error>;
+            for reader in &self.readers {
+                match question(reader).await {
+                    Ok(answer) => return Ok(answer),
+                    // One token may not read it, or does not reach GitHub for a moment; what counts most is whether
+                    // that may pass.
+                    Err(error) => last = last.filter(Error::may_pass).or(Some(error)),
+                }
+            }
+            match (last, tries.next()) {
+                (Some(error), Some(pause)) if error.may_pass() => self.runner.rest(*pause, "reading the policy").await,
+                (Some(error), _) => return Err(Unread::GitHub(error)),
+                (None, _) => return Err(Unread::NoToken),
+            }
+        }
+    }
+}

@@ -1,0 +1,414 @@
+//! The policy: what a class gives, what it refuses, what is counted, and where it is read from.
+
+use std::time::Duration;
+
+use agent_task::key::Key;
+use agent_task::key::Stamp;
+use serde_json::json;
+use simulator::ExistingTask;
+use simulator::Fault;
+use simulator::Permission;
+use simulator::Repository;
+use simulator::Route;
+use simulator::Script;
+use simulator::Simulator;
+use simulator::Token;
+
+use crate::step::Ran;
+use crate::step::Step;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+const POLICY: &str = "\
+require-class: true
+defaults:
+  repositories: {allow: 'octo/*', deny: octo/secret}
+tasks:
+  prep:
+    prompt: prompts/prep.md
+    version: 7
+    vars: {version: string}
+    model: gpt-5.4
+    base-ref: [main, 'release/*']
+    custom-agent: preparer
+    create-pull-request: true
+    wait: true
+    fail-on: [failure, timed_out]
+    owner: '@octo/releases'
+    ticket: CHG-[0-9]+
+";
+
+/// A step under a policy, with nothing of its own that a class could contradict.
+fn under(simulator: &Simulator, policy: &str) -> Step {
+    let step = Step::new(simulator).with("prompt", "").with("wait", "").with("create-pull-request", "");
+    step.file(".github/agent-tasks.yml", policy).file("prompts/prep.md", "Prepare {{ vars.version }}\n")
+}
+
+/// A step of the class that is as the class wants it.
+fn prep(simulator: &Simulator) -> Step {
+    under(simulator, POLICY).with("task", "prep").with("vars", "version: 1.10").with("ticket", "CHG-17")
+}
+
+/// A step with a prompt of its own under a policy that only limits.
+fn limited(simulator: &Simulator, limits: &str) -> Step {
+    let policy = format!("tasks: {{bump: {{limits: {{{limits}}}}}, other: {{}}}}\n");
+    under(simulator, &policy).with("prompt", "Bump it").with("task", "bump")
+}
+
+/// A task that somebody started for a class a while ago.
+fn earlier(simulator: &Simulator, class: &str, age: Duration, script: Script) {
+    let text = str::to_owned;
+    let stamp = Stamp {
+        key: Key::over([class, "earlier"]),
+        name: text("w/j"),
+        class: text(class),
+        run: text(""),
+        attempt: text(""),
+        actor: text(""),
+    };
+    simulator.add_task(ExistingTask { prompt: stamp.put_under("Bump it"), age, script, ..ExistingTask::default() });
+}
+
+fn done() -> Script {
+    Script::completes_with_pull(Duration::from_secs(60))
+}
+
+impl Ran {
+    /// Asserts that nothing was sent, for all of these reasons.
+    #[track_caller]
+    fn assert_forbidden(&self, parts: &[&str]) {
+        assert_eq!((self.code, self.output("conclusion"), self.starts()), (3, "skipped", 0), "{}", self.log);
+        for part in parts {
+            assert!(self.output("error-message").contains(part), "{part} in {}", self.output("error-message"));
+            self.assert_log(part);
+        }
+        assert!(self.log.contains("Refused by the policy"), "{}", self.log);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_class_makes_the_whole_request() {
+    let simulator = Simulator::new();
+    let agents = Repository { custom_agents: vec!["preparer".to_owned()], ..Repository::default() };
+    simulator.repository("octo/app", agents);
+    let ran = prep(&simulator).run().await;
+    ran.assert(0, "completed", "success");
+    let body = &ran.calls[0].body;
+    assert_eq!(
+        (&body["model"], &body["base_ref"], &body["custom_agent"], &body["create_pull_request"]),
+        (&json!("gpt-5.4"), &json!("main"), &json!("preparer"), &json!(true))
+    );
+    let prompt = body["prompt"].as_str().unwrap();
+    assert!(prompt.starts_with("Prepare 1.10\n\nChange ticket: CHG-17\n\n<!-- agent-task key="), "{prompt}");
+    assert_eq!(Stamp::find(prompt).unwrap().class, "prep");
+    assert_ne!(ran.output("pull-request-number"), "");
+    for part in ["task class prep, prompt version 7", "ticket CHG"] {
+        assert!(ran.summary.replace('\\', "").contains(part), "{part} in {}", ran.summary);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn everything_that_contradicts_is_told_at_once_and_nothing_is_sent() {
+    let step = prep(&Simulator::new()).with("model", "gpt-4").with("base-ref", "dev").with("prompt", "Do as I say");
+    let step = step.with("ticket", "").with("vars", "verison: 1").with("repository", "evil/app");
+    let ran = step.with("fail-on", "never").run().await;
+    let by = "the task class `prep` of .github/agent-tasks.yml";
+    ran.assert_forbidden(&[
+        &format!("`prompt` contradicts {by}, which has `prompt: prompts/prep.md`"),
+        &format!("`model: gpt-4` contradicts {by}, which has `model: gpt-5.4`"),
+        &format!("`base-ref: dev` contradicts {by}, which has `base-ref: main, release/*`"),
+        &format!("`fail-on: never` contradicts {by}, which has `fail-on: failure, timed_out`"),
+        &format!("`ticket` is missing, and {by} requires one: `CHG-[0-9]+`"),
+        &format!("`vars.verison` is no variable of {by}; did you mean `version`?"),
+        &format!("evil/app is not allowed by {by}, which allows `octo/*`"),
+    ]);
+    assert_eq!(ran.calls.len(), 0);
+    assert!(ran.output("results").contains("evil/app"), "{}", ran.output("results"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_repository_that_is_denied_refuses_all() {
+    let simulator = Simulator::new();
+    for name in ["octo/lib", "octo/secret"] {
+        simulator.repository(name, Repository::default());
+    }
+    let step = || prep(&simulator).with("vars", "");
+    let ran = step().with("repositories", "octo/app version=1\nocto/secret version=1\nocto/lib").run().await;
+    ran.assert_forbidden(&[
+        "octo/secret is not allowed by the task class `prep` of .github/agent-tasks.yml, which denies `octo/secret`",
+        "`vars` lacks `version`",
+    ]);
+    assert_eq!((ran.calls.len(), ran.output("failed")), (0, "3"));
+    let ran = step().with("repositories", "octo/app version=1\nocto/lib version=2 channel=x").run().await;
+    ran.assert_forbidden(&["for octo/lib: `vars.channel` is no variable of"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_free_prompt_is_forbidden_where_a_class_is_required() {
+    let step = under(&Simulator::new(), POLICY).with("prompt", "Do as I say");
+    step.run().await.assert_forbidden(&[
+        ".github/agent-tasks.yml forbids free prompts (`require-class: true`)",
+        "name one of its task classes by `task`: `prep`",
+    ]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_event_the_workflow_and_the_date_decide() {
+    let policy = "tasks: {it: {events: schedule, workflows: weekly.yml, limits: {not-after: 2020-12-31}}}";
+    let step = || under(&Simulator::new(), policy).with("prompt", "x").with("task", "it");
+    let run = |name: &str, file: &str| {
+        let path = format!("octo/app/.github/workflows/{file}@refs/heads/main");
+        step().on(name, &json!({})).variable("GITHUB_WORKFLOW_REF", &path).run()
+    };
+    let ran = run("push", "other.yml").await;
+    let file = "the workflow `octo/app/.github/workflows/other.yml` is not allowed by";
+    ran.assert_forbidden(&["the event `push` is not allowed by", file, "has `not-after: 2020-12-31`"]);
+    let ran = run("schedule", "weekly.yml").await;
+    assert!(!ran.output("error-message").contains("weekly"), "{}", ran.output("error-message"));
+    ran.assert_forbidden(&["has `not-after: 2020-12-31`"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_eleventh_start_of_a_day_is_refused() {
+    let simulator = Simulator::new();
+    for start in 1..=10 {
+        let step = limited(&simulator, "max-starts-per-day: 10").on("schedule", &json!({}));
+        let ran = step.variable("GITHUB_RUN_ID", &start.to_string()).run().await;
+        assert_eq!((ran.code, ran.output("created")), (0, "true"), "{}", ran.log);
+        // Tasks of other classes, of none, and from elsewhere do not count.
+        earlier(&simulator, if start % 2 == 0 { "other" } else { "" }, HOUR, done());
+        tokio::time::sleep(Duration::from_secs(600)).await;
+    }
+    let before = simulator.starts();
+    let ran = limited(&simulator, "max-starts-per-day: 10").run().await;
+    assert_eq!((ran.code, simulator.starts()), (3, before), "{}", ran.log);
+    let why = "10 tasks of the class `bump` were started within the last 24 hours, and the task class `bump` of \
+               .github/agent-tasks.yml has `max-starts-per-day: 10`";
+    assert_eq!(ran.output("error-message"), why);
+    assert_eq!((ran.output("conclusion"), ran.output("task-id"), ran.output("prompt-sha256")), ("skipped", "", ""));
+    let other = limited(&simulator, "max-starts-per-day: 10").with("task", "other").run().await;
+    assert_eq!(other.code, 0, "{}", other.log);
+    tokio::time::sleep(23 * HOUR).await;
+    let ran = limited(&simulator, "max-starts-per-day: 10").run().await;
+    assert_eq!(ran.code, 0, "{}", ran.log);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_so_many_are_active_at_once() {
+    let simulator = Simulator::new();
+    earlier(&simulator, "bump", 40 * HOUR, Script::stays("in_progress"));
+    earlier(&simulator, "bump", HOUR, done());
+    earlier(&simulator, "other", HOUR, Script::stays("in_progress"));
+    let ran = limited(&simulator, "max-active: 1").run().await;
+    assert_eq!((ran.code, ran.starts()), (3, 0), "{}", ran.log);
+    assert!(ran.output("error-message").starts_with("1 task of the class `bump` has not settled"), "{}", ran.log);
+    let ran = limited(&simulator, "max-active: 2").run().await;
+    assert_eq!((ran.code, ran.starts()), (0, 1), "{}", ran.log);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_whose_prompt_is_not_shown_yet_is_waited_for() {
+    let simulator = Simulator::new();
+    simulator.settings(|it| it.sessions_lag = Duration::from_secs(40));
+    earlier(&simulator, "other", Duration::from_secs(15), Script::stays("in_progress"));
+    let ran = limited(&simulator, "max-active: 1").run().await;
+    assert_eq!((ran.code, ran.starts()), (0, 1), "{}", ran.log);
+    assert!(ran.took > Duration::from_secs(15), "{:?}", ran.took);
+
+    let simulator = Simulator::new();
+    simulator.settings(|it| it.sessions_lag = HOUR);
+    earlier(&simulator, "other", Duration::from_secs(15), Script::stays("in_progress"));
+    let ran = limited(&simulator, "max-active: 1").run().await;
+    assert_eq!((ran.code, ran.starts()), (3, 0), "{}", ran.log);
+    assert!(ran.output("error-message").contains("GitHub does not show their prompts yet"), "{}", ran.log);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_count_that_fails_starts_nothing() {
+    let simulator = Simulator::new();
+    simulator.fault(Route::List, Fault::status(502));
+    let ran = limited(&simulator, "max-active: 1").run().await;
+    assert_eq!((ran.code, ran.starts()), (0, 1), "{}", ran.log);
+    let simulator = Simulator::new();
+    simulator.fault_times(Route::List, 100, Fault::status(502));
+    let ran = limited(&simulator, "max-active: 1").run().await;
+    assert_eq!((ran.code, ran.starts(), ran.output("task-id")), (5, 0, ""), "{}", ran.log);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_repository_of_a_fleet_is_counted_by_itself() {
+    let simulator = Simulator::new();
+    simulator.repository("octo/lib", Repository::default());
+    earlier(&simulator, "bump", HOUR, Script::stays("in_progress"));
+    let ran = limited(&simulator, "max-active: 1").with("repositories", "octo/app, octo/lib").run().await;
+    assert_eq!((ran.code, ran.starts(), ran.output("started")), (3, 1, "1"), "{}", ran.log);
+    let started = ran.calls.iter().find(|call| call.method == "POST").unwrap();
+    assert_eq!(started.path, "/agents/repos/octo/lib/tasks");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rerun_that_takes_up_its_task_is_not_counted() {
+    let simulator = Simulator::new();
+    let run = |attempt: &str| {
+        let step = limited(&simulator, "max-starts-per-day: 1").on("schedule", &json!({}));
+        step.variable("GITHUB_RUN_ATTEMPT", attempt).run()
+    };
+    let first = run("1").await;
+    let again = run("2").await;
+    assert_eq!((again.code, again.output("task-id")), (0, first.output("task-id")), "{}", again.log);
+    assert_eq!(again.output("created"), "false");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_owns_the_class_is_mentioned_when_the_agent_asks() {
+    let simulator = Simulator::new();
+    simulator
+        .repository("octo/app", Repository { custom_agents: vec!["preparer".to_owned()], ..Repository::default() });
+    simulator.default_script(Script::waits_for_user());
+    let ran = prep(&simulator).run().await;
+    // The class fails on other conclusions only.
+    ran.assert(0, "waiting_for_user", "action_required");
+    ran.assert_log("@octo/releases: The task is waiting_for_user");
+    assert!(ran.summary.contains("🙋 @octo/releases, the agent needs an answer."), "{}", ran.summary);
+
+    let later = Step::waiting(&simulator, ran.output("task-id")).with("wait", "");
+    let later = later.file(".github/agent-tasks.yml", POLICY).with("task", "prep").run().await;
+    later.assert(0, "waiting_for_user", "action_required");
+    later.assert_log("@octo/releases: The task is waiting_for_user");
+}
+
+/// A world in which an organisation has its policy, and the prompts, in a repository of its own.
+fn organisation() -> Simulator {
+    let simulator = Simulator::new();
+    simulator
+        .repository("octo/app", Repository { custom_agents: vec!["preparer".to_owned()], ..Repository::default() });
+    let files = |version: &str| {
+        let files =
+            [("agents.yml", POLICY.replace("version: 7", version)), ("prompts/prep.md", format!("Do {version}"))];
+        files.map(|(name, text)| (name.to_owned(), text)).into()
+    };
+    let files_at = [("v1".to_owned(), files("version: 1"))].into();
+    simulator.repository("octo/rules", Repository { files: files("version: 9"), files_at, ..Repository::default() });
+    simulator
+}
+
+fn by_organisation(simulator: &Simulator, place: &str) -> Step {
+    prep(simulator).with("policy", place)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_of_another_repository_is_read_with_its_prompt_at_one_commit() {
+    for (place, version) in [("octo/rules:agents.yml", "version: 9"), ("octo/rules:agents.yml@v1", "version: 1")] {
+        let ran = by_organisation(&organisation(), place).run().await;
+        ran.assert(0, "completed", "success");
+        let paths = ran.calls.iter().take(3).map(|call| call.path.as_str()).collect::<Vec<_>>();
+        assert_eq!(
+            paths,
+            [
+                "/repos/octo/rules/commits",
+                "/repos/octo/rules/contents/agents.yml",
+                "/repos/octo/rules/contents/prompts/prep.md"
+            ]
+        );
+        let commit = &ran.calls[1].query[0].1;
+        assert_eq!((commit.len(), commit), (40, &ran.calls[2].query[0].1));
+        ran.assert_log(&format!("{place} (commit {commit})"));
+        let start = ran.calls.iter().find(|call| call.method == "POST").unwrap();
+        assert!(start.body["prompt"].as_str().unwrap().starts_with(&format!("Do {version}\n")), "{}", start.body);
+    }
+    let ran =
+        by_organisation(&organisation(), "octo/rules:agents.yml").with("prompt-file", "prompts/prep.md").run().await;
+    ran.assert_forbidden(&["in the repository of the policy"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_is_read_with_whichever_token_may() {
+    let simulator = organisation();
+    simulator.token("github_pat_reader", Token::default().without(Permission::AgentTasksRead));
+    let blind = Token::default().seeing(&["octo/app"]).without(Permission::ContentsRead);
+    simulator.token("github_pat_simulated", blind.clone());
+    let ran =
+        by_organisation(&simulator, "octo/rules:agents.yml").with("lookup-token", "github_pat_reader").run().await;
+    ran.assert(0, "completed", "success");
+
+    simulator.token("github_pat_reader", blind);
+    let ran =
+        by_organisation(&simulator, "octo/rules:agents.yml").with("lookup-token", "github_pat_reader").run().await;
+    assert_eq!((ran.code, ran.starts()), (2, 2 - 1), "{}", ran.log);
+    ran.assert_log("`policy: octo/rules:agents.yml` cannot be read: GitHub finds nothing there for this token");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_cannot_be_read_starts_nothing() {
+    for (place, why) in [
+        ("octo/rules:none.yml", "no such file, branch, tag or commit"),
+        ("octo/rules:agents.yml@gone", "no such file, branch, tag or commit"),
+        ("octo/rules:prompts", "there is a folder"),
+        ("ci/none.yml", "there is no such file"),
+        ("../x.yml", "is no path within a repository"),
+    ] {
+        let ran = by_organisation(&organisation(), place).run().await;
+        assert_eq!((ran.code, ran.starts()), (2, 0), "{place}: {}", ran.log);
+        assert!(ran.output("error-message").contains(why), "{place}: {}", ran.output("error-message"));
+    }
+    let simulator = organisation();
+    simulator.fault(Route::Other, Fault::status(502));
+    by_organisation(&simulator, "octo/rules:agents.yml").run().await.assert(0, "completed", "success");
+    simulator.fault_times(Route::Other, 9, Fault::status(502));
+    let ran = by_organisation(&simulator, "octo/rules:agents.yml").run().await;
+    assert_eq!((ran.code, ran.output("task-id")), (5, ""), "{}", ran.log);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_policy_shows_all_its_faults_beside_those_of_the_inputs() {
+    let step = under(&Simulator::new(), "tasks:\n  prep:\n    modle: x\n    repositories: octo\n").with("task", "prep");
+    let ran = step.with("wait-timeout", "5").with("require-pull-request", "true").run().await;
+    assert_eq!((ran.code, ran.calls.len()), (2, 0));
+    for part in [
+        "`policy` is wrong. .github/agent-tasks.yml:3:5: `modle` is no key here; did you mean `model`?",
+        ".github/agent-tasks.yml:4:19: `octo` is no pattern for a repository; write `owner/name`, such as `acme/*`",
+        "`wait-timeout: 5` has no unit",
+    ] {
+        assert!(ran.output("error-message").contains(part), "{part} in {}", ran.output("error-message"));
+    }
+    // What hangs on the policy is not judged without it.
+    for part in ["`prompt` is missing", "set `wait: true`"] {
+        assert!(!ran.output("error-message").contains(part), "{}", ran.output("error-message"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_class_that_is_not_there_is_bad_input() {
+    let ran = prep(&Simulator::new()).with("task", "perp").run().await;
+    assert_eq!((ran.code, ran.calls.len()), (2, 0));
+    ran.assert_log("`task: perp` is no task class of .github/agent-tasks.yml; did you mean `prep`?");
+    let ran = Step::new(&Simulator::new()).with("task", "prep").run().await;
+    assert_eq!(ran.code, 2);
+    ran.assert_log("`task: prep` names a task class, and there is no policy");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_shows_what_the_policy_makes_of_the_inputs() {
+    let ran = prep(&Simulator::new()).with("dry-run", "true").with("token", "").run().await;
+    assert_eq!((ran.code, ran.calls.len()), (0, 0), "{}", ran.log);
+    for part in ["task class     prep, prompt version 7", "ticket         CHG-17", "\"model\":\"gpt-5.4\""] {
+        ran.assert_log(part);
+    }
+    let ran = by_organisation(&organisation(), "octo/rules:agents.yml").with("dry-run", "true").with("token", "");
+    let ran = ran.run().await;
+    assert_eq!((ran.code, ran.calls.len()), (2, 0), "{}", ran.log);
+    ran.assert_log("needs a token to be read; give `token` or `lookup-token`");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_class_gives_counts_as_given() {
+    let policy = "tasks: {it: {wait: true, create-pull-request: true}}";
+    let step = || under(&Simulator::new(), policy).with("prompt", "x").with("require-pull-request", "true");
+    step().with("task", "it").run().await.assert(0, "completed", "success");
+    let ran = step().run().await;
+    assert_eq!(ran.code, 2, "{}", ran.log);
+    ran.assert_log("set `wait: true` as well");
+    let ran = under(&Simulator::new(), policy).with("prompt", "x").with("ticket", "CHG-1").run().await;
+    assert_eq!(ran.code, 0, "{}", ran.log);
+    assert!(ran.calls[0].body["prompt"].as_str().unwrap().contains("\n\nChange ticket: CHG-1\n\n"));
+}
