@@ -207,8 +207,8 @@ struct Run {
     values: BTreeMap<String, String>,
     /// What replaces an input of the example in this test.
     overrides: BTreeMap<String, String>,
-    /// The inputs of the dispatch.
-    inputs: Value,
+    /// The event: its name and its payload.
+    event: (String, Value),
     /// The steps that have run.
     done: Vec<(String, String)>,
 }
@@ -243,7 +243,7 @@ impl Run {
             folder,
             values,
             overrides: BTreeMap::from([("poll-interval".to_owned(), "20ms".to_owned())]),
-            inputs: Value::Null,
+            event: ("schedule".to_owned(), json!({})),
             done: Vec::new(),
         }
     }
@@ -255,7 +255,17 @@ impl Run {
 
     /// The same for a dispatch with these inputs.
     fn dispatched(mut self, inputs: Value) -> Self {
-        self.inputs = inputs;
+        self.event = ("workflow_dispatch".to_owned(), json!({"inputs": inputs}));
+        self
+    }
+
+    /// The same for a comment that somebody writes under an issue.
+    fn commented(mut self, login: &str, body: &str) -> Self {
+        let issue = json!({"number": 3, "title": "Crash on start", "body": "It crashes.\n<!-- hidden -->\nReally."});
+        let sender = json!({"login": login, "type": "User"});
+        let comment = json!({"body": body, "user": sender});
+        let payload = json!({"action": "created", "issue": issue, "comment": comment, "sender": sender});
+        self.event = ("issue_comment".to_owned(), payload);
         self
     }
 
@@ -289,8 +299,8 @@ impl Run {
         }
         inputs.extend(self.overrides.clone());
         let file = |name: &str| self.folder.join(name).display().to_string();
-        let event = if self.inputs.is_null() { json!({}) } else { json!({"inputs": self.inputs}) };
-        std::fs::write(file("event.json"), event.to_string()).unwrap();
+        let (event, payload) = &self.event;
+        std::fs::write(file("event.json"), payload.to_string()).unwrap();
         std::fs::write(file("output"), "").unwrap();
         let output = Command::new(env!("CARGO_BIN_EXE_agent-task"))
             .env_clear()
@@ -299,9 +309,9 @@ impl Run {
             )
             .env("GITHUB_ACTION", id)
             .env("GITHUB_ACTIONS", "true")
-            .env("GITHUB_ACTOR", "mona")
+            .env("GITHUB_ACTOR", payload["sender"]["login"].as_str().unwrap_or("mona"))
             .env("GITHUB_API_URL", &self.address)
-            .env("GITHUB_EVENT_NAME", if self.inputs.is_null() { "schedule" } else { "workflow_dispatch" })
+            .env("GITHUB_EVENT_NAME", event)
             .env("GITHUB_EVENT_PATH", file("event.json"))
             .env("GITHUB_JOB", job)
             .env("GITHUB_OUTPUT", file("output"))
@@ -614,6 +624,45 @@ fn nightly_starts_nothing_while_a_task_is_active() {
     skipped.exits(0).gives("conclusion", "skipped").gives("task-id", "").gives("created", "");
     assert!(!skipped.outputs["error-message"].is_empty());
     assert_eq!(run.simulator.starts(), 1);
+}
+
+#[test]
+fn comment_command_starts_a_task_for_a_maintainer_and_none_for_a_stranger() {
+    let of = |login: &str, body: &str| {
+        let run = Run::of_example("comment-command", &[]).commented(login, body);
+        let collaborators = [("mona", "write"), ("octocat", "admin")];
+        let collaborators = collaborators.map(|(login, role)| (login.to_owned(), role.to_owned())).into();
+        run.simulator.repository("octo/app", Repository { collaborators, ..Repository::default() });
+        run
+    };
+    let mut run = of("mallory", "/agent fix");
+    let ran = run.step("start", "task");
+    ran.exits(3).gives("conclusion", "skipped").gives("task-id", "");
+    assert!(ran.outputs["error-message"].contains("mallory"), "{}", ran.outputs["error-message"]);
+    assert_eq!(run.simulator.starts(), 0);
+
+    for (body, begins) in [
+        ("/agent fix\nSince Monday.", "Find the cause of issue #3 of octo/app and mend it"),
+        ("/agent reproduce", "Write a test that fails because of issue #3 of octo/app."),
+    ] {
+        let mut run = of("mona", body);
+        run.step("start", "task").exits(0).gives("created", "true");
+        let start = run.start(0);
+        let prompt = start["prompt"].as_str().unwrap();
+        assert!(prompt.starts_with(begins), "{prompt}");
+        let boundary = prompt.split("What the issue is called: [untrusted text ").nth(1).unwrap();
+        let (boundary, rest) = boundary.split_once(" begins] Crash on start [untrusted text ").unwrap();
+        assert!(boundary.len() == 32 && rest.starts_with(&format!("{boundary} ends]")), "{prompt}");
+        let opened = format!("[untrusted text {boundary} begins]");
+        assert!(prompt.contains(&format!("{opened}\nIt crashes.\n\nReally.\n")), "{prompt}");
+        assert!(
+            prompt.contains(&format!("{opened}{}{body}", if body.contains('\n') { '\n' } else { ' ' })),
+            "{prompt}"
+        );
+        assert_eq!(prompt.matches("<!--").count(), 1, "only our stamp is left");
+        // Each run has a mark of its own.
+        assert_eq!(prompt.matches(&opened).count(), 4, "three texts, and the sentence below");
+    }
 }
 
 #[test]
