@@ -58,19 +58,27 @@ usage: cargo run --example rehearse -- [ARGUMENTS]
   --input NAME=VALUE     any input of the step, in place of the rehearsal's own; an empty VALUE takes it away
   --end STATE            how the task ends: completed (the default), failed, timed_out, cancelled,
                          waiting_for_user, no-pull-request or never
+  --fleet                six repositories in two waves, a canary first; one of the others fails
   --slow                 let the agent's five minutes take 30 seconds instead of five
   --keep                 keep the files that the step has read and written, and say where they are
   --help                 this text
 
-The exit code is that of the step, or 2 where the arguments are no good. Two things to try:
+The exit code is that of the step, or 2 where the arguments are no good. Some things to try:
 
   cargo run --example rehearse -- --event examples/rehearsal/workflow_dispatch.json
-  cargo run --example rehearse -- --end waiting_for_user --input fail-on=never";
+  cargo run --example rehearse -- --end waiting_for_user --input fail-on=never
+  cargo run --example rehearse -- --fleet
+  cargo run --example rehearse -- --fleet --end failed";
 
 /// How a task can end.
 const ENDS: &str = "completed, failed, timed_out, cancelled, waiting_for_user, no-pull-request or never";
 /// How long the simulated task takes by the simulated clock.
 const WORK: Duration = Duration::from_secs(5 * 60);
+/// The repositories of a fleet.
+const FLEET: [&str; 6] =
+    ["octo/catalogue", "octo/checkout", "octo/shipping", "octo/billing", "octo/search", "octo/web"];
+/// The one of them whose task fails, while all others end as asked for.
+const FAILING: &str = "octo/shipping";
 /// The one token that the simulator knows where the user gives none.
 const TOKEN: &str = "github_pat_simulated";
 
@@ -99,8 +107,16 @@ async fn rehearse(wishes: &Wishes) -> anyhow::Result<Exit> {
     let simulator = world(wishes, &mut variables);
     tokio::spawn(simulator::serve(listener, simulator.clone()));
 
+    let story = match wishes.fleet {
+        true => {
+            "A step of a workflow starts a Copilot agent task in each of six repositories, first in one and then\nin the others, and hands on all of their pull requests' numbers."
+        }
+        false => {
+            "A step of a workflow starts a Copilot agent task, waits for it, and hands on its pull request's number."
+        }
+    };
     say(&format!(
-        "A step of a workflow starts a Copilot agent task, waits for it, and hands on its pull request's number.\n\
+        "{story}\n\
          This is a rehearsal: GitHub is played by a simulator at {address}, so that it\n\
          takes no token, costs nothing, and {} minutes of the agent's work are over in {}.",
         WORK.as_secs() / 60,
@@ -136,6 +152,7 @@ struct Wishes {
     repository: Option<String>,
     inputs: BTreeMap<String, String>,
     end: Option<String>,
+    fleet: bool,
     slow: bool,
     keep: bool,
     help: bool,
@@ -178,6 +195,7 @@ impl Wishes {
                     script(&end).with_context(|| format!("`--end {end}` is no way for a task to end; write {ENDS}"))?;
                     wishes.end = Some(end);
                 }
+                "--fleet" if alone => wishes.fleet = true,
                 "--slow" if alone => wishes.slow = true,
                 "--keep" if alone => wishes.keep = true,
                 "--help" | "-h" if alone => wishes.help = true,
@@ -211,7 +229,11 @@ impl Wishes {
         if !said("prompt") && self.prompt_file.is_none() {
             own.insert("vars", "version: 1.10\nchecks:\n  - the changelog has a date".to_owned());
         }
-        if !said("wait") && !said("create-pull-request") {
+        if self.fleet {
+            own.insert("repositories", FLEET.join("\n"));
+            own.insert("waves", "1, *".to_owned());
+            own.insert("tolerate", "20%".to_owned());
+        } else if !said("wait") && !said("create-pull-request") {
             own.insert("require-pull-request", "true".to_owned());
         }
         match self.end() {
@@ -331,8 +353,12 @@ fn world(wishes: &Wishes, variables: &mut BTreeMap<String, String>) -> Simulator
         next_pull_number: 128,
         ..simulator::Repository::default()
     };
-    simulator.repository(&home, repository.clone());
-    simulator.repository(&target, repository);
+    for name in [home.as_str(), target.as_str()].into_iter().chain(FLEET.into_iter().filter(|_| wishes.fleet)) {
+        simulator.repository(name, repository.clone());
+    }
+    if wishes.fleet {
+        simulator.script(FAILING, self::script("failed").unwrap_or_default());
+    }
     if let Some(head) = head {
         simulator.open_pull(&target, &head, base.as_deref().unwrap_or("main"));
     }

@@ -13,6 +13,7 @@ use crate::context::Context;
 use crate::outcome::Event;
 use crate::outcome::Exit;
 use crate::outcome::Outcome;
+use crate::outcome::repositories;
 use crate::output;
 use crate::output::Aside;
 use crate::plan::Deed;
@@ -237,7 +238,7 @@ impl<'a> Board<'a> {
             *counts.entry(word).or_default() += 1;
         }
         let counts = counts.iter().map(|(word, count)| format!("{count} {word}")).collect::<Vec<_>>();
-        self.runner.tell(&format!("{} repositories: {}", outcomes.len(), counts.join(", ")));
+        self.runner.tell(&format!("{}: {}", repositories(outcomes.len()), counts.join(", ")));
     }
 
     /// Tells each order that the process ends.
@@ -258,11 +259,16 @@ impl<'a> Board<'a> {
         }
         if let Some(stopped) = &*self.stopped.borrow() {
             let held_back = outcomes.iter().filter(|outcome| outcome.held_back).count();
-            let message = format!("{held_back} repositories were not started: {stopped}");
+            let message = format!("{} not started: {stopped}", repositories(held_back));
             self.runner.annotate(&Annotation { level: Level::Error, title: "Rollout stopped".to_owned(), message });
         }
+        let exit = Exit::of(&outcomes, &self.plan.fail_on, self.plan.rollout.tolerate);
         let annotations = outcomes.iter().filter_map(|outcome| match outcome.annotation(&self.plan.fail_on) {
             None if interrupted => outcome.interruption_annotation(),
+            // What is tolerated fails nothing.
+            Some(annotation) if exit == Exit::Fine && annotation.level == Level::Error => {
+                Some(Annotation { level: Level::Warning, ..annotation })
+            }
             annotation => annotation,
         });
         let annotations = annotations.collect::<Vec<_>>();
@@ -275,7 +281,7 @@ impl<'a> Board<'a> {
             let message = format!("{left} more tasks need a look; the step summary lists them");
             self.runner.annotate(&Annotation { message, ..more.clone() });
         }
-        Exit::of(&outcomes, &self.plan.fail_on, self.plan.rollout.tolerate)
+        exit
     }
 
     fn summarise(&self, outcomes: &[Outcome], ended: bool) -> anyhow::Result<()> {

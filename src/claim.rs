@@ -246,6 +246,11 @@ impl Claim {
         self.wants_archived() && self.terms.if_active == IfActive::Start
     }
 
+    /// For how long a task that is not in the lists yet is looked for before anything is sent.
+    pub fn lag(&self) -> Duration {
+        self.lag
+    }
+
     /// What makes two starts the same start.
     pub fn key(&self) -> &Key {
         &self.terms.stamp.key

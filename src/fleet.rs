@@ -19,6 +19,7 @@ use crate::claim::Terms;
 use crate::door::Door;
 use crate::github::Error;
 use crate::github::Look;
+use crate::lookout::Held;
 use crate::lookout::Lookout;
 use crate::lookout::MOST_PAGES;
 use crate::lookout::Watched;
@@ -26,6 +27,7 @@ use crate::outcome::Adoption;
 use crate::outcome::Conclusion;
 use crate::outcome::Event;
 use crate::outcome::NoPull;
+use crate::outcome::repositories;
 use crate::outcome::spelled;
 use crate::plan::Deed;
 use crate::plan::Order;
@@ -115,8 +117,8 @@ impl Fleet<'_> {
         let waves = &self.plan.waves;
         for (at, wave) in waves.iter().enumerate() {
             if waves.len() > 1 {
-                let (number, size) = (at + 1, wave.len());
-                self.board.runner().tell(&format!("wave {number} of {}: {size} repositories", waves.len()));
+                let told = format!("wave {} of {}: {}", at + 1, waves.len(), repositories(wave.len()));
+                self.board.runner().tell(&told);
             }
             self.wave(wave.clone()).await;
             let stopped = self.verdict(at, wave.clone());
@@ -241,10 +243,10 @@ impl Errand<'_> {
                     claim.introduce(self.tasks().me().await);
                     // The look tells of the moment at which it was asked for, however long the answers take.
                     let mut asked = Instant::now();
-                    let seen = match self.catalogued(&claim, since).await {
-                        Ok(Some((taken, seen))) => {
-                            asked = taken;
-                            Ok(seen)
+                    let seen = match self.held(&claim, since, began).await {
+                        Ok(Some(held)) => {
+                            asked = held.taken;
+                            Ok(held.sightings)
                         }
                         Ok(None) => self.sightings(&claim, began.elapsed(), &mut marked).await,
                         Err(error) => Err(error),
@@ -286,12 +288,15 @@ impl Errand<'_> {
     }
 
     /// Our own task from the list that is read once for all orders, where that is all it takes.
-    async fn catalogued(&self, claim: &Claim, since: Instant) -> Result<Option<(Instant, Vec<Sighting>)>, Error> {
-        if self.fleet.lookout.is_shared() && claim.wants_its_own_only() {
-            self.fleet.lookout.with_key(claim.key(), since).await
-        } else {
-            Ok(None)
+    async fn held(&self, claim: &Claim, since: Instant, began: Instant) -> Result<Option<Held>, Error> {
+        if !self.fleet.lookout.is_shared() || !claim.wants_its_own_only() {
+            return Ok(None);
         }
+        let held = self.fleet.lookout.with_key(claim.key(), since).await?;
+        // While there is time to look again, a task that cannot be read yet can wait; then this repository's own list
+        // has to tell whether that task is one of it at all.
+        let patient = held.taken.saturating_duration_since(began) < claim.lag();
+        Ok(Some(held).filter(|held| held.is_whole || patient))
     }
 
     /// The repository's tasks that may be ours, with their sessions where those can be read. `elapsed` is the time

@@ -566,29 +566,43 @@ impl GitHub {
     /// # Errors
     /// All of [`Error`].
     pub async fn pulls_by_node_ids(&self, ids: &[String]) -> Result<Vec<Option<Pull>>, Error> {
-        let query = "query($ids: [ID!]!) { nodes(ids: $ids) { ... on PullRequest { \
-                     id fullDatabaseId number url state headRefName baseRefName } } }";
-        let body = serde_json::json!({"query": query, "variables": {"ids": ids}});
-        let answer: Value = self.post(&self.address.graphql, &body).await?;
+        let query = format!("query($ids: [ID!]!) {{ nodes(ids: $ids) {{ ... on PullRequest {{ {PULL_FIELDS} }} }} }}");
+        let answer = self.graphql(&query, &serde_json::json!({"ids": ids})).await?;
         let nodes = answer["data"]["nodes"].as_array().into_iter().flatten();
-        // A node of another type has none of the fields asked for.
-        let pull = |node: &Value| serde_json::from_value::<GraphPull>(node.clone()).ok().map(Pull::from);
-        let mut pulls = nodes.map(pull).collect::<Vec<_>>();
-        // GraphQL answers 200 whatever happened; a node that is not found is null and an error beside it.
-        let errors = answer["errors"].as_array().into_iter().flatten();
-        for error in errors.filter(|_| pulls.iter().all(Option::is_none)) {
-            let said = quote(error["message"].as_str().unwrap_or_default());
-            match error["type"].as_str().unwrap_or_default() {
-                "RATE_LIMITED" => {
-                    return Err(Error::RateLimited(RateLimit { wait: UNTOLD_LIMIT, primary: true }));
-                }
-                "FORBIDDEN" | "INSUFFICIENT_SCOPES" => {
-                    return Err(Error::MissingPermission { said, remedy: PULL_PERMISSION.to_owned() });
-                }
-                _ => {}
-            }
+        let mut pulls = nodes.map(graph_pull).collect::<Vec<_>>();
+        if pulls.iter().all(Option::is_none) {
+            graphql_error(&answer).map_or(Ok(()), Err)?;
         }
         pulls.resize(ids.len(), None);
+        Ok(pulls)
+    }
+
+    /// The newest pull requests from each of these branches, open or not, in the order of the branches and at most
+    /// [`MOST_NODES`] of them; `None` for a repository whose pull requests the token may not see.
+    ///
+    /// <https://docs.github.com/en/graphql/reference/queries#repository>
+    ///
+    /// # Errors
+    /// All of [`Error`].
+    pub async fn pulls_by_branches(&self, branches: &[(Repository, String)]) -> Result<Vec<Option<Vec<Pull>>>, Error> {
+        let text = |text: &str| Value::from(text).to_string();
+        let asked = branches.iter().enumerate().map(|(at, (repository, branch))| {
+            let (owner, name, branch) = (text(repository.owner()), text(repository.name()), text(branch));
+            format!(
+                "r{at}: repository(owner: {owner}, name: {name}) {{ pullRequests(headRefName: {branch}, last: \
+                 {MOST_OF_BRANCH}) {{ nodes {{ {PULL_FIELDS} }} }} }} "
+            )
+        });
+        let query = format!("query {{ {}}}", asked.collect::<String>());
+        let answer = self.graphql(&query, &serde_json::json!({})).await?;
+        let found = |at: usize| {
+            let nodes = answer["data"][format!("r{at}")]["pullRequests"]["nodes"].as_array()?;
+            Some(nodes.iter().filter_map(graph_pull).collect())
+        };
+        let pulls = (0..branches.len()).map(found).collect::<Vec<_>>();
+        if pulls.iter().all(Option::is_none) {
+            graphql_error(&answer).map_or(Ok(()), Err)?;
+        }
         Ok(pulls)
     }
 
@@ -605,6 +619,10 @@ impl GitHub {
         let path = format!("/repos/{repository}/pulls?state=all&sort=created&direction=desc&per_page=100{head}");
         let listed: Vec<RestPull> = self.get(&path, None).await?.read()?;
         Ok(listed.into_iter().map(Pull::from).collect())
+    }
+
+    async fn graphql(&self, query: &str, variables: &Value) -> Result<Value, Error> {
+        self.post(&self.address.graphql, &serde_json::json!({"query": query, "variables": variables})).await
     }
 
     /// A page of a list of tasks, newest first.
@@ -661,6 +679,31 @@ impl GitHub {
         let path = path.or_else(|| to.strip_prefix(&origin)?.strip_prefix('/'))?;
         Some(format!("{origin}/{path}"))
     }
+}
+
+/// What is asked of a pull request in the GraphQL API.
+const PULL_FIELDS: &str = "id fullDatabaseId number url state headRefName baseRefName";
+/// How many pull requests of one branch are asked for. Few have more than one.
+const MOST_OF_BRANCH: usize = 10;
+
+/// A pull request in an answer of the GraphQL API. A node of another type has none of the fields asked for.
+fn graph_pull(node: &Value) -> Option<Pull> {
+    serde_json::from_value::<GraphPull>(node.clone()).ok().map(Pull::from)
+}
+
+/// Why an answer of the GraphQL API has nothing in it. The status is 200 whatever happened; what is not found is null
+/// with an error beside it, and that is no error here.
+fn graphql_error(answer: &Value) -> Option<Error> {
+    answer["errors"].as_array().into_iter().flatten().find_map(|error| {
+        let said = quote(error["message"].as_str().unwrap_or_default());
+        match error["type"].as_str().unwrap_or_default() {
+            "RATE_LIMITED" => Some(Error::RateLimited(RateLimit { wait: UNTOLD_LIMIT, primary: true })),
+            "FORBIDDEN" | "INSUFFICIENT_SCOPES" => {
+                Some(Error::MissingPermission { said, remedy: PULL_PERMISSION.to_owned() })
+            }
+            _ => None,
+        }
+    })
 }
 
 fn encoded(text: &str) -> impl fmt::Display + '_ {

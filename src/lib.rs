@@ -176,7 +176,8 @@ fn part(runner: &Runner, roster: Roster, parts: Option<usize>) -> Exit {
         Err(problems) => return refuse(runner, &problems),
     };
     let jobs = matrix["include"].as_array().map_or(0, Vec::len);
-    let title = format!("{} repositories for {jobs} jobs", repositories.len());
+    let title =
+        format!("{} for {jobs} {}", outcome::repositories(repositories.len()), if jobs == 1 { "job" } else { "jobs" });
     runner.group(&title, repositories.iter().map(String::as_str));
     let lost = hand_on(runner, &output::outputs(&[], &Aside { matrix: &matrix.to_string(), ..Aside::default() }));
     keep_summary(runner, &summary::note(&format!("🗂️ {title}"), &[repositories.join("\n")]));

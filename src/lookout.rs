@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::collections::HashSet;
+use std::hash::Hash;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -83,6 +84,16 @@ struct Known {
     age: Option<Age>,
 }
 
+/// The tasks with a key, as far as all tasks could be read.
+pub struct Held {
+    /// When that was so.
+    pub taken: Instant,
+    /// The tasks.
+    pub sightings: Vec<Sighting>,
+    /// Whether every task could be read; one that cannot be read yet may have the key as well.
+    pub is_whole: bool,
+}
+
 /// How old a task was at a moment.
 #[derive(Clone, Copy)]
 struct Age(Duration, Instant);
@@ -96,8 +107,36 @@ impl Age {
 /// Somebody who reads pull requests.
 struct Reader<'a> {
     door: &'a Door,
-    asked: RefCell<Vec<String>>,
-    answered: Mutex<HashMap<String, Result<Option<Pull>, Error>>>,
+    by_id: Together<String, Option<Pull>>,
+    by_branch: Together<(Repository, String), Option<Vec<Pull>>>,
+}
+
+/// Questions of many that are asked together, and the answers to them.
+struct Together<K, V> {
+    asked: RefCell<Vec<K>>,
+    answered: Mutex<HashMap<K, Result<V, Error>>>,
+}
+
+impl<K: Clone + Eq + Hash, V: Clone> Together<K, V> {
+    fn new() -> Self {
+        Self { asked: RefCell::default(), answered: Mutex::default() }
+    }
+
+    /// The answers to these questions. Others have a moment to add theirs; whoever comes first then asks for all, and
+    /// the others find their answers.
+    async fn ask(&self, questions: &[K], ask: impl AsyncFn(&[K]) -> Result<Vec<V>, Error>) -> Result<Vec<V>, Error> {
+        self.asked.borrow_mut().extend_from_slice(questions);
+        tokio::time::sleep(GATHERING).await;
+        let mut answered = self.answered.lock().await;
+        let asked = self.asked.take();
+        for asked in asked.chunks(MOST_NODES) {
+            match ask(asked).await {
+                Ok(answers) => answered.extend(asked.iter().cloned().zip(answers.into_iter().map(Ok))),
+                Err(error) => answered.extend(asked.iter().map(|key| (key.clone(), Err(error.clone())))),
+            }
+        }
+        questions.iter().filter_map(|key| answered.get(key).cloned()).collect()
+    }
 }
 
 /// What a lookout is set up with.
@@ -117,7 +156,7 @@ pub struct Watched<'a> {
 impl<'a> Lookout<'a> {
     /// Looks at tasks through the first door, and at pull requests through the others, in their order.
     pub fn new(tasks: &'a Door, pulls: &[&'a Door], watched: Watched<'a>) -> Self {
-        let reader = |door: &&'a Door| Reader { door, asked: RefCell::default(), answered: Mutex::default() };
+        let reader = |door: &&'a Door| Reader { door, by_id: Together::new(), by_branch: Together::new() };
         Self {
             tasks,
             readers: pulls.iter().map(reader).collect(),
@@ -227,12 +266,12 @@ impl<'a> Lookout<'a> {
         error
     }
 
-    /// The tasks with a key, and when that was so, from a list of this user's tasks that is read once for all orders
-    /// and after the moment `since`. `None` where another task cannot be read yet, so that nobody can say whose it is.
+    /// The tasks with a key, from a list of this user's tasks that is read once for all orders and after the moment
+    /// `since`.
     ///
     /// # Errors
     /// Those of GitHub.
-    pub async fn with_key(&self, key: &Key, since: Instant) -> Result<Option<(Instant, Vec<Sighting>)>, Error> {
+    pub async fn with_key(&self, key: &Key, since: Instant) -> Result<Held, Error> {
         let mut catalogue = self.catalogue.lock().await;
         let taken = match catalogue.taken.filter(|taken| *taken > since) {
             Some(taken) => taken,
@@ -243,16 +282,13 @@ impl<'a> Lookout<'a> {
                 taken
             }
         };
-        if !catalogue.unread.is_empty() {
-            return Ok(None);
-        }
         let ours = catalogue.ours.values().filter(|(its, _)| its == key);
         let sightings = ours.map(|(_, known)| Sighting {
             task: known.task.clone(),
             read: true,
             age: known.age.map(|age| age.at(taken)),
         });
-        Ok(Some((taken, sightings.collect())))
+        Ok(Held { taken, sightings: sightings.collect(), is_whole: catalogue.unread.is_empty() })
     }
 
     /// Reads the tasks that are new since the last time, archived ones as well: a person may have put away what a
@@ -346,7 +382,7 @@ impl Reader<'_> {
         if clues.head_ref.is_none() && !clues.promise_a_pull() {
             return Err(NoPull::NotMade);
         }
-        let listed = match self.door.read(self.door.github().pulls(repository, clues.head_ref.as_deref())).await {
+        let listed = match self.branch(repository, clues.head_ref.as_deref(), together).await {
             Ok(listed) => listed,
             Err(error) => {
                 let error = hidden.unwrap_or(error);
@@ -369,23 +405,20 @@ impl Reader<'_> {
 
     /// The pull requests with these ids, asked for `together` with those that others ask for at the same time.
     async fn nodes(&self, ids: &[String], together: bool) -> Result<Vec<Pull>, Error> {
-        self.asked.borrow_mut().extend_from_slice(ids);
-        if together {
-            tokio::time::sleep(GATHERING).await;
-        }
-        // Whoever comes first asks for all, and the others find their answers.
-        let mut answered = self.answered.lock().await;
-        let asked = self.asked.take();
-        for ids in asked.chunks(MOST_NODES) {
-            match self.door.read(self.door.github().pulls_by_node_ids(ids)).await {
-                Ok(pulls) => answered.extend(ids.iter().cloned().zip(pulls.into_iter().map(Ok))),
-                Err(error) => answered.extend(ids.iter().map(|id| (id.clone(), Err(error.clone())))),
+        let ask = async |ids: &[String]| self.door.read(self.door.github().pulls_by_node_ids(ids)).await;
+        let found = if together { self.by_id.ask(ids, ask).await? } else { ask(ids).await? };
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// The pull requests of a branch, likewise; of the repository where no branch is known.
+    async fn branch(&self, repository: &Repository, branch: Option<&str>, together: bool) -> Result<Vec<Pull>, Error> {
+        if let (Some(branch), true) = (branch, together) {
+            let ask = async |branches: &[_]| self.door.read(self.door.github().pulls_by_branches(branches)).await;
+            let found = self.by_branch.ask(&[(repository.clone(), branch.to_owned())], ask).await?;
+            if let Some(pulls) = found.into_iter().flatten().next() {
+                return Ok(pulls);
             }
         }
-        let mut found = Vec::new();
-        for id in ids {
-            found.extend(answered.get(id).cloned().transpose()?.flatten());
-        }
-        Ok(found)
+        self.door.read(self.door.github().pulls(repository, branch)).await
     }
 }

@@ -751,6 +751,11 @@ impl Outcome {
     }
 }
 
+/// A number of repositories for people: `1 repository`.
+pub fn repositories(count: usize) -> String {
+    format!("{count} {}", if count == 1 { "repository" } else { "repositories" })
+}
+
 /// A duration for people: `1h 5m 3s`.
 pub fn spelled(duration: Duration) -> String {
     let mut seconds = duration.as_secs();

@@ -6,6 +6,7 @@ use crate::door::Door;
 use crate::github::Error;
 use crate::github::PAGE;
 use crate::inputs::Problem;
+use crate::outcome::repositories;
 use crate::repository::Repository;
 use crate::runner::Runner;
 use crate::target;
@@ -119,7 +120,7 @@ async fn found(query: &str, runner: &Runner, door: Option<&Door>) -> Result<Vec<
         let pause = match search(query, door).await {
             Ok(Some(mut targets)) => {
                 targets.sort_by_key(|target| target.repository.to_string().to_ascii_lowercase());
-                runner.tell(&format!("`{query}` finds {} repositories", targets.len()));
+                runner.tell(&format!("`{query}` finds {}", repositories(targets.len())));
                 return Ok(targets);
             }
             Ok(None) if tries < TRIES => PAUSE,

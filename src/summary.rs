@@ -7,9 +7,11 @@ use crate::command::harmless;
 use crate::command::harmless_lines;
 use crate::context::Context;
 use crate::outcome::Conclusion;
+use crate::outcome::Exit;
 use crate::outcome::NoPull;
 use crate::outcome::Outcome;
 use crate::outcome::Trouble;
+use crate::outcome::repositories;
 use crate::outcome::spelled;
 use crate::plan::Deed;
 use crate::plan::Plan;
@@ -52,7 +54,7 @@ pub struct Told<'a> {
 pub fn summary(plan: &Plan, outcomes: &[Outcome], context: &Context, told: &Told<'_>) -> String {
     let head = match outcomes {
         [outcome] => single(plan, outcome, told.elapsed, told.ended),
-        many => fleet(many, told),
+        many => fleet(plan, many, told),
     };
     let mut text = format!("{head}\n{}{}{}", call(outcomes), facts(plan), origin(context));
     for prompt in prompts(plan) {
@@ -154,7 +156,7 @@ fn mark(outcome: &Outcome) -> Option<&'static str> {
     })
 }
 
-fn fleet(outcomes: &[Outcome], told: &Told<'_>) -> String {
+fn fleet(plan: &Plan, outcomes: &[Outcome], told: &Told<'_>) -> String {
     let count = outcomes.len();
     let over = outcomes.iter().filter(|outcome| mark(outcome).is_some()).count();
     let good =
@@ -165,12 +167,16 @@ fn fleet(outcomes: &[Outcome], told: &Told<'_>) -> String {
         (false, _) => format!("⏳ {over} of {count} agent tasks done"),
         (true, _) if good => format!("✅ {count} agent tasks"),
         (true, _) if started => format!("🚀 {count} agent tasks"),
+        (true, _) if Exit::of(outcomes, &plan.fail_on, plan.rollout.tolerate) == Exit::Fine => {
+            format!("⚠️ {count} agent tasks")
+        }
         (true, _) => format!("❌ {count} agent tasks"),
     };
     let mut text = format!("### {heading}\n\n");
     if let Some(stopped) = told.stopped {
         let held_back = outcomes.iter().filter(|outcome| outcome.held_back).count();
-        text.push_str(&format!("> {}. {held_back} repositories were not started.\n\n", escaped(&stopped.to_string())));
+        let stopped = escaped(&stopped.to_string());
+        text.push_str(&format!("> {stopped}. {} not started.\n\n", repositories(held_back)));
     }
     text.push_str(&format!("{}\n\n{}\n\n", bar(outcomes), tally(outcomes, told.elapsed)));
     text.push_str("| Repository | Task | State | Conclusion | Pull request | Message |\n|---|---|---|---|---|---|\n");
@@ -428,7 +434,7 @@ mod tests {
         let text = summary(&plan("x"), &all, &context(), &told);
         for part in [
             "### ⛔ Rollout stopped, 4 agent tasks",
-            "> wave 1 of 2 has 2 of 3 succeeded, and \\`wave-success\\` asks for 100%. 1 repositories were not started.",
+            "> wave 1 of 2 has 2 of 3 succeeded, and \\`wave-success\\` asks for 100%. 1 repository not started.",
             "2 × `success` · 1 × `failure` · 1 × not started · 8m",
             "| octo/lib |  |  | skipped |  | not started |",
             "```mermaid\nxychart-beta",

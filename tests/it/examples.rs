@@ -143,7 +143,9 @@ impl Workflow {
                 if known { Ok(()) } else { Err("is no input of this workflow") }
             }
             ["matrix", name] => {
-                let known = job["strategy"]["matrix"].get(name).is_some();
+                let matrix = &job["strategy"]["matrix"];
+                let planned = matrix.as_str().is_some_and(|it| it.contains(".outputs.matrix"));
+                let known = matrix.get(name).is_some() || planned && ["shard", "count", "repositories"].contains(&name);
                 if known { Ok(()) } else { Err("is not in the matrix of this job") }
             }
             _ => Ok(()),
@@ -297,7 +299,10 @@ impl Run {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             inputs.insert(name.clone(), self.evaluate(&text));
         }
-        inputs.extend(self.overrides.clone());
+        // A plan looks at no task.
+        if inputs.get("command").is_none_or(|command| command != "plan") {
+            inputs.extend(self.overrides.clone());
+        }
         let file = |name: &str| self.folder.join(name).display().to_string();
         let (event, payload) = &self.event;
         std::fs::write(file("event.json"), payload.to_string()).unwrap();
@@ -491,7 +496,12 @@ fn a_misspelt_name_is_found() {
         ("nightly-if-active-skip", "steps.task.outputs.conclusion", "steps.task.outputs.conclusions", "nothing that"),
         ("react-later", "steps.pending.outputs.tasks", "steps.pending.outputs.count", "nothing that this step puts"),
         ("dispatch-button", "inputs.open-pull-request }}", "inputs.pull-request }}", "no input of this workflow"),
-        ("fan-out-matrix", "repository: ${{ matrix.repository", "repository: ${{ matrix.repo", "not in the matrix"),
+        (
+            "fan-out-matrix",
+            "repositories: ${{ matrix.repositories",
+            "repositories: ${{ matrix.repo",
+            "not in the matrix",
+        ),
         ("weekly-release-prep", "        id: task\n", "", "has no id"),
     ] {
         let text = example(name);
@@ -681,25 +691,53 @@ fn plan_approve_implement_works_on_one_pull_request() {
 }
 
 #[test]
-fn fan_out_has_a_result_of_each_repository() {
-    let mut run = Run::of_example("fan-out-matrix", &[]).dispatched(json!({"request": "Drop Node 20"}));
-    let matrix = run.workflow.0["jobs"]["task"]["strategy"]["matrix"]["repository"].clone();
-    let repositories = matrix.as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect::<Vec<_>>();
-    let mut results = Vec::new();
-    for (index, repository) in repositories.iter().enumerate() {
-        run.simulator.repository(repository, Repository::default());
-        if index == 1 {
-            run.next(repository, Script::new().state("failed", Duration::ZERO));
+fn fan_out_begins_with_a_canary_and_has_a_result_of_each_repository() {
+    let repositories = ["octo-org/catalogue", "octo-org/checkout", "octo-org/shipping"];
+    for (failing, conclusions) in [(1, ["success", "failure", "success"]), (0, ["failure", "skipped", "skipped"])] {
+        let mut run = Run::of_example("fan-out", &[]).dispatched(json!({"request": "Drop Node 20"}));
+        for repository in repositories {
+            run.simulator.repository(repository, Repository::default());
         }
-        run.values.insert("matrix.repository".to_owned(), (*repository).to_owned());
-        let ran = run.step("task", "task");
-        ran.exits(i32::from(index == 1));
+        run.next(repositories[failing], Script::new().state("failed", Duration::ZERO));
+        let ran = run.step("tasks", "tasks");
+        ran.exits(1);
+        let file = std::fs::read_to_string(&ran.outputs["results-file"]).unwrap();
+        let results = serde_json::from_str::<Vec<Value>>(&file).unwrap();
+        let told = results.iter().map(|it| (it["repository"].as_str().unwrap(), it["conclusion"].as_str().unwrap()));
+        let expected = repositories.into_iter().zip(conclusions);
+        assert_eq!(told.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+        let prompts = run.simulator.tasks().into_iter().map(|task| (task.repository, task.prompt));
+        for (repository, prompt) in prompts {
+            assert!(prompt.starts_with(&format!("In {repository}: Drop Node 20\n")), "{prompt}");
+            assert_eq!(prompt.contains("\nMind: release-by-hand\n"), repository == repositories[1], "{prompt}");
+        }
+        run.end("tasks");
+        assert_eq!(run.values["needs.tasks.outputs.failed"], "1");
+        assert_eq!(run.readers(), ["github_…"]);
+    }
+}
+
+#[test]
+fn fan_out_over_a_matrix_has_each_repository_in_one_part() {
+    let mut run = Run::of_example("fan-out-matrix", &[]).dispatched(json!({"request": "Drop Node 20"}));
+    let names = (0..6).map(|at| format!("octo-org/service-{at}")).collect::<Vec<_>>();
+    for (at, name) in names.iter().enumerate() {
+        let topics = vec!["java".to_owned()];
+        run.simulator.repository(name, Repository { topics, archived: at == 5, ..Repository::default() });
+    }
+    run.step("plan", "plan").exits(0);
+    run.end("plan");
+    let matrix: Value = serde_json::from_str(&run.values["needs.plan.outputs.matrix"]).unwrap();
+    let mut results = Vec::new();
+    for part in matrix["include"].as_array().unwrap() {
+        run.values.insert("matrix.repositories".to_owned(), part["repositories"].as_str().unwrap().to_owned());
+        let ran = run.step("tasks", "tasks");
+        ran.exits(0);
         let file = std::fs::read_to_string(&ran.outputs["results-file"]).unwrap();
         results.extend(serde_json::from_str::<Vec<Value>>(&file).unwrap());
-        assert!(run.start(0)["prompt"].as_str().unwrap().starts_with(&format!("In {repository}: Drop Node 20\n")));
     }
-    let told = results.iter().map(|it| (it["repository"].as_str().unwrap(), it["conclusion"].as_str().unwrap()));
-    let expected = repositories.into_iter().zip(["success", "failure", "success"]);
-    assert_eq!(told.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
-    assert_eq!(run.readers(), ["github_…"]);
+    let mut told = results.iter().map(|it| it["repository"].as_str().unwrap()).collect::<Vec<_>>();
+    told.sort_unstable();
+    assert_eq!(told, names[..5]);
+    assert_eq!(matrix["include"].as_array().unwrap().len(), 4);
 }

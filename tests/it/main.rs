@@ -6,6 +6,7 @@ mod action;
 mod binary;
 mod docs;
 mod examples;
+mod fleet;
 mod flow;
 mod gate;
 #[path = "../fuzz/grammar.rs"]

@@ -51,7 +51,7 @@ impl World {
         self.advance(now);
         let (place, name) = Place::of(request);
         let caller = self.caller(request);
-        let resource = if place == Place::GraphQl { "graphql" } else { "core" };
+        let resource = place.resource();
 
         let mut counted = false;
         let mut answer = match self.admit(now, &place, caller.as_ref(), request, concurrent) {
@@ -117,7 +117,7 @@ impl World {
             FaultKind::RateLimit { retry_after } => Answer::secondary_limit(self.settings.scaled(*retry_after)),
             FaultKind::PrimaryLimit { reset_in } => {
                 let reset = now.plus(self.settings.scaled(*reset_in));
-                self.primary_limit("0", reset)
+                self.primary_limit("core", "0", reset)
             }
             FaultKind::Redirect { to } => Answer::redirect(request.is_get(), to.clone()),
             FaultKind::Drop
@@ -212,7 +212,7 @@ impl World {
         if *place == Place::RateLimit {
             return Ok(());
         }
-        let resource = if *place == Place::GraphQl { "graphql" } else { "core" };
+        let resource = place.resource();
         let points = if request.is_get() || *place == Place::GraphQl { 1 } else { 5 };
         let creates = *place == Place::Start;
         match self.ledger.admit(&caller.account, resource, now, points, creates, &limits) {
@@ -220,18 +220,18 @@ impl World {
             Err(Refusal::Secondary(wait)) => Err(Answer::secondary_limit(wait)),
             Err(Refusal::Primary) => {
                 let ends = self.ledger.hour(&caller.account, resource, now).ends;
-                Err(self.primary_limit(&limits.requests_per_hour.to_string(), ends))
+                Err(self.primary_limit(resource, &limits.of(resource).to_string(), ends))
             }
         }
     }
 
-    fn primary_limit(&self, used: &str, reset: Moment) -> Answer {
+    fn primary_limit(&self, resource: &str, used: &str, reset: Moment) -> Answer {
         Answer::error(403, "API rate limit exceeded for user ID 583231.")
-            .header("x-ratelimit-limit", self.settings.limits.requests_per_hour.to_string())
+            .header("x-ratelimit-limit", self.settings.limits.of(resource).to_string())
             .header("x-ratelimit-remaining", "0")
             .header("x-ratelimit-used", used)
             .header("x-ratelimit-reset", self.reset(reset).to_string())
-            .header("x-ratelimit-resource", "core")
+            .header("x-ratelimit-resource", resource)
     }
 
     /// The second in which a limit ends has to be over before a request is let through.
@@ -294,6 +294,7 @@ impl World {
             (Place::MyTasks, _) => self.list(now, None, token, request),
             (Place::MyTask(id), _) => self.task(now, None, token, id, request),
             (Place::GraphQl, _) => self.graphql(token, request),
+            (Place::Search, _) => self.search(token, request),
             (Place::Pulls, Some(home)) => self.pulls(home, request),
             (Place::Pull(number), Some(home)) => self.pull(home, number, request),
             (Place::Repository, Some(home)) => self.repository(home, token, request),
@@ -334,7 +335,7 @@ impl World {
                 answer.headers.push((name.to_owned(), value));
             }
         };
-        let limit = self.settings.limits.requests_per_hour;
+        let limit = self.settings.limits.of(resource);
         let hour = *self.ledger.hour(&caller.account, resource, now);
         put("x-ratelimit-limit", limit.to_string());
         put("x-ratelimit-remaining", limit.saturating_sub(hour.used).to_string());

@@ -15,6 +15,7 @@ use crate::request::Request;
 use crate::token::Permission;
 use crate::token::Token;
 use crate::world::World;
+use crate::world::key;
 
 impl World {
     pub(crate) fn graphql(&mut self, token: &Token, request: &Request) -> Answer {
@@ -70,6 +71,7 @@ impl World {
                     .map(|(at, id)| self.node(field, id, json!([field.alias, at]), token, asking))
                     .collect()
             }
+            "repository" => self.branch_pulls(field, token, asking),
             "viewer" => {
                 let viewer = json!({"__typename": "User", "login": token.login,
                     "databaseId": token.id});
@@ -81,6 +83,40 @@ impl World {
                 Value::Null
             }
         }
+    }
+
+    /// A repository, of which only its pull requests from one branch can be asked for.
+    fn branch_pulls(&self, field: &Field, token: &Token, asking: &mut Asking<'_>) -> Value {
+        let text = |field: &Field, name: &str| field.arguments.get(name).and_then(Value::as_str).map(str::to_owned);
+        let (owner, name) = (text(field, "owner").unwrap_or_default(), text(field, "name").unwrap_or_default());
+        let full = key(&format!("{owner}/{name}"));
+        if !self.homes.contains_key(&full) || !token.can_see(&full) {
+            let message = format!("Could not resolve to a Repository with the name '{owner}/{name}'.");
+            asking.errors.push(json!({"type": "NOT_FOUND", "path": [field.alias], "message": message}));
+            return Value::Null;
+        }
+        let mut shown = Map::new();
+        for inner in asking.document.fields(&field.selection, "Repository") {
+            if inner.name != "pullRequests" {
+                asking.unknown.push(format!("Field '{}' doesn't exist on type 'Repository'", inner.name));
+            } else if token.may(Permission::PullRequestsRead) {
+                let head = text(inner, "headRefName");
+                let here = self.pulls.iter().filter(|pull| pull.repository == full);
+                let here = here.filter(|pull| head.as_deref().is_none_or(|head| pull.head == head));
+                let most = inner.arguments.get("last").and_then(Value::as_u64).unwrap_or(0);
+                let here = here.map(|pull| self.pull_node(pull)).collect::<Vec<_>>();
+                let newest = here.len().saturating_sub(usize::try_from(most).unwrap_or(usize::MAX));
+                let nodes = here.get(newest..).unwrap_or_default();
+                let connection =
+                    json!({"__typename": "PullRequestConnection", "totalCount": here.len(), "nodes": nodes});
+                shown.insert(inner.alias.clone(), asking.select(&connection, &inner.selection));
+            } else {
+                asking.errors.push(json!({"type": "FORBIDDEN", "path": [field.alias, inner.alias],
+                    "message": "Resource not accessible by personal access token"}));
+                shown.insert(inner.alias.clone(), Value::Null);
+            }
+        }
+        Value::Object(shown)
     }
 
     fn node(&self, field: &Field, id: &Value, path: Value, token: &Token, asking: &mut Asking<'_>) -> Value {
@@ -174,6 +210,9 @@ struct Asking<'a> {
 impl Asking<'_> {
     /// The fields of an object that are asked for.
     fn select(&mut self, object: &Value, selection: &[Selected]) -> Value {
+        if let Some(items) = object.as_array() {
+            return items.iter().map(|item| self.select(item, selection)).collect();
+        }
         let Some(fields) = object.as_object() else {
             return object.clone();
         };

@@ -30,6 +30,7 @@ mod world;
 mod agents;
 mod repos;
 mod graphql;
+mod search;
 mod front;
 mod scenario;
 mod service;

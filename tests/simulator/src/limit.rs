@@ -15,6 +15,8 @@ use crate::clock::Moment;
 pub struct Limits {
     /// Requests per person and hour; 304 answers are free. GraphQL has as many of its own.
     pub requests_per_hour: u64,
+    /// Searches per person and minute.
+    pub searches_per_minute: u64,
     /// Points per person and minute: a GET costs one, a POST five.
     pub points_per_minute: u64,
     /// Requests that make something, per person and minute.
@@ -29,11 +31,22 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             requests_per_hour: 5000,
+            searches_per_minute: 30,
             points_per_minute: 900,
             creations_per_minute: 80,
             creations_per_hour: 500,
             concurrent: 100,
         }
+    }
+}
+
+/// The resource that searches count for; its hour is a minute.
+pub(crate) const SEARCH: &str = "search";
+
+impl Limits {
+    /// The requests of this resource that a person has in its hour.
+    pub(crate) fn of(&self, resource: &str) -> u64 {
+        if resource == SEARCH { self.searches_per_minute } else { self.requests_per_hour }
     }
 }
 
@@ -106,7 +119,7 @@ impl Ledger {
         creates: bool,
         limits: &Limits,
     ) -> Result<(), Refusal> {
-        if self.hour(who, resource, now).used >= limits.requests_per_hour {
+        if self.hour(who, resource, now).used >= limits.of(resource) {
             return Err(Refusal::Primary);
         }
         let spent = self.points.entry(who.to_owned()).or_default();
@@ -137,7 +150,7 @@ impl Ledger {
 
     /// The hour that is running for this person: it begins with the first request in it.
     pub(crate) fn hour(&mut self, who: &str, resource: &'static str, now: Moment) -> &mut Hour {
-        let fresh = Hour { used: 0, ends: now.plus(HOUR) };
+        let fresh = Hour { used: 0, ends: now.plus(if resource == SEARCH { MINUTE } else { HOUR }) };
         let hour = self.hours.entry((who.to_owned(), resource)).or_insert(fresh);
         if hour.ends <= now {
             *hour = fresh;

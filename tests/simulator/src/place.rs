@@ -3,6 +3,7 @@
 use http::Method;
 
 use crate::fault::Route;
+use crate::limit::SEARCH;
 use crate::request::Request;
 use crate::token::Permission;
 
@@ -23,6 +24,7 @@ pub(crate) enum Place {
     Permission(String),
     Configuration,
     RateLimit,
+    Search,
     User,
     /// The endpoint exists, but not for this method.
     NotAllowed,
@@ -46,6 +48,7 @@ impl Place {
             ["graphql"] if post => (Place::GraphQl, None),
             ["graphql"] => (Place::NotAllowed, None),
             ["rate_limit"] => (reading(Place::RateLimit), None),
+            ["search", "repositories"] => (reading(Place::Search), None),
             ["user"] => (reading(Place::User), None),
             ["repos", o, r] => (reading(Place::Repository), name(o, r)),
             ["repos", o, r, "pulls"] => (reading(Place::Pulls), name(o, r)),
@@ -73,6 +76,15 @@ impl Place {
             Place::GraphQl => Route::GraphQl,
             Place::Pulls | Place::Pull(_) => Route::Pulls,
             _ => Route::Other,
+        }
+    }
+
+    /// Whose primary limit counts.
+    pub(crate) fn resource(&self) -> &'static str {
+        match self {
+            Place::GraphQl => "graphql",
+            Place::Search => SEARCH,
+            _ => "core",
         }
     }
 
@@ -111,6 +123,7 @@ impl Place {
             ],
             Place::MyTasks => &["per_page", "page", "sort", "direction", "state", "is_archived", "since"],
             Place::Pulls => &["state", "head", "base", "sort", "direction", "per_page", "page"],
+            Place::Search => &["q", "sort", "order", "per_page", "page"],
             Place::Contents(_) => &["ref"],
             Place::Commits => &["sha", "path", "author", "committer", "since", "until", "per_page", "page"],
             _ => &[],

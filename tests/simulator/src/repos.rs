@@ -273,7 +273,7 @@ impl World {
 }
 
 /// Everything that GitHub says of a repository in passing.
-fn show_repository(home: &Home, base: &str) -> Value {
+pub(crate) fn show_repository(home: &Home, base: &str) -> Value {
     let web = format!("https://github.com/{}", home.name);
     let url = format!("{base}/repos/{}", home.name);
     let owner = home.owner();

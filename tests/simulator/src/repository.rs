@@ -20,6 +20,8 @@ pub struct Repository {
     pub private: bool,
     /// Whether the repository is archived.
     pub archived: bool,
+    /// Its topics, in lower case as GitHub keeps them.
+    pub topics: Vec<String>,
     /// The custom agents that exist here, as file names without the extension.
     pub custom_agents: Vec<String>,
     /// The models that may be used; any when absent.
@@ -46,6 +48,7 @@ impl Default for Repository {
             agent_enabled: true,
             private: false,
             archived: false,
+            topics: Vec::new(),
             custom_agents: Vec::new(),
             models: None,
             next_pull_number: 12,

@@ -637,3 +637,33 @@ async fn a_file_is_shown_as_github_shows_it() {
     assert_eq!(get(&simulator, &file(commit)).await.body["size"], 100);
     assert_eq!(get(&simulator, "/repos/octo/app/commits?sha=v2").await.status, 404);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_search_finds_by_qualifiers_page_by_page_and_has_a_limit_of_its_own() {
+    let simulator = Simulator::new();
+    for at in 0..130 {
+        let topics = if at < 120 { vec!["java".to_owned()] } else { Vec::new() };
+        let repository = Repository { topics, archived: at == 0, ..Default::default() };
+        simulator.repository(&format!("acme/r{at}"), repository);
+    }
+    let path =
+        |page: u32| format!("/search/repositories?q=org%3Aacme+topic%3Ajava+-archived%3Atrue&per_page=100&page={page}");
+    let (first, second) = (get(&simulator, &path(1)).await, get(&simulator, &path(2)).await);
+    let names = [&first, &second].map(|heard| {
+        let items = heard.body["items"].as_array().unwrap();
+        items.iter().map(|item| item["full_name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    });
+    assert_eq!((names[0].len(), names[1].len(), &first.body["total_count"]), (100, 19, &json!(119)));
+    assert!(!names[0].is_sorted() && !names.concat().contains(&"acme/r0".to_owned()));
+    assert!(first.header("link").contains("rel=\"next\""));
+    assert_eq!(get(&simulator, "/search/repositories?q=stars:3").await.status, 422);
+    assert_eq!(first.header("x-ratelimit-limit"), "30");
+    for _ in 0..27 {
+        assert_eq!(get(&simulator, &path(1)).await.status, 200);
+    }
+    let limited = get(&simulator, &path(1)).await;
+    assert_eq!((limited.status, limited.header("x-ratelimit-resource")), (403, "search"));
+    assert_eq!(get(&simulator, "/user").await.status, 200);
+    sleep(secs(61)).await;
+    assert_eq!(get(&simulator, &path(1)).await.status, 200);
+}

@@ -1,6 +1,7 @@
 //! Everything that is: repositories, tasks, pull requests, people, and what time makes of them.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -167,7 +168,7 @@ impl World {
             || (!self.settings.head_ref_needs_pull && wanted_head.as_ref().is_some_and(|head| spec.has_branch(head)));
         let head = match wanted_head {
             Some(head) if takes_head => head,
-            _ => self.fresh_branch(&prompt, &spec),
+            _ => self.fresh_branch(&prompt, &key, &spec),
         };
         let wants_pull =
             new.body.get("create_pull_request").and_then(Value::as_bool).unwrap_or(self.settings.pull_anyway);
@@ -211,7 +212,7 @@ impl World {
     }
 
     /// A branch name in the agent's manner that nobody has yet.
-    fn fresh_branch(&self, prompt: &str, spec: &Repository) -> String {
+    fn fresh_branch(&self, prompt: &str, repository: &str, spec: &Repository) -> String {
         let line = prompt.lines().next().unwrap_or_default().to_lowercase();
         let words: Vec<&str> = line
             .split(|letter: char| !letter.is_ascii_alphanumeric())
@@ -219,7 +220,9 @@ impl World {
             .take(4)
             .collect();
         let stem = if words.is_empty() { "task".to_owned() } else { words.join("-") };
-        let taken = |name: &String| spec.has_branch(name) || self.tasks.iter().any(|task| task.head == *name);
+        let here = self.tasks.iter().filter(|task| task.repository == repository).map(|task| &task.head);
+        let here = here.collect::<BTreeSet<_>>();
+        let taken = |name: &String| spec.has_branch(name) || here.contains(name);
         let plain = format!("copilot/{stem}");
         if !taken(&plain) {
             return plain;

@@ -1,0 +1,424 @@
+//! Many repositories in one step, under virtual time and with GitHub's limits enforced.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::Value;
+use simulator::Fault;
+use simulator::Permission;
+use simulator::Repository;
+use simulator::Route;
+use simulator::Script;
+use simulator::Simulator;
+use simulator::Token;
+
+use crate::step::Ran;
+use crate::step::Step;
+use crate::step::TOKEN;
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// A world with so many repositories, `octo/r0` and on.
+fn world(count: usize) -> Simulator {
+    let simulator = Simulator::new();
+    for name in names(count) {
+        simulator.repository(&name, Repository::default());
+    }
+    simulator
+}
+
+fn names(count: usize) -> Vec<String> {
+    (0..count).map(|at| format!("octo/r{at}")).collect()
+}
+
+/// A step over these repositories.
+fn fleet(simulator: &Simulator, repositories: &str) -> Step {
+    Step::new(simulator).with("repositories", repositories).with("prompt", "Bump {{ target.name }}")
+}
+
+fn over(simulator: &Simulator, count: usize) -> Step {
+    fleet(simulator, &names(count).join("\n"))
+}
+
+fn results(ran: &Ran) -> Vec<Value> {
+    serde_json::from_str(ran.output("results")).unwrap()
+}
+
+fn each(ran: &Ran, key: &str) -> Vec<String> {
+    results(ran).iter().map(|result| result[key].to_string().trim_matches('"').to_owned()).collect()
+}
+
+/// How many tasks each repository has.
+fn tasks(simulator: &Simulator) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for task in simulator.tasks() {
+        *counts.entry(task.repository).or_default() += 1;
+    }
+    counts
+}
+
+#[track_caller]
+fn assert_one_each(simulator: &Simulator, count: usize) {
+    let counts = tasks(simulator);
+    assert_eq!(counts.len(), count, "{counts:?}");
+    assert!(counts.values().all(|tasks| *tasks == 1), "{counts:?}");
+}
+
+/// GitHub never had to limit the rate.
+#[track_caller]
+fn assert_never_limited(ran: &Ran) {
+    let limited = ran.calls.iter().filter(|call| matches!(call.status, Some(403 | 429))).count();
+    assert_eq!(limited, 0, "of {} requests", ran.calls.len());
+}
+
+fn count(ran: &Ran, method: &str, is: impl Fn(&str) -> bool) -> usize {
+    ran.calls.iter().filter(|call| call.method == method && is(&call.path)).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_repository_has_its_own_prompt_task_and_result() {
+    let simulator = world(3);
+    let list = "octo/r0 v=1.10, OCTO/R1\n# not this one\nocto/r2\nocto/r1 v=2";
+    let ran = fleet(&simulator, list).with("prompt", "{{ target.name }} {{ vars.v }}").with("vars", "v: 0").run().await;
+    ran.assert(0, "", "success");
+    assert_eq!(each(&ran, "repository"), ["octo/r0", "OCTO/R1", "octo/r2"]);
+    let prompts = simulator.tasks().into_iter().map(|task| task.prompt.lines().next().unwrap().to_owned());
+    assert_eq!(prompts.collect::<BTreeSet<_>>(), ["r0 1.10", "R1 2", "r2 0"].map(str::to_owned).into());
+    for (name, pull) in each(&ran, "repository").iter().zip(each(&ran, "pull-request-number")) {
+        let pulls = simulator.pulls();
+        let made = pulls.iter().find(|pull| pull.repository.eq_ignore_ascii_case(name)).unwrap();
+        assert_eq!(pull, made.number.to_string(), "{name}");
+    }
+    assert_eq!((ran.output("started"), ran.output("succeeded"), ran.output("failed")), ("3", "3", "0"));
+    assert!(ran.summary.contains("### ✅ 3 agent tasks") && ran.summary.contains("```mermaid"), "{}", ran.summary);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_comes_from_a_file_and_from_a_search() {
+    let simulator = world(0);
+    for at in 0..150 {
+        let java = Repository { topics: vec!["java".to_owned()], archived: at % 10 == 0, ..Repository::default() };
+        simulator.repository(&format!("acme/j{at:03}"), java);
+    }
+    simulator.repository("acme/other", Repository::default());
+    let list = "@more.txt\nquery: org:acme topic:java -archived:true";
+    let step = fleet(&simulator, list).with("wait", "false").file("more.txt", "octo/app x=1\nacme/j001\n");
+    let ran = step.run().await;
+    ran.assert(0, "", "");
+    let found = each(&ran, "repository");
+    assert_eq!(
+        (found.len(), found[0].as_str(), found[1].as_str(), found[2].as_str()),
+        (136, "octo/app", "acme/j001", "acme/j002")
+    );
+    ran.assert_log("`org:acme topic:java -archived:true` finds 135 repositories");
+    assert_eq!(count(&ran, "GET", |path| path == "/search/repositories"), 2);
+    assert_one_each(&simulator, 136);
+}
+
+#[tokio::test(start_paused = true)]
+async fn everything_that_is_wrong_with_a_list_is_told_and_nothing_is_sent() {
+    let simulator = world(1);
+    for (list, parts) in [
+        ("octo\nocto/r0\na/b/c", &["in line 1: `octo`", "in line 3: `a/b/c`"][..]),
+        ("@gone.txt", &["cannot use the file `gone.txt`"]),
+        ("@list.txt", &["has in `list.txt`, line 2: `x`"]),
+        ("octo/r0 a=1\nOCTO/r0 a=2", &["named twice with different variables"]),
+        ("query: org:nobody", &["names no repository"]),
+        ("query: sort:stars", &["is refused by GitHub"]),
+        ("# nothing", &["names no repository"]),
+    ] {
+        let ran = fleet(&simulator, list).file("list.txt", "octo/r0\nx\n").run().await;
+        assert_eq!(ran.code, 2, "{list}: {}", ran.log);
+        for part in parts {
+            assert!(ran.output("error-message").contains(part), "{part} in {}", ran.output("error-message"));
+        }
+        assert_eq!(ran.starts(), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_search_that_github_gives_up_is_never_a_part_of_the_list() {
+    let simulator = world(5);
+    let half = serde_json::json!({"total_count": 5, "incomplete_results": true, "items": [{"full_name": "octo/r0"}]});
+    simulator.fault(Route::Other, Fault::status(200).body(half.clone()));
+    let ran = fleet(&simulator, "query: org:octo r").with("wait", "false").run().await;
+    assert_eq!((ran.code, ran.output("started")), (0, "5"), "{}", ran.log);
+    simulator.fault_times(Route::Other, 3, Fault::status(200).body(half));
+    let ran = fleet(&simulator, "query: org:octo r").with("wait", "false").run().await;
+    assert_eq!((ran.code, ran.output("started")), (2, "0"), "{}", ran.log);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_canary_that_fails_stops_the_rollout() {
+    let simulator = world(20);
+    simulator.script("octo/r0", Script::fails("boom"));
+    let ran = over(&simulator, 20).with("waves", "1, 5, *").run().await;
+    assert_eq!((ran.code, ran.output("started"), ran.output("conclusion")), (1, "1", "failure"), "{}", ran.log);
+    assert_eq!(each(&ran, "conclusion")[..2], ["failure", "skipped"]);
+    assert!(results(&ran)[19]["error-message"].as_str().unwrap().contains("wave 1 of 3 has 0 of 1 succeeded"));
+    ran.assert_log("::error title=Rollout stopped::19 repositories not started: wave 1 of 3");
+    assert!(ran.summary.contains("### ⛔ Rollout stopped, 20 agent tasks"), "{}", ran.summary);
+    assert!(ran.summary.contains("19 × not started"), "{}", ran.summary);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wave_goes_on_from_the_share_that_is_asked_for() {
+    for (share, started, code) in [("80%", "20", 1), ("81%", "6", 1)] {
+        let simulator = world(20);
+        simulator.script("octo/r3", Script::fails("boom"));
+        let ran = over(&simulator, 20).with("waves", "1, 5, *").with("wave-success", share).run().await;
+        assert_eq!((ran.code, ran.output("started")), (code, started), "{share}: {}", ran.log);
+    }
+    // The second wave begins when the first has ended, and not before.
+    let simulator = world(3);
+    let ran = over(&simulator, 3).with("waves", "1, *").run().await;
+    let starts = simulator.tasks().into_iter().map(|task| task.created_at).collect::<Vec<_>>();
+    assert!(starts[1] - starts[0] >= seconds(120), "{starts:?}");
+    ran.assert_log("wave 2 of 2: 2 repositories");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_fails_stops_no_other_and_a_share_is_tolerated() {
+    for (tolerate, code) in [("0%", 4), ("10%", 4), ("15%", 0)] {
+        let simulator = world(20);
+        simulator.script("octo/r1", Script::fails("boom"));
+        simulator.script("octo/r2", Script::waits_for_user());
+        simulator.repository("octo/r3", Repository { agent_enabled: false, ..Repository::default() });
+        let ran = over(&simulator, 20).with("tolerate", tolerate).run().await;
+        assert_eq!((ran.code, ran.output("succeeded"), ran.output("failed")), (code, "17", "3"), "{}", ran.log);
+        assert_eq!(each(&ran, "conclusion")[..4], ["success", "failure", "action_required", "null"]);
+        assert!(results(&ran)[3]["error-message"].as_str().unwrap().contains("not enabled"));
+        assert_eq!(results(&ran)[1]["error-message"], "boom");
+        assert_eq!((ran.log.contains("::error "), ran.summary.contains("### ❌ 20")), (code != 0, code != 0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_tasks_run_at_once_than_are_allowed() {
+    let simulator = world(30);
+    let ran = over(&simulator, 30).with("max-parallel", "4").run().await;
+    assert_eq!((ran.code, ran.output("succeeded")), (0, "30"), "{}", ran.log);
+    // Each runs for two minutes, and is seen to have ended some seconds later.
+    let starts = simulator.tasks().into_iter().map(|task| task.created_at).collect::<Vec<_>>();
+    for window in starts.windows(5) {
+        assert!(window[4] - window[0] >= seconds(120), "{window:?}");
+    }
+    assert_never_limited(&ran);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_nobody_accepts_is_tried_once() {
+    let simulator = world(50);
+    simulator.token(TOKEN, Token { licence: false, ..Token::default() });
+    let ran = over(&simulator, 50).run().await;
+    assert_eq!((ran.code, ran.starts()), (4, 1), "{}", ran.log);
+    assert!(results(&ran)[49]["error-message"].as_str().unwrap().contains("Copilot licence"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn hundreds_stay_inside_githubs_limits_and_are_looked_at_together() {
+    let simulator = world(600);
+    let ran = over(&simulator, 600).with("wait-timeout", "3h").run().await;
+    assert_eq!((ran.code, ran.output("succeeded")), (0, "600"), "{}", &ran.log[ran.log.len() - 3000..]);
+    assert_one_each(&simulator, 600);
+    assert_never_limited(&ran);
+    // 500 at a second each, and 100 more in the next hour.
+    assert!(ran.took >= seconds(3600) && ran.took < seconds(3600 + 400), "{:?}", ran.took);
+    let lists = count(&ran, "GET", |path| path == "/agents/tasks");
+    let single = count(&ran, "GET", |path| path.contains("/tasks/"));
+    assert!(single <= 2 * 600, "{single} looks at single tasks and {lists} lists");
+    // The list of up to 150 running tasks has two pages, every 15 seconds.
+    assert!(lists <= 2 * usize::try_from(ran.took.as_secs() / 15).unwrap() + 10, "{lists}");
+    let queries = count(&ran, "POST", |path| path == "/graphql");
+    let rest = count(&ran, "GET", |path| path.ends_with("/pulls"));
+    assert!(queries + rest <= 600 / 5, "{queries} queries and {rest} lists for 600 pull requests");
+    let numbers = each(&ran, "pull-request-number");
+    assert!(numbers.iter().all(|number| number != "null"), "a number is missing");
+    assert_eq!(each(&ran, "repository"), names(each(&ran, "repository").len()));
+    assert!(ran.summary.len() < 1024 * 1024 && ran.summary.contains("400 more are in the file"));
+}
+
+/// However the artifact names it: by its id, or not at all, so that the branch has to lead to it.
+#[tokio::test(start_paused = true)]
+async fn numbers_are_asked_for_together_by_whoever_may_read_them() {
+    let simulator = world(30);
+    let blind = || Token::default().without(Permission::PullRequestsRead);
+    simulator.token(TOKEN, blind());
+    simulator.token("ghp_reader", Token::default());
+    let ran = over(&simulator, 30).with("lookup-token", "ghp_reader").run().await;
+    assert_eq!((ran.code, ran.output("succeeded")), (0, "30"), "{}", ran.log);
+    let pulls = simulator.pulls();
+    for (name, number) in each(&ran, "repository").iter().zip(each(&ran, "pull-request-number")) {
+        assert_eq!(number, pulls.iter().find(|pull| pull.repository == *name).unwrap().number.to_string());
+    }
+    assert!(count(&ran, "POST", |path| path == "/graphql") <= 12);
+    simulator.token("ghp_reader", blind());
+    let ran = over(&simulator, 30).with("lookup-token", "ghp_reader").with("vars", "again: 1").run().await;
+    assert_eq!((ran.code, ran.output("succeeded")), (0, "30"), "{}", ran.log);
+    assert!(each(&ran, "pull-request-number").iter().all(|number| number == "null"));
+    ran.assert_log("Give `lookup-token` a token that may read pull requests");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_may_not_list_is_looked_at_one_by_one() {
+    let simulator = world(15);
+    simulator.fault_times(Route::List, 1, Fault::status(404));
+    let ran = over(&simulator, 15).run().await;
+    assert_eq!((ran.code, ran.output("succeeded")), (0, "15"), "{}", ran.log);
+    ran.assert_log("cannot list the tasks");
+    assert_eq!(count(&ran, "GET", |path| path == "/agents/tasks"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn lists_that_fail_for_a_while_lose_nothing() {
+    let simulator = world(15);
+    simulator.faults(Route::List, [Fault::status(502), Fault::status(503), Fault::garbage()]);
+    let ran = over(&simulator, 15).run().await;
+    assert_eq!((ran.code, ran.output("succeeded")), (0, "15"), "{}", ran.log);
+    assert_eq!(ran.log.matches("could not look at the tasks").count(), 1, "{}", ran.log);
+    ran.assert_log("GitHub answers again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn states_that_nobody_knows_are_waited_for_among_many_too() {
+    let simulator = world(15);
+    simulator.script("octo/r4", Script::unknown_state("pondering", Script::completes_with_pull(seconds(60))));
+    simulator.script("octo/r5", Script::idles_forever());
+    simulator.script("octo/r6", Script::stays("in_progress"));
+    let ran = over(&simulator, 15).run().await;
+    let conclusions = each(&ran, "conclusion");
+    assert_eq!(conclusions[4..7], ["success", "action_required", "timed_out"], "{}", ran.log);
+    assert_eq!((ran.code, ran.output("succeeded")), (1, "13"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_killed_anywhere_is_taken_up_where_it_was() {
+    for after in [1, 10, 30, 45, 70, 200, 260] {
+        let simulator = world(40);
+        let step = |attempt: &str| {
+            let step = over(&simulator, 40).variable("GITHUB_RUN_ID", "17").variable("GITHUB_RUN_ATTEMPT", attempt);
+            step.variable("GITHUB_EVENT_NAME", "workflow_dispatch")
+        };
+        let killed = step("1").run_for(seconds(after)).await;
+        let before = simulator.starts();
+        let ran = step("2").run().await;
+        assert_eq!((ran.code, ran.output("succeeded")), (0, "40"), "killed after {after} s: {}", ran.log);
+        assert_one_each(&simulator, 40);
+        assert_eq!(ran.output("started"), (40 - before).to_string(), "killed after {after} s");
+        assert!(killed.is_none() || before == 40);
+        let listed =
+            ran.calls.iter().filter(|call| call.path.starts_with("/agents/repos") && call.path.ends_with("/tasks"));
+        let listed = listed.filter(|call| call.method == "GET").count();
+        assert!(listed < 40, "killed after {after} s: {listed} lists of single repositories");
+        assert_never_limited(&ran);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn starts_without_an_answer_come_to_one_task_each() {
+    let simulator = world(12);
+    simulator.faults(
+        Route::Start,
+        [Fault::status(502).after_accepting(), Fault::drop(), Fault::status(502), Fault::drop().after_accepting()],
+    );
+    let ran = over(&simulator, 12).run().await;
+    assert_eq!((ran.code, ran.output("succeeded"), ran.output("started")), (0, "12", "12"), "{}", ran.log);
+    assert_one_each(&simulator, 12);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_slows_everything_down_and_loses_nothing() {
+    let simulator = world(20);
+    simulator.fault(Route::Start, Fault::rate_limit(seconds(90)));
+    let ran = over(&simulator, 20).run().await;
+    assert_eq!((ran.code, ran.output("succeeded")), (0, "20"), "{}", ran.log);
+    let limited = ran.calls.iter().position(|call| call.status == Some(403)).unwrap();
+    let next = ran.calls[limited + 1].at;
+    assert!(next - ran.calls[limited].at >= seconds(90), "{next:?}");
+    assert_one_each(&simulator, 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn parts_of_a_list_are_shared_by_jobs_and_their_results_join() {
+    let simulator = world(50);
+    let mut all = Vec::new();
+    for shard in ["1/3", "2/3", "3/3"] {
+        let ran = over(&simulator, 50).with("shard", shard).run().await;
+        assert_eq!(ran.code, 0, "{}", ran.log);
+        ran.assert_log("shared by");
+        all.extend(each(&ran, "repository"));
+    }
+    all.sort();
+    let mut expected = names(50);
+    expected.sort();
+    assert_eq!(all, expected);
+    assert_one_each(&simulator, 50);
+    let ran = over(&simulator, 2).with("shard", "3/3").run().await;
+    assert_eq!(ran.code, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_hands_each_job_its_part() {
+    let simulator = world(25);
+    let plan = || {
+        let step = Step::new(&simulator).with("command", "plan").with("repositories", "query: org:octo r");
+        let step = step.with("prompt", "").with("wait", "").with("create-pull-request", "");
+        step.with("shard", "4")
+    };
+    let ran = plan().run().await;
+    assert_eq!((ran.code, ran.starts()), (0, 0), "{}", ran.log);
+    let matrix: Value = serde_json::from_str(ran.output("matrix")).unwrap();
+    let jobs = matrix["include"].as_array().unwrap();
+    assert_eq!(jobs.iter().map(|job| job["count"].as_u64().unwrap()).collect::<Vec<_>>(), [7, 6, 6, 6]);
+    for job in jobs {
+        let ran = fleet(&simulator, job["repositories"].as_str().unwrap()).with("wait", "false").run().await;
+        assert_eq!(ran.output("started"), job["count"].to_string());
+        ran.assert_log(&format!("shared by      {} jobs", jobs.len()));
+    }
+    assert_one_each(&simulator, 25);
+    // The workflow's own token is enough to search.
+    simulator.token("ghs_simulated", Token::default());
+    let ran = plan().with("token", "ghs_simulated").run().await;
+    assert_eq!(ran.code, 0, "{}", ran.log);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_shows_the_pace_and_sends_nothing() {
+    let simulator = world(0);
+    let ran = over(&simulator, 700).with("waves", "1, 5, *").with("dry-run", "true").run().await;
+    assert_eq!((ran.code, ran.calls.len()), (0, 0), "{}", ran.log);
+    ran.assert_log("Plan: start a task in each of 700 repositories");
+    ran.assert_log("waves          1, 5, 694; each goes on from 100% of success");
+    ran.assert_log("at least       1h 3m 19s of starting, by GitHub's limits");
+    ran.assert_log("and 680 more requests of this kind");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idempotency_key_of_ones_own_holds_for_each_repository() {
+    let simulator = world(15);
+    for started in ["15", "0"] {
+        let ran = over(&simulator, 15).with("idempotency-key", "2026-48").run().await;
+        assert_eq!((ran.code, ran.output("started"), ran.output("succeeded")), (0, started, "15"), "{}", ran.log);
+    }
+    assert_one_each(&simulator, 15);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_active_task_is_met_in_each_repository_as_the_user_says() {
+    let simulator = world(15);
+    let run = |id: &str| over(&simulator, 15).variable("GITHUB_RUN_ID", id).variable("GITHUB_EVENT_NAME", "schedule");
+    let first = run("1").with("wait", "false").run().await;
+    assert_eq!(first.output("started"), "15");
+    tokio::time::sleep(seconds(10)).await;
+    let second = run("2").with("if-active", "skip").with("waves", "1, *").run().await;
+    assert_eq!(
+        (second.code, second.output("started"), second.output("conclusion")),
+        (0, "0", "skipped"),
+        "{}",
+        second.log
+    );
+    assert_one_each(&simulator, 15);
+}

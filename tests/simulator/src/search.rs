@@ -1,0 +1,68 @@
+//! The search for repositories.
+
+use serde_json::Value;
+use serde_json::json;
+
+use crate::answer::Answer;
+use crate::page::Page;
+use crate::repos::show_repository;
+use crate::request::Request;
+use crate::token::Token;
+use crate::world::Home;
+use crate::world::World;
+use crate::world::scramble;
+
+/// GitHub shows no more results than this of any search.
+const MOST: usize = 1000;
+
+impl World {
+    pub(crate) fn search(&self, token: &Token, request: &Request) -> Answer {
+        let Some(query) = request.parameter("q").filter(|query| !query.trim().is_empty()) else {
+            return Answer::invalid(&["q is missing".to_owned()]);
+        };
+        let mut found: Vec<&Home> = self.homes.values().filter(|home| token.can_see(&home.name)).collect();
+        for word in query.split_whitespace() {
+            match fits(word) {
+                Some(fits) => found.retain(|home| fits(home)),
+                None => return Answer::invalid(&[format!("`{word}` is not understood")]),
+            }
+        }
+        // The best match comes first, which is no order that a reader could know.
+        found.sort_by_key(|home| scramble(home.id));
+        let total = found.len();
+        let page = Page::of(request);
+        if page.number.saturating_sub(1).saturating_mul(page.size) >= MOST {
+            return Answer::invalid(&["Only the first 1000 search results are available".to_owned()]);
+        }
+        let items: Vec<Value> = page.cut(found).into_iter().map(|home| show_repository(home, &request.base)).collect();
+        let answer = json!({"total_count": total, "incomplete_results": false, "items": items});
+        let answer = Answer::json(200, &answer);
+        match page.links(request, total.min(MOST), &[]) {
+            Some(links) => answer.header("link", links),
+            None => answer,
+        }
+    }
+}
+
+/// Whether a repository fits a word of a query; nothing for a qualifier that is not known here.
+fn fits(word: &str) -> Option<impl Fn(&Home) -> bool> {
+    let (wanted, word) = match word.strip_prefix('-') {
+        Some(rest) => (false, rest.to_lowercase()),
+        None => (true, word.to_lowercase()),
+    };
+    let (qualifier, value) = word.split_once(':').map_or(("", word.as_str()), |(name, value)| (name, value));
+    if !["", "org", "user", "topic", "archived", "is"].contains(&qualifier) {
+        return None;
+    }
+    let (qualifier, value) = (qualifier.to_owned(), value.to_owned());
+    Some(move |home: &Home| {
+        let is = match qualifier.as_str() {
+            "org" | "user" => home.owner().eq_ignore_ascii_case(&value),
+            "topic" => home.spec.topics.contains(&value),
+            "archived" => home.spec.archived.to_string() == value,
+            "is" => (value == "private") == home.spec.private,
+            _ => home.name.to_lowercase().contains(&value),
+        };
+        is == wanted
+    })
+}
