@@ -29,6 +29,8 @@ use agent_task::plan::Brief;
 use agent_task::plan::Deed;
 use agent_task::plan::Plan;
 use agent_task::plan::plan;
+use agent_task::policy::Policy;
+use agent_task::policy::USUAL_PLACE;
 use agent_task::prompt::Template;
 use agent_task::target::Source;
 use agent_task::target::Target;
@@ -45,12 +47,14 @@ const REFERENCE: &str = "docs/reference.md";
 const ARCHITECTURE: &str = "docs/architecture.md";
 const SECURITY: &str = "docs/security.md";
 const TOKENS: &str = "docs/tokens.md";
-const DOCUMENTS: [&str; 10] = [
+const POLICY: &str = "docs/policy.md";
+const DOCUMENTS: [&str; 11] = [
     README,
     REFERENCE,
     ARCHITECTURE,
     SECURITY,
     TOKENS,
+    POLICY,
     "docs/recipes.md",
     "docs/releasing.md",
     "CHANGELOG.md",
@@ -363,6 +367,30 @@ fn route(method: &str) -> String {
     let path = path.replace("{repository}", "{owner}/{repo}").replace("collaborators/{}", "collaborators/{username}");
     let path = path.replace("contents/{}", "contents/{path}");
     format!("{verb} {}", path.replace("{}", "{task_id}"))
+}
+
+#[test]
+fn every_key_of_a_policy_is_in_its_document() {
+    let schema: Value = serde_json::from_str(&read("dist/agent-tasks.schema.json")).unwrap();
+    let keys = |properties: &Value| properties.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
+    let types = &schema["$defs"];
+    for (heading, properties) in [
+        ("## At the top", &schema["properties"]),
+        ("## A class", &types["Class"]["properties"]),
+        ("### Limits", &types["Limits"]["properties"]),
+    ] {
+        let told = names(POLICY, heading);
+        assert_eq!(told.len(), keys(properties).len(), "{heading}");
+        assert_eq!(told.into_iter().collect::<BTreeSet<_>>(), keys(properties), "{heading}");
+    }
+    // The first row shows the short form.
+    let told = names(POLICY, "### Variables").into_iter().skip(1).collect::<BTreeSet<_>>();
+    assert_eq!(told, keys(&types["VarTable"]["properties"]));
+
+    let place = USUAL_PLACE.parse().unwrap();
+    let shown = blocks(POLICY, "yaml").into_iter().filter(|block| block.contains("\ntasks:\n")).collect::<Vec<_>>();
+    assert_eq!(shown.len(), 1);
+    Policy::parse(&place, &shown[0]).unwrap_or_else(|faults| panic!("{faults:?}"));
 }
 
 /// The pages of GitHub's documentation that a text names.
