@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::audit::Entry;
+use crate::audit::Journal;
 use crate::command::Annotation;
 use crate::command::Level;
 use crate::context::Context;
@@ -39,6 +41,7 @@ pub struct Board<'a> {
     runner: &'a Runner,
     plan: &'a Plan,
     context: &'a Context,
+    journal: Option<&'a Journal>,
     outcomes: RefCell<Vec<Outcome>>,
     told: RefCell<Vec<Instant>>,
     published: RefCell<Vec<(&'static str, String)>>,
@@ -58,8 +61,8 @@ pub struct Board<'a> {
 }
 
 impl<'a> Board<'a> {
-    /// A board on which nothing has happened yet.
-    pub fn new(runner: &'a Runner, plan: &'a Plan, context: &'a Context) -> Self {
+    /// A board on which nothing has happened yet. Without a journal nothing is recorded.
+    pub fn new(runner: &'a Runner, plan: &'a Plan, context: &'a Context, journal: Option<&'a Journal>) -> Self {
         let outcomes = plan.orders.iter().map(|order| {
             let mut outcome = Outcome::new(order.repository.clone());
             outcome.pull_required = plan.require_pull_request;
@@ -80,6 +83,7 @@ impl<'a> Board<'a> {
             runner,
             plan,
             context,
+            journal,
             outcomes: RefCell::new(outcomes.collect()),
             told: RefCell::new(vec![Instant::now(); plan.orders.len()]),
             published: RefCell::default(),
@@ -109,7 +113,11 @@ impl<'a> Board<'a> {
         let (lines, repository) = {
             let mut outcomes = self.outcomes.borrow_mut();
             let outcome = &mut outcomes[order];
+            let entry = Entry::of(&event, outcome);
             let lines = outcome.hear(event);
+            if let Some(entry) = entry {
+                self.record(entry, order, outcome);
+            }
             let elapsed = self.runner.elapsed();
             if outcome.task_id.is_some() {
                 outcome.began.get_or_insert(elapsed);
@@ -134,6 +142,22 @@ impl<'a> Board<'a> {
         self.publish();
     }
 
+    /// Records what is about to be done.
+    pub fn announce(&self) {
+        for (order, outcome) in self.outcomes.borrow().iter().enumerate() {
+            self.record(Entry::planned(), order, outcome);
+        }
+    }
+
+    fn record(&self, entry: Entry, order: usize, outcome: &Outcome) {
+        let Some(journal) = self.journal else { return };
+        let (id, now) = (self.runner.word(), self.runner.now());
+        let line = journal.line(entry, self.plan.orders.get(order), outcome, &id, now);
+        if let Err(error) = self.runner.write_record(&line) {
+            self.broken.borrow_mut().get_or_insert(error);
+        }
+    }
+
     /// Hands on what is known, if it has changed since the last time; for many orders only now and then.
     pub fn publish(&self) {
         let pause = WRITING.saturating_mul(u32::try_from(self.few_or_all()).unwrap_or(u32::MAX));
@@ -151,7 +175,9 @@ impl<'a> Board<'a> {
     fn write(&self, last: bool) {
         let outcomes = self.outcomes.borrow();
         let results_file = self.runner.results_file();
-        let outputs = output::outputs(&outcomes, &Aside { results_file: &results_file, ..Aside::default() });
+        let audit_log = self.journal.map(|_| self.runner.audit_log()).unwrap_or_default();
+        let aside = Aside { results_file: &results_file, audit_log: &audit_log, ..Aside::default() };
+        let outputs = output::outputs(&outcomes, &aside);
         if *self.published.borrow() == outputs {
             return;
         }

@@ -24,6 +24,7 @@ use crate::outcome::Conclusion;
 use crate::outcome::Refusal;
 use crate::policy;
 use crate::policy::Asked;
+use crate::policy::Facts;
 use crate::policy::Place;
 use crate::policy::Rules;
 use crate::repository::Repository;
@@ -73,8 +74,6 @@ pub enum Serves {
     Lists,
     /// All of them.
     All,
-    /// None yet.
-    Later,
 }
 
 /// What the user asks for.
@@ -155,7 +154,7 @@ inputs! {
     allow_users "allow-users" "" Start,
     allow_bots "allow-bots" "" Start,
     untrusted "untrusted" "fence" Start,
-    audit_log "audit-log" "" Later,
+    audit_log "audit-log" "" Both,
     github_api_url "github-api-url" "" All,
 }
 
@@ -178,6 +177,8 @@ pub struct Inputs {
     pub require_pull_request: bool,
     /// How many tasks are rolled out.
     pub rollout: Rollout,
+    /// Where the record goes, where the user says.
+    pub audit_log: Option<String>,
     /// The rules of the policy.
     pub rules: Rules,
     /// What of the inputs contradicts them.
@@ -364,6 +365,16 @@ impl Opening {
     }
 }
 
+impl Inputs {
+    /// What a record keeps of the policy and the user's word.
+    pub fn facts(&self) -> Facts {
+        self.rules.facts(match &self.errand {
+            Errand::Start(start) => start.ticket.clone(),
+            Errand::Wait(_) | Errand::Plan(..) => None,
+        })
+    }
+}
+
 impl Errand {
     /// Where tasks are to be started.
     pub fn list(&self) -> Option<&List> {
@@ -489,6 +500,7 @@ impl Reader {
             rollout,
             rules,
             refusals,
+            audit_log: self.raw.get("audit-log").map(|path| path.trim().to_owned()),
             dry_run,
         })
     }
@@ -517,7 +529,6 @@ impl Reader {
             return;
         }
         let why = match input.serves {
-            Serves::Later => "is not available yet; leave it out",
             Serves::Start if command != Command::Start => "is for `command: start`; leave it out",
             Serves::Both if command == Command::Plan => "is for `command: start` and `command: wait`; leave it out",
             Serves::Lists if command == Command::Wait => "is for `command: start` and `command: plan`; leave it out",
@@ -1072,7 +1083,6 @@ mod tests {
             ("INPUT_WAIT_TIMEOUT", "9"),
             ("INPUT_BASE_REF", "a b"),
             ("INPUT_CUSTOM_AGENT", ".github/agents/fixer.agent.md"),
-            ("INPUT_AUDIT_LOG", "a.jsonl"),
             ("INPUT_VARS", "- a"),
             ("INPUT_GITHUB_API_URL", "http://github.example.com"),
         ]);
@@ -1083,14 +1093,13 @@ mod tests {
             "`wait-timeout: 9`",
             "`base-ref: a b`",
             "write its file's name without folder and extension, such as `fixer`",
-            "`audit-log: a.jsonl` is not available yet",
             "`vars: - a` is not a mapping",
             "`prompt` is missing",
             "so the token would travel unencrypted",
         ] {
             assert!(told.iter().any(|line| line.contains(part)), "{part} in {told:#?}");
         }
-        assert_eq!(told.len(), 10, "{told:#?}");
+        assert_eq!(told.len(), 9, "{told:#?}");
     }
 
     #[test]
@@ -1102,12 +1111,7 @@ mod tests {
     }
 
     #[test]
-    fn later_inputs_and_commands_are_refused_rather_than_ignored() {
-        for input in INPUTS.iter().filter(|input| input.serves == Serves::Later) {
-            let variable = format!("INPUT_{}", input.name.to_uppercase());
-            let told = problems(&[(&variable, "something")]);
-            assert_eq!(told, [format!("`{}: something` is not available yet; leave it out", input.name)]);
-        }
+    fn later_commands_are_refused_rather_than_ignored() {
         assert!(problems(&[("INPUT_COMMAND", "doctor")])[0].contains("not available yet"));
     }
 

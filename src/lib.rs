@@ -27,6 +27,7 @@ pub mod taint;
 pub mod prompt;
 pub mod inputs;
 pub mod plan;
+pub mod audit;
 pub mod output;
 pub mod summary;
 pub mod runner;
@@ -39,6 +40,8 @@ pub mod fleet;
 use std::pin::pin;
 use std::time::Duration;
 
+use crate::audit::Entry;
+use crate::audit::Journal;
 use crate::board::Board;
 use crate::command::Annotation;
 use crate::command::Level;
@@ -119,15 +122,18 @@ pub async fn run(
         return part(runner, roster, parts);
     }
     let repositories = roster.targets.iter().map(|target| target.repository.clone()).collect::<Vec<_>>();
-    let (plan, context) = match prepare(environment, runner, &inputs, ruling.template, roster) {
-        Ok(prepared) => prepared,
+    let context = gather(environment, runner, &inputs);
+    runner.record_in(inputs.audit_log.as_deref());
+    let journal = Journal::new(&context, inputs.token.as_ref(), &inputs.facts());
+    let plan = match prepare(runner, &inputs, ruling.template, roster, &context) {
+        Ok(plan) => plan,
         Err(No::BadInput(problems)) => return refuse(runner, &problems),
-        Err(No::Refused(refusals)) => return decline(runner, repositories, &refusals),
+        Err(No::Refused(refusals)) => return decline(runner, &journal, repositories, &refusals),
     };
     warn(runner, &plan.warnings);
     show(runner, &inputs, &plan);
     match (&doors.tasks, plan.dry_run) {
-        (Some(tasks), false) => carry_out(runner, &plan, &context, tasks, doors.lookup.as_ref()).await,
+        (Some(tasks), false) => carry_out(runner, &journal, &plan, &context, tasks, doors.lookup.as_ref()).await,
         _ => rehearse(runner, &inputs, &plan, &context),
     }
 }
@@ -184,18 +190,29 @@ fn part(runner: &Runner, roster: Roster, parts: Option<usize>) -> Exit {
     lost.unwrap_or(Exit::Fine)
 }
 
+/// Gathers the context of the run.
+fn gather(environment: &Environment, runner: &Runner, inputs: &Inputs) -> Context {
+    let handed = match &inputs.errand {
+        Errand::Start(start) => start.inputs.clone(),
+        Errand::Wait(_) | Errand::Plan(..) => None,
+    };
+    let event = runner.event(environment).unwrap_or_else(|why| {
+        warn(runner, &[format!("{why:#}; templates see no `github.event`")]);
+        None
+    });
+    Context::new(environment, event, handed).fenced_by(runner.word())
+}
+
 /// Reads what the inputs point to and makes the plan.
 fn prepare(
-    environment: &Environment,
     runner: &Runner,
     inputs: &Inputs,
     ruled: Option<Template>,
     roster: Roster,
-) -> Result<(Plan, Context), No> {
-    let mut handed = None;
+    context: &Context,
+) -> Result<Plan, No> {
     let mut template = None;
     if let Errand::Start(start) = &inputs.errand {
-        handed.clone_from(&start.inputs);
         template = Some(match &start.prompt {
             PromptSource::Text(source) => Template { name: "prompt".to_owned(), source: source.clone() },
             PromptSource::File(name) => runner
@@ -209,14 +226,9 @@ fn prepare(
             },
         });
     }
-    let event = runner.event(environment).unwrap_or_else(|why| {
-        warn(runner, &[format!("{why:#}; templates see no `github.event`")]);
-        None
-    });
-    let context = Context::new(environment, event, handed).fenced_by(runner.word());
     let Roster { targets, part } = roster;
-    let brief = Brief { context: &context, template: template.as_ref(), targets, part, now: runner.now() };
-    Ok((plan::plan(inputs, brief)?, context))
+    let brief = Brief { context, template: template.as_ref(), targets, part, now: runner.now() };
+    plan::plan(inputs, brief)
 }
 
 /// Ends a step whose input is bad. Nothing was sent.
@@ -230,20 +242,26 @@ fn refuse(runner: &Runner, problems: &[Problem]) -> Exit {
 }
 
 /// Ends a step that the user's own rules say no to. Nothing was sent.
-fn decline(runner: &Runner, repositories: Vec<Repository>, refusals: &[Refusal]) -> Exit {
+fn decline(runner: &Runner, journal: &Journal, repositories: Vec<Repository>, refusals: &[Refusal]) -> Exit {
     let lines = refusals.iter().map(ToString::to_string).collect::<Vec<_>>();
     let title = refusals.first().map_or("Refused", |refusal| refusal.gate.title());
     let message = lines.join("\n");
     let title = format!("{title}, nothing was sent");
     runner.annotate(&Annotation { level: Level::Error, title: title.clone(), message });
     let mut outcomes = repositories.into_iter().map(Outcome::new).collect::<Vec<_>>();
+    let gate = refusals.first().map_or(Gate::Policy, |refusal| refusal.gate);
     for outcome in &mut outcomes {
-        let gate = refusals.first().map_or(Gate::Policy, |refusal| refusal.gate);
-        outcome.hear(Event::Refused(Refusal { gate, why: lines.join("; ") }));
+        let event = Event::Refused(Refusal { gate, why: lines.join("; ") });
+        let entry = Entry::of(&event, outcome);
+        outcome.hear(event);
+        let line = entry.map(|entry| journal.line(entry, None, outcome, &runner.word(), runner.now()));
+        let written = line.map_or(Ok(()), |line| runner.write_record(&line));
+        report(runner, written.err().map(|why| format!("{why:#}")));
     }
     let (results_file, error) = (runner.results_file(), lines.join("; "));
     report(runner, runner.write_results(&output::all_results(&outcomes)).err().map(|why| format!("{why:#}")));
-    let aside = Aside { results_file: &results_file, error: &error, ..Aside::default() };
+    let audit_log = runner.audit_log();
+    let aside = Aside { results_file: &results_file, audit_log: &audit_log, error: &error, ..Aside::default() };
     hand_on(runner, &output::outputs(&outcomes, &aside));
     keep_summary(runner, &summary::note(&format!("⛔ {title}"), &lines));
     Exit::Declined
@@ -273,17 +291,26 @@ fn rehearse(runner: &Runner, inputs: &Inputs, plan: &Plan, context: &Context) ->
         lines.push(more);
     }
     runner.tell("dry run: nothing was sent");
-    let board = Board::new(runner, plan, context);
+    let board = Board::new(runner, plan, context, None);
     board.publish();
     keep_summary(runner, &summary::note("Dry run, nothing was sent", &lines));
     report(runner, board.broken()).unwrap_or(Exit::Fine)
 }
 
 /// Carries out the plan, until it is done or the process is told to end.
-async fn carry_out(runner: &Runner, plan: &Plan, context: &Context, tasks: &Door, lookup: Option<&Door>) -> Exit {
-    let board = Board::new(runner, plan, context);
-    // What cannot be handed on later should not be started: an output that is lost is a task that is lost.
+async fn carry_out(
+    runner: &Runner,
+    journal: &Journal,
+    plan: &Plan,
+    context: &Context,
+    tasks: &Door,
+    lookup: Option<&Door>,
+) -> Exit {
+    let board = Board::new(runner, plan, context, Some(journal));
+    // What cannot be handed on later should not be started: an output that is lost is a task that is lost, and what is
+    // not on record was never answered for.
     board.publish();
+    board.announce();
     if let Some(message) = board.broken() {
         let title = "Bad input, nothing was sent".to_owned();
         runner.annotate(&Annotation { level: Level::Error, title, message: message.clone() });
@@ -304,7 +331,7 @@ async fn carry_out(runner: &Runner, plan: &Plan, context: &Context, tasks: &Door
             Ok(()) => None,
             Err(Barred::Refused(refusal)) => {
                 let repositories = plan.orders.iter().map(|order| order.repository.clone()).collect();
-                return decline(runner, repositories, &[refusal]);
+                return decline(runner, journal, repositories, &[refusal]);
             }
             Err(Barred::Unreachable(why)) => return unreachable(runner, &why),
         },

@@ -44,6 +44,8 @@ const LONGEST_RESULTS: usize = 130_000;
 pub struct Aside<'a> {
     /// The path of the file with all results.
     pub results_file: &'a str,
+    /// The path of the record.
+    pub audit_log: &'a str,
     /// What is wrong with the step as a whole.
     pub error: &'a str,
     /// The parts of a list, for the jobs of a matrix.
@@ -65,6 +67,7 @@ pub fn outputs(outcomes: &[Outcome], aside: &Aside<'_>) -> Vec<(&'static str, St
                 "results" => results(outcomes, LONGEST_RESULTS),
                 "results-file" => aside.results_file.to_owned(),
                 "matrix" => aside.matrix.to_owned(),
+                "audit-log" => aside.audit_log.to_owned(),
                 "started" => count(&|outcome| outcome.created == Some(true)),
                 "succeeded" => count(&|outcome| outcome.conclusion == Some(Conclusion::Success)),
                 "failed" => count(&failed),
@@ -208,12 +211,12 @@ mod tests {
     #[test]
     fn every_output_is_there_from_the_beginning() {
         for outcomes in [vec![], vec![outcome()], vec![outcome(), outcome()]] {
-            let outputs = outputs(&outcomes, &Aside { results_file: "", error: "", matrix: "" });
+            let outputs = outputs(&outcomes, &Aside { results_file: "", error: "", ..Aside::default() });
             assert_eq!(outputs.iter().map(|(name, _)| *name).collect::<Vec<_>>(), OUTPUTS);
             assert_eq!((value(&outputs, "task-id").as_str(), value(&outputs, "started").as_str()), ("", "0"));
         }
         assert_eq!(
-            value(&outputs(&[], &Aside { results_file: "", error: "bad input", matrix: "" }), "error-message"),
+            value(&outputs(&[], &Aside { results_file: "", error: "bad input", ..Aside::default() }), "error-message"),
             "bad input"
         );
     }
@@ -234,7 +237,7 @@ mod tests {
     fn several_orders_have_counts_and_the_gravest_conclusion() {
         let both = outputs(
             &[ended("t-1", "completed"), ended("t-2", "failed")],
-            &Aside { results_file: "r.json", error: "", matrix: "" },
+            &Aside { results_file: "r.json", error: "", ..Aside::default() },
         );
         assert_eq!(value(&both, "conclusion"), "failure");
         assert_eq!(
@@ -242,7 +245,10 @@ mod tests {
             ("2".into(), "1".into(), "1".into())
         );
         assert_eq!((value(&both, "task-id"), value(&both, "results-file")), (String::new(), "r.json".into()));
-        let open = outputs(&[ended("t-1", "completed"), outcome()], &Aside { results_file: "", error: "", matrix: "" });
+        let open = outputs(
+            &[ended("t-1", "completed"), outcome()],
+            &Aside { results_file: "", error: "", ..Aside::default() },
+        );
         assert_eq!(value(&open, "conclusion"), "");
     }
 

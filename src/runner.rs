@@ -65,6 +65,8 @@ pub struct Runner {
     /// How long the summary was before us: another command of the same step may have written to it.
     summary_before: Cell<Option<u64>>,
     results: PathBuf,
+    /// Where the record goes, which all steps of a job add to.
+    record: RefCell<PathBuf>,
     workspace: PathBuf,
     random: SystemRandom,
     began: Instant,
@@ -99,6 +101,7 @@ impl Runner {
             summary_before: Cell::new(None),
             // Several steps of one job each keep their own.
             results: folder.join(format!("results-{}.json", word(&random))),
+            record: RefCell::new(folder.join("audit.jsonl")),
             workspace: path("GITHUB_WORKSPACE").unwrap_or_else(|| PathBuf::from(".")),
             random,
             began: Instant::now(),
@@ -235,6 +238,33 @@ impl Runner {
         let mut file = create(&beside).with_context(failed)?;
         file.write_all(self.hidden(json).as_bytes()).with_context(failed)?;
         std::fs::rename(&beside, &self.results).with_context(failed)
+    }
+
+    /// Lets the record go to this file, relative to the workspace.
+    pub fn record_in(&self, path: Option<&str>) {
+        if let Some(path) = path {
+            *self.record.borrow_mut() = self.workspace.join(path);
+        }
+    }
+
+    /// The path of the record.
+    pub fn audit_log(&self) -> String {
+        self.record.borrow().display().to_string()
+    }
+
+    /// Adds a line to the record, at once and whole.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn write_record(&self, line: &str) -> anyhow::Result<()> {
+        let path = self.record.borrow();
+        let failed = || format!("cannot write the record `{}`", path.display());
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).with_context(failed)?;
+        }
+        let mut file = append(&path).with_context(failed)?;
+        // One write for a line keeps those of several processes apart.
+        file.write_all(format!("{}\n", self.hidden(line)).as_bytes()).with_context(failed)
     }
 
     /// Hands outputs to the runner. The last value of a name counts.

@@ -17,7 +17,6 @@ use std::path::PathBuf;
 
 use agent_task::inputs::INPUTS;
 use agent_task::inputs::Input;
-use agent_task::inputs::Serves;
 use agent_task::output::OUTPUTS;
 use serde::Deserialize;
 
@@ -136,7 +135,7 @@ fn parse(text: &str) -> Manifest {
 
 /// The program's inputs that the action has.
 fn served() -> impl Iterator<Item = &'static Input> {
-    INPUTS.iter().filter(|input| input.serves != Serves::Later)
+    INPUTS.iter()
 }
 
 fn variable(input: &str) -> String {
@@ -728,7 +727,7 @@ pub(crate) mod on_a_runner {
         let id = &simulator.tasks()[0].id;
         ran.exits(&[0, 0]).annotates_nothing().says("checked, fetched").says("concluded: success");
         ran.gives("task-id", id).gives("conclusion", "success").gives("pull-request-number", "12");
-        ran.gives("created", "true").gives("started", "1").gives("error-message", "").gives("audit-log", "");
+        ran.gives("created", "true").gives("started", "1").gives("error-message", "");
         assert_eq!(release.requests(), [format!("/{}", asset_name())]);
         assert!(cold.folder.read("runner/summary").contains("✅ Agent task completed"));
         // One file, under the hash that it was pinned by, in the tool cache.

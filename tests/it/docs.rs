@@ -223,17 +223,10 @@ fn the_reference_has_every_input() {
         Serves::Lists => "start, plan",
         Serves::Start => "start",
         Serves::Wait => "wait",
-        Serves::Later => "later",
     };
     let all = INPUTS.iter().map(|input| (input.name, word(input.serves), input.default)).collect::<Vec<_>>();
-    let now = all.iter().filter(|(_, serves, _)| *serves != "later").copied().collect::<BTreeSet<_>>();
-    assert_eq!(told.len(), now.len(), "an input is listed twice or missing");
-    assert_eq!(told.into_iter().collect::<BTreeSet<_>>(), now);
-
-    let told = table(REFERENCE, "### Not available yet");
-    let told = told.iter().map(|row| (named(&row[0]), "later", named(&row[1]))).collect::<Vec<_>>();
-    let later = all.iter().filter(|(_, serves, _)| *serves == "later").copied().collect::<Vec<_>>();
-    assert_eq!(told, later);
+    assert_eq!(told.len(), all.len(), "an input is listed twice or missing");
+    assert_eq!(told.into_iter().collect::<BTreeSet<_>>(), all.into_iter().collect());
 }
 
 #[test]
@@ -480,7 +473,6 @@ fn the_readme_is_short_and_its_tables_agree_with_the_code() {
     for row in table(README, "## Inputs") {
         let input = INPUTS.iter().find(|input| input.name == named(&row[0])).unwrap_or_else(|| panic!("{row:?}"));
         assert_eq!(named(&row[1]), input.default, "{row:?}");
-        assert_ne!(input.serves, Serves::Later, "{row:?}");
     }
     for name in names(README, "## Outputs") {
         assert!(OUTPUTS.contains(&name.as_str()), "`{name}` is no output");
@@ -511,7 +503,7 @@ fn the_examples_are_yaml_and_their_inputs_are_good() {
                 for name in variables.keys().filter_map(|name| name.strip_prefix("INPUT_")) {
                     let name = name.to_lowercase().replace('_', "-");
                     let known = INPUTS.iter().find(|input| input.name == name);
-                    assert!(known.is_some_and(|it| it.serves != Serves::Later), "{document}: `{name}` is no input");
+                    assert!(known.is_some(), "{document}: `{name}` is no input");
                 }
                 if variables.contains_key("INPUT_TOKEN") {
                     accepted(document, variables);

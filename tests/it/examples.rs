@@ -15,7 +15,6 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use agent_task::inputs::INPUTS;
-use agent_task::inputs::Serves;
 use agent_task::output::OUTPUTS;
 use serde_json::Value;
 use serde_json::json;
@@ -95,7 +94,7 @@ impl Workflow {
                     faults.push(format!("{name}: a step that uses the action has no id"));
                 }
                 for input in step["with"].as_object().unwrap().keys() {
-                    let known = INPUTS.iter().any(|it| it.name == input && it.serves != Serves::Later);
+                    let known = INPUTS.iter().any(|it| it.name == input);
                     if !known && !OF_THE_ACTION.contains(&input.as_str()) {
                         faults.push(format!("{name}: `{input}` is no input"));
                     }
@@ -483,7 +482,7 @@ fn a_misspelt_name_is_found() {
             "requires-pull-request:",
             "`requires-pull-request` is no input",
         ),
-        ("start-now-wait-later", "task-id: ${{ needs.start", "audit-log: ${{ needs.start", "`audit-log` is no input"),
+        ("start-now-wait-later", "task-id: ${{ needs.start", "task-ids: ${{ needs.start", "`task-ids` is no input"),
         (
             "start-now-wait-later",
             "steps.task.outputs.task-id",

@@ -7,7 +7,6 @@
 use std::collections::BTreeSet;
 
 use agent_task::inputs::INPUTS;
-use agent_task::inputs::Serves;
 use agent_task::output::OUTPUTS;
 use serde_json::Value;
 
@@ -61,7 +60,7 @@ fn faults(text: &str) -> Vec<String> {
         let mut ids = BTreeSet::new();
         for step in steps(job) {
             for (key, _) in step["with"].as_object().into_iter().flatten().filter(|_| is_ours(step)) {
-                let known = INPUTS.iter().any(|input| input.name == key && input.serves != Serves::Later);
+                let known = INPUTS.iter().any(|input| input.name == key);
                 if !known && !INSTALLER.iter().any(|(input, _)| input == key) {
                     faults.push(format!("{name}: `{key}` is no input"));
                 }

@@ -36,6 +36,8 @@ pub(crate) struct Ran {
     pub(crate) log: String,
     pub(crate) outputs: BTreeMap<String, String>,
     pub(crate) summary: String,
+    /// The record, a line each.
+    pub(crate) record: String,
     pub(crate) calls: Vec<Call>,
     pub(crate) took: Duration,
 }
@@ -142,6 +144,7 @@ impl Step {
                 log: String::from_utf8(log.0.take()).unwrap(),
                 outputs: outputs(&read("output")),
                 summary: read("summary"),
+                record: read("temp/agent-task/audit.jsonl"),
                 calls: self.simulator.log(),
                 took: began.elapsed(),
             };
@@ -151,7 +154,9 @@ impl Step {
             }
             let unmasked = ran.log.replace(&format!("::add-mask::{TOKEN}\n"), "");
             assert!(
-                ![&unmasked, &ran.summary, &read("output")].iter().any(|text| text.replace('\\', "").contains(TOKEN))
+                ![&unmasked, &ran.summary, &ran.record, &read("output")]
+                    .iter()
+                    .any(|text| text.replace('\\', "").contains(TOKEN))
             );
             std::fs::remove_dir_all(&self.folder).unwrap();
             ran
