@@ -26,6 +26,8 @@ const TOKEN = "github_pat_simulated";
 const PATIENCE = 60_000;
 
 const ends = (state, ...effects) => ({ steps: [{ state: "in_progress" }, { effects }, { state }] });
+// More than ten, so that they are looked at together.
+const services = Array.from({ length: 11 }, (_, at) => `acme/service-${at}`);
 const world = {
   speed: 20,
   tokens: {
@@ -38,6 +40,8 @@ const world = {
     "octo/ends": {},
     "octo/off": { agent_enabled: false },
     "octo/slow": {},
+    "acme/rules": { files: { "tasks.yml": "tasks: {prep: {prompt: prep.md}}", "prep.md": "Prepare the release" } },
+    ...Object.fromEntries(services.map((name) => [name, { topics: ["java"] }])),
   },
   default_script: ends("completed", { usage: 33570585000 }, { pull: {} }),
   // What becomes of the tasks there, in the order of their starts.
@@ -54,6 +58,7 @@ const world = {
 
 const start = { prompt: "Prepare the release", wait: "true", "create-pull-request": "true" };
 const at = (repository) => ({ ...start, repository });
+const many = { prompt: start.prompt, wait: "true", repositories: "query: org:acme topic:java", "idempotency-key": "k" };
 const comment = { action: "created", comment: { body: "/agent" }, sender: { login: "mona", type: "User" } };
 
 // The steps, in their order, each with the exit code that it must have. An input
@@ -74,6 +79,9 @@ const steps = [
     inputs: { command: "wait", "task-id": (all) => JSON.stringify(all.flatMap((it) => JSON.parse(it.results))) },
   },
   { name: "a comment by somebody with write access", event: comment, inputs: start },
+  { name: "a class of a policy in another repository", inputs: { wait: "true", policy: "acme/rules:tasks.yml@main", task: "prep" } },
+  { name: "many repositories, found by a search", inputs: { ...many, "confirm-timeout": "1s" } },
+  { name: "the same once more", inputs: { ...many, "confirm-timeout": "1s" } },
   { name: "a task that fails", code: 1, inputs: at("octo/ends") },
   { name: "a task whose time is up", code: 1, inputs: at("octo/ends") },
   { name: "a task that somebody stops", code: 1, inputs: at("octo/ends") },

@@ -8,7 +8,10 @@ import { readFileSync } from "node:fs";
 const USED = [
   /^\/agents\/(repos\/\{owner\}\/\{repo\}\/)?tasks(\/\{task_id\})?$/,
   /^\/repos\/\{owner\}\/\{repo\}\/collaborators\/\{username\}\/permission$/,
+  /^\/repos\/\{owner\}\/\{repo\}\/commits$/,
+  /^\/repos\/\{owner\}\/\{repo\}\/contents\/\{path\}$/,
   /^\/repos\/\{owner\}\/\{repo\}\/pulls$/,
+  /^\/search\/repositories$/,
   /^\/user$/,
 ];
 

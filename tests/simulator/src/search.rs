@@ -34,7 +34,12 @@ impl World {
         if page.number.saturating_sub(1).saturating_mul(page.size) >= MOST {
             return Answer::invalid(&["Only the first 1000 search results are available".to_owned()]);
         }
-        let items: Vec<Value> = page.cut(found).into_iter().map(|home| show_repository(home, &request.base)).collect();
+        let item = |home: &Home| {
+            let mut shown = show_repository(home, &request.base);
+            shown["score"] = json!(1.0);
+            shown
+        };
+        let items: Vec<Value> = page.cut(found).into_iter().map(item).collect();
         let answer = json!({"total_count": total, "incomplete_results": false, "items": items});
         let answer = Answer::json(200, &answer);
         match page.links(request, total.min(MOST), &[]) {
