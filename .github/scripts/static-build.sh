@@ -49,71 +49,43 @@ done
 library=$(rustc --print sysroot)/lib/rustlib/src/rust/library
 [[ -f $library/Cargo.lock ]] || die "there are no sources of the standard library in $library (Debian: rust-web-src)"
 
-# The standard library links against a static unwinder, and Debian has GCC's,
-# made for glibc. It asks one function of glibc where the unwind tables are, and
-# it takes for granted that all of pthreads is there if any of it is. Nothing
-# unwinds here, as a panic aborts, but a library that keeps a backtrace in its
-# errors walks the stack, and that must not end the process. So this answers for
-# the one object there is (the structure is that of glibc's <dlfcn.h>), and asks
-# the linker for the functions that the unwinder only hopes for.
+# The standard library links against an unwinder. Nothing unwinds here, as a
+# panic aborts, but a library that keeps a backtrace in its errors walks the
+# stack, and that must not end the process. There are no tables by which it
+# could be walked (see below), so this is an unwinder that is always at its end.
 parts=$build/musl-parts
 mkdir -p "$parts"
-cp "$(gcc -print-file-name=libgcc_eh.a)" "$parts/libunwind.a"
-cat >"$parts/find_object.c" <<'C'
-#define _GNU_SOURCE
-#include <link.h>
-#include <pthread.h>
-#include <stddef.h>
+cat >"$parts/unwind.c" <<'C'
+#include <unwind.h>
 
-__attribute__((used)) static void *const hoped_for[] = {
-	(void *)pthread_once,        (void *)pthread_mutex_lock,  (void *)pthread_mutex_unlock,
-	(void *)pthread_key_create,  (void *)pthread_getspecific, (void *)pthread_setspecific,
-};
-
-struct found {
-	unsigned long long flags;
-	void *start, *end;
-	struct link_map *map;
-	void *eh_frame;
-	unsigned long long reserved[7];
-};
-
-struct search {
-	ElfW(Addr) address;
-	struct found *found;
-};
-
-static int look(struct dl_phdr_info *object, size_t size, void *data)
+_Unwind_Reason_Code _Unwind_Backtrace(_Unwind_Trace_Fn each, void *data)
 {
-	struct search *search = data;
-	void *eh_frame = NULL;
-	int inside = 0;
-	(void)size;
-	for (int i = 0; i < object->dlpi_phnum; i++) {
-		const ElfW(Phdr) *header = &object->dlpi_phdr[i];
-		ElfW(Addr) start = object->dlpi_addr + header->p_vaddr;
-		if (header->p_type == PT_GNU_EH_FRAME)
-			eh_frame = (void *)start;
-		if (header->p_type == PT_LOAD && search->address - start < header->p_memsz) {
-			search->found->start = (void *)start;
-			search->found->end = (void *)(start + header->p_memsz);
-			inside = 1;
-		}
-	}
-	search->found->eh_frame = eh_frame;
-	return inside && eh_frame;
+	(void)each, (void)data;
+	return _URC_END_OF_STACK;
 }
 
-int _dl_find_object(void *address, struct found *found)
+_Unwind_Ptr _Unwind_GetIP(struct _Unwind_Context *context)
 {
-	struct search search = { (ElfW(Addr))address, found };
-	found->flags = 0;
-	found->map = NULL;
-	return dl_iterate_phdr(look, &search) ? 0 : -1;
+	(void)context;
+	return 0;
+}
+
+_Unwind_Word _Unwind_GetCFA(struct _Unwind_Context *context)
+{
+	(void)context;
+	return 0;
+}
+
+void *_Unwind_FindEnclosingFunction(void *address)
+{
+	(void)address;
+	return NULL;
 }
 C
-musl-gcc -O2 -Wall -Wextra -Werror -c "$parts/find_object.c" -o "$parts/find_object.o"
-ar rD "$parts/libunwind.a" "$parts/find_object.o"
+musl-gcc -Os -Wall -Wextra -Werror -fno-asynchronous-unwind-tables -include stddef.h \
+	-c "$parts/unwind.c" -o "$parts/unwind.o"
+rm -f "$parts/libunwind.a"
+ar rcD "$parts/libunwind.a" "$parts/unwind.o"
 
 # The linker adds the directory, and not a flag of the compiler: Cargo hashes
 # those flags into symbol names, so the bytes would depend on where we build.
@@ -157,7 +129,10 @@ export CFLAGS_x86_64_unknown_linux_musl="-fno-asynchronous-unwind-tables -ffile-
 
 # `-Z` is for nightly compilers; this lets a stable one take it.
 began=$SECONDS
-RUSTC_BOOTSTRAP=1 cargo build --release --locked --bin agent-task --target "$target" -Zbuild-std=std,panic_abort
+# The standard library is made for size as well. It has no backtrace, which
+# would name nothing in a binary without symbols.
+RUSTC_BOOTSTRAP=1 cargo build --release --locked --bin agent-task --target "$target" \
+	-Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size
 took=$((SECONDS - began))
 
 install -m 755 "$build/$target/release/agent-task" "$output"

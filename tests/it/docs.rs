@@ -48,13 +48,14 @@ const ARCHITECTURE: &str = "docs/architecture.md";
 const SECURITY: &str = "docs/security.md";
 const TOKENS: &str = "docs/tokens.md";
 const POLICY: &str = "docs/policy.md";
-const DOCUMENTS: [&str; 11] = [
+const DOCUMENTS: [&str; 12] = [
     README,
     REFERENCE,
     ARCHITECTURE,
     SECURITY,
     TOKENS,
     POLICY,
+    "docs/performance.md",
     "docs/recipes.md",
     "docs/releasing.md",
     "CHANGELOG.md",
