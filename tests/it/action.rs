@@ -561,6 +561,13 @@ pub(crate) mod on_a_runner {
                 folder.write(&output, "");
                 let file = File::create(folder.0.join(format!("runner/{id}.log"))).unwrap();
                 let mut command = match step.shell.as_str() {
+                    // Whoever started these tests in the background may have them ignore SIGINT, and a shell cannot
+                    // undo that; a runner's shells heed it.
+                    "sh" if cfg!(target_os = "linux") => {
+                        let mut command = Command::new("/usr/bin/env");
+                        command.args(["--default-signal=INT", "sh"]);
+                        command
+                    }
                     "sh" => Command::new("sh"),
                     shell => panic!("how does the runner call {shell}?"),
                 };
