@@ -86,7 +86,10 @@ async fn ask(github: &GitHub, repository: &Repository, request: &str) -> Result<
             }
         }
         "me" => drop(github.me().await?),
-        "graphql" => drop(github.pull_by_node_id("PR_x").await?),
+        "graphql" => {
+            drop(github.pulls_by_node_ids(&["PR_x".to_owned()]).await?);
+            drop(github.pulls_by_branches(&[(repository.clone(), "topic".to_owned())]).await?);
+        }
         _ => drop(github.pulls(repository, Some("topic")).await?),
     }
     Ok(())
