@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::cell::RefCell;
+use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::sync::Semaphore;
@@ -14,6 +15,38 @@ use crate::pace::Pace;
 use crate::repository::Repository;
 use crate::task::NewTask;
 use crate::task::Task;
+
+/// The pauses before a question to GitHub that brought no answer is put again.
+const ASKED_AGAIN: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
+
+/// Asks whoever may be answered, one speaker after the other. A question that brought none of them an answer is put
+/// again, after a pause that `rest` sleeps through. There must be a speaker.
+///
+/// # Errors
+/// The last answer, or one that may be another at another time.
+pub async fn ask<S, T>(
+    speakers: &[S],
+    question: impl AsyncFn(&S) -> Result<T, Error>,
+    rest: impl AsyncFn(Duration),
+) -> Result<T, Error> {
+    let mut tries = ASKED_AGAIN.iter();
+    loop {
+        let mut last = None::<Error>;
+        for speaker in speakers {
+            match question(speaker).await {
+                Ok(answer) => return Ok(answer),
+                // One token may not ask, or does not reach GitHub for a moment; what counts most is whether that may
+                // pass.
+                Err(error) => last = last.filter(Error::may_pass).or(Some(error)),
+            }
+        }
+        match (last, tries.next()) {
+            (Some(error), Some(pause)) if error.may_pass() => rest(*pause).await,
+            (Some(error), _) => return Err(error),
+            (None, _) => unreachable!("somebody always speaks"),
+        }
+    }
+}
 
 /// A connection to GitHub that keeps to its limits.
 pub struct Door {

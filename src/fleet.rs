@@ -213,18 +213,17 @@ impl Errand<'_> {
                         self.happened(Event::HeldBack(why));
                         break None;
                     }
-                    let stale = queued.elapsed() > STALE && claim.looked_first();
-                    if !stale && !has_room {
-                        // Once, for what is sent after this is the very same start.
-                        if let Err(event) = self.room(terms.confirm, &mut marked).await {
-                            self.happened(event);
-                            break None;
-                        }
-                        has_room = true;
-                    }
-                    if stale {
+                    if queued.elapsed() > STALE && claim.looked_first() {
                         claim.begin()
                     } else {
+                        if !has_room {
+                            // Once, for what is sent after this is the very same start.
+                            if let Err(event) = self.room(terms.confirm, &mut marked).await {
+                                self.happened(event);
+                                break None;
+                            }
+                            has_room = true;
+                        }
                         task.model = model;
                         self.board().set_open(self.at, true);
                         claim.sending(began.elapsed());
@@ -313,14 +312,12 @@ impl Errand<'_> {
                 // An answer can take long, and the ages are those at the time of the answer.
                 let since = asked.elapsed();
                 let mut reached = false;
-                for task in listed.tasks {
-                    let age = listed.now.zip(task.created_at).map(|(now, created)| {
-                        Duration::try_from(now.duration_since(created)).unwrap_or_default().saturating_sub(since)
-                    });
+                for task in &listed.tasks {
+                    let age = listed.age(task).map(|age| age.saturating_sub(since));
                     if age.is_some_and(|age| age > horizon) {
                         reached = true;
-                    } else if claim.wants(&task) {
-                        let sighting = self.sighting(task, age, marked).await?;
+                    } else if claim.wants(task) {
+                        let sighting = self.sighting(task.clone(), age, marked).await?;
                         let settled = claim.is_settled_by(&sighting);
                         seen.push(sighting);
                         if settled {
@@ -377,14 +374,11 @@ impl Errand<'_> {
                 let asking = self.tasks().github().tasks(self.repository(), *archived, page);
                 let listed = self.tasks().read(asking).await?;
                 let mut reached = false;
-                for task in listed.tasks {
-                    let age = listed
-                        .now
-                        .zip(task.created_at)
-                        .map(|(now, created)| Duration::try_from(now.duration_since(created)).unwrap_or_default());
+                for task in &listed.tasks {
+                    let age = listed.age(task);
                     reached |= age.is_some_and(|age| age > horizon);
-                    if !reached && tally.wants(&task, age) {
-                        let Sighting { task, read, .. } = self.sighting(task, age, marked).await?;
+                    if !reached && tally.wants(task, age) {
+                        let Sighting { task, read, .. } = self.sighting(task.clone(), age, marked).await?;
                         tally.take(&task, age, read);
                         if tally.is_full() {
                             return Ok(tally.room());

@@ -305,6 +305,14 @@ pub struct Listing {
     pub now: Option<Timestamp>,
 }
 
+impl Listing {
+    /// How old a task was when GitHub answered, where it tells.
+    pub fn age(&self, task: &Task) -> Option<Duration> {
+        let age = self.now?.duration_since(task.created_at?);
+        Some(Duration::try_from(age).unwrap_or_default())
+    }
+}
+
 /// A page of what the search found.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Found {

@@ -20,6 +20,7 @@ use crate::gate::Allowed;
 use crate::gate::bare;
 use crate::github::Address;
 use crate::github::BadAddress;
+use crate::github::Error;
 use crate::outcome::Conclusion;
 use crate::outcome::Refusal;
 use crate::policy;
@@ -295,6 +296,21 @@ impl Problem {
     }
 }
 
+/// Why something that the inputs point to cannot be had. Nothing was started.
+#[derive(Debug)]
+pub enum Lack {
+    /// Something is wrong with it, or with what names it.
+    BadInput(Vec<Problem>),
+    /// GitHub did not answer with it.
+    GitHub(Error),
+}
+
+impl From<Vec<Problem>> for Lack {
+    fn from(problems: Vec<Problem>) -> Self {
+        Self::BadInput(problems)
+    }
+}
+
 /// What reading the inputs brought.
 #[derive(Debug)]
 pub struct Read {
@@ -525,7 +541,7 @@ impl Reader {
     /// Whether an input that is given does anything under this command. One that equals its default is always fine:
     /// an action hands over all of its inputs.
     fn fits(&mut self, input: &Input, command: Command) {
-        if self.raw.get(input.name).is_none_or(|text| text.trim() == input.default) {
+        if !self.given(input.name) {
             return;
         }
         let why = match input.serves {
@@ -564,8 +580,7 @@ impl Reader {
 
     /// Whether an input says something: an action hands over all of its inputs, those that have their defaults too.
     fn given(&self, name: &str) -> bool {
-        let default = INPUTS.iter().find(|input| input.name == name).map_or("", |input| input.default);
-        self.raw.get(name).is_some_and(|text| text.trim() != default)
+        self.text(name) != default(name)
     }
 
     fn start(&mut self, environment: &Environment, rules: &Rules, settled: Asked) -> Option<Start> {
@@ -938,8 +953,7 @@ impl Reader {
 
     /// An input's text, or its default.
     fn text(&self, name: &str) -> &str {
-        let default = INPUTS.iter().find(|input| input.name == name).map_or("", |input| input.default);
-        self.raw.get(name).map_or(default, str::trim)
+        self.raw.get(name).map_or(default(name), str::trim)
     }
 
     /// Notes that something is wrong with the value of an input.
@@ -947,6 +961,11 @@ impl Reader {
         let value = self.raw.get(name).map(|value| value.trim().to_owned());
         self.problems.push(Problem { name: name.to_owned(), value, why: why.into() });
     }
+}
+
+/// What an input is when it is not given.
+fn default(name: &str) -> &'static str {
+    INPUTS.iter().find(|input| input.name == name).map_or("", |input| input.default)
 }
 
 /// The items of a list, which newlines and commas part.

@@ -49,15 +49,13 @@ use crate::context::Context;
 use crate::context::Environment;
 use crate::door::Door;
 use crate::fleet::Speakers;
-use crate::gate::Person;
-use crate::gate::Question;
 use crate::gate::Verdict;
-use crate::github::Access;
 use crate::github::Address;
 use crate::github::Error;
 use crate::github::GitHub;
 use crate::inputs::Errand;
 use crate::inputs::Inputs;
+use crate::inputs::Lack;
 use crate::inputs::Opening;
 use crate::inputs::Problem;
 use crate::inputs::PromptSource;
@@ -73,9 +71,7 @@ use crate::plan::No;
 use crate::plan::Plan;
 use crate::prompt::Template;
 use crate::repository::Repository;
-use crate::roster::NoRoster;
 use crate::roster::Roster;
-use crate::ruling::NoRuling;
 use crate::runner::Runner;
 use crate::token::Token;
 
@@ -85,9 +81,6 @@ const LAST_ANSWER: Duration = Duration::from_millis(600);
 
 /// How many requests a dry run shows.
 const MOST_SHOWN: usize = 20;
-
-/// The pauses before a question to GitHub that brought no answer is put again.
-const ASKED_AGAIN: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
 
 /// Does what the environment's inputs ask for, and says what the process ends with. `connect` makes the connection
 /// to GitHub: over the network, or to a simulator.
@@ -100,8 +93,8 @@ pub async fn run(
     runner.keep(&opening.secrets);
     let (ruling, mut problems) = match ruling::read(&opening, runner, &connect).await {
         Ok(ruling) => (Some(ruling), Vec::new()),
-        Err(NoRuling::BadInput(problems)) => (None, problems),
-        Err(NoRuling::GitHub(error)) => return give_up(runner, &error),
+        Err(Lack::BadInput(problems)) => (None, problems),
+        Err(Lack::GitHub(error)) => return give_up(runner, &error),
     };
     let Read { inputs, warnings, .. } = Inputs::under(environment, ruling.as_ref().map(|ruling| &ruling.rules));
     warn(runner, &warnings);
@@ -115,8 +108,8 @@ pub async fn run(
     };
     let roster = match enlist(runner, &inputs, &doors).await {
         Ok(roster) => roster,
-        Err(NoRoster::BadInput(problems)) => return refuse(runner, &problems),
-        Err(NoRoster::GitHub(error)) => return give_up(runner, &error),
+        Err(Lack::BadInput(problems)) => return refuse(runner, &problems),
+        Err(Lack::GitHub(error)) => return give_up(runner, &error),
     };
     if let Errand::Plan(_, parts) = inputs.errand {
         return part(runner, roster, parts);
@@ -163,7 +156,7 @@ impl Doors {
 }
 
 /// Reads the repositories that the inputs list; none for a wait.
-async fn enlist(runner: &Runner, inputs: &Inputs, doors: &Doors) -> Result<Roster, NoRoster> {
+async fn enlist(runner: &Runner, inputs: &Inputs, doors: &Doors) -> Result<Roster, Lack> {
     let shard = match &inputs.errand {
         Errand::Start(start) => start.shard,
         Errand::Wait(_) | Errand::Plan(..) => None,
@@ -369,7 +362,9 @@ async fn admit(runner: &Runner, plan: &Plan, speakers: &Speakers<'_>) -> Result<
         Some(Verdict::Open(_)) | None => return Ok(()),
     };
     for person in &question.people {
-        match ask(runner, question, person, speakers).await {
+        let access = async |door: &&Door| door.read(door.github().access(&question.repository, &person.login)).await;
+        let rest = async |pause| runner.rest(pause, "asking who caused the event").await;
+        match door::ask(speakers.pulls, access, rest).await {
             Ok(access) => question.answered(person, &access).map_err(refused)?,
             Err(why) if why.may_pass() => return Err(Barred::Unreachable(why.to_string())),
             Err(why) => return Err(refused(question.unanswered(person, &why.to_string()))),
@@ -379,47 +374,24 @@ async fn admit(runner: &Runner, plan: &Plan, speakers: &Speakers<'_>) -> Result<
     Ok(())
 }
 
-/// Asks about one person, with whichever token may ask. A question that brought no answer is put again.
-async fn ask(runner: &Runner, question: &Question, person: &Person, speakers: &Speakers<'_>) -> Result<Access, Error> {
-    let mut tries = ASKED_AGAIN.iter();
-    loop {
-        let mut last = None;
-        for speaker in speakers.pulls {
-            match speaker.read(speaker.github().access(&question.repository, &person.login)).await {
-                Ok(access) => return Ok(access),
-                // One token may not ask, or does not reach GitHub for a moment; what counts most is whether that may
-                // pass.
-                Err(error) => last = last.filter(Error::may_pass).or(Some(error)),
-            }
-        }
-        match (last, tries.next()) {
-            (Some(error), Some(pause)) if error.may_pass() => runner.rest(*pause, "asking who caused the event").await,
-            (Some(error), _) => return Err(error),
-            (None, _) => unreachable!("somebody always speaks"),
-        }
+/// Ends a step that cannot speak to GitHub at all.
+fn unreachable(runner: &Runner, why: &str) -> Exit {
+    stop(runner, "GitHub not reached, nothing was sent", why, Exit::Unreachable)
+}
+
+/// Ends a step whose questions GitHub does not answer.
+fn give_up(runner: &Runner, error: &Error) -> Exit {
+    match error.may_pass() {
+        true => unreachable(runner, &error.to_string()),
+        false => stop(runner, "GitHub refused, nothing was sent", &error.to_string(), Exit::RefusedByGitHub),
     }
 }
 
-/// Ends a step that cannot speak to GitHub at all.
-fn unreachable(runner: &Runner, why: &str) -> Exit {
-    let title = "GitHub not reached, nothing was sent";
+fn stop(runner: &Runner, title: &str, why: &str, exit: Exit) -> Exit {
     runner.annotate(&Annotation { level: Level::Error, title: title.to_owned(), message: why.to_owned() });
     hand_on(runner, &output::outputs(&[], &Aside { error: why, ..Aside::default() }));
     keep_summary(runner, &summary::note(&format!("❌ {title}"), &[why.to_owned()]));
-    Exit::Unreachable
-}
-
-/// Ends a step whose queries GitHub does not answer.
-fn give_up(runner: &Runner, error: &Error) -> Exit {
-    if error.may_pass() {
-        return unreachable(runner, &error.to_string());
-    }
-    let title = "GitHub refused, nothing was sent";
-    let why = error.to_string();
-    runner.annotate(&Annotation { level: Level::Error, title: title.to_owned(), message: why.clone() });
-    hand_on(runner, &output::outputs(&[], &Aside { error: &why, ..Aside::default() }));
-    keep_summary(runner, &summary::note(&format!("❌ {title}"), &[why]));
-    Exit::RefusedByGitHub
+    exit
 }
 
 fn warn(runner: &Runner, warnings: &[String]) {

@@ -300,13 +300,12 @@ impl<'a> Lookout<'a> {
                 let listed = self.tasks.read(self.tasks.github().my_tasks(None, archived, page)).await?;
                 let now = Instant::now();
                 let mut new = 0;
-                for task in listed.tasks {
-                    let age = listed.now.zip(task.created_at).map(|(now, created)| now.duration_since(created));
-                    let age = age.map(|age| Duration::try_from(age).unwrap_or_default());
+                for task in &listed.tasks {
+                    let age = listed.age(task);
                     let known = catalogue.ours.contains_key(&task.id) || catalogue.strangers.contains(&task.id);
                     if !known && age.is_none_or(|age| age <= MEMORY) {
                         new += 1;
-                        unread.insert(task.id, age.map(|age| Age(age, now)));
+                        unread.insert(task.id.clone(), age.map(|age| Age(age, now)));
                     }
                 }
                 if new == 0 || !listed.more {

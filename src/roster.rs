@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::door::Door;
 use crate::github::Error;
 use crate::github::PAGE;
+use crate::inputs::Lack;
 use crate::inputs::Problem;
 use crate::outcome::repositories;
 use crate::repository::Repository;
@@ -35,26 +36,11 @@ pub struct Roster {
     pub part: Option<Shard>,
 }
 
-/// Why there is none. Nothing was started.
-#[derive(Debug)]
-pub enum NoRoster {
-    /// Something is wrong with the list.
-    BadInput(Vec<Problem>),
-    /// GitHub did not answer a query.
-    GitHub(Error),
-}
-
-impl From<Vec<Problem>> for NoRoster {
-    fn from(problems: Vec<Problem>) -> Self {
-        Self::BadInput(problems)
-    }
-}
-
 /// Reads a list to its end, and takes the part of it that is asked for.
 ///
 /// # Errors
 /// All that is wrong with the list, or the error of the first query that is not answered.
-pub async fn read(list: &List, shard: Option<Shard>, runner: &Runner, door: Option<&Door>) -> Result<Roster, NoRoster> {
+pub async fn read(list: &List, shard: Option<Shard>, runner: &Runner, door: Option<&Door>) -> Result<Roster, Lack> {
     let mut problems = Vec::new();
     let sources = list.sources.iter().flat_map(|source| match source {
         Source::File(name) => match file(name, runner) {
@@ -110,7 +96,7 @@ fn file(name: &str, runner: &Runner) -> Result<Vec<Source>, Vec<Problem>> {
 }
 
 /// What a query finds, by name: the order in which GitHub finds changes from one time to the next.
-async fn found(query: &str, runner: &Runner, door: Option<&Door>) -> Result<Vec<Target>, NoRoster> {
+async fn found(query: &str, runner: &Runner, door: Option<&Door>) -> Result<Vec<Target>, Lack> {
     let Some(door) = door else {
         return Err(vec![Problem::new("token", format!("is missing, and `query: {query}` needs one"))].into());
     };
@@ -129,9 +115,9 @@ async fn found(query: &str, runner: &Runner, door: Option<&Door>) -> Result<Vec<
                     "is not found to its end: GitHub gives up looking, or the list changes all the time. Narrow it";
                 return Err(vec![problem(format!("`query: {query}` {why}"))].into());
             }
-            Err(NoRoster::GitHub(error)) if tries < TRIES && error.may_pass() => match &error {
+            Err(Lack::GitHub(error)) if tries < TRIES && error.may_pass() => match &error {
                 Error::RateLimited(limit) if limit.wait <= LONGEST_PAUSE => limit.wait,
-                Error::RateLimited(_) => return Err(NoRoster::GitHub(error)),
+                Error::RateLimited(_) => return Err(Lack::GitHub(error)),
                 error => error.retry_after().unwrap_or(PAUSE).min(LONGEST_PAUSE),
             },
             Err(no) => return Err(no),
@@ -141,12 +127,12 @@ async fn found(query: &str, runner: &Runner, door: Option<&Door>) -> Result<Vec<
 }
 
 /// One search through all its pages; `None` where it is not known whether that is all.
-async fn search(query: &str, door: &Door) -> Result<Option<Vec<Target>>, NoRoster> {
+async fn search(query: &str, door: &Door) -> Result<Option<Vec<Target>>, Lack> {
     let mut targets = Vec::new();
     for page in 1.. {
         let found = door.read(door.github().search(query, page)).await.map_err(|error| match error {
             Error::Invalid { said } => vec![problem(format!("`query: {query}` is refused by GitHub: {said}"))].into(),
-            error => NoRoster::GitHub(error),
+            error => Lack::GitHub(error),
         })?;
         let total = usize::try_from(found.total).unwrap_or(usize::MAX);
         if total > MOST_FOUND {

@@ -1,10 +1,10 @@
 //! The policy of a step, read from where it is: the rules for its task class, and the prompt that they name.
 
-use std::time::Duration;
-
+use crate::door;
 use crate::github::Address;
 use crate::github::Error;
 use crate::github::GitHub;
+use crate::inputs::Lack;
 use crate::inputs::Opening;
 use crate::inputs::Problem;
 use crate::policy;
@@ -18,9 +18,6 @@ use crate::repository::Repository;
 use crate::runner::Runner;
 use crate::token::Token;
 
-/// The pauses before a file is asked for again that GitHub did not answer with.
-const ASKED_AGAIN: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
-
 /// What the policy says of the step. Without a policy it says nothing.
 #[derive(Debug, Default)]
 pub struct Ruling {
@@ -28,21 +25,6 @@ pub struct Ruling {
     pub rules: Rules,
     /// The prompt's template, where a repository has it and not the workspace.
     pub template: Option<Template>,
-}
-
-/// Why there is none. Nothing was started.
-#[derive(Debug)]
-pub enum NoRuling {
-    /// Something is wrong with the policy, or with what names it.
-    BadInput(Vec<Problem>),
-    /// GitHub did not answer with it, and may at another time.
-    GitHub(Error),
-}
-
-impl From<Vec<Problem>> for NoRuling {
-    fn from(problems: Vec<Problem>) -> Self {
-        Self::BadInput(problems)
-    }
 }
 
 /// Reads the policy.
@@ -53,7 +35,7 @@ pub async fn read(
     opening: &Opening,
     runner: &Runner,
     connect: impl Fn(&Address, &Token) -> anyhow::Result<GitHub>,
-) -> Result<Ruling, NoRuling> {
+) -> Result<Ruling, Lack> {
     let Some(is_start) = opening.is_start else {
         return Ok(Ruling::default());
     };
@@ -119,14 +101,14 @@ enum Unread {
 }
 
 impl Unread {
-    fn about(self, input: &str, place: &Place) -> NoRuling {
+    fn about(self, input: &str, place: &Place) -> Lack {
         let why = match self {
             Self::NoToken => "needs a token to be read; give `token` or `lookup-token`".to_owned(),
             Self::NoConnection(why) => format!("cannot be read: {why}"),
-            Self::GitHub(error) if error.may_pass() => return NoRuling::GitHub(error),
+            Self::GitHub(error) if error.may_pass() => return Lack::GitHub(error),
             Self::GitHub(error) => format!("cannot be read: {error}"),
         };
-        NoRuling::BadInput(vec![Problem::shown(input, &place.to_string(), why)])
+        Lack::BadInput(vec![Problem::shown(input, &place.to_string(), why)])
     }
 }
 
@@ -150,24 +132,8 @@ impl<'a> Source<'a> {
         self.ask(async |github| github.file(self.repository, path, &self.commit, most).await).await
     }
 
-    /// Asks with whichever token may ask. A question that brought no answer is put again.
     async fn ask<T>(&self, question: impl AsyncFn(&GitHub) -> Result<T, Error>) -> Result<T, Unread> {
-        let mut tries = ASKED_AGAIN.iter();
-        loop {
-            let mut last = None::<Error>;
-            for reader in &self.readers {
-                match question(reader).await {
-                    Ok(answer) => return Ok(answer),
-                    // One token may not read it, or does not reach GitHub for a moment; what counts most is whether
-                    // that may pass.
-                    Err(error) => last = last.filter(Error::may_pass).or(Some(error)),
-                }
-            }
-            match (last, tries.next()) {
-                (Some(error), Some(pause)) if error.may_pass() => self.runner.rest(*pause, "reading the policy").await,
-                (Some(error), _) => return Err(Unread::GitHub(error)),
-                (None, _) => return Err(Unread::NoToken),
-            }
-        }
+        let rest = async |pause| self.runner.rest(pause, "reading the policy").await;
+        door::ask(&self.readers, question, rest).await.map_err(Unread::GitHub)
     }
 }

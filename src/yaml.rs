@@ -636,6 +636,17 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
     }
 }
 
+/// A short text that its aliases make very long, for tests.
+#[cfg(test)]
+pub(crate) fn bomb() -> String {
+    let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for level in 1..9 {
+        let items = vec![format!("*a{}", level - 1); 9].join(", ");
+        bomb.push_str(&format!("a{level}: &a{level} [{items}]\n"));
+    }
+    bomb
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -798,12 +809,7 @@ mod tests {
 
     #[test]
     fn a_text_that_grows_without_measure_is_refused() {
-        let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
-        for level in 1..9 {
-            let items = vec![format!("*a{}", level - 1); 9].join(", ");
-            bomb.push_str(&format!("a{level}: &a{level} [{items}]\n"));
-        }
-        let told = parse(&bomb).unwrap_err().why;
+        let told = parse(&bomb()).unwrap_err().why;
         assert!(told.contains("once its aliases are written out"), "{told}");
         assert!(parse(&"[".repeat(10_000)).is_err());
     }

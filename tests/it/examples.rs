@@ -152,7 +152,7 @@ impl Workflow {
     }
 }
 
-fn steps(job: &Value) -> impl Iterator<Item = &Value> {
+pub(crate) fn steps(job: &Value) -> impl Iterator<Item = &Value> {
     job["steps"].as_array().unwrap().iter()
 }
 
@@ -178,7 +178,7 @@ fn gather(value: &Value, texts: &mut Vec<String>) {
 }
 
 /// The expressions in a text, with what stands before each, and what stands after the last.
-fn split(text: &str) -> (Vec<(&str, &str)>, &str) {
+pub(crate) fn split(text: &str) -> (Vec<(&str, &str)>, &str) {
     let mut parts = Vec::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${{") {

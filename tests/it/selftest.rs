@@ -11,6 +11,8 @@ use agent_task::output::OUTPUTS;
 use serde_json::Value;
 
 use crate::action::INSTALLER;
+use crate::examples::split;
+use crate::examples::steps;
 
 fn text_of_workflow() -> String {
     std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/.github/workflows/selftest.yml")).unwrap()
@@ -21,24 +23,8 @@ fn parse(text: &str) -> Value {
     serde_saphyr::from_str_with_options(text, options).unwrap()
 }
 
-fn steps(job: &Value) -> impl Iterator<Item = &Value> {
-    job["steps"].as_array().unwrap().iter()
-}
-
 fn is_ours(step: &Value) -> bool {
     step["uses"] == "./"
-}
-
-/// The expressions in a text, with what stands before each, and what stands after the last.
-fn split(text: &str) -> (Vec<(&str, &str)>, &str) {
-    let mut parts = Vec::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("${{") {
-        let (expression, after) = after.split_once("}}").unwrap();
-        parts.push((before, expression.trim()));
-        rest = after;
-    }
-    (parts, rest)
 }
 
 /// What a step, or the outputs of a job, name.
