@@ -195,7 +195,14 @@ fn case(name: &str, times: u64) -> anyhow::Result<()> {
             let template = Template { name: "release.md".to_owned(), source };
             for _ in 0..times {
                 let now = jiff::Timestamp::from_second(1_795_161_600)?;
-                let scope = Scope { context: &context, vars: &vars, target: &target, now, untrusted: Untrusted::Fence };
+                let scope = Scope {
+                    context: &context,
+                    vars: Some(&vars),
+                    target: &target,
+                    now,
+                    untrusted: Untrusted::Fence,
+                    samples: false,
+                };
                 let prompt = prompt::render(black_box(&template), &scope).map_err(anyhow::Error::msg)?;
                 anyhow::ensure!((PROMPT / 2..PROMPT * 2).contains(&prompt.len()), "{} bytes", prompt.len());
                 black_box(prompt);

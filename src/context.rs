@@ -53,7 +53,7 @@ impl Environment {
 /// The properties of the `github` context that the runner also puts into the environment as `GITHUB_…`,
 /// <https://docs.github.com/en/actions/reference/workflows-and-actions/variables>. It is a list of what may be
 /// shown, so that nothing else of the environment can be reached from a template, `GITHUB_TOKEN` least of all.
-const PROPERTIES: [&str; 29] = [
+pub const PROPERTIES: [&str; 29] = [
     "action",
     "action_ref",
     "action_repository",

@@ -105,7 +105,7 @@ impl Door {
     /// Who the token belongs to, asked once; `None` as long as GitHub does not answer that.
     pub async fn me(&self) -> Option<u64> {
         if self.me.get().is_none() {
-            self.me.set(self.read(self.github.me()).await.ok());
+            self.me.set(self.read(self.github.me()).await.ok().map(|me| me.id));
         }
         self.me.get()
     }

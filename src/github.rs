@@ -351,6 +351,56 @@ impl Access {
     }
 }
 
+/// Somebody as GitHub tells them of themselves, with what it says of the token that they came with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// The id behind the login.
+    pub id: u64,
+    /// The login.
+    pub login: String,
+    /// The scopes of the token, where it is of a kind that has scopes.
+    pub scopes: Option<Vec<String>>,
+    /// When the token ends, as GitHub spells it; absent where it does not say.
+    pub expires: Option<String>,
+}
+
+/// A repository as it is asked for by its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Home {
+    /// Its name, `owner/name`; another than was asked for where it was renamed.
+    pub full_name: String,
+    /// The branch that is meant where none is named.
+    pub default_branch: String,
+    /// Whether it is archived, so that nothing in it can change.
+    pub archived: bool,
+    /// Whether GitHub has disabled it.
+    pub disabled: bool,
+    /// Whether whoever asks may push to it, where GitHub tells.
+    pub may_push: Option<bool>,
+}
+
+/// The settings of a repository's cloud agent; each is absent where GitHub does not tell it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Configuration {
+    /// Whether its firewall is on.
+    pub firewall: Option<bool>,
+    /// Whether the firewall lets the hosts through that GitHub recommends.
+    pub recommended_allowlist: Option<bool>,
+    /// Whether the workflows of its pull requests wait for somebody's approval.
+    pub workflow_approval: Option<bool>,
+    /// Its tools by their names, and whether they are on.
+    pub tools: Vec<(String, bool)>,
+}
+
+/// What GitHub Actions may do in a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actions {
+    /// Whether there are workflows at all.
+    pub enabled: bool,
+    /// Which actions they may use: `all`, `local_only` or `selected`.
+    pub allowed: Option<String>,
+}
+
 /// A connection to GitHub's API that speaks for one token.
 pub struct GitHub {
     api: Octocrab,
@@ -490,15 +540,94 @@ impl GitHub {
         self.get(&path, None).await?.read()
     }
 
-    /// The id of the user whose token this is.
+    /// The user whose token this is.
     ///
     /// <https://docs.github.com/en/rest/users/users#get-the-authenticated-user>
     ///
     /// # Errors
     /// All of [`Error`].
-    pub async fn me(&self) -> Result<u64, Error> {
-        let answer = self.get("/user", None).await?.read::<Value>()?;
-        answer["id"].as_u64().ok_or_else(|| Error::Malformed { why: "it has no id".to_owned() })
+    pub async fn me(&self) -> Result<Holder, Error> {
+        let answer = self.get("/user", None).await?;
+        let header = |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok()).map(quote);
+        let scopes = |text: String| text.split(',').map(|scope| scope.trim().to_owned()).collect();
+        let user = answer.read::<Value>()?;
+        Ok(Holder {
+            id: user["id"].as_u64().ok_or_else(|| Error::Malformed { why: "it has no id".to_owned() })?,
+            login: user["login"].as_str().map(quote).unwrap_or_default(),
+            scopes: header("x-oauth-scopes").map(scopes),
+            expires: header("github-authentication-token-expiration"),
+        })
+    }
+
+    /// A repository.
+    ///
+    /// <https://docs.github.com/en/rest/repos/repos#get-a-repository>
+    ///
+    /// # Errors
+    /// All of [`Error`].
+    pub async fn repository(&self, repository: &Repository) -> Result<Home, Error> {
+        let home = self.value(&format!("/repos/{repository}"), REPOSITORY_REMEDIES).await?;
+        let text = |name: &str| home[name].as_str().map(str::to_owned);
+        let lacks = || Error::Malformed { why: "it has no name or no default branch".to_owned() };
+        Ok(Home {
+            full_name: text("full_name").ok_or_else(lacks)?,
+            default_branch: text("default_branch").ok_or_else(lacks)?,
+            archived: home["archived"] == true,
+            disabled: home["disabled"] == true,
+            may_push: home["permissions"]["push"].as_bool(),
+        })
+    }
+
+    /// Whether there is such a branch: an error says that there is none.
+    ///
+    /// <https://docs.github.com/en/rest/branches/branches#get-a-branch>
+    ///
+    /// # Errors
+    /// All of [`Error`].
+    pub async fn branch(&self, repository: &Repository, name: &str) -> Result<(), Error> {
+        self.value(&format!("/repos/{repository}/branches/{}", encoded_path(name)), FILE_REMEDIES).await.map(drop)
+    }
+
+    /// The settings of the cloud agent.
+    ///
+    /// <https://docs.github.com/en/rest/copilot/copilot-cloud-agent-management#get-copilot-cloud-agent-configuration-for-a-repository>
+    ///
+    /// # Errors
+    /// All of [`Error`].
+    pub async fn configuration(&self, repository: &Repository) -> Result<Configuration, Error> {
+        let path = format!("/repos/{repository}/copilot/cloud-agent/configuration");
+        let told = self.value(&path, CONFIGURATION_REMEDIES).await?;
+        let tools = told["enabled_tools"].as_object().into_iter().flatten();
+        Ok(Configuration {
+            firewall: told["is_firewall_enabled"].as_bool(),
+            recommended_allowlist: told["is_firewall_recommended_allowlist_enabled"].as_bool(),
+            workflow_approval: told["require_actions_workflow_approval"].as_bool(),
+            tools: tools.filter_map(|(name, on)| Some((name.clone(), on.as_bool()?))).collect(),
+        })
+    }
+
+    /// What GitHub Actions may do.
+    ///
+    /// <https://docs.github.com/en/rest/actions/permissions#get-github-actions-permissions-for-a-repository>
+    ///
+    /// # Errors
+    /// All of [`Error`].
+    pub async fn actions(&self, repository: &Repository) -> Result<Actions, Error> {
+        let told = self.value(&format!("/repos/{repository}/actions/permissions"), ACTIONS_REMEDIES).await?;
+        let enabled = told["enabled"].as_bool();
+        let enabled = enabled.ok_or_else(|| Error::Malformed { why: "it does not say `enabled`".to_owned() })?;
+        Ok(Actions { enabled, allowed: told["allowed_actions"].as_str().map(quote) })
+    }
+
+    /// Whether workflows may use the actions that GitHub makes, where only selected actions are allowed.
+    ///
+    /// <https://docs.github.com/en/rest/actions/permissions#get-allowed-actions-and-reusable-workflows-for-a-repository>
+    ///
+    /// # Errors
+    /// All of [`Error`].
+    pub async fn allows_githubs_actions(&self, repository: &Repository) -> Result<bool, Error> {
+        let path = format!("/repos/{repository}/actions/permissions/selected-actions");
+        Ok(self.value(&path, ACTIONS_REMEDIES).await?["github_owned_allowed"] == true)
     }
 
     /// What somebody may do in a repository. A personal token may ask where its owner can push; the workflow's own may
@@ -510,14 +639,7 @@ impl GitHub {
     /// All of [`Error`].
     pub async fn access(&self, repository: &Repository, login: &str) -> Result<Access, Error> {
         let path = format!("/repos/{repository}/collaborators/{}/permission", encoded(login));
-        let answer = self.get(&path, None).await.map_err(|error| match error {
-            Error::MissingPermission { said, .. } => {
-                Error::MissingPermission { said, remedy: ACCESS_PERMISSION.to_owned() }
-            }
-            Error::NotFound { said, .. } => Error::NotFound { said, remedy: ACCESS_NOT_FOUND },
-            error => error,
-        });
-        let answer = answer?.read::<Value>()?;
+        let answer = self.value(&path, ACCESS_REMEDIES).await?;
         let text = |name: &str| answer[name].as_str().map(quote);
         let permission =
             text("permission").ok_or_else(|| Error::Malformed { why: "it has no permission".to_owned() })?;
@@ -532,8 +654,7 @@ impl GitHub {
     /// All of [`Error`].
     pub async fn commit(&self, repository: &Repository, at: Option<&str>) -> Result<String, Error> {
         let at = at.map_or_else(String::new, |at| format!("&sha={}", encoded(at)));
-        let answer = self.get(&format!("/repos/{repository}/commits?per_page=1{at}"), None).await.map_err(of_a_file)?;
-        let commits = answer.read::<Value>()?;
+        let commits = self.value(&format!("/repos/{repository}/commits?per_page=1{at}"), FILE_REMEDIES).await?;
         let commit = commits[0]["sha"].as_str();
         commit.map(str::to_owned).ok_or_else(|| Error::Malformed { why: "it has no commit".to_owned() })
     }
@@ -546,7 +667,7 @@ impl GitHub {
     /// All of [`Error`]; [`Error::Unfit`] where there is something else than such a file.
     pub async fn file(&self, repository: &Repository, path: &str, at: &str, most: usize) -> Result<String, Error> {
         let path = format!("/repos/{repository}/contents/{}?ref={}", encoded_path(path), encoded(at));
-        let file = self.get(&path, None).await.map_err(of_a_file)?.read::<Value>()?;
+        let file = self.value(&path, FILE_REMEDIES).await?;
         let unfit = |why: String| Error::Unfit { why };
         if file["type"] != "file" {
             return Err(unfit("there is a folder or something else that is no file".to_owned()));
@@ -643,6 +764,11 @@ impl GitHub {
         let next = answer.headers.get(header::LINK).and_then(|link| link.to_str().ok());
         let more = tasks.len() >= PAGE || next.is_some_and(|link| link.contains("rel=\"next\""));
         Ok(Listing { tasks, more, now: date(&answer.headers) })
+    }
+
+    /// An answer that is read by its fields.
+    async fn value(&self, path: &str, remedies: Remedies) -> Result<Value, Error> {
+        self.get(path, None).await.map_err(|error| remedies.of(error))?.read()
     }
 
     async fn get(&self, path: &str, etag: Option<&str>) -> Result<Answer, Error> {
@@ -855,20 +981,51 @@ fn no_answer(error: &octocrab::Error) -> Error {
 /// What to do where pull requests may not be read.
 const PULL_PERMISSION: &str = "Give `lookup-token` a token that may read pull requests: for the workflow's own \
                                repository `${{ github.token }}` with `permissions: pull-requests: read` serves";
-/// The same error with what to do where it is about a file.
-fn of_a_file(error: Error) -> Error {
-    match error {
-        Error::MissingPermission { said, .. } => Error::MissingPermission { said, remedy: FILE_PERMISSION.to_owned() },
-        Error::NotFound { said, .. } => Error::NotFound { said, remedy: FILE_NOT_FOUND },
-        error => error,
+
+/// What to do where something else than a task may not be read, or is not there.
+#[derive(Clone, Copy)]
+struct Remedies {
+    permission: &'static str,
+    not_found: &'static str,
+}
+
+impl Remedies {
+    /// The same error with these remedies.
+    fn of(self, error: Error) -> Error {
+        match error {
+            Error::MissingPermission { said, .. } => {
+                Error::MissingPermission { said, remedy: self.permission.to_owned() }
+            }
+            Error::NotFound { said, .. } => Error::NotFound { said, remedy: self.not_found },
+            error => error,
+        }
     }
 }
 
-const ACCESS_PERMISSION: &str = "A personal token may ask this only where its owner can push";
-const ACCESS_NOT_FOUND: &str = "Either the token does not reach the repository, or there is nobody of that name";
-const FILE_PERMISSION: &str = "A fine-grained token needs \"Contents: read\" for that repository";
-const FILE_NOT_FOUND: &str = "Either the token does not reach the repository, or there is no such file, branch, tag or \
-                              commit";
+const ACCESS_REMEDIES: Remedies = Remedies {
+    permission: "A personal token may ask this only where its owner can push",
+    not_found: "Either the token does not reach the repository, or there is nobody of that name",
+};
+const FILE_REMEDIES: Remedies = Remedies {
+    permission: "A fine-grained token needs \"Contents: read\" for that repository",
+    not_found: "Either the token does not reach the repository, or there is no such file, branch, tag or commit",
+};
+const REPOSITORY_REMEDIES: Remedies = Remedies {
+    permission: "A fine-grained token needs \"Metadata: read\" for that repository",
+    not_found: "Either there is no repository of that name, or the token does not reach it: a fine-grained token lists \
+                the repositories it is for, and an organisation may have to approve it",
+};
+const CONFIGURATION_REMEDIES: Remedies = Remedies {
+    permission: "A fine-grained token needs \"Copilot agent settings: read\" for that repository, a classic one the \
+                 scope `repo`; its owner may have to administer the repository",
+    not_found: "Either the token may not see the settings of the Copilot cloud agent, or the agent is not enabled for \
+                the repository",
+};
+const ACTIONS_REMEDIES: Remedies = Remedies {
+    permission: "A fine-grained token needs \"Administration: read\" for that repository, and an owner who administers \
+                 it",
+    not_found: "The token may not see the settings of GitHub Actions in that repository",
+};
 const TASK_NOT_FOUND: &str = "Either the token does not reach the repository (a fine-grained token lists the \
                               repositories it is for, and an organisation may have to approve it), or the Copilot \
                               cloud agent is not enabled for it, or there is no such task";

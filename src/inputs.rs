@@ -79,10 +79,20 @@ pub enum Serves {
 
 /// What the user asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Command {
+pub enum Command {
+    /// Start tasks.
     Start,
+    /// Wait for tasks that were started earlier.
     Wait,
+    /// Part a list for the jobs of a matrix.
     Plan,
+    /// Look for what would keep a start from working. It takes the inputs of a start.
+    Doctor,
+}
+
+impl Command {
+    const ALL: [(Self, &'static str); 4] =
+        [(Self::Start, "start"), (Self::Wait, "wait"), (Self::Plan, "plan"), (Self::Doctor, "doctor")];
 }
 
 /// An input, as `action.yml` and the reference list it.
@@ -193,6 +203,8 @@ pub struct Inputs {
 pub enum Errand {
     /// Start tasks.
     Start(Box<Start>),
+    /// Look for what would keep them from starting.
+    Doctor(Box<Start>),
     /// Wait for tasks that were started earlier.
     Wait(Vec<Waited>),
     /// Part a list for the jobs of a matrix: into so many parts, or into as many as it takes.
@@ -206,8 +218,8 @@ pub struct Start {
     pub list: List,
     /// Which part of the list to take, where not all of it.
     pub shard: Option<Shard>,
-    /// What the prompt is made from.
-    pub prompt: PromptSource,
+    /// What the prompt is made from; only the doctor can do without.
+    pub prompt: Option<PromptSource>,
     /// The user's own variables.
     pub vars: Map<String, Value>,
     /// The workflow's inputs, where the user hands them over.
@@ -290,6 +302,11 @@ impl Problem {
         Self { name: name.to_owned(), value: None, why: why.into() }
     }
 
+    /// Whether it is about this input.
+    pub fn is_about(&self, name: &str) -> bool {
+        self.name == name
+    }
+
     /// A problem with an input whose value is shown.
     pub fn shown(name: &str, value: &str, why: impl Into<String>) -> Self {
         Self { name: name.to_owned(), value: Some(value.to_owned()), why: why.into() }
@@ -352,8 +369,8 @@ pub struct Opening {
     pub policy: Result<Option<Place>, ()>,
     /// The task class.
     pub task: Option<String>,
-    /// Whether tasks are started; `None` where nothing of a policy matters.
-    pub is_start: Option<bool>,
+    /// What the user asks for; absent where that is no command.
+    pub command: Option<Command>,
     /// Every token that was given, fit or not, so that all can be masked.
     pub secrets: Vec<Token>,
 }
@@ -365,17 +382,12 @@ impl Opening {
         let token = reader.token("token");
         let lookup_token = reader.token("lookup-token");
         let place = reader.raw.get("policy").map(|text| text.trim().parse::<Place>());
-        let is_start = reader.command().and_then(|command| match command {
-            Command::Start => Some(true),
-            Command::Wait => Some(false),
-            Command::Plan => None,
-        });
         Self {
             address: reader.address(environment),
             tokens: lookup_token.into_iter().chain(token).collect(),
             policy: place.transpose().map_err(drop),
             task: reader.raw.get("task").map(|task| task.trim().to_owned()),
-            is_start,
+            command: reader.command(),
             secrets: reader.secrets,
         }
     }
@@ -384,20 +396,24 @@ impl Opening {
 impl Inputs {
     /// What a record keeps of the policy and the user's word.
     pub fn facts(&self) -> Facts {
-        self.rules.facts(match &self.errand {
-            Errand::Start(start) => start.ticket.clone(),
-            Errand::Wait(_) | Errand::Plan(..) => None,
-        })
+        self.rules.facts(self.errand.start().and_then(|start| start.ticket.clone()))
     }
 }
 
 impl Errand {
+    /// The start that it is about.
+    pub fn start(&self) -> Option<&Start> {
+        match self {
+            Self::Start(start) | Self::Doctor(start) => Some(start),
+            Self::Wait(_) | Self::Plan(..) => None,
+        }
+    }
+
     /// Where tasks are to be started.
     pub fn list(&self) -> Option<&List> {
         match self {
-            Self::Start(start) => Some(&start.list),
             Self::Plan(list, _) => Some(list),
-            Self::Wait(_) => None,
+            _ => self.start().map(|start| &start.list),
         }
     }
 }
@@ -456,9 +472,11 @@ impl Reader {
         let address = self.address(environment);
         let dry_run = self.flag("dry-run");
         let unfit = token.as_ref().and_then(|token| token.kind().unfit_for_tasks());
-        if let Some(why) = unfit.filter(|_| command != Some(Command::Plan)) {
+        // The doctor tells of it beside everything else.
+        let needs_token = matches!(command?, Command::Start | Command::Wait);
+        if let Some(why) = unfit.filter(|_| needs_token) {
             self.problems.push(Problem::new("token", why));
-        } else if token.is_none() && !dry_run && command? != Command::Plan && self.raw.get("token").is_none() {
+        } else if token.is_none() && !dry_run && needs_token && self.raw.get("token").is_none() {
             self.problems.push(Problem::new(
                 "token",
                 "is missing or empty. Give a secret with a fine-grained personal access token that has \"Agent \
@@ -473,7 +491,7 @@ impl Reader {
         }
         self.parsed("policy", str::parse::<Place>);
         let rules = match command? {
-            Command::Start => rules.cloned().unwrap_or_default(),
+            Command::Start | Command::Doctor => rules.cloned().unwrap_or_default(),
             Command::Wait => rules.cloned().unwrap_or_default().of_a_wait(),
             Command::Plan => Rules::default(),
         };
@@ -499,6 +517,10 @@ impl Reader {
                 let start = self.start(environment, &rules, settled);
                 (start.map(|it| Errand::Start(Box::new(it))), asked_to_wait)
             }
+            Command::Doctor => {
+                let start = self.start(environment, &rules, settled);
+                (start.map(|it| Errand::Doctor(Box::new(it))), asked_to_wait)
+            }
             Command::Plan => (self.parting().map(|(list, parts)| Errand::Plan(list, parts)), false),
         };
         let rollout = self.rollout(wait);
@@ -523,19 +545,13 @@ impl Reader {
 
     /// What the user asks for.
     fn command(&mut self) -> Option<Command> {
-        match self.raw.get("command").unwrap_or("start").trim() {
-            "start" => Some(Command::Start),
-            "wait" => Some(Command::Wait),
-            "plan" => Some(Command::Plan),
-            "report" | "doctor" => {
-                self.problem("command", "is not available yet; write `start`, `wait` or `plan`");
-                None
-            }
-            _ => {
-                self.problem("command", "is no command; write `start`, `wait` or `plan`");
-                None
-            }
+        let text = self.text("command");
+        let known = Command::ALL.iter().find(|(_, name)| *name == text);
+        if known.is_none() {
+            let what = if text == "report" { "is not available yet" } else { "is no command" };
+            self.problem("command", format!("{what}; write `start`, `wait`, `plan` or `doctor`"));
         }
+        known.map(|(command, _)| *command)
     }
 
     /// Whether an input that is given does anything under this command. One that equals its default is always fine:
@@ -545,6 +561,8 @@ impl Reader {
             return;
         }
         let why = match input.serves {
+            // The doctor takes the step as it is written.
+            _ if command == Command::Doctor && input.serves != Serves::Wait => return,
             Serves::Start if command != Command::Start => "is for `command: start`; leave it out",
             Serves::Both if command == Command::Plan => "is for `command: start` and `command: wait`; leave it out",
             Serves::Lists if command == Command::Wait => "is for `command: start` and `command: plan`; leave it out",
@@ -595,7 +613,8 @@ impl Reader {
         let own = self.raw.get("prompt").map(|text| PromptSource::Text(text.to_owned()));
         let own = own.or(settled.prompt_file.map(PromptSource::File));
         let prompt = rules.prompt().map(PromptSource::Class).or(own);
-        if prompt.is_none() && self.is_ruled {
+        // The doctor can look at everything else without one.
+        if prompt.is_none() && self.is_ruled && self.text("command") == "start" {
             let why = "is missing. Write what the agent is to do, or let `prompt-file` name a file of the workspace";
             self.problems.push(Problem::new("prompt", why));
         }
@@ -623,7 +642,7 @@ impl Reader {
         Some(Start {
             list: list?,
             shard,
-            prompt: prompt?,
+            prompt,
             vars,
             inputs,
             models: settled.models.unwrap_or_else(|| vec![None]),
@@ -1028,7 +1047,7 @@ mod tests {
     fn start(inputs: &Inputs) -> &Start {
         match &inputs.errand {
             Errand::Start(start) => start,
-            Errand::Wait(_) | Errand::Plan(..) => panic!("not a start"),
+            _ => panic!("not a start"),
         }
     }
 
@@ -1131,7 +1150,8 @@ mod tests {
 
     #[test]
     fn later_commands_are_refused_rather_than_ignored() {
-        assert!(problems(&[("INPUT_COMMAND", "doctor")])[0].contains("not available yet"));
+        assert!(problems(&[("INPUT_COMMAND", "report")])[0].contains("not available yet"));
+        assert!(problems(&[("INPUT_COMMAND", "start over")])[0].contains("is no command"));
     }
 
     #[test]

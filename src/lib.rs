@@ -26,6 +26,7 @@ pub mod fence;
 pub mod taint;
 pub mod prompt;
 pub mod inputs;
+pub mod finding;
 pub mod plan;
 pub mod audit;
 pub mod output;
@@ -33,6 +34,7 @@ pub mod summary;
 pub mod runner;
 pub mod roster;
 pub mod ruling;
+pub mod doctor;
 pub mod lookout;
 pub mod board;
 pub mod fleet;
@@ -47,12 +49,16 @@ use crate::command::Annotation;
 use crate::command::Level;
 use crate::context::Context;
 use crate::context::Environment;
+use crate::doctor::Case;
 use crate::door::Door;
+use crate::finding::Check;
+use crate::finding::Report;
+use crate::finding::Verdict;
 use crate::fleet::Speakers;
-use crate::gate::Verdict;
 use crate::github::Address;
 use crate::github::Error;
 use crate::github::GitHub;
+use crate::inputs::Command;
 use crate::inputs::Errand;
 use crate::inputs::Inputs;
 use crate::inputs::Lack;
@@ -72,6 +78,7 @@ use crate::plan::Plan;
 use crate::prompt::Template;
 use crate::repository::Repository;
 use crate::roster::Roster;
+use crate::ruling::Ruling;
 use crate::runner::Runner;
 use crate::token::Token;
 
@@ -99,6 +106,9 @@ pub async fn run(
     let Read { inputs, warnings, .. } = Inputs::under(environment, ruling.as_ref().map(|ruling| &ruling.rules));
     warn(runner, &warnings);
     problems.extend(inputs.as_ref().err().cloned().unwrap_or_default());
+    if opening.command == Some(Command::Doctor) {
+        return examine(environment, runner, (inputs.ok(), ruling, &problems), connect).await;
+    }
     let (Ok(inputs), Some(ruling), []) = (inputs, ruling, problems.as_slice()) else {
         return refuse(runner, &problems);
     };
@@ -140,10 +150,8 @@ struct Doors {
 
 impl Doors {
     fn open(inputs: &Inputs, connect: impl Fn(&Address, &Token) -> anyhow::Result<GitHub>) -> anyhow::Result<Self> {
-        let parts = match &inputs.errand {
-            Errand::Start(start) => start.list.part.or(start.shard).map_or(1, |shard| shard.count),
-            Errand::Wait(_) | Errand::Plan(..) => 1,
-        };
+        let part = inputs.errand.start().and_then(|start| start.list.part.or(start.shard));
+        let parts = part.map_or(1, |part| part.count);
         let open = |token: &Token| connect(&inputs.address, token).map(|github| Door::new(github, parts));
         let lookup = inputs.lookup_token.as_ref().filter(|lookup| Some(*lookup) != inputs.token.as_ref());
         let tasks = match inputs.token.as_ref().map(open).transpose() {
@@ -157,13 +165,121 @@ impl Doors {
 
 /// Reads the repositories that the inputs list; none for a wait.
 async fn enlist(runner: &Runner, inputs: &Inputs, doors: &Doors) -> Result<Roster, Lack> {
-    let shard = match &inputs.errand {
-        Errand::Start(start) => start.shard,
-        Errand::Wait(_) | Errand::Plan(..) => None,
-    };
+    let shard = inputs.errand.start().and_then(|start| start.shard);
     match inputs.errand.list() {
         Some(list) => roster::read(list, shard, runner, doors.tasks.as_ref()).await,
         None => Ok(Roster { targets: Vec::new(), part: None }),
+    }
+}
+
+/// Looks for all that would keep the step from its tasks. Nothing is started.
+async fn examine(
+    environment: &Environment,
+    runner: &Runner,
+    (inputs, ruling, problems): (Option<Inputs>, Option<Ruling>, &[Problem]),
+    connect: impl Fn(&Address, &Token) -> anyhow::Result<GitHub>,
+) -> Exit {
+    let mut report = Report { step: problems.iter().map(finding::problem).collect(), ..Report::default() };
+    let Some(inputs) = inputs else {
+        doctor::tell(runner, "The step", &report.step);
+        return conclude(runner, &report, Exit::BadInput);
+    };
+    // What cannot be handed on in the end should be known at the beginning.
+    hand_on(runner, &output::outputs(&[], &Aside::default()));
+    let done = {
+        let work = pin!(look(environment, runner, &inputs, ruling.unwrap_or_default(), &mut report, connect));
+        tokio::select! {
+            signal = runner.interrupted() => {
+                return stop(runner, "Interrupted", "not all that there is was looked at", Exit::Signalled(signal));
+            }
+            done = work => done,
+        }
+    };
+    if let Err(error) = done {
+        return give_up(runner, &error);
+    }
+    let exit = match report.repositories.as_slice() {
+        [] => Exit::Concluded,
+        _ => Exit::of(&report.outcomes(), &inputs.fail_on, inputs.rollout.tolerate),
+    };
+    conclude(runner, &report, exit)
+}
+
+/// The doctor's rounds: first what is known without GitHub, then the token, then each repository.
+async fn look(
+    environment: &Environment,
+    runner: &Runner,
+    inputs: &Inputs,
+    ruling: Ruling,
+    report: &mut Report,
+    connect: impl Fn(&Address, &Token) -> anyhow::Result<GitHub>,
+) -> Result<(), Error> {
+    let Some(start) = inputs.errand.start() else {
+        return Ok(());
+    };
+    let token = finding::token(inputs.token.as_ref());
+    let asks = token.verdict == Verdict::Pass && !inputs.dry_run;
+    report.step.push(token);
+    let doors = match asks {
+        true => Doors::open(inputs, connect).map_err(|why| Error::Unreachable { why: format!("{why:#}") })?,
+        false => Doors { tasks: None, lookup: None },
+    };
+    let targets = match enlist(runner, inputs, &doors).await {
+        Ok(roster) => roster.targets,
+        Err(Lack::BadInput(problems)) => {
+            report.step.extend(problems.iter().map(finding::problem));
+            Vec::new()
+        }
+        Err(Lack::GitHub(error)) => return Err(error),
+    };
+    let context = gather(environment, runner, inputs);
+    let case = Case { inputs, start, targets: &targets, context: &context, runner };
+    report.step.extend(case.try_out(&ruling.trials));
+    if start.prompt.is_some() {
+        let ruled = ruling.trials.into_iter().find(|trial| trial.rules.class() == inputs.rules.class());
+        let template = fetch(runner, inputs, ruled.and_then(|trial| trial.template.ok()));
+        report.step.extend(template.as_ref().err().into_iter().flatten().map(finding::problem));
+        report.step.extend(case.rehearse(template.ok().flatten().as_ref()));
+    }
+    if let (Some(tasks), Some(token)) = (&doors.tasks, &inputs.token) {
+        report.step.extend(case.ask_about(token, tasks).await?);
+    }
+    doctor::tell(runner, "The step", &report.step);
+    let known = report.step.iter().any(|finding| finding.check == Check::Login && finding.verdict == Verdict::Pass);
+    report.repositories = match doors.tasks.as_ref().filter(|_| known) {
+        Some(tasks) => case.visit(tasks, &doors.lookup.iter().chain([tasks]).collect::<Vec<_>>()).await,
+        None => {
+            runner.tell("GitHub was not asked about the repositories");
+            targets.iter().map(|target| (target.repository.clone(), Vec::new())).collect()
+        }
+    };
+    Ok(())
+}
+
+/// Hands on what the doctor found.
+fn conclude(runner: &Runner, report: &Report, exit: Exit) -> Exit {
+    let title = report.title();
+    for (level, verdict) in [(Level::Error, Verdict::Fail), (Level::Warning, Verdict::Warn)] {
+        let mut lines = report.lines(verdict);
+        let more = lines.len().saturating_sub(MOST_SHOWN);
+        if more > 0 {
+            lines.truncate(MOST_SHOWN);
+            lines.push(format!("and {more} more, which the summary lists"));
+        }
+        if !lines.is_empty() {
+            runner.annotate(&Annotation { level, title: format!("Doctor: {title}"), message: lines.join("\n") });
+        }
+    }
+    runner.tell(&title);
+    let (outcomes, results_file) = (report.outcomes(), runner.results_file());
+    self::report(runner, runner.write_results(&output::all_results(&outcomes)).err().map(|why| format!("{why:#}")));
+    let error = report.lines(Verdict::Fail).join("; ");
+    let aside = Aside { results_file: &results_file, error: &error, ..Aside::default() };
+    let lost = hand_on(runner, &output::outputs(&outcomes, &aside));
+    keep_summary(runner, &summary::checkup(report));
+    match exit {
+        Exit::Fine => lost.unwrap_or(Exit::Fine),
+        exit => exit,
     }
 }
 
@@ -185,10 +301,7 @@ fn part(runner: &Runner, roster: Roster, parts: Option<usize>) -> Exit {
 
 /// Gathers the context of the run.
 fn gather(environment: &Environment, runner: &Runner, inputs: &Inputs) -> Context {
-    let handed = match &inputs.errand {
-        Errand::Start(start) => start.inputs.clone(),
-        Errand::Wait(_) | Errand::Plan(..) => None,
-    };
+    let handed = inputs.errand.start().and_then(|start| start.inputs.clone());
     let event = runner.event(environment).unwrap_or_else(|why| {
         warn(runner, &[format!("{why:#}; templates see no `github.event`")]);
         None
@@ -204,24 +317,28 @@ fn prepare(
     roster: Roster,
     context: &Context,
 ) -> Result<Plan, No> {
-    let mut template = None;
-    if let Errand::Start(start) = &inputs.errand {
-        template = Some(match &start.prompt {
-            PromptSource::Text(source) => Template { name: "prompt".to_owned(), source: source.clone() },
-            PromptSource::File(name) => runner
-                .template(name)
-                .map_err(|why| vec![Problem::new("prompt-file", format!("`{name}` cannot be used: {why:#}"))])?,
-            PromptSource::Class(place) => match ruled {
-                Some(template) => template,
-                None => runner.template(place.path()).map_err(|why| {
-                    vec![Problem::new("task", format!("has a prompt `{place}` that cannot be used: {why:#}"))]
-                })?,
-            },
-        });
-    }
+    let template = fetch(runner, inputs, ruled)?;
     let Roster { targets, part } = roster;
     let brief = Brief { context, template: template.as_ref(), targets, part, now: runner.now() };
     plan::plan(inputs, brief)
+}
+
+/// Reads the prompt's template; `ruled` is the one that came with the policy.
+fn fetch(runner: &Runner, inputs: &Inputs, ruled: Option<Template>) -> Result<Option<Template>, Vec<Problem>> {
+    let template = match inputs.errand.start().and_then(|start| start.prompt.as_ref()) {
+        None => return Ok(None),
+        Some(PromptSource::Text(source)) => Template { name: "prompt".to_owned(), source: source.clone() },
+        Some(PromptSource::File(name)) => runner
+            .template(name)
+            .map_err(|why| vec![Problem::new("prompt-file", format!("`{name}` cannot be used: {why:#}"))])?,
+        Some(PromptSource::Class(place)) => match ruled {
+            Some(template) => template,
+            None => runner.template(place.path()).map_err(|why| {
+                vec![Problem::new("task", format!("has a prompt `{place}` that cannot be used: {why:#}"))]
+            })?,
+        },
+    };
+    Ok(Some(template))
 }
 
 /// Ends a step whose input is bad. Nothing was sent.
@@ -357,9 +474,9 @@ enum Barred {
 async fn admit(runner: &Runner, plan: &Plan, speakers: &Speakers<'_>) -> Result<(), Barred> {
     let refused = |why: String| Barred::Refused(Refusal { gate: Gate::Actor, why });
     let question = match &plan.gate {
-        Some(Verdict::Ask(question)) => question,
-        Some(Verdict::Shut(why)) => return Err(refused(why.clone())),
-        Some(Verdict::Open(_)) | None => return Ok(()),
+        Some(gate::Verdict::Ask(question)) => question,
+        Some(gate::Verdict::Shut(why)) => return Err(refused(why.clone())),
+        Some(gate::Verdict::Open(_)) | None => return Ok(()),
     };
     for person in &question.people {
         let access = async |door: &&Door| door.read(door.github().access(&question.repository, &person.login)).await;

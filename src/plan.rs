@@ -19,6 +19,7 @@ use crate::github::Address;
 use crate::inputs::Errand;
 use crate::inputs::Inputs;
 use crate::inputs::Problem;
+use crate::inputs::PromptSource;
 use crate::inputs::Start;
 use crate::key::Key;
 use crate::key::Stamp;
@@ -145,16 +146,20 @@ pub struct Brief<'a> {
 /// Everything that is wrong with the prompt, or everything that the user's own rules say no to.
 pub fn plan(inputs: &Inputs, brief: Brief<'_>) -> Result<Plan, No> {
     let mut warnings = Vec::new();
-    let gate = match &inputs.errand {
-        Errand::Start(start) => Some(Verdict::of(brief.context, &start.allowed)),
-        Errand::Wait(_) | Errand::Plan(..) => None,
-    };
-    let (ticket, vars) = match &inputs.errand {
-        Errand::Start(start) => (start.ticket.clone(), permitted(inputs, start, &brief)?),
-        Errand::Wait(_) | Errand::Plan(..) => (None, Vec::new()),
+    let start = inputs.errand.start();
+    let gate = start.map(|start| Verdict::of(brief.context, &start.allowed));
+    let vars = match start {
+        Some(start) => {
+            let run = inputs.rules.forbid_run(brief.context);
+            match permitted(inputs, start, &brief.targets, brief.now) {
+                Ok(vars) if run.is_empty() => vars,
+                other => return Err(No::Refused(other.err().into_iter().flatten().chain(run).collect())),
+            }
+        }
+        None => Vec::new(),
     };
     let orders = match (&inputs.errand, brief.template) {
-        (Errand::Start(start), Some(template)) => {
+        (Errand::Start(start) | Errand::Doctor(start), Some(template)) => {
             if template.source.contains("${{") {
                 warnings.push(format!(
                     "{}: `${{{{ … }}}}` is evaluated by Actions in workflow files only; a template writes `{{{{ … }}}}`, \
@@ -173,7 +178,7 @@ pub fn plan(inputs: &Inputs, brief: Brief<'_>) -> Result<Plan, No> {
             }
             orders.into_iter().filter_map(Result::ok).collect()
         }
-        (Errand::Start(_), None) => return Err(vec![Problem::new("prompt", "is missing")].into()),
+        (Errand::Start(_) | Errand::Doctor(_), None) => return Err(vec![Problem::new("prompt", "is missing")].into()),
         (Errand::Wait(tasks), _) => tasks
             .iter()
             .map(|task| Order { repository: task.repository.clone(), deed: Deed::Wait(task.task_id.clone()) })
@@ -190,20 +195,28 @@ pub fn plan(inputs: &Inputs, brief: Brief<'_>) -> Result<Plan, No> {
         rollout: inputs.rollout.clone(),
         parts: brief.part.map_or(1, |part| part.count),
         gate,
-        facts: inputs.rules.facts(ticket),
-        tally: inputs.rules.tally().filter(|_| matches!(inputs.errand, Errand::Start(_))),
+        facts: inputs.facts(),
+        tally: start.and_then(|_| inputs.rules.tally()),
         dry_run: inputs.dry_run,
         warnings,
     })
 }
 
-/// The variables for each repository, where the policy says no to nothing.
-fn permitted(inputs: &Inputs, start: &Start, brief: &Brief<'_>) -> Result<Vec<Map<String, Value>>, No> {
+/// The variables for each repository, where the policy says no to nothing; what it says of the run is not asked here.
+///
+/// # Errors
+/// Everything that it says no to.
+pub fn permitted(
+    inputs: &Inputs,
+    start: &Start,
+    targets: &[Target],
+    now: Timestamp,
+) -> Result<Vec<Map<String, Value>>, Vec<Refusal>> {
     let mut refusals = inputs.refusals.clone();
-    let repositories = brief.targets.iter().map(|target| &target.repository).collect::<Vec<_>>();
-    refusals.extend(inputs.rules.forbid(&repositories, brief.context, brief.now));
+    let repositories = targets.iter().map(|target| &target.repository).collect::<Vec<_>>();
+    refusals.extend(inputs.rules.forbid(&repositories, now));
     let mut all = Vec::new();
-    for target in &brief.targets {
+    for target in targets {
         match inputs.rules.vars(target.with_own(&start.vars)) {
             Ok(vars) => all.push(vars),
             Err(told) => {
@@ -218,7 +231,7 @@ fn permitted(inputs: &Inputs, start: &Start, brief: &Brief<'_>) -> Result<Vec<Ma
     // What holds for many repositories alike is told once.
     let mut seen = HashSet::new();
     refusals.retain(|refusal| seen.insert(refusal.why.clone()));
-    if refusals.is_empty() { Ok(all) } else { Err(No::Refused(refusals)) }
+    if refusals.is_empty() { Ok(all) } else { Err(refusals) }
 }
 
 /// The order for one repository, with the variables that it has.
@@ -229,8 +242,15 @@ fn order(
     (repository, vars): (&Repository, &Map<String, Value>),
     brief: &Brief<'_>,
 ) -> Result<Order, Problem> {
-    let scope = Scope { context: brief.context, vars, target: repository, now: brief.now, untrusted: start.untrusted };
-    let input = start.prompt.input();
+    let scope = Scope {
+        context: brief.context,
+        vars: Some(vars),
+        target: repository,
+        now: brief.now,
+        untrusted: start.untrusted,
+        samples: false,
+    };
+    let input = start.prompt.as_ref().map_or("prompt", PromptSource::input);
     let many = brief.targets.len() > 1;
     let of_it = if many { format!("for {repository} ") } else { String::new() };
     let prompt =

@@ -125,8 +125,26 @@ pub struct Class {
     pub owner: Option<Owner>,
     /// The form of the change ticket that the input `ticket` must give, as a regular expression over all of it.
     pub ticket: Option<TicketPattern>,
+    /// How the cloud agent of a repository must be set up. The doctor holds its settings against this.
+    pub cloud_agent: CloudAgent,
     /// How many tasks of the class there may be.
     pub limits: Limits,
+}
+
+/// How the cloud agent of a repository must be set up: <https://docs.github.com/en/copilot/how-tos/use-copilot-agents/cloud-agent>.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct CloudAgent {
+    /// Whether its firewall must be on.
+    pub firewall: Option<bool>,
+    /// Whether the firewall must let the hosts through that GitHub recommends.
+    pub recommended_allowlist: Option<bool>,
+    /// Whether the workflows of its pull requests must wait for somebody's approval.
+    pub workflow_approval: Option<bool>,
+    /// The tools that must be on, by their names in the API, such as `codeql` or `secret_scanning`.
+    #[cfg_attr(test, schemars(with = "Option<tests::schema::OneOrMany<ToolName>>"))]
+    pub tools: Option<OneOrMany<ToolName>>,
 }
 
 /// How many tasks of a class there may be, each counted for every repository by itself.
@@ -328,6 +346,19 @@ impl TryFrom<VarTable> for Var {
 }
 
 impl Var {
+    /// A value to try a template with; none for one that may be absent.
+    fn sample(&self) -> Option<Value> {
+        let of_kind = || match self.kind {
+            VarKind::String => "sample".into(),
+            VarKind::Number => 1.into(),
+            VarKind::Boolean => true.into(),
+            VarKind::List => vec!["sample"].into(),
+            VarKind::Mapping => Value::Object(Map::new()),
+        };
+        let first = || self.options.first().map(|option| Value::from(option.as_str()));
+        self.default.clone().or_else(|| self.required.then(|| first().unwrap_or_else(of_kind)))
+    }
+
     /// A value that was given, as the template gets it.
     fn take(&self, value: &Value) -> Result<Value, String> {
         let Some(value) = self.kind.fit(value) else {
@@ -444,6 +475,11 @@ texts! {
     EventName r"^[a-z][a-z_]*$" |text| match !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c == '_') {
         true => Ok(text.to_owned()),
         false => Err("is no event's name; write it as under `on:` in a workflow, such as `workflow_dispatch`".to_owned()),
+    };
+    /// The name of one of the cloud agent's tools.
+    ToolName r"^[a-z][a-z0-9_]*$" |text| match !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_') {
+        true => Ok(text.to_owned()),
+        false => Err("is no tool's name; write it as the API does, such as `secret_scanning`".to_owned()),
     };
     /// A login or a team.
     Owner r"^@?[A-Za-z0-9_-]+(/[A-Za-z0-9._-]+)?$" |text| {
@@ -688,6 +724,11 @@ impl Policy {
         }
     }
 
+    /// The names of the task classes.
+    pub fn classes(&self) -> impl Iterator<Item = &str> {
+        self.tasks.keys().map(ClassName::as_str)
+    }
+
     /// The rules for a start of this class, or of none.
     ///
     /// # Errors
@@ -728,6 +769,11 @@ impl Class {
             own.allow = own.allow.take().or_else(|| above.allow.clone());
             own.deny.extend(above.deny.iter().cloned());
         }
+        let (own, above) = (&mut all.cloud_agent, &defaults.cloud_agent);
+        own.firewall = own.firewall.or(above.firewall);
+        own.recommended_allowlist = own.recommended_allowlist.or(above.recommended_allowlist);
+        own.workflow_approval = own.workflow_approval.or(above.workflow_approval);
+        own.tools = own.tools.take().or_else(|| above.tools.clone());
         let (own, above) = (&mut all.limits, &defaults.limits);
         own.max_active = own.max_active.or(above.max_active);
         own.max_starts_per_day = own.max_starts_per_day.or(above.max_starts_per_day);
@@ -820,7 +866,7 @@ impl Facts {
 
 impl Rules {
     /// Who fixes what a refusal is about.
-    fn source(&self) -> String {
+    pub fn source(&self) -> String {
         let place = self.place.as_ref().map(ToString::to_string).unwrap_or_default();
         match &self.class {
             Some(class) => format!("the task class `{class}` of {place}"),
@@ -916,13 +962,25 @@ impl Rules {
         (settled, judge.refusals)
     }
 
-    /// What speaks against a start in these repositories, in this run, at this time.
-    pub fn forbid(&self, repositories: &[&Repository], context: &Context, now: Timestamp) -> Vec<Refusal> {
-        let terms = &self.terms;
+    /// What speaks against a start in these repositories at this time.
+    pub fn forbid(&self, repositories: &[&Repository], now: Timestamp) -> Vec<Refusal> {
         let mut judge = self.judge();
-        if let Some(rule) = &terms.repositories {
+        if let Some(rule) = &self.terms.repositories {
             judge.repositories(repositories, rule);
         }
+        if let Some(Day(last)) = self.terms.limits.not_after {
+            let today = now.to_zoned(TimeZone::UTC).date();
+            if today > last {
+                judge.refuse(format!("today is {today} in UTC, and {} has `not-after: {last}`", judge.source));
+            }
+        }
+        judge.refusals
+    }
+
+    /// What speaks against a start in this run.
+    pub fn forbid_run(&self, context: &Context) -> Vec<Refusal> {
+        let terms = &self.terms;
+        let mut judge = self.judge();
         if let Some(events) = &terms.events {
             let event = context.property("event_name").unwrap_or_default();
             if !events.0.iter().any(|allowed| allowed.as_str() == event) {
@@ -947,12 +1005,6 @@ impl Rules {
                 judge.refuse(format!("{workflow} is not allowed by {}, which allows `{allowed}`", judge.source));
             }
         }
-        if let Some(Day(last)) = terms.limits.not_after {
-            let today = now.to_zoned(TimeZone::UTC).date();
-            if today > last {
-                judge.refuse(format!("today is {today} in UTC, and {} has `not-after: {last}`", judge.source));
-            }
-        }
         judge.refusals
     }
 
@@ -969,6 +1021,17 @@ impl Rules {
             hidden_active: 0,
             hidden_started: 0,
         })
+    }
+
+    /// How the cloud agent of a repository must be set up.
+    pub fn cloud_agent(&self) -> &CloudAgent {
+        &self.terms.cloud_agent
+    }
+
+    /// A value for each variable that the class declares and that has to be there; `None` where it declares none.
+    pub fn samples(&self) -> Option<Map<String, Value>> {
+        let declared = self.terms.vars.as_ref()?.iter();
+        Some(declared.filter_map(|(name, var)| Some((name.0.clone(), var.sample()?))).collect())
     }
 
     /// The task class.
@@ -1391,7 +1454,10 @@ mod tests {
         let repositories = repositories.iter().map(|name| name.parse().unwrap()).collect::<Vec<Repository>>();
         let environment: Environment = run.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
         let context = Context::new(&environment, None, None);
-        whys(rules.forbid(&repositories.iter().collect::<Vec<_>>(), &context, now.parse().unwrap()))
+        whys(
+            [rules.forbid_run(&context), rules.forbid(&repositories.iter().collect::<Vec<_>>(), now.parse().unwrap())]
+                .concat(),
+        )
     }
 
     const NOON: &str = "2026-11-20T12:00:00Z";

@@ -12,6 +12,7 @@ use minijinja::UndefinedBehavior;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Enumerator;
 use minijinja::value::Object;
+use minijinja::value::ObjectRepr;
 use minijinja::value::Serde;
 use minijinja::value::Value;
 use minijinja::value::ValueKind;
@@ -20,6 +21,7 @@ use serde_json::Value as Json;
 
 use crate::command::cut;
 use crate::context::Context;
+use crate::context::PROPERTIES;
 use crate::context::is_trusted;
 use crate::fence::Fences;
 use crate::fence::Untrusted;
@@ -38,6 +40,9 @@ const FUEL: u64 = 10_000_000;
 /// stack, and Windows has 1 megabyte for the main thread.
 const DEEPEST: usize = 40;
 
+/// How deep a made-up list has lists in it. Events have them three deep at most.
+const DEEPEST_SAMPLE: usize = 4;
+
 /// How many characters of a line an error shows.
 const WINDOW: usize = 160;
 
@@ -54,17 +59,36 @@ pub struct Template {
 pub struct Scope<'a> {
     /// The run: `github` and `inputs`.
     pub context: &'a Context,
-    /// The user's own values: `vars`.
-    pub vars: &'a Map<String, Json>,
+    /// The user's own values: `vars`. They are made up where the template is only tried and nobody knows them.
+    pub vars: Option<&'a Map<String, Json>>,
     /// The repository that the task is for: `target`.
     pub target: &'a Repository,
     /// The time of the run: `now`.
     pub now: Timestamp,
     /// What is done with text that an outsider can write.
     pub untrusted: Untrusted,
+    /// Whether the template is only tried: what another run would know of its event and its inputs is made up.
+    pub samples: bool,
 }
 
 impl Scope<'_> {
+    /// The `github` context.
+    fn github(&self) -> Value {
+        let github = self.context.github();
+        if !self.samples {
+            return Value::from(Serde(github));
+        }
+        let names = PROPERTIES.iter().copied().chain(["event"]);
+        Value::from_pairs(names.map(|name| match github.get(name).filter(|_| name != "event") {
+            Some(value) => (name, Value::from(Serde(value))),
+            None => (name, self.sample()),
+        }))
+    }
+
+    fn sample(&self) -> Value {
+        Value::from_object(Sample { now: self.now, deep: 0 })
+    }
+
     fn value(&self) -> Value {
         let target = [
             ("owner", self.target.owner().to_owned()),
@@ -72,15 +96,47 @@ impl Scope<'_> {
             ("full_name", self.target.to_string()),
         ];
         let mut names = vec![
-            ("github", Value::from(Serde(self.context.github()))),
-            ("vars", Value::from(Serde(self.vars))),
+            ("github", self.github()),
+            ("vars", self.vars.map_or_else(|| self.sample(), |vars| Value::from(Serde(vars)))),
             ("target", Value::from_pairs(target)),
             ("now", Value::from_object(Now(self.now))),
         ];
-        if let Some(inputs) = self.context.inputs() {
+        if self.samples {
+            names.push(("inputs", self.sample()));
+        } else if let Some(inputs) = self.context.inputs() {
             names.push(("inputs", Value::from(Serde(inputs))));
         }
         Value::from_pairs(names)
+    }
+}
+
+/// Something of an event that nobody knows yet. It has every name and one item, and reads as a time, which all filters
+/// for texts take, `date` among them.
+#[derive(Debug)]
+struct Sample {
+    now: Timestamp,
+    deep: usize,
+}
+
+impl Object for Sample {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Iterable
+    }
+
+    fn get_value(self: &Arc<Self>, _: &Value) -> Option<Value> {
+        Some(Value::from_dyn_object(Arc::clone(self)))
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        // `tojson` writes out all that there is.
+        match self.deep < DEEPEST_SAMPLE {
+            true => Enumerator::Values(vec![Value::from_object(Self { now: self.now, deep: self.deep + 1 })]),
+            false => Enumerator::Empty,
+        }
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.now)
     }
 }
 
@@ -310,7 +366,14 @@ mod tests {
         let target = "octo/app".parse().unwrap();
         let now = "2026-11-20T21:51:09Z".parse().unwrap();
         let template = Template { name: name.to_owned(), source: source.to_owned() };
-        let scope = Scope { context: &context, vars: &vars, target: &target, now, untrusted: Untrusted::Fence };
+        let scope = Scope {
+            context: &context,
+            vars: Some(&vars),
+            target: &target,
+            now,
+            untrusted: Untrusted::Fence,
+            samples: false,
+        };
         render(&template, &scope)
     }
 

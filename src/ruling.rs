@@ -1,9 +1,12 @@
 //! The policy of a step, read from where it is: the rules for its task class, and the prompt that they name.
 
+use std::fmt;
+
 use crate::door;
 use crate::github::Address;
 use crate::github::Error;
 use crate::github::GitHub;
+use crate::inputs::Command;
 use crate::inputs::Lack;
 use crate::inputs::Opening;
 use crate::inputs::Problem;
@@ -25,6 +28,17 @@ pub struct Ruling {
     pub rules: Rules,
     /// The prompt's template, where a repository has it and not the workspace.
     pub template: Option<Template>,
+    /// The prompts of all classes, which the doctor tries.
+    pub trials: Vec<Trial>,
+}
+
+/// A class's prompt, to be tried.
+#[derive(Debug)]
+pub struct Trial {
+    /// The rules of the class.
+    pub rules: Rules,
+    /// The template, or why it cannot be had.
+    pub template: Result<Template, String>,
 }
 
 /// Reads the policy.
@@ -36,7 +50,7 @@ pub async fn read(
     runner: &Runner,
     connect: impl Fn(&Address, &Token) -> anyhow::Result<GitHub>,
 ) -> Result<Ruling, Lack> {
-    let Some(is_start) = opening.is_start else {
+    let Some(command) = opening.command.filter(|command| *command != Command::Plan) else {
         return Ok(Ruling::default());
     };
     // What is wrong with the place is told with the other inputs.
@@ -73,16 +87,30 @@ pub async fn read(
     let commit = source.as_ref().map(|source| source.commit.clone());
     let task = opening.task.as_deref();
     let rules = policy
-        .rules(&place, commit, task)
+        .rules(&place, commit.clone(), task)
         .map_err(|why| vec![Problem::shown("task", task.unwrap_or_default(), why)])?;
-    let template = match (rules.prompt().filter(|_| is_start), &source) {
+    let template = match (rules.prompt().filter(|_| command == Command::Start), &source) {
         (Some(place @ Place::Repository { .. }), Some(source)) => {
             let text = source.file(place.path(), prompt::MOST_BYTES).await.map_err(|no| no.about("task", &place))?;
             Some(Template { name: place.to_string(), source: text })
         }
         _ => None,
     };
-    Ok(Ruling { rules, template })
+    let mut trials = Vec::new();
+    for class in policy.classes().filter(|_| command == Command::Doctor) {
+        let Ok(rules) = policy.rules(&place, commit.clone(), Some(class)) else { continue };
+        let Some(prompt) = rules.prompt() else { continue };
+        let template = match &source {
+            Some(source) => match source.file(prompt.path(), prompt::MOST_BYTES).await {
+                Ok(source) => Ok(Template { name: prompt.to_string(), source }),
+                Err(no) => Err(no.to_string()),
+            },
+            None => runner.template(prompt.path()).map_err(|why| format!("cannot be read: {why:#}")),
+        };
+        let template = template.map_err(|why| format!("`{prompt}` {why}"));
+        trials.push(Trial { rules, template });
+    }
+    Ok(Ruling { rules, template, trials })
 }
 
 /// A repository with a policy in it, at one commit.
@@ -100,15 +128,22 @@ enum Unread {
     GitHub(Error),
 }
 
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoToken => f.write_str("needs a token to be read; give `token` or `lookup-token`"),
+            Self::NoConnection(why) => write!(f, "cannot be read: {why}"),
+            Self::GitHub(error) => write!(f, "cannot be read: {error}"),
+        }
+    }
+}
+
 impl Unread {
     fn about(self, input: &str, place: &Place) -> Lack {
-        let why = match self {
-            Self::NoToken => "needs a token to be read; give `token` or `lookup-token`".to_owned(),
-            Self::NoConnection(why) => format!("cannot be read: {why}"),
-            Self::GitHub(error) if error.may_pass() => return Lack::GitHub(error),
-            Self::GitHub(error) => format!("cannot be read: {error}"),
-        };
-        Lack::BadInput(vec![Problem::shown(input, &place.to_string(), why)])
+        match self {
+            Self::GitHub(error) if error.may_pass() => Lack::GitHub(error),
+            no => Lack::BadInput(vec![Problem::shown(input, &place.to_string(), no.to_string())]),
+        }
     }
 }
 

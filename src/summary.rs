@@ -6,6 +6,7 @@ use crate::command::cut;
 use crate::command::harmless;
 use crate::command::harmless_lines;
 use crate::context::Context;
+use crate::finding::Report;
 use crate::outcome::Conclusion;
 use crate::outcome::Exit;
 use crate::outcome::NoPull;
@@ -36,6 +37,8 @@ const GOING_ON: &str = "⏳";
 const CHART_STEPS: u32 = 24;
 /// Below this a chart has nothing to show.
 const SHORTEST_CHART: Duration = Duration::from_secs(60);
+/// How much of a finding stands in a cell, in characters: the remedy stands at its end.
+const LONGEST_FINDING: usize = 2000;
 /// How much of an error stands in a cell, in characters.
 const LONGEST_CELL: usize = 500;
 
@@ -72,6 +75,23 @@ pub fn note(title: &str, lines: &[String]) -> String {
         text.push_str(&fenced(line));
     }
     cut(&text, MOST_BYTES / 4)
+}
+
+/// The summary of what the doctor found: what is wrong first, and what is in order last.
+pub fn checkup(report: &Report) -> String {
+    let mut findings = report.all().collect::<Vec<_>>();
+    findings.sort_by_key(|(_, finding)| finding.verdict);
+    let rows = findings.iter().take(MOST_ROWS).map(|(repository, finding)| {
+        let whose = repository.map_or_else(|| "the step".to_owned(), ToString::to_string);
+        let (mark, check) = (finding.verdict.mark(), finding.check.as_str());
+        format!("| {mark} | {} | `{check}` | {} |\n", escaped(&whose), escaped(&cut(&finding.says, LONGEST_FINDING)))
+    });
+    let rows = rows.collect::<String>();
+    let mut text = format!("### 🩺 {}\n\n| | Of | Check | Finding |\n|---|---|---|---|\n{rows}", report.title());
+    if findings.len() > MOST_ROWS {
+        text.push_str(&format!("\nand {} more findings, all no graver than the last\n", findings.len() - MOST_ROWS));
+    }
+    text
 }
 
 fn single(plan: &Plan, outcome: &Outcome, elapsed: Duration, ended: bool) -> String {

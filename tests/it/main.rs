@@ -6,6 +6,7 @@ mod action;
 mod audit;
 mod binary;
 mod docs;
+mod doctor;
 mod examples;
 mod fleet;
 mod flow;

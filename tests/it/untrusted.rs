@@ -165,7 +165,7 @@ fn rendered(context: &Context, source: &str, untrusted: Untrusted) -> Result<Str
     let (vars, target) = (vars.as_object().cloned().unwrap(), "octo/app".parse().unwrap());
     let now = "2026-11-20T08:00:00Z".parse().unwrap();
     let template = Template { name: "it.md".to_owned(), source: source.to_owned() };
-    render(&template, &Scope { context, vars: &vars, target: &target, now, untrusted })
+    render(&template, &Scope { context, vars: Some(&vars), target: &target, now, untrusted, samples: false })
 }
 
 fn fenced(context: &Context, source: &str) -> Result<String, String> {

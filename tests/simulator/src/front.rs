@@ -298,13 +298,15 @@ impl World {
             (Place::Pulls, Some(home)) => self.pulls(home, request),
             (Place::Pull(number), Some(home)) => self.pull(home, number, request),
             (Place::Repository, Some(home)) => self.repository(home, token, request),
-            (Place::Branch(branch), Some(home)) => self.branch(home, branch),
+            (Place::Branch(branch), Some(home)) => self.branch(home, branch, request),
             (Place::Contents(path), Some(home)) => self.contents(home, path, request),
             (Place::Commits, Some(home)) => self.commits(home, request),
             (Place::Permission(login), Some(home)) => {
                 self.permission(home, login, request, (!caller.is_installation()).then_some(&token.login))
             }
             (Place::Configuration, Some(home)) => self.configuration(home),
+            (Place::Actions, Some(home)) => self.actions(home, request),
+            (Place::SelectedActions, Some(home)) => self.selected_actions(home),
             (Place::RateLimit, _) => self.rate_limit(now, caller),
             (Place::User, _) if caller.is_installation() => Answer::error(403, caller.refusal()),
             (Place::User, _) => Answer::json(200, &show_oneself(&request.base, &token.login, token.id, "User")),

@@ -47,6 +47,7 @@ pub use crate::fault::Route;
 pub use crate::fault::Status;
 pub use crate::limit::Limits;
 pub use crate::pull::PullView;
+pub use crate::repository::Actions;
 pub use crate::repository::Repository;
 pub use crate::scenario::ExistingTask;
 pub use crate::script::Effect;

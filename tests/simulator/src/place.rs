@@ -23,6 +23,8 @@ pub(crate) enum Place {
     Commits,
     Permission(String),
     Configuration,
+    Actions,
+    SelectedActions,
     RateLimit,
     Search,
     User,
@@ -64,6 +66,10 @@ impl Place {
                 (reading(Place::Permission((*login).to_owned())), name(o, r))
             }
             ["repos", o, r, "copilot", "cloud-agent", "configuration"] => (reading(Place::Configuration), name(o, r)),
+            ["repos", o, r, "actions", "permissions"] => (reading(Place::Actions), name(o, r)),
+            ["repos", o, r, "actions", "permissions", "selected-actions"] => {
+                (reading(Place::SelectedActions), name(o, r))
+            }
             _ => (Place::Unknown, None),
         }
     }
@@ -103,6 +109,8 @@ impl Place {
             Place::Pulls | Place::Pull(_) => Some(Permission::PullRequestsRead),
             Place::Branch(_) | Place::Contents(_) | Place::Commits => Some(Permission::ContentsRead),
             Place::Permission(_) => Some(Permission::MetadataRead),
+            Place::Actions | Place::SelectedActions => Some(Permission::AdministrationRead),
+            Place::Configuration => Some(Permission::AgentSettingsRead),
             _ => None,
         }
     }

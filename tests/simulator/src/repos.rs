@@ -22,13 +22,18 @@ const COPILOT: u64 = 198_982_749;
 
 impl World {
     pub(crate) fn repository(&self, home: &Home, token: &Token, request: &Request) -> Answer {
-        let permission = home.spec.permission(&token.login);
+        let pushes = !home.spec.cannot_push(&token.login);
         let mut shown = show_repository(home, &request.base);
         shown["permissions"] = json!({
-            "admin": permission == "admin",
-            "push": matches!(permission, "admin" | "write"),
-            "pull": permission != "none",
+            "admin": home.spec.permission(&token.login) == "admin",
+            "maintain": false,
+            "push": pushes,
+            "triage": pushes,
+            "pull": true,
         });
+        shown["has_discussions"] = false.into();
+        shown["network_count"] = 0.into();
+        shown["subscribers_count"] = 1.into();
         Answer::json(200, &shown)
     }
 
@@ -152,11 +157,21 @@ impl World {
         shown
     }
 
-    pub(crate) fn branch(&self, home: &Home, name: &str) -> Answer {
+    pub(crate) fn branch(&self, home: &Home, name: &str, request: &Request) -> Answer {
         if !home.spec.has_branch(name) {
             return Answer::error(404, "Branch not found");
         }
-        Answer::json(200, &json!({"name": name, "commit": {"sha": sha(name)}, "protected": false}))
+        let url = format!("{}/repos/{}/branches/{name}", request.base, home.name);
+        let html = format!("https://github.com/{}/tree/{name}", home.name);
+        let branch = json!({
+            "name": name,
+            "commit": show_commit(home, name, request),
+            "_links": {"self": url, "html": html},
+            "protected": false,
+            "protection": {"enabled": false},
+            "protection_url": format!("{url}/protection"),
+        });
+        Answer::json(200, &branch)
     }
 
     /// A file, or a directory when the path is one. The content of a file beyond a megabyte is left out.
@@ -183,7 +198,11 @@ impl World {
                 "_links": {"self": url, "git": git, "html": html},
             })
         };
-        if let Some(text) = files.get(path) {
+        // A custom agent is a file.
+        let agent = path.strip_prefix(".github/agents/").and_then(|name| name.strip_suffix(".agent.md"));
+        let agent = agent.filter(|agent| home.spec.custom_agents.iter().any(|known| known == agent));
+        let agent = agent.map(|agent| format!("---\nname: {agent}\ndescription: Works on this\n---\nDo it.\n"));
+        if let Some(text) = files.get(path).or(agent.as_ref()) {
             let mut file = show(path, text);
             let whole = text.len() <= LARGEST_SHOWN;
             file["encoding"] = if whole { "base64" } else { "none" }.into();
@@ -204,31 +223,7 @@ impl World {
         let Some(reference) = home.spec.reference(request.parameter("sha")) else {
             return Answer::not_found();
         };
-        let id = sha(reference);
-        let api = format!("{}/repos/{}", request.base, home.name);
-        let person = json!({"name": "Mona", "email": "mona@example.com", "date": "2026-11-01T08:00:00Z"});
-        let verification = json!({"verified": false, "reason": "unsigned", "signature": null, "payload": null,
-            "verified_at": null});
-        let commit = json!({
-            "sha": id,
-            "node_id": format!("C_{id}"),
-            "url": format!("{api}/commits/{id}"),
-            "html_url": format!("https://github.com/{}/commit/{id}", home.name),
-            "comments_url": format!("{api}/commits/{id}/comments"),
-            "commit": {
-                "url": format!("{api}/git/commits/{id}"),
-                "author": person,
-                "committer": person,
-                "message": format!("The newest of {reference}"),
-                "comment_count": 0,
-                "tree": {"sha": sha(&id), "url": format!("{api}/git/trees/{}", sha(&id))},
-                "verification": verification,
-            },
-            "author": null,
-            "committer": null,
-            "parents": [],
-        });
-        Answer::json(200, &json!([commit]))
+        Answer::json(200, &json!([show_commit(home, reference, request)]))
     }
 
     /// What somebody may do here. A personal token is answered only where its owner can push; an installation's is
@@ -253,23 +248,79 @@ impl World {
         if !home.spec.agent_enabled {
             return Answer::not_found();
         }
-        Answer::json(
-            200,
-            &json!({
-                "mcp_configuration": Value::Null,
-                "enabled_tools": {
-                    "codeql": true,
-                    "copilot_code_review": true,
-                    "secret_scanning": true,
-                    "dependency_vulnerability_checks": false,
-                },
-                "require_actions_workflow_approval": true,
-                "is_firewall_enabled": true,
-                "is_firewall_recommended_allowlist_enabled": true,
-                "custom_allowlist": [],
-            }),
-        )
+        let mut shown = json!({
+            "mcp_configuration": Value::Null,
+            "enabled_tools": {
+                "codeql": true,
+                "copilot_code_review": true,
+                "secret_scanning": true,
+                "dependency_vulnerability_checks": false,
+            },
+            "require_actions_workflow_approval": true,
+            "is_firewall_enabled": true,
+            "is_firewall_recommended_allowlist_enabled": true,
+            "custom_allowlist": [],
+            "is_automations_enabled": true,
+            "require_write_access_for_automation_triggers": true,
+        });
+        for (name, value) in &home.spec.agent_settings {
+            shown[name] = value.clone();
+        }
+        Answer::json(200, &shown)
     }
+
+    /// What GitHub Actions may do; which actions are allowed is told only where there are workflows at all.
+    pub(crate) fn actions(&self, home: &Home, request: &Request) -> Answer {
+        let actions = &home.spec.actions;
+        let mut shown = json!({"enabled": actions.enabled});
+        if actions.enabled {
+            shown["allowed_actions"] = actions.allowed.clone().into();
+            shown["sha_pinning_required"] = false.into();
+        }
+        if actions.enabled && actions.allowed == "selected" {
+            let url = format!("{}/repositories/{}/actions/permissions/selected-actions", request.base, home.id);
+            shown["selected_actions_url"] = url.into();
+        }
+        Answer::json(200, &shown)
+    }
+
+    /// Which actions are selected, where only those are allowed.
+    pub(crate) fn selected_actions(&self, home: &Home) -> Answer {
+        let actions = &home.spec.actions;
+        if !actions.enabled || actions.allowed != "selected" {
+            return Answer::error(409, "Conflict");
+        }
+        let owned = actions.github_owned;
+        Answer::json(200, &json!({"github_owned_allowed": owned, "verified_allowed": false, "patterns_allowed": []}))
+    }
+}
+
+/// The newest commit of a branch or a tag.
+fn show_commit(home: &Home, reference: &str, request: &Request) -> Value {
+    let id = sha(reference);
+    let api = format!("{}/repos/{}", request.base, home.name);
+    let person = json!({"name": "Mona", "email": "mona@example.com", "date": "2026-11-01T08:00:00Z"});
+    let verification = json!({"verified": false, "reason": "unsigned", "signature": null, "payload": null,
+        "verified_at": null});
+    json!({
+        "sha": id,
+        "node_id": format!("C_{id}"),
+        "url": format!("{api}/commits/{id}"),
+        "html_url": format!("https://github.com/{}/commit/{id}", home.name),
+        "comments_url": format!("{api}/commits/{id}/comments"),
+        "commit": {
+            "url": format!("{api}/git/commits/{id}"),
+            "author": person,
+            "committer": person,
+            "message": format!("The newest of {reference}"),
+            "comment_count": 0,
+            "tree": {"sha": sha(&id), "url": format!("{api}/git/trees/{}", sha(&id))},
+            "verification": verification,
+        },
+        "author": null,
+        "committer": null,
+        "parents": [],
+    })
 }
 
 /// Everything that GitHub says of a repository in passing.
@@ -285,7 +336,7 @@ pub(crate) fn show_repository(home: &Home, base: &str) -> Value {
         "owner": show_person(base, owner, home.owner_id, "Organization"),
         "private": home.spec.private,
         "archived": home.spec.archived,
-        "disabled": false,
+        "disabled": home.spec.disabled,
         "fork": false,
         "default_branch": home.spec.default_branch,
         "description": Value::Null,

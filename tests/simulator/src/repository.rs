@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_json::Map;
+use serde_json::Value;
 
 use crate::repos::sha;
 
@@ -20,6 +22,12 @@ pub struct Repository {
     pub private: bool,
     /// Whether the repository is archived.
     pub archived: bool,
+    /// Whether GitHub has disabled the repository.
+    pub disabled: bool,
+    /// What GitHub Actions may do.
+    pub actions: Actions,
+    /// Settings of the cloud agent that are not GitHub's own defaults, by their names in the API.
+    pub agent_settings: Map<String, Value>,
     /// Its topics, in lower case as GitHub keeps them.
     pub topics: Vec<String>,
     /// The custom agents that exist here, as file names without the extension.
@@ -40,6 +48,24 @@ pub struct Repository {
     pub files_at: BTreeMap<String, BTreeMap<String, String>>,
 }
 
+/// Which actions workflows may use.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Actions {
+    /// Whether there are workflows at all.
+    pub enabled: bool,
+    /// `all`, `local_only` or `selected`.
+    pub allowed: String,
+    /// Whether those that GitHub makes are among the selected ones.
+    pub github_owned: bool,
+}
+
+impl Default for Actions {
+    fn default() -> Actions {
+        Actions { enabled: true, allowed: "all".to_owned(), github_owned: true }
+    }
+}
+
 impl Default for Repository {
     fn default() -> Repository {
         Repository {
@@ -48,6 +74,9 @@ impl Default for Repository {
             agent_enabled: true,
             private: false,
             archived: false,
+            disabled: false,
+            actions: Actions::default(),
+            agent_settings: Map::new(),
             topics: Vec::new(),
             custom_agents: Vec::new(),
             models: None,

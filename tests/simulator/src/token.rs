@@ -18,6 +18,10 @@ pub enum Permission {
     ContentsRead,
     /// Look up what somebody may do.
     MetadataRead,
+    /// Read the settings of GitHub Actions.
+    AdministrationRead,
+    /// Read the settings of the cloud agent.
+    AgentSettingsRead,
 }
 
 impl Permission {
@@ -29,6 +33,9 @@ impl Permission {
             Permission::PullRequestsRead => "pull_requests=read",
             Permission::ContentsRead => "contents=read",
             Permission::MetadataRead => "metadata=read",
+            Permission::AdministrationRead => "administration=read",
+            // Assumed: the documentation calls the permission "Copilot agent settings".
+            Permission::AgentSettingsRead => "copilot_agent_settings=read",
         }
     }
 }

@@ -1,0 +1,216 @@
+//! The doctor: looks for all that would keep a step from its tasks, and asks GitHub only what changes nothing.
+
+use futures_util::future::join_all;
+use serde_json::Map;
+use serde_json::Value;
+
+use crate::context::Context;
+use crate::door;
+use crate::door::Door;
+use crate::finding;
+use crate::finding::Check;
+use crate::finding::Finding;
+use crate::finding::Verdict;
+use crate::finding::Wanted;
+use crate::gate;
+use crate::github::Error;
+use crate::github::GitHub;
+use crate::inputs::Inputs;
+use crate::inputs::Start;
+use crate::plan::permitted;
+use crate::prompt::Scope;
+use crate::prompt::Template;
+use crate::prompt::render;
+use crate::repository::Repository;
+use crate::ruling::Trial;
+use crate::runner::Runner;
+use crate::target::Target;
+use crate::token::Token;
+
+/// The most bytes of a custom agent's file that are read; its prompt may have 30,000 characters,
+/// <https://docs.github.com/en/copilot/reference/custom-agents-configuration>.
+const MOST_AGENT_BYTES: usize = 256 * 1024;
+
+/// What is known of a step before GitHub is asked.
+pub struct Case<'a> {
+    /// The inputs.
+    pub inputs: &'a Inputs,
+    /// What of them is about a start.
+    pub start: &'a Start,
+    /// The repositories.
+    pub targets: &'a [Target],
+    /// The run.
+    pub context: &'a Context,
+    /// The machine.
+    pub runner: &'a Runner,
+}
+
+impl Case<'_> {
+    /// Whether the policy and the gate let the step start its tasks, and whether its prompt can be made.
+    pub fn rehearse(&self, template: Option<&Template>) -> Vec<Finding> {
+        let found = |check, verdict, says: String| Finding::new(check, verdict, says);
+        let mut findings = Vec::new();
+        match permitted(self.inputs, self.start, self.targets, self.runner.now()) {
+            Err(refusals) => {
+                findings.extend(refusals.iter().map(|no| found(Check::Start, Verdict::Fail, no.to_string())));
+            }
+            Ok(vars) => findings.extend(template.map(|template| {
+                let mut orders = self.targets.iter().zip(&vars);
+                match orders.find_map(|(target, vars)| self.render(template, &target.repository, Some(vars)).err()) {
+                    Some(why) => found(Check::Prompt, Verdict::Fail, why),
+                    None => found(Check::Prompt, Verdict::Pass, format!("`{}` can be made", template.name)),
+                }
+            })),
+        }
+        // What is about the event may be otherwise in another run.
+        let mut warn =
+            |why: String| findings.push(found(Check::Start, Verdict::Warn, format!("as this run is, {why}")));
+        self.inputs.rules.forbid_run(self.context).into_iter().for_each(|no| warn(no.why));
+        match gate::Verdict::of(self.context, &self.start.allowed) {
+            gate::Verdict::Shut(why) => warn(why),
+            gate::Verdict::Open(why) => findings.push(found(Check::Start, Verdict::Pass, why)),
+            gate::Verdict::Ask(_) => {
+                let why = "whoever causes the event needs write access, and is asked about";
+                findings.push(found(Check::Start, Verdict::Pass, why.to_owned()));
+            }
+        }
+        findings
+    }
+
+    /// Whether the prompts of the policy's classes can be made.
+    pub fn try_out(&self, trials: &[Trial]) -> Vec<Finding> {
+        let Some(target) = self.targets.first() else {
+            return Vec::new();
+        };
+        let tried = trials.iter().map(|trial| {
+            let class = trial.rules.class().unwrap_or_default();
+            let made = trial.template.as_ref().map_err(Clone::clone).and_then(|template| {
+                let vars = trial.rules.samples();
+                self.render(template, &target.repository, vars.as_ref()).map(|()| template.name.as_str())
+            });
+            match made {
+                Ok(name) => {
+                    Finding::new(Check::Prompt, Verdict::Pass, format!("class `{class}`: `{name}` can be made"))
+                }
+                Err(why) => Finding::new(Check::Prompt, Verdict::Fail, format!("class `{class}`: {why}")),
+            }
+        });
+        tried.collect()
+    }
+
+    fn render(
+        &self,
+        template: &Template,
+        target: &Repository,
+        vars: Option<&Map<String, Value>>,
+    ) -> Result<(), String> {
+        let (now, untrusted) = (self.runner.now(), self.start.untrusted);
+        render(template, &Scope { context: self.context, vars, target, now, untrusted, samples: true }).map(drop)
+    }
+
+    /// What GitHub says of the token; the error is one that may pass.
+    ///
+    /// # Errors
+    /// Where GitHub cannot be asked at all.
+    pub async fn ask_about(&self, token: &Token, door: &Door) -> Result<Vec<Finding>, Error> {
+        let holder = self.ask(&[door], async |github| github.me().await).await;
+        match holder {
+            Err(error) if error.may_pass() => Err(error),
+            holder => Ok(finding::holder(&holder, token.kind(), self.runner.now())),
+        }
+    }
+
+    /// Looks at all repositories, and tells of each as soon as all of it is known. `pulls` are those who may read pull
+    /// requests.
+    pub async fn visit(&self, tasks: &Door, pulls: &[&Door]) -> Vec<(Repository, Vec<Finding>)> {
+        let policy = self.inputs.rules.source();
+        let wanted = Wanted {
+            base_ref: self.start.base_ref.as_deref(),
+            head_ref: self.start.head_ref.as_deref(),
+            custom_agent: self.start.custom_agent.as_deref(),
+            models: &self.start.models,
+            pull_request: self.start.create_pull_request || self.start.head_ref.is_some(),
+            cloud_agent: self.inputs.rules.cloud_agent(),
+            policy: &policy,
+        };
+        join_all(self.targets.iter().map(async |target| {
+            let repository = &target.repository;
+            let findings = self.look_at(repository, &wanted, tasks, pulls).await;
+            tell(self.runner, &repository.to_string(), &findings);
+            (repository.clone(), findings)
+        }))
+        .await
+    }
+
+    async fn look_at(
+        &self,
+        repository: &Repository,
+        wanted: &Wanted<'_>,
+        tasks: &Door,
+        pulls: &[&Door],
+    ) -> Vec<Finding> {
+        let ours = [tasks];
+        let home = self.ask(&ours, async |github| github.repository(repository).await).await;
+        let mut findings = vec![finding::home(repository, &home)];
+        let Ok(home) = home else {
+            return findings;
+        };
+        let base = wanted.base_ref.unwrap_or(&home.default_branch);
+        let branch = self.ask(&ours, async |github| github.branch(repository, base).await).await;
+        findings.push(finding::base_ref(base, wanted.base_ref, &branch));
+        // Few pull requests come from a default branch, so that the answer is short.
+        let head = wanted.head_ref.unwrap_or(&home.default_branch);
+        let listed = self.ask(pulls, async |github| github.pulls(repository, Some(head)).await).await;
+        findings.extend(finding::pulls(wanted, base, &listed));
+        let listed = self.ask(&ours, async |github| github.tasks(repository, false, 1).await).await;
+        findings.push(finding::tasks(listed.as_ref().map(drop)));
+        if let Some(agent) = wanted.custom_agent {
+            let at = if branch.is_ok() { base } else { &home.default_branch };
+            let file = self.agent_file(repository, agent, at, &ours).await;
+            findings.push(finding::custom_agent(wanted, agent, at, &file));
+        }
+        let told = self.ask(&ours, async |github| github.configuration(repository).await).await;
+        findings.push(finding::cloud_agent(wanted, &told));
+        let told = self.ask(&ours, async |github| github.actions(repository).await).await;
+        let selected = told.as_ref().is_ok_and(|told| told.allowed.as_deref() == Some("selected"));
+        let githubs_own = match selected {
+            true => self.ask(&ours, async |github| github.allows_githubs_actions(repository).await).await.ok(),
+            false => None,
+        };
+        findings.push(finding::actions(&told, githubs_own));
+        findings
+    }
+
+    /// The file of a custom agent, with its place.
+    async fn agent_file(
+        &self,
+        repository: &Repository,
+        agent: &str,
+        at: &str,
+        doors: &[&Door],
+    ) -> Result<(String, String), Error> {
+        let mut places = finding::agent_places(repository, agent).into_iter();
+        loop {
+            let Some((home, path)) = places.next() else {
+                return Err(Error::NotFound { said: "Not Found".to_owned(), remedy: "" });
+            };
+            let at = if home == *repository { at } else { "HEAD" };
+            match self.ask(doors, async |github| github.file(&home, &path, at, MOST_AGENT_BYTES).await).await {
+                Err(Error::NotFound { .. }) => {}
+                Ok(text) => return Ok((format!("{home}:{path}"), text)),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn ask<T>(&self, doors: &[&Door], question: impl AsyncFn(&GitHub) -> Result<T, Error>) -> Result<T, Error> {
+        let ask = async |door: &&Door| door.read(question(door.github())).await;
+        door::ask(doors, ask, async |pause| self.runner.rest(pause, "asking GitHub").await).await
+    }
+}
+
+/// Tells what was found.
+pub fn tell(runner: &Runner, about: &str, findings: &[Finding]) {
+    let lines = findings.iter().map(ToString::to_string).collect::<Vec<_>>();
+    runner.group(about, lines.iter().map(String::as_str));
+}
