@@ -31,7 +31,8 @@ const services = Array.from({ length: 11 }, (_, at) => `acme/service-${at}`);
 const world = {
   speed: 20,
   tokens: {
-    [TOKEN]: {},
+    // The doctor looks at the real calendar.
+    [TOKEN]: { expires: null },
     github_pat_reader: { lacks: ["agent_tasks_write"] },
     github_pat_unlicensed: { licence: false },
   },
@@ -40,6 +41,7 @@ const world = {
     "octo/ends": {},
     "octo/off": { agent_enabled: false },
     "octo/slow": {},
+    "octo/strict": { actions: { allowed: "selected", github_owned: true }, custom_agents: ["fixer"] },
     "acme/rules": { files: { "tasks.yml": "tasks: {prep: {prompt: prep.md}}", "prep.md": "Prepare the release" } },
     ...Object.fromEntries(services.map((name) => [name, { topics: ["java"] }])),
   },
@@ -86,6 +88,9 @@ const steps = [
   { name: "a task whose time is up", code: 1, inputs: at("octo/ends") },
   { name: "a task that somebody stops", code: 1, inputs: at("octo/ends") },
   { name: "a task that asks for a person", code: 1, inputs: at("octo/ends") },
+  { name: "the doctor", inputs: { command: "doctor", repository: "octo/strict", "custom-agent": "fixer" } },
+  { name: "the doctor, of what is not there", code: 1, inputs: { command: "doctor", "base-ref": "gone", "custom-agent": "none" } },
+  { name: "the doctor, of a repository that is not there", code: 1, inputs: { command: "doctor", repository: "octo/none" } },
   { name: "a model that GitHub refuses", code: 4, inputs: { ...start, model: "none" } },
   { name: "an unknown token", code: 4, inputs: { ...start, token: "github_pat_unknown" } },
   { name: "a token that may only read", code: 4, inputs: { ...start, token: "github_pat_reader" } },
