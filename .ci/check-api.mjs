@@ -1,7 +1,8 @@
 // Judges the simulator, and what the program sends, by GitHub's published
 // OpenAPI document: Prism stands between the two as a proxy and says of each
 // request and of each answer where it breaks the document. What it finds must be
-// in the list of known differences, and what is in the list must be found.
+// in the list of known differences, and what is in the list must be found. The
+// record of these runs is judged by the SDK of CloudEvents.
 //
 // usage: check-api PRISM DOCUMENT DIFFERENCES SIMULATOR PROGRAM
 //
@@ -16,6 +17,7 @@ import { createServer, request } from "node:http";
 import { createServer as createSocket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { CloudEvent } from "cloudevents";
 import { parse } from "yaml";
 
 const [prism, document, list, simulator, program] = process.argv.slice(2);
@@ -180,6 +182,19 @@ function note(rehearsal, step, { method, url }, { statusCode, headers }) {
   }
 }
 
+// Reads the record as whoever gets its lines does, and says how many there are.
+function judgeRecord(path) {
+  const lines = readFileSync(path, "utf8").trimEnd().split("\n");
+  for (const line of lines) {
+    try {
+      new CloudEvent(JSON.parse(line));
+    } catch (error) {
+      fault(`${error.message}: ${line}`);
+    }
+  }
+  return lines.length;
+}
+
 // A server in front of Prism, which reads what Prism says of each call.
 async function listen(address, rehearsal, current) {
   const server = createServer((incoming, outgoing) => {
@@ -253,8 +268,10 @@ async function rehearse(name, { world, steps }) {
   server.close();
 }
 
+let recorded = 0;
 try {
   for (const [name, rehearsal] of Object.entries(rehearsals)) await rehearse(name, rehearsal);
+  recorded = judgeRecord(join(scratch, "agent-task", "audit.jsonl"));
 } finally {
   for (const child of children) child.kill();
   rmSync(scratch, { recursive: true });
@@ -274,5 +291,5 @@ for (const [key, places] of found) {
     if (!known.has(key) || only !== rehearsal) fault(`not in ${list}: ${key} (${rehearsal}: ${step})`);
   }
 }
-console.log(`${calls} calls, ${found.size} kinds of differences, ${faults} faults`);
+console.log(`${calls} calls, ${found.size} kinds of differences, ${recorded} lines of record, ${faults} faults`);
 process.exitCode = faults ? 1 : 0;

@@ -549,7 +549,7 @@ impl Report {
     pub fn outcomes(&self) -> Vec<Outcome> {
         let faults = |findings: &[Finding]| {
             let faults = findings.iter().filter(|finding| finding.verdict == Verdict::Fail);
-            faults.map(|finding| finding.says.clone()).collect::<Vec<_>>()
+            faults.map(|finding| format!("{}: {}", finding.check.as_str(), finding.says)).collect::<Vec<_>>()
         };
         let of_step = faults(&self.step);
         let outcome = |(repository, findings): &(Repository, Vec<Finding>)| {

@@ -284,19 +284,23 @@ async fn a_doctor_needs_no_prompt_and_may_be_told_to_ask_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_fleet_is_looked_at_whole() {
     let simulator = world();
-    let names = (0..30).map(|at| format!("acme/service-{at}")).collect::<Vec<_>>();
+    let names = (0..300).map(|at| format!("acme/service-{at}")).collect::<Vec<_>>();
     for (at, name) in names.iter().enumerate() {
         simulator.repository(name, Repository { archived: at % 10 == 3, ..Repository::default() });
     }
-    let step = |names: &str| Step::new(&simulator).with("command", "doctor").with("repositories", names);
+    let step = |names: &str| {
+        let step = Step::new(&simulator).with("command", "doctor").with("prompt", "");
+        step.with("repositories", names)
+    };
     let ran = step(&names.join("\n")).run().await;
     ran.assert_harmless();
-    assert_eq!((ran.code, ran.output("conclusion"), ran.output("failed")), (1, "failure", "3"), "{}", ran.log);
-    assert_eq!(ran.log.matches("❌ repository: it is archived").count(), 3);
+    assert_eq!((ran.code, ran.output("conclusion"), ran.output("failed")), (1, "failure", "30"), "{}", ran.log);
+    assert_eq!(ran.log.matches("❌ repository: it is archived").count(), 30);
     let results = serde_json::from_str::<Vec<Value>>(ran.output("results")).unwrap();
-    assert_eq!(results.iter().filter(|result| result["conclusion"] == "success").count(), 27);
-    // One answer about the token, and six about each repository.
-    assert_eq!(ran.calls.len(), 1 + 30 * 6);
+    assert_eq!(results.iter().filter(|result| result["conclusion"] == "success").count(), 270);
+    // One answer about the token, and six about each repository, none of them for nothing.
+    assert_eq!(ran.calls.len(), 1 + 300 * 6);
+    assert!(ran.calls.iter().all(|call| call.status == Some(200)));
     let ran = step(&names.join("\n")).with("tolerate", "10%").run().await;
     assert_eq!(ran.code, 0, "{}", ran.log);
 }

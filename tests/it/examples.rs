@@ -717,6 +717,21 @@ fn fan_out_begins_with_a_canary_and_has_a_result_of_each_repository() {
 }
 
 #[test]
+fn the_doctor_tells_what_is_wrong_in_one_repository_of_three() {
+    let mut run = Run::of_example("doctor", &[]);
+    run.simulator.token(TOKEN, Token { expires: None, ..Token::default() });
+    let custom_agents = vec!["fixer".to_owned()];
+    for (name, archived) in [("catalogue", false), ("checkout", true), ("shipping", false)] {
+        let repository = Repository { archived, custom_agents: custom_agents.clone(), ..Repository::default() };
+        run.simulator.repository(&format!("octo-org/{name}"), repository);
+    }
+    let ran = run.step("doctor", "doctor");
+    ran.exits(1).gives("conclusion", "failure").gives("failed", "1").gives("succeeded", "2");
+    ran.gives("error-message", "octo-org/checkout: repository: it is archived; unarchive it, or leave it out");
+    assert!(run.simulator.log().iter().all(|call| call.method == "GET"));
+}
+
+#[test]
 fn fan_out_over_a_matrix_has_each_repository_in_one_part() {
     let mut run = Run::of_example("fan-out-matrix", &[]).dispatched(json!({"request": "Drop Node 20"}));
     let names = (0..6).map(|at| format!("octo-org/service-{at}")).collect::<Vec<_>>();
