@@ -14,7 +14,8 @@ It takes no arguments: inputs come from the environment as INPUT_<NAME>, for exa
 
   INPUT_TOKEN=github_pat_… INPUT_REPOSITORY=owner/name INPUT_PROMPT='Fix the flaky test' INPUT_WAIT=true agent-task
 
-INPUT_DRY_RUN=true shows what would be sent and sends nothing.";
+INPUT_DRY_RUN=true shows what would be sent and sends nothing.
+INPUT_COMMAND=doctor looks for what would keep it from working.";
 
 fn main() -> ExitCode {
     let argument = std::env::args().nth(1);
