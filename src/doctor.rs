@@ -83,16 +83,14 @@ impl Case<'_> {
             return Vec::new();
         };
         let tried = trials.iter().map(|trial| {
-            let class = trial.rules.class().unwrap_or_default();
+            let whose = trial.rules.class().map_or("defaults".to_owned(), |class| format!("class `{class}`"));
             let made = trial.template.as_ref().map_err(Clone::clone).and_then(|template| {
                 let vars = trial.rules.samples();
                 self.render(template, &target.repository, vars.as_ref()).map(|()| template.name.as_str())
             });
             match made {
-                Ok(name) => {
-                    Finding::new(Check::Prompt, Verdict::Pass, format!("class `{class}`: `{name}` can be made"))
-                }
-                Err(why) => Finding::new(Check::Prompt, Verdict::Fail, format!("class `{class}`: {why}")),
+                Ok(name) => Finding::new(Check::Prompt, Verdict::Pass, format!("{whose}: `{name}` can be made")),
+                Err(why) => Finding::new(Check::Prompt, Verdict::Fail, format!("{whose}: {why}")),
             }
         });
         tried.collect()

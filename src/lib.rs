@@ -235,11 +235,16 @@ async fn look(
     let context = gather(environment, runner, inputs);
     let case = Case { inputs, start, targets: &targets, context: &context, runner };
     report.step.extend(case.try_out(&ruling.trials));
-    if start.prompt.is_some() {
-        let ruled = ruling.trials.into_iter().find(|trial| trial.rules.class() == inputs.rules.class());
-        let template = fetch(runner, inputs, ruled.and_then(|trial| trial.template.ok()));
-        report.step.extend(template.as_ref().err().into_iter().flatten().map(finding::problem));
-        report.step.extend(case.rehearse(template.ok().flatten().as_ref()));
+    if let Some(prompt) = start.prompt.as_ref().filter(|_| !targets.is_empty()) {
+        let tried = ruling.trials.into_iter().find(|trial| trial.rules.class() == inputs.rules.class());
+        let template = match (prompt, tried) {
+            (PromptSource::Class(_), Some(tried)) => tried.template.ok(),
+            _ => fetch(runner, inputs, None).unwrap_or_else(|problems| {
+                report.step.extend(problems.iter().map(finding::problem));
+                None
+            }),
+        };
+        report.step.extend(case.rehearse(template.as_ref()));
     }
     if let (Some(tasks), Some(token)) = (&doors.tasks, &inputs.token) {
         report.step.extend(case.ask_about(token, tasks).await?);

@@ -97,8 +97,8 @@ pub async fn read(
         _ => None,
     };
     let mut trials = Vec::new();
-    for class in policy.classes().filter(|_| command == Command::Doctor) {
-        let Ok(rules) = policy.rules(&place, commit.clone(), Some(class)) else { continue };
+    for class in policy.classes().map(Some).chain([None]).filter(|_| command == Command::Doctor) {
+        let Ok(rules) = policy.rules(&place, commit.clone(), class) else { continue };
         let Some(prompt) = rules.prompt() else { continue };
         let template = match &source {
             Some(source) => match source.file(prompt.path(), prompt::MOST_BYTES).await {

@@ -333,4 +333,14 @@ async fn a_policy_elsewhere_is_read_with_all_its_prompts() {
     ran.assert_log("✅ prompt: class `one`: `acme/rules:one.md` can be made");
     ran.assert_log("❌ prompt: class `two`: acme/rules:two.md:1:");
     ran.assert_log("❌ prompt: class `three`: `acme/rules:three.md` cannot be read: ");
+
+    // The prompt of the defaults is elsewhere as well, and is told of once where it cannot be made.
+    let policy = "defaults: {prompt: three.md}".to_owned();
+    let files = [("tasks.yml".to_owned(), policy)].into();
+    simulator.repository("acme/rules", Repository { files, ..Repository::default() });
+    let ran =
+        Step::new(&simulator).with("command", "doctor").with("prompt", "").with("policy", "acme/rules:tasks.yml").run();
+    let ran = ran.await;
+    assert_eq!(ran.log.matches('❌').count(), 1, "{}", ran.log);
+    ran.assert_log("❌ prompt: defaults: `acme/rules:three.md` cannot be read: ");
 }
