@@ -106,67 +106,59 @@ pub struct Input {
     pub serves: Serves,
 }
 
-/// Lists the inputs once, and makes of the list the struct that envy fills and the table that others read.
-macro_rules! inputs {
-    ($($field:ident $name:literal $default:literal $serves:ident,)*) => {
-        /// The inputs as they stand in the environment.
-        #[derive(Deserialize)]
-        struct Raw { $($field: Option<String>,)* }
+/// Every input there is.
+pub const INPUTS: &[Input] = &[
+    input("command", "start", Serves::All),
+    input("token", "", Serves::All),
+    input("lookup-token", "", Serves::Both),
+    input("prompt", "", Serves::Start),
+    input("prompt-file", "", Serves::Start),
+    input("vars", "", Serves::Start),
+    input("inputs", "", Serves::Start),
+    input("repository", "", Serves::Both),
+    input("repositories", "", Serves::Lists),
+    input("base-ref", "", Serves::Start),
+    input("head-ref", "", Serves::Start),
+    input("model", "", Serves::Start),
+    input("custom-agent", "", Serves::Start),
+    input("create-pull-request", "false", Serves::Start),
+    input("wait", "false", Serves::Both),
+    input("wait-timeout", "75m", Serves::Both),
+    input("poll-interval", "15s", Serves::Both),
+    input("stop-on", "waiting_for_user, idle", Serves::Both),
+    input("fail-on", "failure, timed_out, cancelled, action_required", Serves::Both),
+    input("require-pull-request", "false", Serves::Both),
+    input("idempotency-key", "", Serves::Start),
+    input("if-active", "start", Serves::Start),
+    input("confirm-timeout", "60s", Serves::Start),
+    input("dry-run", "false", Serves::Both),
+    input("task-id", "", Serves::Wait),
+    input("policy", "", Serves::Both),
+    input("task", "", Serves::Both),
+    input("ticket", "", Serves::Start),
+    input("max-parallel", "", Serves::Start),
+    input("waves", "", Serves::Start),
+    input("wave-success", "100%", Serves::Start),
+    input("tolerate", "0%", Serves::Both),
+    input("shard", "", Serves::Lists),
+    input("allow-users", "", Serves::Start),
+    input("allow-bots", "", Serves::Start),
+    input("untrusted", "fence", Serves::Start),
+    input("audit-log", "", Serves::Both),
+    input("github-api-url", "", Serves::All),
+];
 
-        /// Every input there is.
-        pub const INPUTS: &[Input] = &[$(Input { name: $name, default: $default, serves: Serves::$serves },)*];
-
-        impl Raw {
-            fn get(&self, name: &str) -> Option<&str> {
-                let text = match name {
-                    $($name => self.$field.as_deref(),)*
-                    _ => None,
-                };
-                text.filter(|text| !text.trim().is_empty())
-            }
-        }
-    };
+const fn input(name: &'static str, default: &'static str, serves: Serves) -> Input {
+    Input { name, default, serves }
 }
 
-inputs! {
-    command "command" "start" All,
-    token "token" "" All,
-    lookup_token "lookup-token" "" Both,
-    prompt "prompt" "" Start,
-    prompt_file "prompt-file" "" Start,
-    vars "vars" "" Start,
-    inputs "inputs" "" Start,
-    repository "repository" "" Both,
-    repositories "repositories" "" Lists,
-    base_ref "base-ref" "" Start,
-    head_ref "head-ref" "" Start,
-    model "model" "" Start,
-    custom_agent "custom-agent" "" Start,
-    create_pull_request "create-pull-request" "false" Start,
-    wait "wait" "false" Both,
-    wait_timeout "wait-timeout" "75m" Both,
-    poll_interval "poll-interval" "15s" Both,
-    stop_on "stop-on" "waiting_for_user, idle" Both,
-    fail_on "fail-on" "failure, timed_out, cancelled, action_required" Both,
-    require_pull_request "require-pull-request" "false" Both,
-    idempotency_key "idempotency-key" "" Start,
-    if_active "if-active" "start" Start,
-    confirm_timeout "confirm-timeout" "60s" Start,
-    dry_run "dry-run" "false" Both,
-    task_id "task-id" "" Wait,
-    policy "policy" "" Both,
-    task "task" "" Both,
-    ticket "ticket" "" Start,
-    max_parallel "max-parallel" "" Start,
-    waves "waves" "" Start,
-    wave_success "wave-success" "100%" Start,
-    tolerate "tolerate" "0%" Both,
-    shard "shard" "" Lists,
-    allow_users "allow-users" "" Start,
-    allow_bots "allow-bots" "" Start,
-    untrusted "untrusted" "fence" Start,
-    audit_log "audit-log" "" Both,
-    github_api_url "github-api-url" "" All,
+/// The inputs that are not blank, as they stand in the environment.
+struct Raw(BTreeMap<String, String>);
+
+impl Raw {
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
 }
 
 /// What the user wrote, in types.
@@ -432,7 +424,7 @@ impl Reader {
     fn new(environment: &Environment) -> Self {
         let mut problems = Vec::new();
         let mut warnings = Vec::new();
-        let mut given = BTreeMap::<String, &str>::new();
+        let mut given = BTreeMap::new();
         for name in environment.unreadable() {
             if name.starts_with("GITHUB_") || name.starts_with("RUNNER_") {
                 problems.push(Problem::new(name, "is not valid UTF-8, and so cannot be used"));
@@ -444,21 +436,19 @@ impl Reader {
         }
         for (name, value) in environment.beginning_with("INPUT_").filter(|(_, value)| !value.trim().is_empty()) {
             // A composite action writes `INPUT_BASE_REF`, a Docker action gets `INPUT_BASE-REF`.
-            let field = name.to_ascii_lowercase().replace(['-', ' '], "_");
-            let written = field.replace('_', "-");
+            let written = name.to_ascii_lowercase().replace(['_', ' '], "-");
             if !INPUTS.iter().any(|input| input.name == written) {
                 warnings.push(unknown(&written));
             }
-            if given.insert(field, value).is_some_and(|other| other != value) {
+            if given.insert(written.clone(), value.to_owned()).is_some_and(|other| other != value) {
                 let why = "is given twice with different values, once with a hyphen and once with an underscore; \
                            keep one";
                 problems.push(Problem::new(&written, why));
             }
         }
-        let pairs = given.into_iter().map(|(name, value)| (name, value.to_owned()));
-        // Every field may be missing and is a string, so there is nothing that envy could refuse.
-        let raw = envy::from_iter::<_, Raw>(pairs).unwrap_or_else(|error| unreachable!("{error}"));
-        Self { raw, is_ruled: true, problems, warnings, secrets: Vec::new() }
+        // Any text will do for a name and for a value, so there is nothing that envy could refuse.
+        let given = envy::from_iter(given).unwrap_or_else(|error| unreachable!("{error}"));
+        Self { raw: Raw(given), is_ruled: true, problems, warnings, secrets: Vec::new() }
     }
 
     fn inputs(&mut self, environment: &Environment, rules: Option<&Rules>) -> Option<Inputs> {
