@@ -302,7 +302,8 @@ pub fn read_as<T: DeserializeOwned>(mut tree: Node) -> (Option<T>, Vec<Fault>) {
     loop {
         match T::deserialize(Reading(&tree)) {
             Ok(value) => return (Some(value), faults),
-            Err(Wrong { why, at, path, missing, .. }) => {
+            Err(wrong) => {
+                let Wrong { why, at, path, missing, .. } = *wrong;
                 let place = at.unwrap_or(tree.place);
                 // What was left out because of a fault of its own is not missing.
                 if !missing.is_some_and(|name| gone.contains(&(place, name.to_owned()))) {
@@ -384,7 +385,7 @@ impl Node {
 }
 
 /// Why a value cannot be read, on its way up from where that was found.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Wrong {
     why: String,
     /// What should stand there, where something of another type does.
@@ -397,12 +398,12 @@ struct Wrong {
 
 impl Wrong {
     /// Something of another type than what is wanted.
-    fn of(wanted: String) -> Self {
-        Self { wanted: Some(wanted), ..de::Error::custom("") }
+    fn of(wanted: String) -> Box<Self> {
+        Box::new(Self { wanted: Some(wanted), ..Self::default() })
     }
 
     /// The same, found at this value unless it was found further in.
-    fn at(mut self, node: &Node) -> Self {
+    fn at(mut self: Box<Self>, node: &Node) -> Box<Self> {
         if self.at.is_none() {
             self.at = Some(node.place);
             if let Some(wanted) = self.wanted.take() {
@@ -412,7 +413,7 @@ impl Wrong {
         self
     }
 
-    fn below(mut self, step: usize) -> Self {
+    fn below(mut self: Box<Self>, step: usize) -> Box<Self> {
         self.path.push(step);
         self
     }
@@ -426,9 +427,10 @@ impl fmt::Display for Wrong {
 
 impl std::error::Error for Wrong {}
 
-impl de::Error for Wrong {
+// Boxed, so that what is read has no room kept beside it for what is wrong.
+impl de::Error for Box<Wrong> {
     fn custom<T: fmt::Display>(why: T) -> Self {
-        Self { why: why.to_string(), wanted: None, missing: None, at: None, path: Vec::new() }
+        Self::new(Wrong { why: why.to_string(), ..Wrong::default() })
     }
 
     fn invalid_type(_: Unexpected<'_>, wanted: &dyn Expected) -> Self {
@@ -440,7 +442,7 @@ impl de::Error for Wrong {
             word if word.starts_with('u') => "a whole number".to_owned(),
             word => word,
         };
-        Self::of(wanted)
+        Wrong::of(wanted)
     }
 
     fn invalid_value(_: Unexpected<'_>, wanted: &dyn Expected) -> Self {
@@ -456,7 +458,7 @@ impl de::Error for Wrong {
     }
 
     fn missing_field(name: &'static str) -> Self {
-        Self { missing: Some(name), ..Self::custom(format!("`{name}` is missing here")) }
+        Self::new(Wrong { why: format!("`{name}` is missing here"), missing: Some(name), ..Wrong::default() })
     }
 }
 
@@ -476,9 +478,9 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a (impl AsRef<s
 struct Reading<'a>(&'a Node);
 
 impl<'de> Deserializer<'de> for Reading<'_> {
-    type Error = Wrong;
+    type Error = Box<Wrong>;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Box<Wrong>> {
         let read = match &self.0.kind {
             Kind::Mapping(entries) => visitor.visit_map(Entries { entries, next: 0 }),
             Kind::List(items) => visitor.visit_seq(Items { items, next: 0 }),
@@ -493,11 +495,15 @@ impl<'de> Deserializer<'de> for Reading<'_> {
         read.map_err(|wrong| wrong.at(self.0))
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Box<Wrong>> {
         visitor.visit_some(self).map_err(|wrong| wrong.at(self.0))
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Wrong> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Box<Wrong>> {
         let read = match &self.0.kind {
             Kind::Scalar(Value::Number(_)) if name == SPELLED => visitor.visit_str(&self.0.written),
             _ if name == SPELLED => return self.deserialize_any(visitor),
@@ -511,7 +517,7 @@ impl<'de> Deserializer<'de> for Reading<'_> {
         _: &'static str,
         _: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Wrong> {
+    ) -> Result<V::Value, Box<Wrong>> {
         match &self.0.kind {
             Kind::Mapping(_) => self.deserialize_any(visitor),
             // A list would be taken for the fields in their order.
@@ -524,12 +530,12 @@ impl<'de> Deserializer<'de> for Reading<'_> {
         _: &'static str,
         variants: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Wrong> {
+    ) -> Result<V::Value, Box<Wrong>> {
         let word = match &self.0.kind {
             Kind::Scalar(Value::String(word)) => word.as_str(),
             _ => return Err(Wrong::of(format!("one of `{}`", variants.join("`, `"))).at(self.0)),
         };
-        visitor.visit_enum(word.into_deserializer()).map_err(|wrong: Wrong| wrong.at(self.0))
+        visitor.visit_enum(word.into_deserializer()).map_err(|wrong: Box<Wrong>| wrong.at(self.0))
     }
 
     serde::forward_to_deserialize_any! {
@@ -544,17 +550,20 @@ struct Entries<'a> {
 }
 
 impl<'de> MapAccess<'de> for Entries<'_> {
-    type Error = Wrong;
+    type Error = Box<Wrong>;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Wrong> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Box<Wrong>> {
         let Some((key, _)) = self.entries.get(self.next) else {
             return Ok(None);
         };
         let read = seed.deserialize(key.name.as_str().into_deserializer());
-        read.map(Some).map_err(|wrong: Wrong| Wrong { at: Some(key.place), ..wrong }.below(self.next))
+        read.map(Some).map_err(|mut wrong: Box<Wrong>| {
+            wrong.at = Some(key.place);
+            wrong.below(self.next)
+        })
     }
 
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Wrong> {
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Box<Wrong>> {
         let (_, value) = &self.entries[self.next];
         self.next += 1;
         seed.deserialize(Reading(value)).map_err(|wrong| wrong.at(value).below(self.next - 1))
@@ -567,9 +576,9 @@ struct Items<'a> {
 }
 
 impl<'de> SeqAccess<'de> for Items<'_> {
-    type Error = Wrong;
+    type Error = Box<Wrong>;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Wrong> {
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Box<Wrong>> {
         let Some(item) = self.items.get(self.next) else {
             return Ok(None);
         };
