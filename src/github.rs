@@ -26,8 +26,13 @@ use octocrab::OctocrabBuilder;
 use percent_encoding::AsciiSet;
 use percent_encoding::NON_ALPHANUMERIC;
 use percent_encoding::utf8_percent_encode;
+use rustls::SignatureScheme;
 use rustls::crypto::CryptoProvider;
+use rustls::crypto::GetRandomFailed;
 use rustls::crypto::KeyProvider;
+use rustls::crypto::SecureRandom;
+use rustls::crypto::WebPkiSupportedAlgorithms;
+use rustls::crypto::ring::cipher_suite;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::sign::SigningKey;
 use serde::Deserialize;
@@ -413,9 +418,8 @@ impl GitHub {
     /// # Errors
     /// Where the machine has no certificates to check GitHub's with.
     pub fn connect(address: &Address, token: &Token) -> anyhow::Result<Self> {
-        let provider = CryptoProvider { key_provider: &NoKeys, ..rustls::crypto::ring::default_provider() };
         // A second call finds the provider in place, which is just as good.
-        let _ = provider.install_default();
+        let _ = cryptography().install_default();
         let mut client = reqwest::Client::builder();
         if address.is_loopback() {
             // `http` is for this machine alone; by way of a proxy the token would leave it unencrypted.
@@ -898,11 +902,53 @@ fn broken(error: reqwest::Error) -> io::Error {
     io::Error::new(kind, chain(&error.without_url()))
 }
 
-/// Takes no private keys: there are no client certificates here, and the code that would sign with one is large.
-#[derive(Debug)]
-struct NoKeys;
+/// What rustls' own provider has, less what is large and never needed. Every server has a cipher with AES, as TLS 1.3
+/// demands it, and HTTP/2 of TLS 1.2; ChaCha20 is for speed where a processor knows no AES. And there are no client
+/// certificates here, so that nothing is signed.
+fn cryptography() -> CryptoProvider {
+    CryptoProvider {
+        cipher_suites: vec![
+            cipher_suite::TLS13_AES_256_GCM_SHA384,
+            cipher_suite::TLS13_AES_128_GCM_SHA256,
+            cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+            cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+            cipher_suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+            cipher_suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+        ],
+        kx_groups: rustls::crypto::ring::DEFAULT_KX_GROUPS.to_vec(),
+        signature_verification_algorithms: SIGNATURES,
+        secure_random: &Ring,
+        key_provider: &Ring,
+    }
+}
 
-impl KeyProvider for NoKeys {
+/// The signatures that are checked: the list of rustls' own provider, which it gives to nobody by itself.
+static SIGNATURES: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
+    all: webpki::ALL_VERIFICATION_ALGS,
+    mapping: &[
+        (SignatureScheme::ECDSA_NISTP384_SHA384, &[webpki::ring::ECDSA_P384_SHA384, webpki::ring::ECDSA_P256_SHA384]),
+        (SignatureScheme::ECDSA_NISTP256_SHA256, &[webpki::ring::ECDSA_P256_SHA256, webpki::ring::ECDSA_P384_SHA256]),
+        (SignatureScheme::ED25519, &[webpki::ring::ED25519]),
+        (SignatureScheme::RSA_PSS_SHA512, &[webpki::ring::RSA_PSS_2048_8192_SHA512_LEGACY_KEY]),
+        (SignatureScheme::RSA_PSS_SHA384, &[webpki::ring::RSA_PSS_2048_8192_SHA384_LEGACY_KEY]),
+        (SignatureScheme::RSA_PSS_SHA256, &[webpki::ring::RSA_PSS_2048_8192_SHA256_LEGACY_KEY]),
+        (SignatureScheme::RSA_PKCS1_SHA512, &[webpki::ring::RSA_PKCS1_2048_8192_SHA512]),
+        (SignatureScheme::RSA_PKCS1_SHA384, &[webpki::ring::RSA_PKCS1_2048_8192_SHA384]),
+        (SignatureScheme::RSA_PKCS1_SHA256, &[webpki::ring::RSA_PKCS1_2048_8192_SHA256]),
+    ],
+};
+
+/// What makes random bytes, and takes no keys.
+#[derive(Debug)]
+struct Ring;
+
+impl SecureRandom for Ring {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), GetRandomFailed> {
+        ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), bytes).map_err(|_| GetRandomFailed)
+    }
+}
+
+impl KeyProvider for Ring {
     fn load_private_key(&self, _: PrivateKeyDer<'static>) -> Result<Arc<dyn SigningKey>, rustls::Error> {
         Err(rustls::Error::General("there are no client certificates here".to_owned()))
     }
@@ -1141,6 +1187,25 @@ mod tests {
     }
 
     /// What each status means by itself, and what a header changes about it.
+    #[test]
+    fn the_cryptography_is_that_of_rustls_without_chacha20() {
+        let (ours, theirs) = (cryptography(), rustls::crypto::ring::default_provider());
+        let is_kept = |suite: &rustls::SupportedCipherSuite| !format!("{:?}", suite.suite()).contains("CHACHA20");
+        let kept = theirs.cipher_suites.into_iter().filter(is_kept).collect::<Vec<_>>();
+        assert_eq!(ours.cipher_suites, kept);
+        let schemes = |checked: &WebPkiSupportedAlgorithms| {
+            let ids = checked.mapping.iter().map(|(scheme, algorithms)| {
+                let ids = algorithms.iter().map(|it| (it.public_key_alg_id(), it.signature_alg_id()));
+                (*scheme, ids.collect::<Vec<_>>())
+            });
+            ids.collect::<Vec<_>>()
+        };
+        assert_eq!(
+            schemes(&ours.signature_verification_algorithms),
+            schemes(&theirs.signature_verification_algorithms)
+        );
+    }
+
     #[test]
     fn every_status_has_its_class() {
         let limits: [&[(&str, &str)]; 2] = [&[("retry-after", "12")], &[("x-ratelimit-remaining", "0")]];
