@@ -59,6 +59,9 @@ const PATIENCE_AFTER_START: Duration = Duration::from_secs(60);
 const PATIENCE_LATER: Duration = Duration::from_secs(10);
 /// A word that is shorter than this is no secret; the scheme before a token is one of these.
 const SHORTEST_SECRET: usize = 8;
+/// A word of another input that begins as a token does and is at least so long is taken for one: the shortest of
+/// GitHub's own have 40 characters, and a name has fewer than half of that.
+const SHORTEST_STRAY: usize = 20;
 /// How much of a value an error shows, in characters.
 const LONGEST_VALUE: usize = 120;
 
@@ -424,6 +427,7 @@ impl Reader {
     fn new(environment: &Environment) -> Self {
         let mut problems = Vec::new();
         let mut warnings = Vec::new();
+        let mut secrets = Vec::new();
         let mut given = BTreeMap::new();
         for name in environment.unreadable() {
             if name.starts_with("GITHUB_") || name.starts_with("RUNNER_") {
@@ -440,6 +444,7 @@ impl Reader {
             if !INPUTS.iter().any(|input| input.name == written) {
                 warnings.push(unknown(&written));
             }
+            secrets.extend(strays(value));
             if given.insert(written.clone(), value.to_owned()).is_some_and(|other| other != value) {
                 let why = "is given twice with different values, once with a hyphen and once with an underscore; \
                            keep one";
@@ -448,7 +453,7 @@ impl Reader {
         }
         // Any text will do for a name and for a value, so there is nothing that envy could refuse.
         let given = envy::from_iter(given).unwrap_or_else(|error| unreachable!("{error}"));
-        Self { raw: Raw(given), is_ruled: true, problems, warnings, secrets: Vec::new() }
+        Self { raw: Raw(given), is_ruled: true, problems, warnings, secrets }
     }
 
     fn inputs(&mut self, environment: &Environment, rules: Option<&Rules>) -> Option<Inputs> {
@@ -975,6 +980,14 @@ impl Reader {
 /// What an input is when it is not given.
 fn default(name: &str) -> &'static str {
     INPUTS.iter().find(|input| input.name == name).map_or("", |input| input.default)
+}
+
+/// The tokens in a text, as far as they can be known by how they begin. One that was written into the wrong input must
+/// not be shown with what is wrong about that.
+fn strays(text: &str) -> impl Iterator<Item = Token> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-' | '.'));
+    let tokens = words.filter(|word| word.len() >= SHORTEST_STRAY).filter_map(|word| Token::parse(word).ok());
+    tokens.filter(|token| token.kind() != TokenKind::Unknown)
 }
 
 /// The items of a list, which newlines and commas part.
