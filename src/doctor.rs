@@ -14,7 +14,6 @@ use crate::finding::Verdict;
 use crate::finding::Wanted;
 use crate::gate;
 use crate::github::Error;
-use crate::github::GitHub;
 use crate::inputs::Inputs;
 use crate::inputs::Start;
 use crate::plan::permitted;
@@ -106,16 +105,14 @@ impl Case<'_> {
         render(template, &Scope { context: self.context, vars, target, now, untrusted, samples: true }).map(drop)
     }
 
-    /// What GitHub says of the token; the error is one that may pass.
+    /// What GitHub says of the token.
     ///
     /// # Errors
-    /// Where GitHub cannot be asked at all.
+    /// Where GitHub does not answer.
     pub async fn ask_about(&self, token: &Token, door: &Door) -> Result<Vec<Finding>, Error> {
-        let holder = self.ask(&[door], async |github| github.me().await).await;
-        match holder {
-            Err(error) if error.may_pass() => Err(error),
-            holder => Ok(finding::holder(&holder, token.kind(), self.runner.now())),
-        }
+        let ask = async |door: &&Door| last_word(door.read(door.github().me()).await);
+        let holder = door::ask(&[door], ask, async |pause| self.runner.rest(pause, "asking GitHub").await).await?;
+        Ok(finding::holder(&holder, token.kind(), self.runner.now()))
     }
 
     /// Looks at all repositories, and tells of each as soon as all of it is known. `pulls` are those who may read pull
@@ -133,77 +130,75 @@ impl Case<'_> {
         };
         join_all(self.targets.iter().map(async |target| {
             let repository = &target.repository;
-            let findings = self.look_at(repository, &wanted, tasks, pulls).await;
+            let look = async |tasks: &&Door| look_at(repository, &wanted, tasks, pulls).await;
+            let rest = async |pause| self.runner.rest(pause, "looking at repositories").await;
+            let findings = door::ask(&[tasks], look, rest).await.unwrap_or_else(|error| {
+                vec![Finding::new(Check::Repository, Verdict::Open, format!("it could not be looked at. {error}"))]
+            });
             tell(self.runner, &repository.to_string(), &findings);
             (repository.clone(), findings)
         }))
         .await
     }
+}
 
-    async fn look_at(
-        &self,
-        repository: &Repository,
-        wanted: &Wanted<'_>,
-        tasks: &Door,
-        pulls: &[&Door],
-    ) -> Vec<Finding> {
-        let ours = [tasks];
-        let home = self.ask(&ours, async |github| github.repository(repository).await).await;
-        let mut findings = vec![finding::home(repository, &home)];
-        let Ok(home) = home else {
-            return findings;
-        };
-        let base = wanted.base_ref.unwrap_or(&home.default_branch);
-        let branch = self.ask(&ours, async |github| github.branch(repository, base).await).await;
-        findings.push(finding::base_ref(base, wanted.base_ref, &branch));
-        // Few pull requests come from a default branch, so that the answer is short.
-        let head = wanted.head_ref.unwrap_or(&home.default_branch);
-        let listed = self.ask(pulls, async |github| github.pulls(repository, Some(head)).await).await;
-        findings.extend(finding::pulls(wanted, base, &listed));
-        let listed = self.ask(&ours, async |github| github.tasks(repository, false, 1).await).await;
-        findings.push(finding::tasks(listed.as_ref().map(drop)));
-        if let Some(agent) = wanted.custom_agent {
-            let at = if branch.is_ok() { base } else { &home.default_branch };
-            let file = self.agent_file(repository, agent, at, &ours).await;
-            findings.push(finding::custom_agent(wanted, agent, at, &file));
+/// Looks at a repository, in one go: where GitHub does not answer, all of it is looked at again.
+async fn look_at(
+    repository: &Repository,
+    wanted: &Wanted<'_>,
+    tasks: &Door,
+    pulls: &[&Door],
+) -> Result<Vec<Finding>, Error> {
+    let github = tasks.github();
+    let home = last_word(tasks.read(github.repository(repository)).await)?;
+    let mut findings = vec![finding::home(repository, &home)];
+    let Ok(home) = home else {
+        return Ok(findings);
+    };
+    let base = wanted.base_ref.unwrap_or(&home.default_branch);
+    let branch = last_word(tasks.read(github.branch(repository, base)).await)?;
+    findings.push(finding::base_ref(base, wanted.base_ref, &branch));
+    // Few pull requests come from a default branch, so that the answer is short.
+    let head = wanted.head_ref.unwrap_or(&home.default_branch);
+    let mut listed = Ok(Vec::new());
+    for door in pulls {
+        listed = last_word(door.read(door.github().pulls(repository, Some(head))).await)?;
+        if listed.is_ok() {
+            break;
         }
-        let told = self.ask(&ours, async |github| github.configuration(repository).await).await;
-        findings.push(finding::cloud_agent(wanted, &told));
-        let told = self.ask(&ours, async |github| github.actions(repository).await).await;
-        let selected = told.as_ref().is_ok_and(|told| told.allowed.as_deref() == Some("selected"));
-        let githubs_own = match selected {
-            true => self.ask(&ours, async |github| github.allows_githubs_actions(repository).await).await.ok(),
-            false => None,
-        };
-        findings.push(finding::actions(&told, githubs_own));
-        findings
     }
-
-    /// The file of a custom agent, with its place.
-    async fn agent_file(
-        &self,
-        repository: &Repository,
-        agent: &str,
-        at: &str,
-        doors: &[&Door],
-    ) -> Result<(String, String), Error> {
-        let mut places = finding::agent_places(repository, agent).into_iter();
-        loop {
-            let Some((home, path)) = places.next() else {
-                return Err(Error::NotFound { said: "Not Found".to_owned(), remedy: "" });
-            };
+    findings.extend(finding::pulls(wanted, base, &listed));
+    let listed = last_word(tasks.read(github.tasks(repository, false, 1)).await)?;
+    findings.push(finding::tasks(listed.as_ref().map(drop)));
+    if let Some(agent) = wanted.custom_agent {
+        let at = if branch.is_ok() { base } else { &home.default_branch };
+        let mut file = None;
+        for (home, path) in finding::agent_places(repository, agent) {
             let at = if home == *repository { at } else { "HEAD" };
-            match self.ask(doors, async |github| github.file(&home, &path, at, MOST_AGENT_BYTES).await).await {
-                Err(Error::NotFound { .. }) => {}
-                Ok(text) => return Ok((format!("{home}:{path}"), text)),
-                Err(error) => return Err(error),
+            match last_word(tasks.read(github.file(&home, &path, at, MOST_AGENT_BYTES)).await)? {
+                Err(Error::NotFound { .. }) => continue,
+                found => file = Some(found.map(|text| (format!("{home}:{path}"), text))),
             }
+            break;
         }
+        findings.push(finding::custom_agent(wanted, agent, at, file.as_ref()));
     }
+    let told = last_word(tasks.read(github.configuration(repository)).await)?;
+    findings.push(finding::cloud_agent(wanted, &told));
+    let told = last_word(tasks.read(github.actions(repository)).await)?;
+    let mut githubs_own = None;
+    if told.as_ref().is_ok_and(|told| told.allowed.as_deref() == Some("selected")) {
+        githubs_own = last_word(tasks.read(github.allows_githubs_actions(repository)).await)?.ok();
+    }
+    findings.push(finding::actions(&told, githubs_own));
+    Ok(findings)
+}
 
-    async fn ask<T>(&self, doors: &[&Door], question: impl AsyncFn(&GitHub) -> Result<T, Error>) -> Result<T, Error> {
-        let ask = async |door: &&Door| door.read(question(door.github())).await;
-        door::ask(doors, ask, async |pause| self.runner.rest(pause, "asking GitHub").await).await
+/// An answer that is good for a finding; the error is one that may pass.
+fn last_word<T>(answer: Result<T, Error>) -> Result<Result<T, Error>, Error> {
+    match answer {
+        Err(error) if error.may_pass() => Err(error),
+        answer => Ok(answer),
     }
 }
 

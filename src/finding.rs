@@ -297,7 +297,6 @@ pub fn base_ref(name: &str, wanted: Option<&str>, branch: &Result<(), Error>) ->
 pub fn pulls(wanted: &Wanted<'_>, base: &str, pulls: &Result<Vec<Pull>, Error>) -> Vec<Finding> {
     let pulls = match pulls {
         Ok(pulls) => pulls,
-        Err(error) if error.may_pass() => return vec![unseen(Check::PullRequests, error)],
         Err(error) => {
             let verdict = if wanted.pull_request { Verdict::Fail } else { Verdict::Warn };
             let says = match error {
@@ -331,7 +330,6 @@ pub fn pulls(wanted: &Wanted<'_>, base: &str, pulls: &Result<Vec<Pull>, Error>) 
 pub fn tasks(tasks: Result<(), &Error>) -> Finding {
     match tasks {
         Ok(()) => Finding::new(Check::AgentTasks, Verdict::Pass, "they may be read".to_owned()),
-        Err(error) if error.may_pass() => unseen(Check::AgentTasks, error),
         Err(error) => Finding::new(Check::AgentTasks, Verdict::Fail, error.to_string()),
     }
 }
@@ -348,12 +346,18 @@ pub fn agent_places(repository: &Repository, agent: &str) -> Vec<(Repository, St
     homes.flat_map(named).collect()
 }
 
-/// Whether there is the custom agent. `found` is the file of the first place that has one.
-pub fn custom_agent(wanted: &Wanted<'_>, agent: &str, base: &str, found: &Result<(String, String), Error>) -> Finding {
-    let finding = |verdict, says: String| Finding::new(Check::CustomAgent, verdict, says);
+/// Whether there is the custom agent. `found` is the file of the first place that has one, with that place.
+pub fn custom_agent(
+    wanted: &Wanted<'_>,
+    agent: &str,
+    base: &str,
+    found: Option<&Result<(String, String), Error>>,
+) -> Finding {
     match found {
-        Ok((place, text)) => profile(wanted, place, text),
-        Err(Error::NotFound { .. }) => finding(
+        Some(Ok((place, text))) => profile(wanted, place, text),
+        Some(Err(error)) => unseen(Check::CustomAgent, error),
+        None => Finding::new(
+            Check::CustomAgent,
             Verdict::Fail,
             format!(
                 "there is no `.github/agents/{agent}.agent.md` on `{base}`, and no `agents/{agent}.agent.md` in the \
@@ -361,7 +365,6 @@ pub fn custom_agent(wanted: &Wanted<'_>, agent: &str, base: &str, found: &Result
                  `custom-agent`, or add the file"
             ),
         ),
-        Err(error) => unseen(Check::CustomAgent, error),
     }
 }
 
@@ -425,7 +428,7 @@ pub fn cloud_agent(wanted: &Wanted<'_>, told: &Result<Configuration, Error>) -> 
         Ok(told) => told,
         Err(error) => {
             let any = firewall.or(*recommended_allowlist).or(*workflow_approval).is_some() || tools.count() > 0;
-            return match any && !error.may_pass() {
+            return match any {
                 true => finding(Verdict::Fail, format!("its settings cannot be held against {policy}. {error}")),
                 false => unseen(Check::CloudAgent, error),
             };
