@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use crate::github::Actions;
@@ -235,10 +233,8 @@ fn expiry(told: Option<&str>, kind: TokenKind, now: Timestamp) -> Finding {
 
 /// A time as GitHub spells the end of a token: `2026-12-31 08:00:00 UTC`, or with an offset such as `+0200`.
 fn moment(text: &str) -> Option<Timestamp> {
-    match text.strip_suffix(" UTC") {
-        Some(civil) => civil.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp()),
-        None => Timestamp::strptime("%Y-%m-%d %H:%M:%S %z", text).ok(),
-    }
+    let (time, zone) = text.rsplit_once(' ')?;
+    format!("{time}{}", if zone == "UTC" { "Z" } else { zone }).parse().ok()
 }
 
 /// What a start asks of a repository.
