@@ -33,6 +33,7 @@ use rustls::crypto::KeyProvider;
 use rustls::crypto::SecureRandom;
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::crypto::ring::cipher_suite;
+use rustls::crypto::ring::kx_group;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::sign::SigningKey;
 use serde::Deserialize;
@@ -902,9 +903,10 @@ fn broken(error: reqwest::Error) -> io::Error {
     io::Error::new(kind, chain(&error.without_url()))
 }
 
-/// What rustls' own provider has, less what is large and never needed. Every server has a cipher with AES, as TLS 1.3
-/// demands it, and HTTP/2 of TLS 1.2; ChaCha20 is for speed where a processor knows no AES. And there are no client
-/// certificates here, so that nothing is signed.
+/// What rustls' own provider has, less what is large and not needed: ChaCha20, which is for speed where a processor knows
+/// no AES, and the curve 25519. Every server has ciphers with AES and the curve P-256, for TLS 1.3 demands both,
+/// <https://www.rfc-editor.org/rfc/rfc8446#section-9.1>, and no authority of the web signs by Ed25519. And there are no
+/// client certificates here, so that nothing is signed.
 fn cryptography() -> CryptoProvider {
     CryptoProvider {
         cipher_suites: vec![
@@ -915,7 +917,7 @@ fn cryptography() -> CryptoProvider {
             cipher_suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
             cipher_suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
         ],
-        kx_groups: rustls::crypto::ring::DEFAULT_KX_GROUPS.to_vec(),
+        kx_groups: vec![kx_group::SECP256R1, kx_group::SECP384R1],
         signature_verification_algorithms: SIGNATURES,
         secure_random: &Ring,
         key_provider: &Ring,
@@ -924,11 +926,24 @@ fn cryptography() -> CryptoProvider {
 
 /// The signatures that are checked: the list of rustls' own provider, which it gives to nobody by itself.
 static SIGNATURES: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
-    all: webpki::ALL_VERIFICATION_ALGS,
+    all: &[
+        webpki::ring::ECDSA_P256_SHA256,
+        webpki::ring::ECDSA_P256_SHA384,
+        webpki::ring::ECDSA_P384_SHA256,
+        webpki::ring::ECDSA_P384_SHA384,
+        webpki::ring::RSA_PSS_2048_8192_SHA256_LEGACY_KEY,
+        webpki::ring::RSA_PSS_2048_8192_SHA384_LEGACY_KEY,
+        webpki::ring::RSA_PSS_2048_8192_SHA512_LEGACY_KEY,
+        webpki::ring::RSA_PKCS1_2048_8192_SHA256,
+        webpki::ring::RSA_PKCS1_2048_8192_SHA384,
+        webpki::ring::RSA_PKCS1_2048_8192_SHA512,
+        webpki::ring::RSA_PKCS1_2048_8192_SHA256_ABSENT_PARAMS,
+        webpki::ring::RSA_PKCS1_2048_8192_SHA384_ABSENT_PARAMS,
+        webpki::ring::RSA_PKCS1_2048_8192_SHA512_ABSENT_PARAMS,
+    ],
     mapping: &[
         (SignatureScheme::ECDSA_NISTP384_SHA384, &[webpki::ring::ECDSA_P384_SHA384, webpki::ring::ECDSA_P256_SHA384]),
         (SignatureScheme::ECDSA_NISTP256_SHA256, &[webpki::ring::ECDSA_P256_SHA256, webpki::ring::ECDSA_P384_SHA256]),
-        (SignatureScheme::ED25519, &[webpki::ring::ED25519]),
         (SignatureScheme::RSA_PSS_SHA512, &[webpki::ring::RSA_PSS_2048_8192_SHA512_LEGACY_KEY]),
         (SignatureScheme::RSA_PSS_SHA384, &[webpki::ring::RSA_PSS_2048_8192_SHA384_LEGACY_KEY]),
         (SignatureScheme::RSA_PSS_SHA256, &[webpki::ring::RSA_PSS_2048_8192_SHA256_LEGACY_KEY]),
@@ -1159,6 +1174,10 @@ fn quote(said: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use rustls::NamedGroup;
+    use rustls::crypto::SupportedKxGroup;
+    use rustls::pki_types::SignatureVerificationAlgorithm;
+
     use super::*;
 
     fn address() -> Address {
@@ -1188,22 +1207,28 @@ mod tests {
 
     /// What each status means by itself, and what a header changes about it.
     #[test]
-    fn the_cryptography_is_that_of_rustls_without_chacha20() {
+    fn the_cryptography_is_that_of_rustls_without_chacha20_and_25519() {
         let (ours, theirs) = (cryptography(), rustls::crypto::ring::default_provider());
         let is_kept = |suite: &rustls::SupportedCipherSuite| !format!("{:?}", suite.suite()).contains("CHACHA20");
         let kept = theirs.cipher_suites.into_iter().filter(is_kept).collect::<Vec<_>>();
         assert_eq!(ours.cipher_suites, kept);
-        let schemes = |checked: &WebPkiSupportedAlgorithms| {
-            let ids = checked.mapping.iter().map(|(scheme, algorithms)| {
-                let ids = algorithms.iter().map(|it| (it.public_key_alg_id(), it.signature_alg_id()));
-                (*scheme, ids.collect::<Vec<_>>())
-            });
-            ids.collect::<Vec<_>>()
+        let groups = |all: &[&dyn SupportedKxGroup]| all.iter().map(|group| group.name()).collect::<Vec<_>>();
+        let kept = groups(&theirs.kx_groups).into_iter().filter(|name| *name != NamedGroup::X25519);
+        assert_eq!(groups(&ours.kx_groups), kept.collect::<Vec<_>>());
+        let ids = |algorithms: &[&dyn SignatureVerificationAlgorithm]| {
+            algorithms.iter().map(|it| (it.public_key_alg_id(), it.signature_alg_id())).collect::<Vec<_>>()
         };
-        assert_eq!(
-            schemes(&ours.signature_verification_algorithms),
-            schemes(&theirs.signature_verification_algorithms)
-        );
+        let schemes = |checked: &WebPkiSupportedAlgorithms| {
+            checked.mapping.iter().map(|(scheme, algorithms)| (*scheme, ids(algorithms))).collect::<Vec<_>>()
+        };
+        let (ours, theirs) = (ours.signature_verification_algorithms, theirs.signature_verification_algorithms);
+        let ed25519 = ids(&[webpki::ring::ED25519]);
+        let mut kept = schemes(&theirs);
+        kept.retain(|(scheme, _)| *scheme != SignatureScheme::ED25519);
+        assert_eq!(schemes(&ours), kept);
+        let mut kept = ids(theirs.all);
+        kept.retain(|id| !ed25519.contains(id));
+        assert_eq!(ids(ours.all), kept);
     }
 
     #[test]
