@@ -59,7 +59,9 @@ pub struct Runner {
     log: RefCell<Box<dyn Write>>,
     live: Cell<bool>,
     debug: bool,
-    secrets: RefCell<Vec<Token>>,
+    /// Each with what the summary makes of it, which has escaped what Markdown would read as a sign, the underscores of
+    /// tokens among it.
+    secrets: RefCell<Vec<(Token, String)>>,
     output: Option<PathBuf>,
     summary: Option<PathBuf>,
     /// How long the summary was before us: another command of the same step may have written to it.
@@ -111,13 +113,16 @@ impl Runner {
     /// Takes secrets into keeping: the runner hides them from here on, and so does everything that this process
     /// writes.
     pub fn keep(&self, secrets: &[Token]) {
-        if self.reader == Reader::Actions {
-            for secret in secrets {
+        for secret in secrets {
+            if self.secrets.borrow().iter().any(|(kept, _)| kept == secret) {
+                continue;
+            }
+            if self.reader == Reader::Actions {
                 // The one line that may hold a secret. It is written as it is, for what hides secrets comes after it.
                 self.print(&Command::Mask(secret.expose()).to_string());
             }
+            self.secrets.borrow_mut().push((secret.clone(), escaped(secret.expose())));
         }
-        self.secrets.borrow_mut().extend_from_slice(secrets);
     }
 
     /// How long this process has run.
@@ -395,10 +400,9 @@ impl Runner {
     /// A text without the secrets that are kept, nor the beginning of one where the text was cut.
     fn hidden(&self, text: &str) -> String {
         let mut text = text.to_owned();
-        for secret in self.secrets.borrow().iter().map(Token::expose) {
-            text = text.replace(secret, "***");
-            // The summary has escaped what Markdown would read as a sign, the underscores of tokens among it.
-            text = text.replace(&escaped(secret), "***");
+        for (secret, escaped) in self.secrets.borrow().iter() {
+            let secret = secret.expose();
+            text = text.replace(secret, "***").replace(escaped, "***");
             if text.contains(CUT) {
                 for long in (SHORTEST_PART..secret.len()).rev() {
                     text = text.replace(&format!("{}{CUT}", &secret[..long]), &format!("***{CUT}"));
