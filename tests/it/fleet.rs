@@ -296,7 +296,7 @@ async fn states_that_nobody_knows_are_waited_for_among_many_too() {
 
 #[tokio::test(start_paused = true)]
 async fn a_run_that_is_killed_anywhere_is_taken_up_where_it_was() {
-    for after in [1, 10, 30, 45, 70, 200, 260] {
+    for after in [1, 10, 30, 70, 260] {
         let simulator = world(40);
         let step = |attempt: &str| {
             let step = over(&simulator, 40).variable("GITHUB_RUN_ID", "17").variable("GITHUB_RUN_ATTEMPT", attempt);
