@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::sync::Semaphore;
+use tokio::sync::SemaphorePermit;
 use tokio::time::Instant;
 
 use crate::github::Error;
@@ -96,10 +97,16 @@ impl Door {
     /// # Errors
     /// Those of what is asked.
     pub async fn read<T>(&self, asking: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        // The semaphore is never closed.
-        let _room = self.room.acquire().await;
-        self.wait(Kind::Read).await;
+        let _room = self.enter().await;
         self.heed(asking.await)
+    }
+
+    /// Waits until there is room. It is the same for all that is asked, and so stands by itself.
+    async fn enter(&self) -> Option<SemaphorePermit<'_>> {
+        // The semaphore is never closed.
+        let room = self.room.acquire().await.ok();
+        self.wait(Kind::Read).await;
+        room
     }
 
     /// Who the token belongs to, asked once; `None` as long as GitHub does not answer that.
@@ -121,9 +128,15 @@ impl Door {
     }
 
     fn heed<T>(&self, answer: Result<T, Error>) -> Result<T, Error> {
-        if let Err(Error::RateLimited(limit)) = &answer {
-            self.pace.borrow_mut().limited(self.began.elapsed(), limit);
+        if let Err(error) = &answer {
+            self.learn(error);
         }
         answer
+    }
+
+    fn learn(&self, error: &Error) {
+        if let Error::RateLimited(limit) = error {
+            self.pace.borrow_mut().limited(self.began.elapsed(), limit);
+        }
     }
 }
