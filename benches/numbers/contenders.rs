@@ -15,8 +15,8 @@ use crate::world::World;
 /// The pause between two looks, for everybody.
 const INTERVAL: Duration = Duration::from_millis(400);
 /// When the task completes in a run that waits: after the second look and before the third, also where the pauses
-/// are a tenth shorter by chance, or each look takes a while.
-const LASTING: Duration = Duration::from_millis(950);
+/// are a tenth shorter by chance, or each look takes a tenth of a second.
+const LASTING: Duration = Duration::from_millis(1030);
 /// What the agent is asked.
 const PROMPT: &str = "Prepare the release of octo/app for 2026-11-20. Update CHANGELOG.md.";
 /// Where the commands of everybody are looked for.
