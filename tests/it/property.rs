@@ -709,7 +709,10 @@ proptest! {
         paused(async {
             let simulator = Simulator::new();
             simulator.default_script(Script::new().pull().state("completed", Duration::ZERO));
-            let step = variables.iter().fold(Step::new(&simulator), |step, (name, value)| step.variable(name, value));
+            // An address with a path of its own leads past all that the simulator knows.
+            let leads_past = |name: &str| name.to_ascii_uppercase().replace('-', "_") == "INPUT_GITHUB_API_URL";
+            let kept = variables.iter().filter(|(name, _)| !leads_past(name));
+            let step = kept.fold(Step::new(&simulator), |step, (name, value)| step.variable(name, value));
             let ran = step.run().await;
             // The doctor tells of bad input in its own way.
             let doctor = ran.log.contains("::error title=Doctor%3A ");
