@@ -10,7 +10,6 @@ use crate::door::Door;
 use crate::finding;
 use crate::finding::Check;
 use crate::finding::Finding;
-use crate::finding::Verdict;
 use crate::finding::Wanted;
 use crate::gate;
 use crate::github::Error;
@@ -47,30 +46,28 @@ pub struct Case<'a> {
 impl Case<'_> {
     /// Whether the policy and the gate let the step start its tasks, and whether its prompt can be made.
     pub fn rehearse(&self, template: Option<&Template>) -> Vec<Finding> {
-        let found = |check, verdict, says: String| Finding::new(check, verdict, says);
         let mut findings = Vec::new();
         match permitted(self.inputs, self.start, self.targets, self.runner.now()) {
             Err(refusals) => {
-                findings.extend(refusals.iter().map(|no| found(Check::Start, Verdict::Fail, no.to_string())));
+                findings.extend(refusals.iter().map(|no| Check::Start.fail(no.to_string())));
             }
             Ok(vars) => findings.extend(template.map(|template| {
                 let mut orders = self.targets.iter().zip(&vars);
                 match orders.find_map(|(target, vars)| self.render(template, &target.repository, Some(vars)).err()) {
-                    Some(why) => found(Check::Prompt, Verdict::Fail, why),
-                    None => found(Check::Prompt, Verdict::Pass, format!("`{}` can be made", template.name)),
+                    Some(why) => Check::Prompt.fail(why),
+                    None => Check::Prompt.pass(format!("`{}` can be made", template.name)),
                 }
             })),
         }
         // What is about the event may be otherwise in another run.
-        let mut warn =
-            |why: String| findings.push(found(Check::Start, Verdict::Warn, format!("as this run is, {why}")));
+        let mut warn = |why: String| findings.push(Check::Start.warn(format!("as this run is, {why}")));
         self.inputs.rules.forbid_run(self.context).into_iter().for_each(|no| warn(no.why));
         match gate::Verdict::of(self.context, &self.start.allowed) {
             gate::Verdict::Shut(why) => warn(why),
-            gate::Verdict::Open(why) => findings.push(found(Check::Start, Verdict::Pass, why)),
+            gate::Verdict::Open(why) => findings.push(Check::Start.pass(why)),
             gate::Verdict::Ask(_) => {
                 let why = "whoever causes the event needs write access, and is asked about";
-                findings.push(found(Check::Start, Verdict::Pass, why.to_owned()));
+                findings.push(Check::Start.pass(why));
             }
         }
         findings
@@ -88,8 +85,8 @@ impl Case<'_> {
                 self.render(template, &target.repository, vars.as_ref()).map(|()| template.name.as_str())
             });
             match made {
-                Ok(name) => Finding::new(Check::Prompt, Verdict::Pass, format!("{whose}: `{name}` can be made")),
-                Err(why) => Finding::new(Check::Prompt, Verdict::Fail, format!("{whose}: {why}")),
+                Ok(name) => Check::Prompt.pass(format!("{whose}: `{name}` can be made")),
+                Err(why) => Check::Prompt.fail(format!("{whose}: {why}")),
             }
         });
         tried.collect()
@@ -133,7 +130,7 @@ impl Case<'_> {
             let look = async |tasks: &&Door| look_at(repository, &wanted, tasks, pulls).await;
             let rest = async |pause| self.runner.rest(pause, "looking at repositories").await;
             let findings = door::ask(&[tasks], look, rest).await.unwrap_or_else(|error| {
-                vec![Finding::new(Check::Repository, Verdict::Open, format!("it could not be looked at. {error}"))]
+                vec![Check::Repository.leave_open(format!("it could not be looked at. {error}"))]
             });
             tell(self.runner, &repository.to_string(), &findings);
             (repository.clone(), findings)
@@ -204,6 +201,6 @@ fn last_word<T>(answer: Result<T, Error>) -> Result<Result<T, Error>, Error> {
 
 /// Tells what was found.
 pub fn tell(runner: &Runner, about: &str, findings: &[Finding]) {
-    let lines = findings.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let lines = findings.iter().map(|it| format!("{} {it}", it.verdict.mark())).collect::<Vec<_>>();
     runner.group(about, lines.iter().map(String::as_str));
 }

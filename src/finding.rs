@@ -132,6 +132,30 @@ impl Check {
             Self::Actions => "actions",
         }
     }
+
+    /// Finds a fault.
+    pub fn fail(self, says: impl Into<String>) -> Finding {
+        self.finds(Verdict::Fail, says.into())
+    }
+
+    /// Finds something to be warned of.
+    pub fn warn(self, says: impl Into<String>) -> Finding {
+        self.finds(Verdict::Warn, says.into())
+    }
+
+    /// Finds that nobody can say.
+    pub fn leave_open(self, says: impl Into<String>) -> Finding {
+        self.finds(Verdict::Open, says.into())
+    }
+
+    /// Finds all in order.
+    pub fn pass(self, says: impl Into<String>) -> Finding {
+        self.finds(Verdict::Pass, says.into())
+    }
+
+    fn finds(self, verdict: Verdict, says: String) -> Finding {
+        Finding { check: self, verdict, says }
+    }
 }
 
 /// What a check found.
@@ -145,23 +169,16 @@ pub struct Finding {
     pub says: String,
 }
 
-impl Finding {
-    /// A finding.
-    pub fn new(check: Check, verdict: Verdict, says: impl Into<String>) -> Self {
-        Self { check, verdict, says: says.into() }
-    }
-}
-
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}: {}", self.verdict.mark(), self.check.as_str(), self.says)
+        write!(f, "{}: {}", self.check.as_str(), self.says)
     }
 }
 
 /// What is wrong with an input, or with the policy that it names.
 pub fn problem(problem: &Problem) -> Finding {
     let check = if problem.is_about("policy") { Check::Policy } else { Check::Inputs };
-    Finding::new(check, Verdict::Fail, problem.to_string())
+    check.fail(problem.to_string())
 }
 
 /// Whether a token is one that may start tasks, by its prefix alone.
@@ -169,11 +186,11 @@ pub fn token(token: Option<&Token>) -> Finding {
     let Some(kind) = token.map(Token::kind) else {
         let why = "`token` is missing or empty, so GitHub is not asked anything. Give the secret with the token that \
                    starts the tasks; runs for pull requests from forks get no secrets";
-        return Finding::new(Check::Token, Verdict::Fail, why);
+        return Check::Token.fail(why);
     };
     match kind.unfit_for_tasks() {
-        Some(why) => Finding::new(Check::Token, Verdict::Fail, format!("`token` {why}")),
-        None => Finding::new(Check::Token, Verdict::Pass, format!("`token` is a {kind}")),
+        Some(why) => Check::Token.fail(format!("`token` {why}")),
+        None => Check::Token.pass(format!("`token` is a {kind}")),
     }
 }
 
@@ -181,21 +198,20 @@ pub fn token(token: Option<&Token>) -> Finding {
 pub fn holder(holder: &Result<Holder, Error>, kind: TokenKind, now: Timestamp) -> Vec<Finding> {
     let holder = match holder {
         Ok(holder) => holder,
-        Err(error) => return vec![Finding::new(Check::Login, Verdict::Fail, error.to_string())],
+        Err(error) => return vec![Check::Login.fail(error.to_string())],
     };
-    let mut findings =
-        vec![Finding::new(Check::Login, Verdict::Pass, format!("the token belongs to {}", holder.login))];
+    let mut findings = vec![Check::Login.pass(format!("the token belongs to {}", holder.login))];
     findings.push(expiry(holder.expires.as_deref(), kind, now));
     match &holder.scopes {
         Some(scopes) if scopes.iter().any(|scope| scope == SCOPE) => {
-            findings.push(Finding::new(Check::Scopes, Verdict::Pass, format!("the token has the scope `{SCOPE}`")));
+            findings.push(Check::Scopes.pass(format!("the token has the scope `{SCOPE}`")));
         }
         Some(scopes) => {
             let has = scopes.iter().filter(|scope| !scope.is_empty()).map(|scope| format!("`{scope}`"));
             let has = has.collect::<Vec<_>>().join(", ");
             let has = if has.is_empty() { "none".to_owned() } else { has };
             let why = format!("the token lacks the scope `{SCOPE}` (it has {has}); add it on the token's page");
-            findings.push(Finding::new(Check::Scopes, Verdict::Fail, why));
+            findings.push(Check::Scopes.fail(why));
         }
         // Tokens with permissions have no scopes, and GitHub tells nobody which permissions they have.
         None => {}
@@ -205,29 +221,27 @@ pub fn holder(holder: &Result<Holder, Error>, kind: TokenKind, now: Timestamp) -
 
 /// When a token ends.
 fn expiry(told: Option<&str>, kind: TokenKind, now: Timestamp) -> Finding {
-    let finding = |verdict, says: String| Finding::new(Check::Expiry, verdict, says);
     match told.map(|told| (told, moment(told))) {
-        Some((told, None)) => finding(Verdict::Open, format!("GitHub says of the token's end `{told}`")),
+        Some((told, None)) => Check::Expiry.leave_open(format!("GitHub says of the token's end `{told}`")),
         Some((told, Some(end))) => {
             let left = end.duration_since(now);
             let days = left.as_hours() / 24;
             match left {
                 left if left <= SignedDuration::ZERO => {
-                    finding(Verdict::Fail, format!("the token has ended on {told}; make a new one and store it"))
+                    Check::Expiry.fail(format!("the token has ended on {told}; make a new one and store it"))
                 }
-                left if left.unsigned_abs() < SOON => finding(
-                    Verdict::Warn,
-                    format!("the token ends on {told}, in {days} days; renew it and store it in the same secret"),
-                ),
-                _ => finding(Verdict::Pass, format!("the token ends on {told}, in {days} days")),
+                left if left.unsigned_abs() < SOON => Check::Expiry.warn(format!(
+                    "the token ends on {told}, in {days} days; renew it and store it in the same secret"
+                )),
+                _ => Check::Expiry.pass(format!("the token ends on {told}, in {days} days")),
             }
         }
         None if kind == TokenKind::AppUser => {
             let why = "GitHub names no end of the token. A GitHub App's user token ends after 8 hours unless the app has \
                        opted out of that, so do not store it as a secret otherwise";
-            finding(Verdict::Warn, why.to_owned())
+            Check::Expiry.warn(why)
         }
-        None => finding(Verdict::Pass, "GitHub names no end of the token".to_owned()),
+        None => Check::Expiry.pass("GitHub names no end of the token"),
     }
 }
 
@@ -258,32 +272,30 @@ pub struct Wanted<'a> {
 
 /// Whether a start finds the repository.
 pub fn home(repository: &Repository, home: &Result<Home, Error>) -> Finding {
-    let finding = |verdict, says: String| Finding::new(Check::Repository, verdict, says);
     match home {
-        Err(error) => finding(Verdict::Fail, error.to_string()),
-        Ok(home) if home.archived => finding(Verdict::Fail, "it is archived; unarchive it, or leave it out".to_owned()),
-        Ok(home) if home.disabled => finding(Verdict::Fail, "GitHub has disabled it; ask GitHub's support".to_owned()),
+        Err(error) => Check::Repository.fail(error.to_string()),
+        Ok(home) if home.archived => Check::Repository.fail("it is archived; unarchive it, or leave it out"),
+        Ok(home) if home.disabled => Check::Repository.fail("GitHub has disabled it; ask GitHub's support"),
         Ok(Home { may_push: Some(false), .. }) => {
-            finding(Verdict::Fail, "the token's owner may not push to it; give them write access".to_owned())
+            Check::Repository.fail("the token's owner may not push to it; give them write access")
         }
         Ok(home) if !home.full_name.eq_ignore_ascii_case(&repository.to_string()) => {
-            finding(Verdict::Warn, format!("it is called {} by now; write that name", home.full_name))
+            Check::Repository.warn(format!("it is called {} by now; write that name", home.full_name))
         }
-        Ok(_) => finding(Verdict::Pass, "it is there".to_owned()),
+        Ok(_) => Check::Repository.pass("it is there"),
     }
 }
 
 /// Whether there is the branch to start from.
 pub fn base_ref(name: &str, wanted: Option<&str>, branch: &Result<(), Error>) -> Finding {
-    let finding = |verdict, says: String| Finding::new(Check::BaseRef, verdict, says);
     match branch {
-        Ok(()) => finding(Verdict::Pass, format!("there is a branch `{name}`")),
+        Ok(()) => Check::BaseRef.pass(format!("there is a branch `{name}`")),
         Err(Error::NotFound { .. }) if wanted.is_some() => {
-            finding(Verdict::Fail, format!("there is no branch `{name}`; correct `base-ref`, or make the branch"))
+            Check::BaseRef.fail(format!("there is no branch `{name}`; correct `base-ref`, or make the branch"))
         }
         Err(Error::NotFound { .. }) => {
             let why = format!("there is no branch `{name}`, its default one; an empty repository needs a first commit");
-            finding(Verdict::Fail, why)
+            Check::BaseRef.fail(why)
         }
         Err(error) => unseen(Check::BaseRef, error),
     }
@@ -300,22 +312,20 @@ pub fn pulls(wanted: &Wanted<'_>, base: &str, pulls: &Result<Vec<Pull>, Error>) 
                 error => error.to_string(),
             };
             let says = format!("the number of a pull request cannot be looked up. {says}");
-            return vec![Finding::new(Check::PullRequests, verdict, says)];
+            return vec![Check::PullRequests.finds(verdict, says)];
         }
     };
-    let mut findings = vec![Finding::new(Check::PullRequests, Verdict::Pass, "they may be read".to_owned())];
+    let mut findings = vec![Check::PullRequests.pass("they may be read")];
     if let Some(head) = wanted.head_ref {
         let fits = |pull: &&Pull| pull.open && pull.head_ref == head && pull.base_ref == base;
         findings.push(match pulls.iter().find(fits) {
-            Some(pull) => {
-                Finding::new(Check::HeadRef, Verdict::Pass, format!("`{head}` has pull request {}", pull.number))
-            }
+            Some(pull) => Check::HeadRef.pass(format!("`{head}` has pull request {}", pull.number)),
             None => {
                 let why = format!(
                     "`{head}` has no open pull request onto `{base}`, and GitHub would make a new branch in its place; \
                      open one, or correct `head-ref` or `base-ref`"
                 );
-                Finding::new(Check::HeadRef, Verdict::Fail, why)
+                Check::HeadRef.fail(why)
             }
         });
     }
@@ -325,8 +335,8 @@ pub fn pulls(wanted: &Wanted<'_>, base: &str, pulls: &Result<Vec<Pull>, Error>) 
 /// Whether agent tasks may be seen. Nothing that only reads tells whether they may be started.
 pub fn tasks(tasks: Result<(), &Error>) -> Finding {
     match tasks {
-        Ok(()) => Finding::new(Check::AgentTasks, Verdict::Pass, "they may be read".to_owned()),
-        Err(error) => Finding::new(Check::AgentTasks, Verdict::Fail, error.to_string()),
+        Ok(()) => Check::AgentTasks.pass("they may be read"),
+        Err(error) => Check::AgentTasks.fail(error.to_string()),
     }
 }
 
@@ -352,35 +362,28 @@ pub fn custom_agent(
     match found {
         Some(Ok((place, text))) => profile(wanted, place, text),
         Some(Err(error)) => unseen(Check::CustomAgent, error),
-        None => Finding::new(
-            Check::CustomAgent,
-            Verdict::Fail,
-            format!(
-                "there is no `.github/agents/{agent}.agent.md` on `{base}`, and no `agents/{agent}.agent.md` in the \
+        None => Check::CustomAgent.fail(format!(
+            "there is no `.github/agents/{agent}.agent.md` on `{base}`, and no `agents/{agent}.agent.md` in the \
                  owner's `.github-private` that this token could see; GitHub would go on without the agent. Correct \
                  `custom-agent`, or add the file"
-            ),
-        ),
+        )),
     }
 }
 
 /// Whether the cloud agent takes a custom agent's file,
 /// <https://docs.github.com/en/copilot/reference/custom-agents-configuration>.
 fn profile(wanted: &Wanted<'_>, place: &str, text: &str) -> Finding {
-    let finding = |verdict, says: String| Finding::new(Check::CustomAgent, verdict, format!("`{place}` {says}"));
+    let finding = |verdict, says: &str| Check::CustomAgent.finds(verdict, format!("`{place}` {says}"));
     let text = text.replace("\r\n", "\n");
     let head = text.strip_prefix("---\n").and_then(|rest| rest.split_once("\n---"));
     let Some((head, _)) = head else {
-        return finding(
-            Verdict::Warn,
-            "does not begin with properties between two lines of `---`; add them".to_owned(),
-        );
+        return finding(Verdict::Warn, "does not begin with properties between two lines of `---`; add them");
     };
     let properties = match yaml::parse(head) {
         Ok((properties, _)) => properties,
         Err(fault) => {
             let why = format!("has properties that are no YAML, in line {}: {}", fault.place.line + 1, fault.why);
-            return finding(Verdict::Fail, why);
+            return finding(Verdict::Fail, &why);
         }
     };
     let property = |name: &str| match &properties.kind {
@@ -397,26 +400,24 @@ fn profile(wanted: &Wanted<'_>, place: &str, text: &str) -> Finding {
     match (property("target"), other) {
         (Some("vscode"), _) => finding(
             Verdict::Fail,
-            "has `target: vscode`, and so is not there for the cloud agent; write `github-copilot`, or leave it out"
-                .to_owned(),
+            "has `target: vscode`, and so is not there for the cloud agent; write `github-copilot`, or leave it out",
         ),
         // <https://github.com/github/copilot-cli/issues/2695>
         (_, Some(model)) => finding(
             Verdict::Warn,
-            format!(
+            &format!(
                 "has `model: {model}`, and another one in `model` was seen to end the session; name one of them alone"
             ),
         ),
         _ if property("description").is_none() => {
-            finding(Verdict::Warn, "has no `description`, which GitHub requires; add one".to_owned())
+            finding(Verdict::Warn, "has no `description`, which GitHub requires; add one")
         }
-        _ => finding(Verdict::Pass, "is there".to_owned()),
+        _ => finding(Verdict::Pass, "is there"),
     }
 }
 
 /// Whether the cloud agent is set up as the policy has it.
 pub fn cloud_agent(wanted: &Wanted<'_>, told: &Result<Configuration, Error>) -> Finding {
-    let finding = |verdict, says: String| Finding::new(Check::CloudAgent, verdict, says);
     let CloudAgent { firewall, recommended_allowlist, workflow_approval, tools } = wanted.cloud_agent;
     let tools = tools.iter().flat_map(|tools| &tools.0);
     let policy = wanted.policy;
@@ -425,7 +426,7 @@ pub fn cloud_agent(wanted: &Wanted<'_>, told: &Result<Configuration, Error>) -> 
         Err(error) => {
             let any = firewall.or(*recommended_allowlist).or(*workflow_approval).is_some() || tools.count() > 0;
             return match any {
-                true => finding(Verdict::Fail, format!("its settings cannot be held against {policy}. {error}")),
+                true => Check::CloudAgent.fail(format!("its settings cannot be held against {policy}. {error}")),
                 false => unseen(Check::CloudAgent, error),
             };
         }
@@ -461,20 +462,19 @@ pub fn cloud_agent(wanted: &Wanted<'_>, told: &Result<Configuration, Error>) -> 
             say(told.workflow_approval),
             if on.is_empty() { "none".to_owned() } else { on.join(", ") }
         );
-        return finding(Verdict::Pass, says);
+        return Check::CloudAgent.pass(says);
     }
     let says = format!(
         "the settings are not what {policy} has under `cloud-agent`: {}. Change them under the repository's Settings > \
          Copilot > Cloud agent, or change the policy",
         wrong.join("; ")
     );
-    finding(Verdict::Fail, says)
+    Check::CloudAgent.fail(says)
 }
 
 /// Whether GitHub Actions is enabled. `githubs_own` says whether GitHub's own actions may be used, where only selected
 /// ones may.
 pub fn actions(told: &Result<Actions, Error>, githubs_own: Option<bool>) -> Finding {
-    let finding = |verdict, says: String| Finding::new(Check::Actions, verdict, says);
     let told = match told {
         Ok(told) => told,
         Err(error) => return unseen(Check::Actions, error),
@@ -483,20 +483,20 @@ pub fn actions(told: &Result<Actions, Error>, githubs_own: Option<bool>) -> Find
     if !told.enabled {
         let why = "GitHub Actions is disabled, and the cloud agent works on it; enable it under the repository's \
                    Settings > Actions > General";
-        return finding(Verdict::Fail, why.to_owned());
+        return Check::Actions.fail(why);
     }
     // <https://github.com/github/copilot-cli/issues/2364>
     if allowed == "local_only" || githubs_own == Some(false) {
         let why = "GitHub's own actions are not allowed, and tasks were seen to stay in progress for good where the \
                    cloud agent could not use them; allow them under the repository's Settings > Actions > General";
-        return finding(Verdict::Warn, why.to_owned());
+        return Check::Actions.warn(why);
     }
-    finding(Verdict::Pass, "GitHub Actions is enabled".to_owned())
+    Check::Actions.pass("GitHub Actions is enabled")
 }
 
 /// What is not known because GitHub did not tell it.
 fn unseen(check: Check, error: &Error) -> Finding {
-    Finding::new(check, Verdict::Open, format!("this could not be looked at. {error}"))
+    check.leave_open(format!("this could not be looked at. {error}"))
 }
 
 /// All that was found.
@@ -539,7 +539,7 @@ impl Report {
         let these = self.all().filter(|(_, finding)| finding.verdict == verdict);
         let line = |(repository, finding): (Option<&Repository>, &Finding)| {
             let whose = repository.map_or_else(String::new, |repository| format!("{repository}: "));
-            format!("{whose}{}: {}", finding.check.as_str(), finding.says)
+            format!("{whose}{finding}")
         };
         these.map(line).collect()
     }
@@ -548,7 +548,7 @@ impl Report {
     pub fn outcomes(&self) -> Vec<Outcome> {
         let faults = |findings: &[Finding]| {
             let faults = findings.iter().filter(|finding| finding.verdict == Verdict::Fail);
-            faults.map(|finding| format!("{}: {}", finding.check.as_str(), finding.says)).collect::<Vec<_>>()
+            faults.map(ToString::to_string).collect::<Vec<_>>()
         };
         let of_step = faults(&self.step);
         let outcome = |(repository, findings): &(Repository, Vec<Finding>)| {
