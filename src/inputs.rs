@@ -508,13 +508,11 @@ impl Reader {
                 let repository = self.repository(environment);
                 (self.tasks(repository.as_ref()).map(Errand::Wait), true)
             }
-            Command::Start => {
-                let start = self.start(environment, &rules, settled);
-                (start.map(|it| Errand::Start(Box::new(it))), asked_to_wait)
-            }
-            Command::Doctor => {
-                let start = self.start(environment, &rules, settled);
-                (start.map(|it| Errand::Doctor(Box::new(it))), asked_to_wait)
+            command @ (Command::Start | Command::Doctor) => {
+                // The doctor can look at everything else without a prompt.
+                let is_start = command == Command::Start;
+                let start = self.start(environment, &rules, settled, is_start).map(Box::new);
+                (start.map(if is_start { Errand::Start } else { Errand::Doctor }), asked_to_wait)
             }
             Command::Plan => (self.parting().map(|(list, parts)| Errand::Plan(list, parts)), false),
         };
@@ -596,7 +594,7 @@ impl Reader {
         self.text(name) != default(name)
     }
 
-    fn start(&mut self, environment: &Environment, rules: &Rules, settled: Asked) -> Option<Start> {
+    fn start(&mut self, environment: &Environment, rules: &Rules, settled: Asked, needs_prompt: bool) -> Option<Start> {
         let list = self.list(environment);
         let shard = self.parsed("shard", |text| text.parse::<Shard>().map_err(|why| why.to_string()));
         if shard.is_some() && self.raw.get("repositories").is_none() {
@@ -608,8 +606,7 @@ impl Reader {
         let own = self.raw.get("prompt").map(|text| PromptSource::Text(text.to_owned()));
         let own = own.or(settled.prompt_file.map(PromptSource::File));
         let prompt = rules.prompt().map(PromptSource::Class).or(own);
-        // The doctor can look at everything else without one.
-        if prompt.is_none() && self.is_ruled && self.text("command") == "start" {
+        if prompt.is_none() && self.is_ruled && needs_prompt {
             let why = "is missing. Write what the agent is to do, or let `prompt-file` name a file of the workspace";
             self.problems.push(Problem::new("prompt", why));
         }

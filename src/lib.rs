@@ -276,11 +276,7 @@ fn conclude(runner: &Runner, report: &Report, exit: Exit) -> Exit {
         }
     }
     runner.tell(&title);
-    let (outcomes, results_file) = (report.outcomes(), runner.results_file());
-    self::report(runner, runner.write_results(&output::all_results(&outcomes)).err().map(|why| format!("{why:#}")));
-    let error = report.lines(Verdict::Fail).join("; ");
-    let aside = Aside { results_file: &results_file, error: &error, ..Aside::default() };
-    let lost = hand_on(runner, &output::outputs(&outcomes, &aside));
+    let lost = hand_on_all(runner, &report.outcomes(), "", &report.lines(Verdict::Fail).join("; "));
     keep_summary(runner, &summary::checkup(report));
     match exit {
         Exit::Fine => lost.unwrap_or(Exit::Fine),
@@ -370,14 +366,9 @@ fn decline(runner: &Runner, journal: &Journal, repositories: Vec<Repository>, re
         let entry = Entry::of(&event, outcome);
         outcome.hear(event);
         let line = entry.map(|entry| journal.line(entry, None, outcome, &runner.word(), runner.now()));
-        let written = line.map_or(Ok(()), |line| runner.write_record(&line));
-        report(runner, written.err().map(|why| format!("{why:#}")));
+        kept(runner, line.map_or(Ok(()), |line| runner.write_record(&line)));
     }
-    let (results_file, error) = (runner.results_file(), lines.join("; "));
-    report(runner, runner.write_results(&output::all_results(&outcomes)).err().map(|why| format!("{why:#}")));
-    let audit_log = runner.audit_log();
-    let aside = Aside { results_file: &results_file, audit_log: &audit_log, error: &error, ..Aside::default() };
-    hand_on(runner, &output::outputs(&outcomes, &aside));
+    hand_on_all(runner, &outcomes, &runner.audit_log(), &lines.join("; "));
     keep_summary(runner, &summary::note(&format!("⛔ {title}"), &lines));
     Exit::Declined
 }
@@ -524,12 +515,22 @@ fn warn(runner: &Runner, warnings: &[String]) {
 }
 
 fn hand_on(runner: &Runner, outputs: &[(&'static str, String)]) -> Option<Exit> {
-    let written = runner.write_outputs(outputs);
-    report(runner, written.err().map(|why| format!("{why:#}")))
+    kept(runner, runner.write_outputs(outputs))
+}
+
+/// Hands on how it ended for each repository, where that is known at once.
+fn hand_on_all(runner: &Runner, outcomes: &[Outcome], audit_log: &str, error: &str) -> Option<Exit> {
+    kept(runner, runner.write_results(&output::all_results(outcomes)));
+    let aside = Aside { results_file: &runner.results_file(), audit_log, error, ..Aside::default() };
+    hand_on(runner, &output::outputs(outcomes, &aside))
 }
 
 fn keep_summary(runner: &Runner, markdown: &str) {
-    report(runner, runner.write_summary(markdown).err().map(|why| format!("{why:#}")));
+    kept(runner, runner.write_summary(markdown));
+}
+
+fn kept(runner: &Runner, written: anyhow::Result<()>) -> Option<Exit> {
+    report(runner, written.err().map(|why| format!("{why:#}")))
 }
 
 /// Says that something could not be written. A step whose outputs are lost does not show green.
