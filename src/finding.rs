@@ -307,11 +307,7 @@ pub fn pulls(wanted: &Wanted<'_>, base: &str, pulls: &Result<Vec<Pull>, Error>) 
         Ok(pulls) => pulls,
         Err(error) => {
             let verdict = if wanted.pull_request { Verdict::Fail } else { Verdict::Warn };
-            let says = match error {
-                Error::NotFound { said, .. } => format!("GitHub finds none for this token ({said})"),
-                error => error.to_string(),
-            };
-            let says = format!("the number of a pull request cannot be looked up. {says}");
+            let says = format!("the number of a pull request cannot be looked up. {error}");
             return vec![Check::PullRequests.finds(verdict, says)];
         }
     };

@@ -493,7 +493,7 @@ impl GitHub {
     /// All of [`Error`].
     pub async fn task(&self, repository: &Repository, id: &TaskId, etag: Option<&str>) -> Result<Look, Error> {
         let path = format!("/agents/repos/{repository}/tasks/{}", encoded(id.as_str()));
-        let answer = self.get(&path, etag).await?;
+        let answer = self.get(&path, etag, None).await?;
         if answer.status == StatusCode::NOT_MODIFIED {
             return Ok(Look::Unchanged);
         }
@@ -531,7 +531,7 @@ impl GitHub {
     /// # Errors
     /// All of [`Error`].
     pub async fn my_task(&self, id: &TaskId) -> Result<Task, Error> {
-        self.get(&format!("/agents/tasks/{}", encoded(id.as_str())), None).await?.read()
+        self.get(&format!("/agents/tasks/{}", encoded(id.as_str())), None, None).await?.read()
     }
 
     /// A page of what the search finds for a query, a hundred repositories at a time.
@@ -542,7 +542,7 @@ impl GitHub {
     /// All of [`Error`].
     pub async fn search(&self, query: &str, page: u32) -> Result<Found, Error> {
         let path = format!("/search/repositories?q={}&per_page={PAGE}&page={page}", encoded(query));
-        self.get(&path, None).await?.read()
+        self.get(&path, None, None).await?.read()
     }
 
     /// The user whose token this is.
@@ -552,7 +552,7 @@ impl GitHub {
     /// # Errors
     /// All of [`Error`].
     pub async fn me(&self) -> Result<Holder, Error> {
-        let answer = self.get("/user", None).await?;
+        let answer = self.get("/user", None, None).await?;
         let header = |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok()).map(quote);
         let scopes = |text: String| text.split(',').map(|scope| scope.trim().to_owned()).collect();
         let user = answer.read::<Value>()?;
@@ -751,7 +751,7 @@ impl GitHub {
             format!("&head={}", encoded(&format!("{}:{branch}", repository.owner())))
         });
         let path = format!("/repos/{repository}/pulls?state=all&sort=created&direction=desc&per_page=100{head}");
-        let listed: Vec<RestPull> = self.get(&path, None).await?.read()?;
+        let listed: Vec<RestPull> = self.get(&path, None, Some(PULL_REMEDIES)).await?.read()?;
         Ok(listed.into_iter().map(Pull::from).collect())
     }
 
@@ -763,7 +763,7 @@ impl GitHub {
     async fn listed(&self, path: &str, filter: &str, page: u32) -> Result<Listing, Error> {
         // The whole query stands on each page: the addresses that GitHub links to lose some of it.
         let query = format!("sort=created_at&direction=desc{filter}&per_page={PAGE}&page={page}");
-        let answer = self.get(&format!("{path}?{query}"), None).await?;
+        let answer = self.get(&format!("{path}?{query}"), None, None).await?;
         // A task that cannot be read must not pass for one that is not there, so the whole list is asked for.
         let Listed { tasks } = answer.read()?;
         let next = answer.headers.get(header::LINK).and_then(|link| link.to_str().ok());
@@ -773,10 +773,11 @@ impl GitHub {
 
     /// An answer that is read by its fields.
     async fn value(&self, path: &str, remedies: Remedies) -> Result<Value, Error> {
-        self.get(path, None).await.map_err(|error| remedies.of(error))?.read()
+        self.get(path, None, Some(remedies)).await?.read()
     }
 
-    async fn get(&self, path: &str, etag: Option<&str>) -> Result<Answer, Error> {
+    /// `remedies` are those of what is asked for, where that is no task.
+    async fn get(&self, path: &str, etag: Option<&str>, remedies: Option<Remedies>) -> Result<Answer, Error> {
         let mut headers = HeaderMap::new();
         if let Some(value) = etag.and_then(|etag| HeaderValue::from_str(etag).ok()) {
             headers.insert(header::IF_NONE_MATCH, value);
@@ -786,7 +787,7 @@ impl GitHub {
             let answer = Answer::of(self.api._get_with_headers(uri.as_str(), Some(headers.clone()))).await?;
             match self.redirected(&answer, &[301, 302, 307, 308]) {
                 Some(to) => uri = to,
-                None => return answer.accepted(&self.address),
+                None => return answer.accepted(&self.address, remedies),
             }
         }
         Err(Error::Malformed { why: "it sends us from one address to the next".to_owned() })
@@ -799,7 +800,7 @@ impl GitHub {
             // Only these two ask for the same request at another address. Such an answer means that nothing was done.
             match self.redirected(&answer, &[307, 308]) {
                 Some(to) => uri = to,
-                None => return answer.accepted(&self.address)?.read(),
+                None => return answer.accepted(&self.address, None)?.read(),
             }
         }
         Err(Error::Refused { status: 307, said: "it sends us from one address to the next".to_owned() })
@@ -838,7 +839,7 @@ fn graphql_error(answer: &Value) -> Option<Error> {
         match error["type"].as_str().unwrap_or_default() {
             "RATE_LIMITED" => Some(Error::RateLimited(RateLimit { wait: UNTOLD_LIMIT, primary: true })),
             "FORBIDDEN" | "INSUFFICIENT_SCOPES" => {
-                Some(Error::MissingPermission { said, remedy: PULL_PERMISSION.to_owned() })
+                Some(Error::MissingPermission { said, remedy: PULL_REMEDIES.permission.to_owned() })
             }
             _ => None,
         }
@@ -1011,8 +1012,8 @@ impl Answer {
     }
 
     /// The answer, if it says yes.
-    fn accepted(self, address: &Address) -> Result<Self, Error> {
-        match classify(self.status, &self.headers, &self.body, address) {
+    fn accepted(self, address: &Address, remedies: Option<Remedies>) -> Result<Self, Error> {
+        match classify(self.status, &self.headers, &self.body, address, remedies) {
             None => Ok(self),
             Some(error) => Err(error),
         }
@@ -1039,10 +1040,6 @@ fn no_answer(error: &octocrab::Error) -> Error {
     Error::Unanswered { why: chain(error), retry_after: None }
 }
 
-/// What to do where pull requests may not be read.
-const PULL_PERMISSION: &str = "Give `lookup-token` a token that may read pull requests: for the workflow's own \
-                               repository `${{ github.token }}` with `permissions: pull-requests: read` serves";
-
 /// What to do where something else than a task may not be read, or is not there.
 #[derive(Clone, Copy)]
 struct Remedies {
@@ -1050,19 +1047,12 @@ struct Remedies {
     not_found: &'static str,
 }
 
-impl Remedies {
-    /// The same error with these remedies.
-    fn of(self, error: Error) -> Error {
-        match error {
-            Error::MissingPermission { said, .. } => {
-                Error::MissingPermission { said, remedy: self.permission.to_owned() }
-            }
-            Error::NotFound { said, .. } => Error::NotFound { said, remedy: self.not_found },
-            error => error,
-        }
-    }
-}
-
+const PULL_REMEDIES: Remedies = Remedies {
+    permission: "Give `lookup-token` a token that may read pull requests: for the workflow's own repository \
+                 `${{ github.token }}` with `permissions: pull-requests: read` serves",
+    not_found: "The token does not reach the repository or may not read its pull requests; give `lookup-token` one that \
+                does and may",
+};
 const ACCESS_REMEDIES: Remedies = Remedies {
     permission: "A personal token may ask this only where its owner can push",
     not_found: "Either the token does not reach the repository, or there is nobody of that name",
@@ -1093,7 +1083,13 @@ const TASK_NOT_FOUND: &str = "Either the token does not reach the repository (a 
 const NO_AGENT_TASKS: &str = "A GitHub Enterprise Server has no agent tasks API; github.com and ghe.com have";
 
 /// What an answer means; `None` for one that says yes. A pure function over all that an answer shows.
-fn classify(status: StatusCode, headers: &HeaderMap, body: &[u8], address: &Address) -> Option<Error> {
+fn classify(
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+    address: &Address,
+    remedies: Option<Remedies>,
+) -> Option<Error> {
     if status.is_success() || status == StatusCode::NOT_MODIFIED {
         return None;
     }
@@ -1116,7 +1112,8 @@ fn classify(status: StatusCode, headers: &HeaderMap, body: &[u8], address: &Addr
         }
         401 => Error::BadToken { said },
         403 if body["code"] == "copilot_plan_required" => Error::NoLicence { said },
-        403 => Error::MissingPermission { said, remedy: permission_remedy(headers) },
+        403 => Error::MissingPermission { said, remedy: permission_remedy(headers, remedies) },
+        404 if let Some(remedies) = remedies => Error::NotFound { said, remedy: remedies.not_found },
         404 if !address.has_agent_tasks() => Error::NotFound { said, remedy: NO_AGENT_TASKS },
         404 => Error::NotFound { said, remedy: TASK_NOT_FOUND },
         400 | 422 => Error::Invalid { said },
@@ -1134,14 +1131,17 @@ fn date(headers: &HeaderMap) -> Option<Timestamp> {
 
 /// What to do about a missing permission, from the headers in which GitHub names it,
 /// <https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api#insufficient-permissions>.
-fn permission_remedy(headers: &HeaderMap) -> String {
+fn permission_remedy(headers: &HeaderMap, remedies: Option<Remedies>) -> String {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).filter(|text| !text.is_empty());
     if let Some(sso) = text("x-github-sso") {
         let url = sso.split_once("url=").map_or("the organisation's single sign-on page", |(_, url)| url);
         return format!("Authorise the token for single sign-on: {}", cut(url, LONGEST_QUOTE));
     }
+    if let Some(remedies) = remedies {
+        return remedies.permission.to_owned();
+    }
     match text("x-accepted-github-permissions") {
-        Some(needed) if needed.contains("pull") => PULL_PERMISSION.to_owned(),
+        Some(needed) if needed.contains("pull") => PULL_REMEDIES.permission.to_owned(),
         Some(needed) => format!(
             "GitHub asks for the permission `{}`; a fine-grained token needs \"Agent tasks: read and write\" for \
              this repository, and can do no more than its owner",
@@ -1189,7 +1189,7 @@ mod tests {
             .iter()
             .map(|(name, value)| (http::HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()));
         let status = StatusCode::from_u16(status).unwrap();
-        match classify(status, &headers.collect(), body.as_bytes(), &address()) {
+        match classify(status, &headers.collect(), body.as_bytes(), &address(), None) {
             None => "accepted",
             Some(Error::BadToken { .. }) => "bad token",
             Some(Error::NoLicence { .. }) => "no licence",
@@ -1203,6 +1203,18 @@ mod tests {
             Some(Error::Unanswered { .. }) => "unanswered",
             Some(Error::Malformed { .. }) => "malformed",
         }
+    }
+
+    /// Found by reading: what is asked of a repository had its own remedies put over the one that leads somewhere.
+    #[test]
+    fn single_sign_on_is_told_whatever_was_asked_for() {
+        let sso = [("x-github-sso", "required; url=https://github.com/orgs/octo/sso?x=1")];
+        for remedies in [None, Some(FILE_REMEDIES), Some(REPOSITORY_REMEDIES)] {
+            let told = told_of(remedies, 403, &sso, "", &address()).to_string();
+            assert!(told.contains("https://github.com/orgs/octo/sso?x=1"), "{told}");
+        }
+        let told = told_of(Some(FILE_REMEDIES), 403, &[], "", &address()).to_string();
+        assert!(told.contains("Contents: read"), "{told}");
     }
 
     /// What each status means by itself, and what a header changes about it.
@@ -1258,10 +1270,21 @@ mod tests {
     }
 
     fn told(status: u16, headers: &[(&'static str, &str)], body: &str, address: &Address) -> Error {
+        told_of(None, status, headers, body, address)
+    }
+
+    fn told_of(
+        remedies: Option<Remedies>,
+        status: u16,
+        headers: &[(&'static str, &str)],
+        body: &str,
+        address: &Address,
+    ) -> Error {
         let headers = headers
             .iter()
             .map(|(name, value)| (http::HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()));
-        classify(StatusCode::from_u16(status).unwrap(), &headers.collect(), body.as_bytes(), address).unwrap()
+        let status = StatusCode::from_u16(status).unwrap();
+        classify(status, &headers.collect(), body.as_bytes(), address, remedies).unwrap()
     }
 
     #[test]
