@@ -157,13 +157,8 @@ async fn look_at(
     findings.push(finding::base_ref(base, wanted.base_ref, &branch));
     // Few pull requests come from a default branch, so that the answer is short.
     let head = wanted.head_ref.unwrap_or(&home.default_branch);
-    let mut listed = Ok(Vec::new());
-    for door in pulls {
-        listed = last_word(door.read(door.github().pulls(repository, Some(head))).await)?;
-        if listed.is_ok() {
-            break;
-        }
-    }
+    let list = async |door: &&Door| door.read(door.github().pulls(repository, Some(head))).await;
+    let listed = last_word(door::ask_once(pulls, list).await)?;
     findings.extend(finding::pulls(wanted, base, &listed));
     let listed = last_word(tasks.read(github.tasks(repository, false, 1)).await)?;
     findings.push(finding::tasks(listed.as_ref().map(drop)));

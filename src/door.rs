@@ -32,21 +32,27 @@ pub async fn ask<S, T>(
 ) -> Result<T, Error> {
     let mut tries = ASKED_AGAIN.iter();
     loop {
-        let mut last = None::<Error>;
-        for speaker in speakers {
-            match question(speaker).await {
-                Ok(answer) => return Ok(answer),
-                // One token may not ask, or does not reach GitHub for a moment; what counts most is whether that may
-                // pass.
-                Err(error) => last = last.filter(Error::may_pass).or(Some(error)),
-            }
-        }
-        match (last, tries.next()) {
-            (Some(error), Some(pause)) if error.may_pass() => rest(*pause).await,
-            (Some(error), _) => return Err(error),
-            (None, _) => unreachable!("somebody always speaks"),
+        match (ask_once(speakers, &question).await, tries.next()) {
+            (Err(error), Some(pause)) if error.may_pass() => rest(*pause).await,
+            (answer, _) => return answer,
         }
     }
+}
+
+/// The same without putting it again.
+///
+/// # Errors
+/// As for [`ask`].
+pub async fn ask_once<S, T>(speakers: &[S], question: impl AsyncFn(&S) -> Result<T, Error>) -> Result<T, Error> {
+    let mut last = None::<Error>;
+    for speaker in speakers {
+        match question(speaker).await {
+            Ok(answer) => return Ok(answer),
+            // One token may not ask, or does not reach GitHub for a moment; what counts most is whether that may pass.
+            Err(error) => last = last.filter(Error::may_pass).or(Some(error)),
+        }
+    }
+    Err(last.unwrap_or_else(|| unreachable!("somebody always speaks")))
 }
 
 /// A connection to GitHub that keeps to its limits.
