@@ -14,20 +14,15 @@
 #![expect(clippy::print_stdout, reason = "this is what it is for")]
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot measure has failed")]
 
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use agent_task::context::Environment;
-use agent_task::github::GitHub;
-use agent_task::pace::Pace;
-use agent_task::runner::Runner;
-use simulator::Call;
-use simulator::Repository;
-use simulator::Script;
-use simulator::Simulator;
+use agent_task::actions::context::Environment;
+use agent_task::actions::host::Runner;
+use agent_task::github::client::GitHub;
+use agent_task::github::rate_limit::Pace;
+use simulator::{Call, Repository, Script, Simulator};
 
 /// How many repositories the parts in virtual time have.
 const VIRTUAL: [usize; 2] = [1000, 10_000];

@@ -17,30 +17,22 @@
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
-use std::path::Path;
-use std::path::PathBuf;
-use std::process::Command;
-use std::process::ExitCode;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
 
-use agent_task::context::Context;
-use agent_task::context::Environment;
-use agent_task::fence::Untrusted;
-use agent_task::github::Address;
-use agent_task::github::GitHub;
-use agent_task::prompt;
-use agent_task::prompt::Scope;
-use agent_task::prompt::Template;
-use agent_task::repository::Repository;
-use agent_task::token::Token;
+use agent_task::actions::context::{Context, Environment};
+use agent_task::github::client::GitHub;
+use agent_task::github::repository::Repository;
+use agent_task::github::token::Token;
+use agent_task::github::url::Address;
+use agent_task::prompt::fence::Untrusted;
+use agent_task::prompt::render::{Scope, Template};
 use anyhow::Context as _;
 use bytes::Bytes;
 use http_body_util::Full;
-use serde::Deserialize;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
-use simulator::Script;
-use simulator::Settings;
-use simulator::Simulator;
+use simulator::{Script, Settings, Simulator};
 use tokio::net::TcpListener;
 
 /// The argument that makes this program do one thing so many times, to be counted.
@@ -203,7 +195,8 @@ fn case(name: &str, times: u64) -> anyhow::Result<()> {
                     untrusted: Untrusted::Fence,
                     samples: false,
                 };
-                let prompt = prompt::render(black_box(&template), &scope).map_err(anyhow::Error::msg)?;
+                let prompt =
+                    agent_task::prompt::render::render(black_box(&template), &scope).map_err(anyhow::Error::msg)?;
                 anyhow::ensure!((PROMPT / 2..PROMPT * 2).contains(&prompt.len()), "{} bytes", prompt.len());
                 black_box(prompt);
             }

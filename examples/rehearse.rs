@@ -16,31 +16,22 @@
 )]
 
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
-use std::io::Write as _;
-use std::path::Path;
-use std::path::PathBuf;
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use agent_task::context::Environment;
-use agent_task::github::GitHub;
-use agent_task::inputs::INPUTS;
-use agent_task::inputs::Serves;
-use agent_task::outcome::Exit;
-use agent_task::outcome::spelled;
-use agent_task::runner::Runner;
-use anyhow::Context as _;
-use anyhow::bail;
+use agent_task::actions::context::Environment;
+use agent_task::actions::host::Runner;
+use agent_task::github::client::GitHub;
+use agent_task::inputs::table::{INPUTS, Serves};
+use agent_task::task::conclusion::Exit;
+use agent_task::text::spelled;
+use anyhow::{Context as _, bail};
 use serde_json::Value;
-use simulator::Effect;
-use simulator::ExistingTask;
-use simulator::Script;
-use simulator::Simulator;
+use simulator::{Effect, ExistingTask, Script, Simulator};
 
-use crate::page::Log;
-use crate::page::Page;
-use crate::page::say;
+use crate::page::{Log, Page, say};
 
 #[path = "rehearsal/page.rs"]
 mod page;
@@ -179,7 +170,7 @@ impl Wishes {
                 "--vars" => drop(wishes.inputs.insert("vars".to_owned(), yaml(value()?)?)),
                 "--repository" => {
                     let name = value()?;
-                    let checked = name.parse::<agent_task::repository::Repository>();
+                    let checked = name.parse::<agent_task::github::repository::Repository>();
                     checked.map_err(|why| anyhow::anyhow!("`--repository {name}` {why}"))?;
                     wishes.repository = Some(name);
                 }

@@ -11,20 +11,14 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use agent_task::context::Environment;
-use agent_task::github::GitHub;
-use agent_task::outcome::Exit;
-use agent_task::runner::Runner;
-use simulator::Call;
-use simulator::Fault;
-use simulator::Route;
-use simulator::Script;
-use simulator::Simulator;
+use agent_task::actions::context::Environment;
+use agent_task::actions::host::Runner;
+use agent_task::github::client::GitHub;
+use agent_task::task::conclusion::Exit;
+use simulator::{Call, Fault, Route, Script, Simulator};
 
 /// How long the task takes.
 const DAY: Duration = Duration::from_secs(24 * 3600);

@@ -3,84 +3,54 @@
 //!
 //! Each file is one noun. They are declared leaf first: a file imports only those above it.
 
-pub mod repository;
-pub mod token;
-pub mod command;
-pub mod key;
-pub mod task;
-pub mod pull;
+pub mod actions;
+pub mod commands;
 pub mod github;
-pub mod yaml;
-pub mod vars;
-pub mod target;
-pub mod watch;
-pub mod wave;
-pub mod outcome;
-pub mod claim;
-pub mod pace;
-pub mod door;
-pub mod context;
-pub mod gate;
-pub mod policy;
-pub mod fence;
-pub mod taint;
-pub mod prompt;
 pub mod inputs;
-pub mod finding;
 pub mod plan;
-pub mod audit;
-pub mod output;
-pub mod summary;
-pub mod runner;
-pub mod roster;
-pub mod ruling;
-pub mod doctor;
-pub mod lookout;
-pub mod board;
-pub mod fleet;
+pub mod policy;
+pub mod prompt;
+pub mod report;
+pub mod run;
+pub mod task;
+pub mod text;
+pub mod yaml;
 
 use std::pin::pin;
 use std::time::Duration;
 
-use crate::audit::Entry;
-use crate::audit::Journal;
-use crate::board::Board;
-use crate::command::Annotation;
-use crate::command::Level;
-use crate::context::Context;
-use crate::context::Environment;
-use crate::doctor::Case;
-use crate::door::Door;
-use crate::finding::Check;
-use crate::finding::Report;
-use crate::finding::Verdict;
-use crate::fleet::Speakers;
-use crate::github::Address;
-use crate::github::Error;
-use crate::github::GitHub;
-use crate::inputs::Command;
-use crate::inputs::Errand;
-use crate::inputs::Inputs;
-use crate::inputs::Lack;
-use crate::inputs::Opening;
-use crate::inputs::Problem;
-use crate::inputs::PromptSource;
-use crate::inputs::Read;
-use crate::outcome::Event;
-use crate::outcome::Exit;
-use crate::outcome::Gate;
-use crate::outcome::Outcome;
-use crate::outcome::Refusal;
-use crate::output::Aside;
-use crate::plan::Brief;
-use crate::plan::No;
-use crate::plan::Plan;
-use crate::prompt::Template;
-use crate::repository::Repository;
-use crate::roster::Roster;
-use crate::ruling::Ruling;
-use crate::runner::Runner;
-use crate::token::Token;
+use crate::actions::context::{Context, Environment};
+use crate::actions::host::Runner;
+use crate::actions::workflow_command::{Annotation, Level};
+use crate::commands::doctor::checks::{Check, Report, Verdict};
+use crate::commands::doctor::{Case, checks};
+use crate::commands::load_policy::Ruling;
+use crate::commands::load_policy::read_template;
+use crate::commands::resolve_targets::Roster;
+use crate::commands::{doctor, load_policy, resolve_targets};
+use crate::github::client::GitHub;
+use crate::github::error::Error;
+use crate::github::limited;
+use crate::github::limited::Door;
+use crate::github::repository::Repository;
+use crate::github::token::Token;
+use crate::github::url::Address;
+use crate::inputs::parse::{Opening, Read};
+use crate::inputs::problem::{Lack, Problem};
+use crate::inputs::request::{Errand, Inputs, PromptSource};
+use crate::inputs::table::Command;
+use crate::plan::{Brief, No, Plan};
+use crate::policy::actor;
+use crate::prompt::render::Template;
+use crate::report::audit::{Entry, Journal};
+use crate::report::outputs::Aside;
+use crate::report::reporter::Board;
+use crate::report::{outputs, summary};
+use crate::run::executor;
+use crate::run::executor::Speakers;
+use crate::task::conclusion::{Exit, Gate, Refusal};
+use crate::task::event::Event;
+use crate::task::outcome::Outcome;
 
 /// How long an interrupted process waits for the answer to a start that is on its way. The runner sends SIGTERM 7.5
 /// seconds after SIGINT, and the user was promised that all is written within one.
@@ -98,7 +68,7 @@ pub async fn run(
 ) -> Exit {
     let opening = Opening::read(environment);
     runner.keep(&opening.secrets);
-    let (ruling, mut problems) = match ruling::read(&opening, runner, &connect).await {
+    let (ruling, mut problems) = match load_policy::read(&opening, runner, &connect).await {
         Ok(ruling) => (Some(ruling), Vec::new()),
         Err(Lack::BadInput(problems)) => (None, problems),
         Err(Lack::GitHub(error)) => return give_up(runner, &error),
@@ -167,7 +137,7 @@ impl Doors {
 async fn enlist(runner: &Runner, inputs: &Inputs, doors: &Doors) -> Result<Roster, Lack> {
     let shard = inputs.errand.start().and_then(|start| start.shard);
     match inputs.errand.list() {
-        Some(list) => roster::read(list, shard, runner, doors.tasks.as_ref()).await,
+        Some(list) => resolve_targets::read(list, shard, runner, doors.tasks.as_ref()).await,
         None => Ok(Roster { targets: Vec::new(), part: None }),
     }
 }
@@ -179,13 +149,13 @@ async fn examine(
     (inputs, ruling, problems): (Option<Inputs>, Option<Ruling>, &[Problem]),
     connect: impl Fn(&Address, &Token) -> anyhow::Result<GitHub>,
 ) -> Exit {
-    let mut report = Report { step: problems.iter().map(finding::problem).collect(), ..Report::default() };
+    let mut report = Report { step: problems.iter().map(checks::problem).collect(), ..Report::default() };
     let Some(inputs) = inputs else {
         doctor::tell(runner, "The step", &report.step);
         return conclude(runner, &report, Exit::BadInput);
     };
     // What cannot be handed on in the end should be known at the beginning.
-    hand_on(runner, &output::outputs(&[], &Aside::default()));
+    hand_on(runner, &outputs::outputs(&[], &Aside::default()));
     let done = {
         let work = pin!(look(environment, runner, &inputs, ruling.unwrap_or_default(), &mut report, connect));
         tokio::select! {
@@ -217,7 +187,7 @@ async fn look(
     let Some(start) = inputs.errand.start() else {
         return Ok(());
     };
-    let token = finding::token(inputs.token.as_ref());
+    let token = checks::token(inputs.token.as_ref());
     let asks = token.verdict == Verdict::Pass && !inputs.dry_run;
     report.step.push(token);
     let doors = match asks {
@@ -227,7 +197,7 @@ async fn look(
     let targets = match enlist(runner, inputs, &doors).await {
         Ok(roster) => roster.targets,
         Err(Lack::BadInput(problems)) => {
-            report.step.extend(problems.iter().map(finding::problem));
+            report.step.extend(problems.iter().map(checks::problem));
             Vec::new()
         }
         Err(Lack::GitHub(error)) => return Err(error),
@@ -240,7 +210,7 @@ async fn look(
         let template = match (prompt, tried) {
             (PromptSource::Class(_), Some(tried)) => tried.template.ok(),
             _ => fetch(runner, inputs, None).unwrap_or_else(|problems| {
-                report.step.extend(problems.iter().map(finding::problem));
+                report.step.extend(problems.iter().map(checks::problem));
                 None
             }),
         };
@@ -277,7 +247,7 @@ fn conclude(runner: &Runner, report: &Report, exit: Exit) -> Exit {
     }
     runner.tell(&title);
     let lost = hand_on_all(runner, &report.outcomes(), "", &report.lines(Verdict::Fail).join("; "));
-    keep_summary(runner, &summary::checkup(report));
+    keep_summary(runner, &doctor::summary::checkup(report));
     match exit {
         Exit::Fine => lost.unwrap_or(Exit::Fine),
         exit => exit,
@@ -293,9 +263,9 @@ fn part(runner: &Runner, roster: Roster, parts: Option<usize>) -> Exit {
     };
     let jobs = matrix["include"].as_array().map_or(0, Vec::len);
     let title =
-        format!("{} for {jobs} {}", outcome::repositories(repositories.len()), if jobs == 1 { "job" } else { "jobs" });
+        format!("{} for {jobs} {}", text::repositories(repositories.len()), if jobs == 1 { "job" } else { "jobs" });
     runner.group(&title, repositories.iter().map(String::as_str));
-    let lost = hand_on(runner, &output::outputs(&[], &Aside { matrix: &matrix.to_string(), ..Aside::default() }));
+    let lost = hand_on(runner, &outputs::outputs(&[], &Aside { matrix: &matrix.to_string(), ..Aside::default() }));
     keep_summary(runner, &summary::note(&format!("🗂️ {title}"), &[repositories.join("\n")]));
     lost.unwrap_or(Exit::Fine)
 }
@@ -329,12 +299,11 @@ fn fetch(runner: &Runner, inputs: &Inputs, ruled: Option<Template>) -> Result<Op
     let template = match inputs.errand.start().and_then(|start| start.prompt.as_ref()) {
         None => return Ok(None),
         Some(PromptSource::Text(source)) => Template { name: "prompt".to_owned(), source: source.clone() },
-        Some(PromptSource::File(name)) => runner
-            .template(name)
+        Some(PromptSource::File(name)) => read_template(runner, name)
             .map_err(|why| vec![Problem::new("prompt-file", format!("`{name}` cannot be used: {why:#}"))])?,
         Some(PromptSource::Class(place)) => match ruled {
             Some(template) => template,
-            None => runner.template(place.path()).map_err(|why| {
+            None => read_template(runner, place.path()).map_err(|why| {
                 vec![Problem::new("task", format!("has a prompt `{place}` that cannot be used: {why:#}"))]
             })?,
         },
@@ -347,7 +316,7 @@ fn refuse(runner: &Runner, problems: &[Problem]) -> Exit {
     let lines = problems.iter().map(ToString::to_string).collect::<Vec<_>>();
     let message = lines.join("\n");
     runner.annotate(&Annotation { level: Level::Error, title: "Bad input, nothing was sent".to_owned(), message });
-    hand_on(runner, &output::outputs(&[], &Aside { error: &lines.join("; "), ..Aside::default() }));
+    hand_on(runner, &outputs::outputs(&[], &Aside { error: &lines.join("; "), ..Aside::default() }));
     keep_summary(runner, &summary::note("❌ Bad input, nothing was sent", &lines));
     Exit::BadInput
 }
@@ -421,14 +390,14 @@ async fn carry_out(
         let title = "Bad input, nothing was sent".to_owned();
         runner.annotate(&Annotation { level: Level::Error, title, message: message.clone() });
         // Where this fails as well, the annotation has said so already.
-        let _ = runner.write_outputs(&output::outputs(&[], &Aside { error: &message, ..Aside::default() }));
+        let _ = runner.write_outputs(&outputs::outputs(&[], &Aside { error: &message, ..Aside::default() }));
         return Exit::BadInput;
     }
     let pulls = lookup.into_iter().chain([tasks]).collect::<Vec<_>>();
     let speakers = Speakers { tasks, pulls: &pulls };
     let mut work = pin!(async {
         admit(runner, plan, &speakers).await?;
-        fleet::run(plan, &speakers, &board).await;
+        executor::run(plan, &speakers, &board).await;
         Ok(())
     });
     let signal = tokio::select! {
@@ -470,14 +439,14 @@ enum Barred {
 async fn admit(runner: &Runner, plan: &Plan, speakers: &Speakers<'_>) -> Result<(), Barred> {
     let refused = |why: String| Barred::Refused(Refusal { gate: Gate::Actor, why });
     let question = match &plan.gate {
-        Some(gate::Verdict::Ask(question)) => question,
-        Some(gate::Verdict::Shut(why)) => return Err(refused(why.clone())),
-        Some(gate::Verdict::Open(_)) | None => return Ok(()),
+        Some(actor::Verdict::Ask(question)) => question,
+        Some(actor::Verdict::Shut(why)) => return Err(refused(why.clone())),
+        Some(actor::Verdict::Open(_)) | None => return Ok(()),
     };
     for person in &question.people {
         let access = async |door: &&Door| door.read(door.github().access(&question.repository, &person.login)).await;
         let rest = async |pause| runner.rest(pause, "asking who caused the event").await;
-        match door::ask(speakers.pulls, access, rest).await {
+        match limited::ask(speakers.pulls, access, rest).await {
             Ok(access) => question.answered(person, &access).map_err(refused)?,
             Err(why) if why.may_pass() => return Err(Barred::Unreachable(why.to_string())),
             Err(why) => return Err(refused(question.unanswered(person, &why.to_string()))),
@@ -502,7 +471,7 @@ fn give_up(runner: &Runner, error: &Error) -> Exit {
 
 fn stop(runner: &Runner, title: &str, why: &str, exit: Exit) -> Exit {
     runner.annotate(&Annotation { level: Level::Error, title: title.to_owned(), message: why.to_owned() });
-    hand_on(runner, &output::outputs(&[], &Aside { error: why, ..Aside::default() }));
+    hand_on(runner, &outputs::outputs(&[], &Aside { error: why, ..Aside::default() }));
     keep_summary(runner, &summary::note(&format!("❌ {title}"), &[why.to_owned()]));
     exit
 }
@@ -520,9 +489,9 @@ fn hand_on(runner: &Runner, outputs: &[(&'static str, String)]) -> Option<Exit> 
 
 /// Hands on how it ended for each repository, where that is known at once.
 fn hand_on_all(runner: &Runner, outcomes: &[Outcome], audit_log: &str, error: &str) -> Option<Exit> {
-    kept(runner, runner.write_results(&output::all_results(outcomes)));
+    kept(runner, runner.write_results(&outputs::all_results(outcomes)));
     let aside = Aside { results_file: &runner.results_file(), audit_log, error, ..Aside::default() };
-    hand_on(runner, &output::outputs(outcomes, &aside))
+    hand_on(runner, &outputs::outputs(outcomes, &aside))
 }
 
 fn keep_summary(runner: &Runner, markdown: &str) {

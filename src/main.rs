@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use agent_task::context::Environment;
-use agent_task::github::GitHub;
-use agent_task::outcome::Exit;
-use agent_task::runner::Runner;
+use agent_task::actions::context::Environment;
+use agent_task::actions::host::Runner;
+use agent_task::github::client::GitHub;
+use agent_task::task::conclusion::Exit;
 
 const HELP: &str = "\
 agent-task starts a GitHub Copilot cloud agent task, waits for it if asked, and hands on its pull request's number.

@@ -5,45 +5,27 @@ use std::ops::Range;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::Map;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::claim::First;
-use crate::claim::IfActive;
-use crate::claim::LONGEST_LIMIT;
-use crate::claim::LONGEST_LIMIT_OF_MANY;
-use crate::claim::Terms;
-use crate::context::Context;
-use crate::gate::Verdict;
-use crate::github::Address;
-use crate::inputs::Errand;
-use crate::inputs::Inputs;
-use crate::inputs::Problem;
-use crate::inputs::PromptSource;
-use crate::inputs::Start;
-use crate::key::Key;
-use crate::key::Stamp;
-use crate::key::sha256;
-use crate::outcome::Conclusion;
-use crate::outcome::Refusal;
-use crate::outcome::spelled;
-use crate::pace::Pace;
-use crate::policy::Facts;
-use crate::policy::Tally;
-use crate::prompt::Scope;
-use crate::prompt::Template;
-use crate::prompt::render;
-use crate::repository::Repository;
-use crate::target::MOST_SHARDS;
-use crate::target::Shard;
-use crate::target::Target;
-use crate::target::written;
-use crate::task::NewTask;
-use crate::task::TaskId;
-use crate::token::Token;
-use crate::watch::Rules;
-use crate::wave::Rollout;
-use crate::wave::Share;
+use crate::actions::context::Context;
+use crate::github::rate_limit::Pace;
+use crate::github::repository::Repository;
+use crate::github::task::{NewTask, TaskId};
+use crate::github::token::Token;
+use crate::github::url::Address;
+use crate::inputs::problem::Problem;
+use crate::inputs::request::{Errand, Inputs, PromptSource, Start};
+use crate::inputs::targets::{MOST_SHARDS, Shard, Target, written};
+use crate::policy::actor::Verdict;
+use crate::policy::evaluate::Facts;
+use crate::policy::limits::Tally;
+use crate::prompt::render::{Scope, Template, render};
+use crate::task::conclusion::{Conclusion, Refusal};
+use crate::task::marker::{Key, Stamp};
+use crate::task::rollout::{Rollout, Share};
+use crate::task::start::{First, IfActive, LONGEST_LIMIT, LONGEST_LIMIT_OF_MANY, Terms};
+use crate::task::wait::Rules;
+use crate::text::{sha256, spelled};
 
 /// How many repositories a part has where nobody says: the list of their tasks is one page.
 const PART: usize = 100;
@@ -511,10 +493,10 @@ pub fn matrix(targets: Vec<Target>, parts: Option<usize>) -> Result<Value, Vec<P
 
 #[cfg(test)]
 mod tests {
+    use crate::actions::context::Environment;
+    use crate::inputs::targets::{Source, read};
+
     use super::*;
-    use crate::context::Environment;
-    use crate::target::Source;
-    use crate::target::read;
 
     fn planned(prompt: &str, pairs: &[(&str, &str)]) -> Result<Plan, No> {
         let base = [("INPUT_TOKEN", "github_pat_s3cr3t"), ("INPUT_PROMPT", prompt), ("GITHUB_REPOSITORY", "octo/app")];

@@ -1,7 +1,6 @@
 //! The programs that are compared: ours, and what people write instead.
 
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 

@@ -24,13 +24,11 @@ mod step;
 mod waiting;
 mod world;
 
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::contenders::Contender;
-use crate::contenders::Figures;
+use crate::contenders::{Contender, Figures};
 use crate::size::Sizes;
 use crate::step::Action;
 use crate::waiting::PAUSES;

@@ -1,14 +1,11 @@
 //! What one run of a program costs, as the kernel accounts for it.
 
 use std::path::Path;
-use std::process::Command;
-use std::process::Stdio;
-use std::time::Duration;
-use std::time::Instant;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use nix::sys::resource::UsageWho;
-use nix::sys::resource::getrusage;
+use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 
 /// The argument that makes this program a meter: it runs the rest of its arguments and says what that took.

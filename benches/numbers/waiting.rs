@@ -4,18 +4,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use agent_task::context::Environment;
-use agent_task::github::API_VERSION;
-use agent_task::github::GitHub;
-use agent_task::runner::Runner;
+use agent_task::actions::context::Environment;
+use agent_task::actions::host::Runner;
+use agent_task::github::client::GitHub;
+use agent_task::github::transport::API_VERSION;
 use bytes::Bytes;
-use http_body_util::BodyExt as _;
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
 use serde::Deserialize;
-use simulator::Call;
-use simulator::Script;
-use simulator::Settings;
-use simulator::Simulator;
+use simulator::{Call, Script, Settings, Simulator};
 use tower::Service as _;
 
 /// The pauses of the loops, in seconds.

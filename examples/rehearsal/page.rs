@@ -1,9 +1,8 @@
 //! The run's page on a terminal: the log, the outputs and the summary as the runner and GitHub show them.
 
-use std::io::IsTerminal as _;
-use std::io::Write;
+use std::io::{IsTerminal as _, Write};
 
-use agent_task::command::cut;
+use agent_task::text::cut;
 
 /// How wide a page is, in characters.
 const WIDTH: usize = 90;

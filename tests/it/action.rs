@@ -11,13 +11,11 @@
     reason = "a test plays the runner, whose files and processes these are"
 )]
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use agent_task::inputs::INPUTS;
-use agent_task::inputs::Input;
-use agent_task::output::OUTPUTS;
+use agent_task::inputs::table::{INPUTS, Input};
+use agent_task::report::outputs::OUTPUTS;
 use serde::Deserialize;
 
 /// The inputs that are for the installer, with their defaults.
@@ -248,27 +246,16 @@ fn a_slip_in_the_action_is_caught() {
 #[cfg(unix)]
 pub(crate) mod on_a_runner {
     use std::fs::File;
-    use std::io::Read;
-    use std::io::Write;
-    use std::net::SocketAddr;
-    use std::net::TcpListener;
-    use std::net::TcpStream;
+    use std::io::{Read, Write};
+    use std::net::{SocketAddr, TcpListener, TcpStream};
     use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
-    use std::process::Command;
-    use std::process::Stdio;
-    use std::sync::Arc;
-    use std::sync::Mutex;
-    use std::sync::atomic::AtomicBool;
-    use std::sync::atomic::AtomicU32;
-    use std::sync::atomic::Ordering;
-    use std::time::Duration;
-    use std::time::Instant;
+    use std::process::{Command, Stdio};
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+    use std::sync::{Arc, Mutex};
+    use std::time::{Duration, Instant};
 
-    use simulator::Script;
-    use simulator::Settings;
-    use simulator::Simulator;
-    use simulator::serve;
+    use simulator::{Script, Settings, Simulator, serve};
     use tokio::net::TcpSocket;
     use tokio::runtime::Runtime;
 

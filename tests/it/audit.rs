@@ -2,16 +2,10 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
-use serde_json::json;
-use simulator::Fault;
-use simulator::Repository;
-use simulator::Route;
-use simulator::Script;
-use simulator::Simulator;
+use serde_json::{Value, json};
+use simulator::{Fault, Repository, Route, Script, Simulator};
 
-use crate::step::Ran;
-use crate::step::Step;
+use crate::step::{Ran, Step};
 
 /// What the specification asks of the attributes of an event in JSON,
 /// <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md#required-attributes>.

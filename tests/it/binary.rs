@@ -14,32 +14,17 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::Child;
-use std::process::Command;
-use std::process::Stdio;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::atomic::AtomicU32;
-use std::sync::atomic::Ordering;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use agent_task::output::OUTPUTS;
-use serde_json::Value;
-use serde_json::json;
-use simulator::Call;
-use simulator::ExistingTask;
-use simulator::Fault;
-use simulator::GlobalId;
-use simulator::Permission;
-use simulator::Repository;
-use simulator::Route;
-use simulator::Script;
-use simulator::Settings;
-use simulator::Simulator;
-use simulator::Token;
-use simulator::serve;
+use agent_task::report::outputs::OUTPUTS;
+use serde_json::{Value, json};
+use simulator::{
+    Call, ExistingTask, Fault, GlobalId, Permission, Repository, Route, Script, Settings, Simulator, Token, serve,
+};
 use tokio::net::TcpSocket;
 use tokio::runtime::Runtime;
 

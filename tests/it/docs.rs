@@ -2,46 +2,30 @@
 
 #![expect(clippy::disallowed_methods, reason = "a test reads the documents and the sources")]
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
-use std::path::Path;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
-use agent_task::claim::IfActive;
-use agent_task::context::Context;
-use agent_task::context::Environment;
-use agent_task::finding::Check;
-use agent_task::gate::Cause;
-use agent_task::inputs::Errand;
-use agent_task::inputs::INPUTS;
-use agent_task::inputs::Inputs;
-use agent_task::inputs::PromptSource;
-use agent_task::inputs::Serves;
-use agent_task::key::Stamp;
-use agent_task::outcome::Adoption;
-use agent_task::outcome::Conclusion;
-use agent_task::outcome::Event;
-use agent_task::outcome::Exit;
-use agent_task::outcome::Outcome;
-use agent_task::outcome::Signal;
-use agent_task::output::OUTPUTS;
-use agent_task::output::all_results;
-use agent_task::plan::Brief;
-use agent_task::plan::Deed;
-use agent_task::plan::Plan;
-use agent_task::plan::plan;
-use agent_task::policy::Policy;
-use agent_task::policy::USUAL_PLACE;
-use agent_task::prompt::Template;
-use agent_task::target::Source;
-use agent_task::target::Target;
-use agent_task::task::Phase;
-use agent_task::task::State;
-use agent_task::task::Task;
-use agent_task::watch::Ending;
-use agent_task::wave::Share;
-use serde_json::Value;
-use serde_json::json;
+use agent_task::actions::context::{Context, Environment};
+use agent_task::actions::signal::Signal;
+use agent_task::commands::doctor::checks::Check;
+use agent_task::github::task::{Phase, State, Task};
+use agent_task::inputs::request::{Errand, Inputs, PromptSource};
+use agent_task::inputs::table::{INPUTS, Serves};
+use agent_task::inputs::targets::{Source, Target};
+use agent_task::plan::{Brief, Deed, Plan, plan};
+use agent_task::policy::actor::Cause;
+use agent_task::policy::location::USUAL_PLACE;
+use agent_task::policy::schema::Policy;
+use agent_task::prompt::render::Template;
+use agent_task::report::outputs::{OUTPUTS, all_results};
+use agent_task::task::conclusion::{Conclusion, Exit};
+use agent_task::task::event::{Adoption, Event};
+use agent_task::task::marker::Stamp;
+use agent_task::task::outcome::Outcome;
+use agent_task::task::rollout::Share;
+use agent_task::task::start::IfActive;
+use agent_task::task::wait::Ending;
+use serde_json::{Value, json};
 
 const README: &str = "README.md";
 const REFERENCE: &str = "docs/reference.md";
@@ -245,7 +229,7 @@ fn the_reference_has_every_output_and_key_of_a_result() {
             "usage": {"type": "ai_credits", "amount": 1}}]});
     full.prompt_sha256 = Some("0".repeat(64));
     full.hear(Event::Started(Box::new(serde_json::from_value(seen).unwrap())));
-    full.hear(Event::PullFound(agent_task::pull::Pull {
+    full.hear(Event::PullFound(agent_task::github::pull_request::Pull {
         number: 7,
         url: "https://github.com/octo/app/pull/7".to_owned(),
         database_id: None,
@@ -363,7 +347,7 @@ fn every_api_call_is_listed_with_its_route() {
     }
     let told = table(REFERENCE, "## API calls").iter().flat_map(|row| pages(&row[0])).collect::<BTreeSet<_>>();
     assert_eq!(told, linked);
-    assert!(read(REFERENCE).contains(&format!("the API version `{}`", agent_task::github::API_VERSION)));
+    assert!(read(REFERENCE).contains(&format!("the API version `{}`", agent_task::github::transport::API_VERSION)));
 }
 
 /// Verb and path of the request that a method of `GitHub` makes.
@@ -416,7 +400,7 @@ fn pages(text: &str) -> BTreeSet<String> {
 fn every_event_is_decided_in_the_document_as_in_the_code() {
     let rows = table(SECURITY, "## Events");
     let told = rows.iter().map(|row| (named(&row[0]).to_owned(), row[1].as_str())).collect::<Vec<_>>();
-    let all = agent_task::gate::EVENTS.map(|(name, cause)| {
+    let all = agent_task::policy::actor::EVENTS.map(|(name, cause)| {
         let decision = match cause {
             Cause::Insiders => "never asked about",
             Cause::Anybody => "asked about",
@@ -431,8 +415,8 @@ fn every_event_is_decided_in_the_document_as_in_the_code() {
 fn what_is_trusted_is_listed() {
     let rows = table(REFERENCE, "#### Trusted paths");
     let told = rows.iter().flat_map(|row| quoted(&row[1])).collect::<BTreeSet<_>>();
-    assert_eq!(told, agent_task::context::TRUSTED.map(str::to_owned).into());
-    let (most, text) = (agent_task::fence::MOST_CHARACTERS, read(REFERENCE));
+    assert_eq!(told, agent_task::actions::trusted_paths::TRUSTED.map(str::to_owned).into());
+    let (most, text) = (agent_task::prompt::fence::MOST_CHARACTERS, read(REFERENCE));
     assert!(text.contains(&format!("{},{:03} characters", most / 1000, most % 1000)), "{most}");
 }
 
@@ -636,7 +620,7 @@ fn the_stamp_of_the_reference_is_one() {
     let stamp = Stamp::find(&example).unwrap();
     assert_eq!(stamp.put_under(example.rsplit_once("\n\n").unwrap().0), example);
     assert!(![&stamp.name, &stamp.run, &stamp.attempt, &stamp.actor].into_iter().any(String::is_empty));
-    let days = agent_task::claim::MEMORY.as_secs() / (24 * 60 * 60);
+    let days = agent_task::task::start::MEMORY.as_secs() / (24 * 60 * 60);
     assert!(section(REFERENCE, "### How a task is recognised").contains(&format!("{days}\ndays")));
 }
 

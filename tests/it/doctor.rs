@@ -2,19 +2,10 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
-use serde_json::json;
-use simulator::Actions;
-use simulator::Fault;
-use simulator::Permission;
-use simulator::Repository;
-use simulator::Route;
-use simulator::Simulator;
-use simulator::Token;
+use serde_json::{Value, json};
+use simulator::{Actions, Fault, Permission, Repository, Route, Simulator, Token};
 
-use crate::step::Ran;
-use crate::step::Step;
-use crate::step::TOKEN;
+use crate::step::{Ran, Step, TOKEN};
 
 const POLICY: &str = "
 require-class: true

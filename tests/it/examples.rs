@@ -8,23 +8,14 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
-use std::path::PathBuf;
-use std::process::Command;
-use std::process::Stdio;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use agent_task::inputs::INPUTS;
-use agent_task::output::OUTPUTS;
-use serde_json::Value;
-use serde_json::json;
-use simulator::Permission;
-use simulator::Repository;
-use simulator::Script;
-use simulator::Settings;
-use simulator::Simulator;
-use simulator::Token;
-use simulator::serve;
+use agent_task::inputs::table::INPUTS;
+use agent_task::report::outputs::OUTPUTS;
+use serde_json::{Value, json};
+use simulator::{Permission, Repository, Script, Settings, Simulator, Token, serve};
 use tokio::net::TcpSocket;
 use tokio::runtime::Runtime;
 

@@ -1,21 +1,12 @@
 //! Many repositories in one step, under virtual time and with GitHub's limits enforced.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::Value;
-use simulator::Fault;
-use simulator::Permission;
-use simulator::Repository;
-use simulator::Route;
-use simulator::Script;
-use simulator::Simulator;
-use simulator::Token;
+use simulator::{Fault, Permission, Repository, Route, Script, Simulator, Token};
 
-use crate::step::Ran;
-use crate::step::Step;
-use crate::step::TOKEN;
+use crate::step::{Ran, Step, TOKEN};
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)

@@ -2,17 +2,9 @@
 
 use std::time::Duration;
 
-use simulator::Fault;
-use simulator::Permission;
-use simulator::Repository;
-use simulator::Route;
-use simulator::Script;
-use simulator::Simulator;
-use simulator::Token;
+use simulator::{Fault, Permission, Repository, Route, Script, Simulator, Token};
 
-use crate::step::Ran;
-use crate::step::Step;
-use crate::step::TOKEN;
+use crate::step::{Ran, Step, TOKEN};
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)

@@ -2,17 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-use serde_json::json;
-use simulator::Fault;
-use simulator::Permission;
-use simulator::Repository;
-use simulator::Route;
-use simulator::Simulator;
-use simulator::Token;
+use serde_json::{Value, json};
+use simulator::{Fault, Permission, Repository, Route, Simulator, Token};
 
-use crate::step::Ran;
-use crate::step::Step;
+use crate::step::{Ran, Step};
 
 /// A world in which mona can write and others can do less.
 fn world() -> Simulator {
@@ -273,7 +266,7 @@ async fn a_wait_starts_nothing_and_asks_about_nobody() {
 
 #[test]
 fn every_event_is_decided_once() {
-    let events = agent_task::gate::EVENTS;
+    let events = agent_task::policy::actor::EVENTS;
     let once = events.iter().copied().map(|(name, _)| (name, ())).collect::<BTreeMap<_, _>>();
     assert_eq!(once.len(), events.len());
 }

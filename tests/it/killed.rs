@@ -7,20 +7,13 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::process::Command;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::sync::Mutex;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use agent_task::output::OUTPUTS;
-use simulator::Fault;
-use simulator::Route;
-use simulator::Script;
-use simulator::Settings;
-use simulator::Simulator;
-use simulator::serve;
+use agent_task::report::outputs::OUTPUTS;
+use simulator::{Fault, Route, Script, Settings, Simulator, serve};
 
 use crate::grammar;
 use crate::step::TOKEN;

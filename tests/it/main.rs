@@ -19,6 +19,5 @@ mod policy;
 mod property;
 mod selftest;
 mod step;
-mod tidy;
 mod untrusted;
 mod wire;

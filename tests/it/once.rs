@@ -2,14 +2,9 @@
 
 use std::time::Duration;
 
-use simulator::ExistingTask;
-use simulator::Fault;
-use simulator::Route;
-use simulator::Script;
-use simulator::Simulator;
+use simulator::{ExistingTask, Fault, Route, Script, Simulator};
 
-use crate::step::Ran;
-use crate::step::Step;
+use crate::step::{Ran, Step};
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)

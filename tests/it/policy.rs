@@ -2,20 +2,11 @@
 
 use std::time::Duration;
 
-use agent_task::key::Key;
-use agent_task::key::Stamp;
+use agent_task::task::marker::{Key, Stamp};
 use serde_json::json;
-use simulator::ExistingTask;
-use simulator::Fault;
-use simulator::Permission;
-use simulator::Repository;
-use simulator::Route;
-use simulator::Script;
-use simulator::Simulator;
-use simulator::Token;
+use simulator::{ExistingTask, Fault, Permission, Repository, Route, Script, Simulator, Token};
 
-use crate::step::Ran;
-use crate::step::Step;
+use crate::step::{Ran, Step};
 
 const HOUR: Duration = Duration::from_secs(3600);
 

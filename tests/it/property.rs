@@ -5,48 +5,32 @@
 //! into the tree.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::ops::RangeInclusive;
 use std::rc::Rc;
 use std::time::Duration;
 
-use agent_task::command::Annotation;
-use agent_task::command::Level;
-use agent_task::context::Environment;
-use agent_task::inputs::INPUTS;
-use agent_task::inputs::Inputs;
-use agent_task::key::Key;
-use agent_task::key::Stamp;
-use agent_task::output::OUTPUTS;
-use agent_task::output::render;
-use agent_task::pull::Clues;
-use agent_task::runner::Runner;
-use agent_task::task::NewTask;
-use agent_task::task::State;
-use agent_task::task::Task;
-use agent_task::token::Token;
-use proptest::collection::btree_map;
-use proptest::collection::vec;
+use agent_task::actions::context::Environment;
+use agent_task::actions::host::Runner;
+use agent_task::actions::output_file::render;
+use agent_task::actions::workflow_command::{Annotation, Level};
+use agent_task::github::task::{NewTask, State, Task};
+use agent_task::github::token::Token;
+use agent_task::inputs::request::Inputs;
+use agent_task::inputs::table::INPUTS;
+use agent_task::report::outputs::OUTPUTS;
+use agent_task::task::marker::{Key, Stamp};
+use agent_task::task::pull_request::Clues;
+use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
-use proptest::sample::select;
-use proptest::sample::subsequence;
-use serde_json::Value;
-use serde_json::json;
-use simulator::ExistingTask;
-use simulator::Fault;
-use simulator::FaultKind;
-use simulator::Route;
-use simulator::Script;
-use simulator::Settings;
-use simulator::Simulator;
+use proptest::sample::{select, subsequence};
+use serde_json::{Value, json};
+use simulator::{ExistingTask, Fault, FaultKind, Route, Script, Settings, Simulator};
 
 use crate::grammar;
-use crate::step::Ran;
-use crate::step::Step;
-use crate::step::TOKEN;
+use crate::step::{Ran, Step, TOKEN};
 
 /// One case in so many of proptest's 256. `PROPTEST_CASES` stands above this.
 fn one_in(share: u32) -> ProptestConfig {

@@ -6,13 +6,12 @@
 
 use std::collections::BTreeSet;
 
-use agent_task::inputs::INPUTS;
-use agent_task::output::OUTPUTS;
+use agent_task::inputs::table::INPUTS;
+use agent_task::report::outputs::OUTPUTS;
 use serde_json::Value;
 
 use crate::action::INSTALLER;
-use crate::examples::split;
-use crate::examples::steps;
+use crate::examples::{split, steps};
 
 fn text_of_workflow() -> String {
     std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/.github/workflows/selftest.yml")).unwrap()
@@ -132,19 +131,15 @@ mod on_a_runner {
     use std::fs::OpenOptions;
     use std::io::Write;
     use std::net::TcpListener;
-    use std::process::Command;
-    use std::process::Stdio;
+    use std::process::{Command, Stdio};
     use std::sync::Arc;
 
-    use simulator::Simulator;
-    use simulator::serve;
+    use simulator::{Simulator, serve};
     use tokio::runtime::Runtime;
 
+    use crate::action::on_a_runner::{Folder, Job, USUAL, read_outputs};
+
     use super::*;
-    use crate::action::on_a_runner::Folder;
-    use crate::action::on_a_runner::Job;
-    use crate::action::on_a_runner::USUAL;
-    use crate::action::on_a_runner::read_outputs;
 
     /// The address in the workflow.
     const ADDRESS: &str = "127.0.0.1:4010";

@@ -7,17 +7,15 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::atomic::AtomicU32;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use agent_task::context::Environment;
-use agent_task::github::GitHub;
-use agent_task::output::OUTPUTS;
-use agent_task::runner::Runner;
+use agent_task::actions::context::Environment;
+use agent_task::actions::host::Runner;
+use agent_task::github::client::GitHub;
+use agent_task::report::outputs::OUTPUTS;
 use serde_json::Value;
-use simulator::Call;
-use simulator::Simulator;
+use simulator::{Call, Simulator};
 
 use crate::grammar;
 

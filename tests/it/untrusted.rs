@@ -2,18 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use agent_task::context::Context;
-use agent_task::context::Environment;
-use agent_task::context::TRUSTED;
-use agent_task::context::is_trusted;
-use agent_task::fence::Untrusted;
-use agent_task::prompt::Scope;
-use agent_task::prompt::Template;
-use agent_task::prompt::render;
+use agent_task::actions::context::{Context, Environment};
+use agent_task::actions::trusted_paths::{TRUSTED, is_trusted};
+use agent_task::prompt::fence::Untrusted;
+use agent_task::prompt::render::{Scope, Template, render};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// What marks the fences of these tests.
 const BOUNDARY: &str = "0f0f";

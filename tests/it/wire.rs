@@ -2,32 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::io::Read as _;
-use std::io::Write as _;
-use std::net::TcpListener;
-use std::net::TcpStream;
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use agent_task::claim::Claim;
-use agent_task::claim::First;
-use agent_task::claim::IfActive;
-use agent_task::claim::LONGEST_LIMIT;
-use agent_task::claim::Step;
-use agent_task::claim::Terms;
-use agent_task::github::API_VERSION;
-use agent_task::github::Address;
-use agent_task::github::Error;
-use agent_task::github::GitHub;
-use agent_task::github::Look;
-use agent_task::key::Stamp;
-use agent_task::task::NewTask;
-use agent_task::task::State;
-use agent_task::token::Token;
-use simulator::Fault;
-use simulator::Route;
-use simulator::Simulator;
+use agent_task::github::answers::Look;
+use agent_task::github::client::GitHub;
+use agent_task::github::error::Error;
+use agent_task::github::task::{NewTask, State};
+use agent_task::github::token::Token;
+use agent_task::github::transport::API_VERSION;
+use agent_task::github::url::Address;
+use agent_task::task::marker::Stamp;
+use agent_task::task::start::{Claim, First, IfActive, LONGEST_LIMIT, Step, Terms};
+use simulator::{Fault, Route, Simulator};
 
 /// A request as it reached the other end.
 struct Seen {
@@ -72,7 +61,7 @@ fn new_task() -> NewTask {
     }
 }
 
-fn repository() -> agent_task::repository::Repository {
+fn repository() -> agent_task::github::repository::Repository {
     "octocat/hello-world".parse().unwrap()
 }
 
@@ -106,7 +95,7 @@ async fn githubs_own_examples_are_understood() {
     assert_eq!(started.custom_agent.unwrap().id, "my-custom-agent");
     let Look::Seen(task, etag) = github.task(&repository(), &started.id, None).await.unwrap() else { panic!() };
     assert_eq!((&task.state, task.model(), etag), (&State::Completed, Some("claude-sonnet-4.6"), None));
-    assert_eq!(agent_task::pull::Clues::of(&task).database_ids, [42]);
+    assert_eq!(agent_task::task::pull_request::Clues::of(&task).database_ids, [42]);
     let id = "a1b2c3d4-e5f6-7890-abcd-ef1234567890";
     let get = format!("GET https://api.github.com/agents/repos/octocat/hello-world/tasks/{id}");
     assert_eq!(seen.lock().unwrap()[1].line, get);
@@ -115,7 +104,7 @@ async fn githubs_own_examples_are_understood() {
 #[tokio::test]
 async fn a_mark_asks_for_changes_only() {
     let (github, seen) = scripted(vec![answer(304, "")]);
-    let id = agent_task::task::TaskId::parse("t-1").unwrap();
+    let id = agent_task::github::task::TaskId::parse("t-1").unwrap();
     assert_eq!(github.task(&repository(), &id, Some("W/\"abc\"")).await, Ok(Look::Unchanged));
     assert_eq!(seen.lock().unwrap()[0].headers["if-none-match"], ["W/\"abc\""]);
 }
@@ -181,7 +170,7 @@ async fn no_fault_is_answered_with_a_second_request() {
 }
 
 /// What a claim makes of an answer, in a word.
-fn meaning(answer: Result<agent_task::task::Task, Error>) -> &'static str {
+fn meaning(answer: Result<agent_task::github::task::Task, Error>) -> &'static str {
     let stamp = Stamp::find("<!-- agent-task key=0123456789abcdef -->").unwrap();
     let confirm = Duration::from_secs(60);
     let terms = Terms { stamp, confirm, first: First::Nothing, if_active: IfActive::Start, patience: LONGEST_LIMIT };

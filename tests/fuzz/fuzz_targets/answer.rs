@@ -8,16 +8,16 @@
 
 use std::convert::Infallible;
 
-use agent_task::github::Address;
-use agent_task::github::Error;
-use agent_task::github::GitHub;
-use agent_task::github::Look;
-use agent_task::pull::Clues;
-use agent_task::repository::Repository;
-use agent_task::task::NewTask;
-use agent_task::task::Task;
-use agent_task::task::TaskId;
-use agent_task::token::Token;
+use agent_task::github::url::Address;
+use agent_task::github::error::Error;
+use agent_task::github::client::GitHub;
+use agent_task::github::answers::Look;
+use agent_task::task::pull_request::Clues;
+use agent_task::github::repository::Repository;
+use agent_task::github::task::NewTask;
+use agent_task::github::task::Task;
+use agent_task::github::task::TaskId;
+use agent_task::github::token::Token;
 use bytes::Bytes;
 use http_body_util::Full;
 use libfuzzer_sys::fuzz_target;

@@ -3,8 +3,8 @@
 #![no_main]
 #![expect(clippy::disallowed_methods, reason = "libFuzzer's macro can write what it gives into a file")]
 
-use agent_task::key::Key;
-use agent_task::key::Stamp;
+use agent_task::task::marker::Key;
+use agent_task::task::marker::Stamp;
 use libfuzzer_sys::fuzz_target;
 
 /// Parts the fields of a stamp from each other and from the prompt.

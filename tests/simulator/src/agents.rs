@@ -1,19 +1,15 @@
 //! The agent task endpoints.
 
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::answer::Answer;
 use crate::clock::Moment;
 use crate::page::Page;
 use crate::request::Request;
 use crate::schema;
-use crate::task::Depth;
-use crate::task::Task;
+use crate::task::{Depth, Task};
 use crate::token::Token;
-use crate::world::NewTask;
-use crate::world::World;
-use crate::world::key;
+use crate::world::{NewTask, World, key};
 
 const STATES: [&str; 8] =
     ["queued", "in_progress", "completed", "failed", "idle", "waiting_for_user", "timed_out", "cancelled"];

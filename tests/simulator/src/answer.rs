@@ -1,8 +1,7 @@
 //! An answer, before it becomes HTTP.
 
 use bytes::Bytes;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const DOCS: &str = "https://docs.github.com/rest/agent-tasks/agent-tasks";
 

@@ -2,21 +2,17 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::Context;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http_body::Body;
-use http_body::Frame;
-use http_body::SizeHint;
+use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tower_service::Service;
 
-use crate::service::Cut;
-use crate::service::Simulator;
+use crate::service::{Cut, Simulator};
 
 /// Serves for good. A request that gets no answer has its connection closed.
 pub async fn serve(listener: TcpListener, simulator: Simulator) -> io::Result<()> {

@@ -1,8 +1,6 @@
 //! The front desk: what every request goes through, whichever endpoint it is for.
 
-use std::hash::DefaultHasher;
-use std::hash::Hash;
-use std::hash::Hasher;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use serde_json::json;
@@ -14,10 +12,8 @@ use crate::limit::Refusal;
 use crate::person::show_oneself;
 use crate::place::Place;
 use crate::request::Request;
-use crate::token::Permission;
-use crate::token::Token;
-use crate::world::World;
-use crate::world::key;
+use crate::token::{Permission, Token};
+use crate::world::{World, key};
 
 /// The versions of the API that describe these endpoints.
 const VERSIONS: [&str; 2] = ["2026-03-10", "2022-11-28"];

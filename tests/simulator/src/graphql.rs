@@ -1,21 +1,15 @@
 //! The GraphQL endpoint, for what leads to pull requests.
 
-use serde_json::Map;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::answer::Answer;
 use crate::clock::Moment;
 use crate::pull::Pull;
-use crate::query::Document;
-use crate::query::Field;
-use crate::query::Selected;
+use crate::query::{Document, Field, Selected};
 use crate::repos::sha;
 use crate::request::Request;
-use crate::token::Permission;
-use crate::token::Token;
-use crate::world::World;
-use crate::world::key;
+use crate::token::{Permission, Token};
+use crate::world::{World, key};
 
 impl World {
     pub(crate) fn graphql(&mut self, token: &Token, request: &Request) -> Answer {

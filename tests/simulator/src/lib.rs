@@ -8,33 +8,33 @@
 //! It speaks JSON, knows nothing of its clients' types, and remembers every request
 //! ([`Simulator::log`]) and everything that no client should do ([`Simulator::unexpected`]).
 
-mod clock;
-mod seconds;
-mod token;
-mod repository;
-mod pull;
-mod person;
-mod limit;
-mod settings;
-mod script;
-mod fault;
-mod call;
-mod schema;
-mod answer;
-mod request;
-mod place;
-mod page;
-mod query;
-mod task;
-mod world;
 mod agents;
-mod repos;
-mod graphql;
-mod search;
-mod front;
-mod scenario;
-mod service;
+mod answer;
+mod call;
+mod clock;
 mod door;
+mod fault;
+mod front;
+mod graphql;
+mod limit;
+mod page;
+mod person;
+mod place;
+mod pull;
+mod query;
+mod repos;
+mod repository;
+mod request;
+mod scenario;
+mod schema;
+mod script;
+mod search;
+mod seconds;
+mod service;
+mod settings;
+mod task;
+mod token;
+mod world;
 
 #[cfg(test)]
 mod tests;

@@ -3,13 +3,11 @@
 //! Its first line of output is the base address to send requests to. It serves until it is killed.
 
 use std::error::Error;
-use std::fs::File;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::process::ExitCode;
 
-use simulator::Simulator;
-use simulator::serve;
+use simulator::{Simulator, serve};
 
 const USAGE: &str = "usage: simulator [--listen 127.0.0.1:0] [--scenario file.json] [--log file.jsonl]";
 

@@ -1,7 +1,6 @@
 //! Somebody with a login: a person, a bot or an organization.
 
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::pull::node_id;
 

@@ -2,20 +2,16 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::answer::Answer;
 use crate::clock::Moment;
 use crate::page::Page;
 use crate::person::show_person;
-use crate::pull::Pull;
-use crate::pull::node_id;
+use crate::pull::{Pull, node_id};
 use crate::request::Request;
 use crate::token::Token;
-use crate::world::Home;
-use crate::world::World;
-use crate::world::key;
+use crate::world::{Home, World, key};
 
 /// The id of the account that opens the pull requests.
 const COPILOT: u64 = 198_982_749;

@@ -1,9 +1,8 @@
 //! A request, taken apart.
 
 use bytes::Bytes;
-use http::HeaderMap;
-use http::Method;
 use http::request::Parts;
+use http::{HeaderMap, Method};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 

@@ -4,12 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::fault::Fault;
-use crate::fault::FaultKind;
-use crate::fault::Route;
+use crate::fault::{Fault, FaultKind, Route};
 use crate::repository::Repository;
 use crate::script::Script;
 use crate::seconds;

@@ -40,8 +40,7 @@ pub(crate) fn strangers(body: &Value) -> Vec<String> {
 mod tests {
     use serde_json::json;
 
-    use super::complaints;
-    use super::strangers;
+    use super::{complaints, strangers};
 
     #[test]
     fn a_body_is_held_against_the_schema() {

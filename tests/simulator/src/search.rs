@@ -1,16 +1,13 @@
 //! The search for repositories.
 
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::answer::Answer;
 use crate::page::Page;
 use crate::repos::show_repository;
 use crate::request::Request;
 use crate::token::Token;
-use crate::world::Home;
-use crate::world::World;
-use crate::world::scramble;
+use crate::world::{Home, World, scramble};
 
 /// GitHub shows no more results than this of any search.
 const MOST: usize = 1000;

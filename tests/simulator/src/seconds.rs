@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
-use serde::Deserializer;
-use serde::Serializer;
 use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serializer};
 
 pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
     let seconds = f64::deserialize(from)?;

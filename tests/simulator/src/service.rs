@@ -1,49 +1,34 @@
 //! The simulator, and its door inside the process.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::future::Future;
-use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering;
-use std::task::Context;
-use std::task::Poll;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
+use std::{fmt, io};
 
 use bytes::Bytes;
-use http_body_util::BodyExt;
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use jiff::Timestamp;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::answer::Answer;
 use crate::call::Call;
-use crate::clock::Clock;
-use crate::clock::Moment;
-use crate::fault::Fault;
-use crate::fault::FaultKind;
-use crate::fault::Route;
+use crate::clock::{Clock, Moment};
+use crate::fault::{Fault, FaultKind, Route};
 use crate::place::Place;
-use crate::pull::Pull;
-use crate::pull::PullView;
+use crate::pull::{Pull, PullView};
 use crate::repository::Repository;
 use crate::request::Request;
-use crate::scenario::ExistingTask;
-use crate::scenario::Scenario;
+use crate::scenario::{ExistingTask, Scenario};
 use crate::script::Script;
 use crate::settings::Settings;
 use crate::task::TaskView;
 use crate::token::Token;
-use crate::world::NewTask;
-use crate::world::World;
-use crate::world::key;
+use crate::world::{NewTask, World, key};
 
 /// GitHub. Clones share one world.
 #[derive(Clone)]

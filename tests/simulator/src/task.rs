@@ -3,19 +3,12 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use serde_json::Map;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
-use crate::clock::Clock;
-use crate::clock::Moment;
-use crate::pull::Pull;
-use crate::pull::node_id;
-use crate::script::Effect;
-use crate::script::Script;
-use crate::settings::GlobalId;
-use crate::settings::Settings;
-use crate::settings::UsageKey;
+use crate::clock::{Clock, Moment};
+use crate::pull::{Pull, node_id};
+use crate::script::{Effect, Script};
+use crate::settings::{GlobalId, Settings, UsageKey};
 
 /// A task as tests look at it: as it is, whatever the API shows.
 #[derive(Clone, Debug, PartialEq)]

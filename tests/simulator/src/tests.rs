@@ -4,22 +4,12 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::BodyExt;
-use http_body_util::Full;
-use serde_json::Value;
-use serde_json::json;
+use http_body_util::{BodyExt, Full};
+use serde_json::{Value, json};
 use tokio::time::sleep;
 use tower_service::Service;
 
-use crate::ExistingTask;
-use crate::Fault;
-use crate::Permission;
-use crate::Repository;
-use crate::Route;
-use crate::Script;
-use crate::Settings;
-use crate::Simulator;
-use crate::Token;
+use crate::{ExistingTask, Fault, Permission, Repository, Route, Script, Settings, Simulator, Token};
 
 const TOKEN: &str = "github_pat_simulated";
 const TASKS: &str = "/agents/repos/octo/app/tasks";

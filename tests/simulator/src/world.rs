@@ -1,34 +1,19 @@
 //! Everything that is: repositories, tasks, pull requests, people, and what time makes of them.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::call::Call;
-use crate::clock::Clock;
-use crate::clock::Moment;
+use crate::clock::{Clock, Moment};
 use crate::fault::Faults;
 use crate::limit::Ledger;
-use crate::pull::Pull;
-use crate::pull::PullView;
-use crate::pull::node_id;
+use crate::pull::{Pull, PullView, node_id};
 use crate::repository::Repository;
-use crate::script::Effect;
-use crate::script::OpenPull;
-use crate::script::Script;
+use crate::script::{Effect, OpenPull, Script};
 use crate::settings::Settings;
-use crate::task::Depth;
-use crate::task::Due;
-use crate::task::Eye;
-use crate::task::PullLink;
-use crate::task::Session;
-use crate::task::Task;
-use crate::task::TaskView;
-use crate::task::Usage;
-use crate::task::timeline;
+use crate::task::{Depth, Due, Eye, PullLink, Session, Task, TaskView, Usage, timeline};
 use crate::token::Token;
 
 /// Pull requests have database ids far from their numbers, and too large for 32 bits.

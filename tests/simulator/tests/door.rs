@@ -2,14 +2,9 @@
 
 use std::time::Duration;
 
-use simulator::Fault;
-use simulator::Route;
-use simulator::Simulator;
-use simulator::serve;
-use tokio::io::AsyncReadExt;
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpListener;
-use tokio::net::TcpStream;
+use simulator::{Fault, Route, Simulator, serve};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 /// Sends a start over a connection of its own and returns all that comes until the other side
 /// closes it.

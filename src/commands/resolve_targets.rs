@@ -1,0 +1,158 @@
+//! The repositories that a list comes to, once its files are read and its queries are asked.
+
+use crate::actions::host::Runner;
+use crate::github::client::PAGE;
+use crate::github::error::Error;
+use crate::github::limited::Door;
+use crate::github::repository::Repository;
+use crate::inputs::problem::Lack;
+use crate::inputs::problem::Problem;
+use crate::inputs::targets;
+use crate::inputs::targets::List;
+use crate::inputs::targets::MOST_BYTES;
+use crate::inputs::targets::Shard;
+use crate::inputs::targets::Source;
+use crate::inputs::targets::Target;
+use crate::text::repositories;
+use std::time::Duration;
+
+/// "The REST API provides up to 1,000 results for each search",
+/// <https://docs.github.com/en/rest/search/search#about-search>.
+const MOST_FOUND: usize = 1000;
+/// How often a search is made that was not answered, or that GitHub gave up.
+const TRIES: u32 = 3;
+/// The pause before the next try. A search has a limit of its own, of 30 a minute, which GitHub tells where it applies.
+const PAUSE: Duration = Duration::from_secs(5);
+/// The longest pause that GitHub is granted before the next try.
+const LONGEST_PAUSE: Duration = Duration::from_secs(120);
+
+/// The repositories, each once.
+#[derive(Debug)]
+pub struct Roster {
+    /// They, in the order in which they are named.
+    pub targets: Vec<Target>,
+    /// Which part of a larger list they are.
+    pub part: Option<Shard>,
+}
+
+/// Reads a list to its end, and takes the part of it that is asked for.
+///
+/// # Errors
+/// All that is wrong with the list, or the error of the first query that is not answered.
+pub async fn read(list: &List, shard: Option<Shard>, runner: &Runner, door: Option<&Door>) -> Result<Roster, Lack> {
+    let mut problems = Vec::new();
+    let sources = list.sources.iter().flat_map(|source| match source {
+        Source::File(name) => match file(name, runner) {
+            Ok(sources) => sources,
+            Err(why) => {
+                problems.extend(why);
+                Vec::new()
+            }
+        },
+        source => vec![source.clone()],
+    });
+    let sources = sources.collect::<Vec<_>>();
+    if !problems.is_empty() {
+        return Err(problems.into());
+    }
+    let mut targets = Vec::new();
+    for source in sources {
+        match source {
+            Source::Named(target) => targets.push(target),
+            Source::Query(query) => targets.extend(found(&query, runner, door).await?),
+            Source::File(_) => {}
+        }
+    }
+    let targets = targets::once(targets).map_err(|wrong| wrong.into_iter().map(problem).collect::<Vec<_>>())?;
+    if targets.is_empty() {
+        return Err(vec![problem("names no repository; look at its queries and files")].into());
+    }
+    let targets = match shard {
+        Some(shard) => shard.of(targets),
+        None => targets,
+    };
+    if targets.is_empty() {
+        return Err(
+            vec![Problem::new("shard", "has no repository in it: there are more parts than repositories")].into()
+        );
+    }
+    Ok(Roster { targets, part: list.part.or(shard) })
+}
+
+fn problem(why: impl Into<String>) -> Problem {
+    Problem::new("repositories", why)
+}
+
+fn file(name: &str, runner: &Runner) -> Result<Vec<Source>, Vec<Problem>> {
+    let text =
+        runner.text(name, MOST_BYTES).map_err(|why| vec![problem(format!("cannot use the file `{name}`: {why:#}"))])?;
+    let list = targets::read(&text)
+        .map_err(|wrong| wrong.into_iter().map(|why| problem(format!("has in `{name}`, {why}"))).collect::<Vec<_>>())?;
+    if list.sources.iter().any(|source| matches!(source, Source::File(_))) || list.part.is_some() {
+        return Err(vec![problem(format!("has in `{name}` another file or a part; name those in the input itself"))]);
+    }
+    Ok(list.sources)
+}
+
+/// What a query finds, by name: the order in which GitHub finds changes from one time to the next.
+async fn found(query: &str, runner: &Runner, door: Option<&Door>) -> Result<Vec<Target>, Lack> {
+    let Some(door) = door else {
+        return Err(vec![Problem::new("token", format!("is missing, and `query: {query}` needs one"))].into());
+    };
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let pause = match search(query, door).await {
+            Ok(Some(mut targets)) => {
+                targets.sort_by_key(|target| target.repository.to_string().to_ascii_lowercase());
+                runner.tell(&format!("`{query}` finds {}", repositories(targets.len())));
+                return Ok(targets);
+            }
+            Ok(None) if tries < TRIES => PAUSE,
+            Ok(None) => {
+                let why =
+                    "is not found to its end: GitHub gives up looking, or the list changes all the time. Narrow it";
+                return Err(vec![problem(format!("`query: {query}` {why}"))].into());
+            }
+            Err(Lack::GitHub(error)) if tries < TRIES && error.may_pass() => match &error {
+                Error::RateLimited(limit) if limit.wait <= LONGEST_PAUSE => limit.wait,
+                Error::RateLimited(_) => return Err(Lack::GitHub(error)),
+                error => error.retry_after().unwrap_or(PAUSE).min(LONGEST_PAUSE),
+            },
+            Err(no) => return Err(no),
+        };
+        runner.rest(pause, "searching").await;
+    }
+}
+
+/// One search through all its pages; `None` where it is not known whether that is all.
+async fn search(query: &str, door: &Door) -> Result<Option<Vec<Target>>, Lack> {
+    let mut targets = Vec::new();
+    for page in 1.. {
+        let found = door.read(door.github().search(query, page)).await.map_err(|error| match error {
+            Error::Invalid { said } => vec![problem(format!("`query: {query}` is refused by GitHub: {said}"))].into(),
+            error => Lack::GitHub(error),
+        })?;
+        let total = usize::try_from(found.total).unwrap_or(usize::MAX);
+        if total > MOST_FOUND {
+            let why = format!(
+                "finds {total} repositories, and GitHub shows {MOST_FOUND} of them; narrow it, or part it in two"
+            );
+            return Err(vec![problem(format!("`query: {query}` {why}"))].into());
+        }
+        if found.is_incomplete {
+            return Ok(None);
+        }
+        let last = found.items.len() < PAGE;
+        for item in found.items {
+            let repository = item.full_name.parse::<Repository>();
+            let repository = repository.map_err(|why| vec![problem(format!("`{}` {why}", item.full_name))])?;
+            targets.push(Target::new(repository));
+        }
+        if last || targets.len() >= total {
+            targets = targets::once(targets).unwrap_or_default();
+            return Ok((targets.len() >= total).then_some(targets));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,85 @@
+//! A pull request, and the clues in a task that lead to it.
+//!
+//! The API does not tell a pull request's number: an artifact carries the row in GitHub's database and, mostly, the
+//! id in the GraphQL API. This is the pure half of the way from there to the number; `lookout.rs` asks the questions.
+
+use serde::Deserialize;
+
+/// A pull request as people know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pull {
+    /// The number in the repository.
+    pub number: u64,
+    /// Its page.
+    pub url: String,
+    /// The row in GitHub's database, which a task's artifact carries.
+    pub database_id: Option<u64>,
+    /// The id in the GraphQL API.
+    pub node_id: Option<String>,
+    /// The branch that it brings.
+    pub head_ref: String,
+    /// The branch that it is meant for.
+    pub base_ref: String,
+    /// Whether it is open.
+    pub open: bool,
+}
+
+/// A pull request in the answers of the REST API, <https://docs.github.com/en/rest/pulls/pulls>.
+#[derive(Debug, Deserialize)]
+pub struct RestPull {
+    number: u64,
+    html_url: String,
+    id: Option<u64>,
+    node_id: Option<String>,
+    state: String,
+    head: RestBranch,
+    base: RestBranch,
+}
+
+#[derive(Debug, Deserialize)]
+struct RestBranch {
+    #[serde(rename = "ref")]
+    name: String,
+}
+
+impl From<RestPull> for Pull {
+    fn from(told: RestPull) -> Self {
+        Self {
+            number: told.number,
+            url: told.html_url,
+            database_id: told.id,
+            node_id: told.node_id,
+            head_ref: told.head.name,
+            base_ref: told.base.name,
+            open: told.state == "open",
+        }
+    }
+}
+
+/// A pull request in the answers of the GraphQL API.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GraphPull {
+    number: u64,
+    url: String,
+    id: Option<String>,
+    /// The row, as a text: it has outgrown the numbers of GraphQL.
+    full_database_id: Option<String>,
+    state: String,
+    head_ref_name: String,
+    base_ref_name: String,
+}
+
+impl From<GraphPull> for Pull {
+    fn from(told: GraphPull) -> Self {
+        Self {
+            number: told.number,
+            url: told.url,
+            database_id: told.full_database_id.and_then(|id| id.parse().ok()),
+            node_id: told.id,
+            head_ref: told.head_ref_name,
+            base_ref: told.base_ref_name,
+            open: told.state == "OPEN",
+        }
+    }
+}

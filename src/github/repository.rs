@@ -1,0 +1,159 @@
+//! A repository's name.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::str::FromStr;
+
+/// The name of a repository on GitHub, `owner/name`.
+///
+/// GitHub treats both parts without regard to case, and so do equality and hashing here; the spelling that was
+/// written is kept for people to read.
+#[derive(Clone)]
+pub struct Repository {
+    owner: String,
+    name: String,
+}
+
+/// Why a text is no repository's name. Its `Display` names the remedy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadRepository {
+    /// The text is an address rather than a name.
+    #[error("is an address; write only its last two parts, `owner/name`")]
+    Address,
+    /// There is not exactly one slash with something on both sides.
+    #[error("is not of the form `owner/name`")]
+    Form,
+    /// The owner has a character or a length that GitHub does not allow.
+    #[error("has an owner that GitHub does not allow: letters, digits, `-` and `_`, at most 39 of them")]
+    Owner,
+    /// The name has a character or a length that GitHub does not allow.
+    #[error("has a name that GitHub does not allow: letters, digits, `.`, `-` and `_`, at most 100 of them")]
+    Name,
+}
+
+/// The longest login that GitHub gives out, <https://docs.github.com/en/enterprise-cloud@latest/admin/concepts/identity-and-access-management/username-considerations-for-external-authentication>.
+const LONGEST_OWNER: usize = 39;
+/// The longest repository name that GitHub's form for new repositories takes.
+const LONGEST_NAME: usize = 100;
+
+impl Repository {
+    /// Who the repository belongs to: a user's or an organisation's login.
+    pub fn owner(&self) -> &str {
+        &self.owner
+    }
+
+    /// The part behind the slash.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl FromStr for Repository {
+    type Err = BadRepository;
+
+    fn from_str(text: &str) -> Result<Self, BadRepository> {
+        if text.contains("://") || text.starts_with("git@") {
+            return Err(BadRepository::Address);
+        }
+        let (owner, name) = text.split_once('/').ok_or(BadRepository::Form)?;
+        if owner.is_empty() || name.is_empty() || name.contains('/') {
+            return Err(BadRepository::Form);
+        }
+        // Logins of managed users carry an underscore and their enterprise's short code.
+        let owner_fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if owner.len() > LONGEST_OWNER || !owner.chars().all(owner_fits) {
+            return Err(BadRepository::Owner);
+        }
+        let name_fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+        if name.len() > LONGEST_NAME || !name.chars().all(name_fits) || name == "." || name == ".." {
+            return Err(BadRepository::Name);
+        }
+        Ok(Self { owner: owner.to_owned(), name: name.to_owned() })
+    }
+}
+
+impl fmt::Display for Repository {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.owner, self.name)
+    }
+}
+
+impl fmt::Debug for Repository {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl PartialEq for Repository {
+    fn eq(&self, other: &Self) -> bool {
+        self.owner.eq_ignore_ascii_case(&other.owner) && self.name.eq_ignore_ascii_case(&other.name)
+    }
+}
+
+impl Eq for Repository {}
+
+impl Hash for Repository {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.to_string().to_ascii_lowercase().hash(state);
+    }
+}
+
+/// A branch's name. `refs/heads/…` is what `github.ref` has, and means the same.
+///
+/// # Errors
+/// What is wrong with it, and what would be right.
+pub fn branch_name(text: &str) -> Result<String, String> {
+    let name = text.strip_prefix("refs/heads/").unwrap_or(text);
+    if name.starts_with("refs/") {
+        return Err("is no branch; write a branch's name, for example `main`".to_owned());
+    }
+    // What git itself refuses, <https://git-scm.com/docs/git-check-ref-format>.
+    let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '~' | '^' | ':' | '?' | '*' | '[' | '\\');
+    let broken = name.is_empty()
+        || name.chars().any(odd)
+        || name.contains("..")
+        || name.contains("@{")
+        || name.contains("//")
+        || name.starts_with(['-', '/'])
+        || name.ends_with(['/', '.'])
+        || name.ends_with(".lock");
+    if broken { Err("is not a name that git allows for a branch".to_owned()) } else { Ok(name.to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equality_ignores_case_and_display_keeps_it() {
+        let written: Repository = "Octo/App".parse().unwrap();
+        assert_eq!(written, "octo/app".parse().unwrap());
+        assert_eq!(written.to_string(), "Octo/App");
+    }
+
+    #[test]
+    fn names_that_github_does_not_allow_are_told_apart() {
+        for (text, why) in [
+            ("https://github.com/octo/app", BadRepository::Address),
+            ("git@github.com:octo/app", BadRepository::Address),
+            ("octo", BadRepository::Form),
+            ("octo/", BadRepository::Form),
+            ("/app", BadRepository::Form),
+            ("octo/app/extra", BadRepository::Form),
+            ("oc to/app", BadRepository::Owner),
+            ("octo/a%2fb", BadRepository::Name),
+            ("octo/..", BadRepository::Name),
+        ] {
+            assert_eq!(text.parse::<Repository>().unwrap_err(), why, "{text}");
+        }
+        assert!("octo_corp/my.app-2_x".parse::<Repository>().is_ok());
+    }
+
+    #[test]
+    fn branches_are_names_that_git_allows() {
+        assert_eq!(branch_name("refs/heads/main").as_deref(), Ok("main"));
+        for text in ["refs/pull/3/merge", "refs/tags/v1", "a..b", "-x", "a b", "x.lock", "a~1"] {
+            assert!(branch_name(text).is_err(), "{text}");
+        }
+    }
+}

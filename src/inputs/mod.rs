@@ -1,0 +1,11 @@
+//! What the user wrote, parsed once into types.
+
+pub mod parse;
+pub mod problem;
+pub mod request;
+pub mod table;
+pub mod targets;
+pub mod vars;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+//! What the user asks for, in types.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::actions::context::Environment;
+use crate::github::repository::Repository;
+use crate::github::task::TaskId;
+use crate::github::token::Token;
+use crate::github::url::Address;
+use crate::inputs::parse::{Read, Reader};
+use crate::inputs::targets::{List, Shard};
+use crate::policy::actor::Allowed;
+use crate::policy::evaluate::{Facts, Rules};
+use crate::policy::location::Place;
+use crate::prompt::fence::Untrusted;
+use crate::task::conclusion::{Conclusion, Refusal};
+use crate::task::rollout::Rollout;
+use crate::task::start::IfActive;
+use crate::task::wait;
+
+/// What the user wrote, in types.
+#[derive(Debug)]
+pub struct Inputs {
+    /// Where the API is.
+    pub address: Address,
+    /// Who asks. Absent only where nothing is sent.
+    pub token: Option<Token>,
+    /// Who reads pull requests, where that is somebody else.
+    pub lookup_token: Option<Token>,
+    /// What is to be done.
+    pub errand: Errand,
+    /// How to wait; absent where nobody waits.
+    pub wait: Option<wait::Rules>,
+    /// The conclusions that fail the step.
+    pub fail_on: Vec<Conclusion>,
+    /// Whether `completed` without a pull request counts as a failure.
+    pub require_pull_request: bool,
+    /// How many tasks are rolled out.
+    pub rollout: Rollout,
+    /// Where the record goes, where the user says.
+    pub audit_log: Option<String>,
+    /// The rules of the policy.
+    pub rules: Rules,
+    /// What of the inputs contradicts them.
+    pub refusals: Vec<Refusal>,
+    /// Whether the plan is all there will be.
+    pub dry_run: bool,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Errand {
+    /// Start tasks.
+    Start(Box<Start>),
+    /// Look for what would keep them from starting.
+    Doctor(Box<Start>),
+    /// Wait for tasks that were started earlier.
+    Wait(Vec<Waited>),
+    /// Part a list for the jobs of a matrix: into so many parts, or into as many as it takes.
+    Plan(List, Option<usize>),
+}
+
+/// Tasks to be started, one in each repository.
+#[derive(Debug)]
+pub struct Start {
+    /// Where.
+    pub list: List,
+    /// Which part of the list to take, where not all of it.
+    pub shard: Option<Shard>,
+    /// What the prompt is made from; only the doctor can do without.
+    pub prompt: Option<PromptSource>,
+    /// The user's own variables.
+    pub vars: Map<String, Value>,
+    /// The workflow's inputs, where the user hands them over.
+    pub inputs: Option<Map<String, Value>>,
+    /// The models to ask for, one after the other; `None` lets GitHub choose. Never empty.
+    pub models: Vec<Option<String>>,
+    /// The custom agent.
+    pub custom_agent: Option<String>,
+    /// Whether the agent opens a pull request.
+    pub create_pull_request: bool,
+    /// The branch to start from.
+    pub base_ref: Option<String>,
+    /// The pull request's branch to commit to.
+    pub head_ref: Option<String>,
+    /// What makes two starts the same start, where the user says.
+    pub idempotency_key: Option<String>,
+    /// What to do about an unsettled task of the same name.
+    pub if_active: IfActive,
+    /// How long a start that was not answered is looked for.
+    pub confirm_timeout: Duration,
+    /// Who may cause the start without write access.
+    pub allowed: Allowed,
+    /// What is done with text that an outsider can write.
+    pub untrusted: Untrusted,
+    /// The change ticket.
+    pub ticket: Option<String>,
+}
+
+/// Where a prompt's template is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PromptSource {
+    /// In the workflow itself.
+    Text(String),
+    /// In a file of the workspace.
+    File(String),
+    /// In the file that the task class names.
+    Class(Place),
+}
+
+impl PromptSource {
+    /// The input that it was given by.
+    pub fn input(&self) -> &'static str {
+        match self {
+            Self::Text(_) => "prompt",
+            Self::File(_) => "prompt-file",
+            Self::Class(_) => "task",
+        }
+    }
+}
+
+/// A task to wait for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Waited {
+    /// Where it runs.
+    pub repository: Repository,
+    /// Which it is.
+    pub task_id: TaskId,
+}
+
+impl Inputs {
+    /// Reads the inputs from the environment, where there is no policy.
+    pub fn read(environment: &Environment) -> Read {
+        Self::under(environment, Some(&Rules::default()))
+    }
+
+    /// Reads the inputs from the environment, and puts the rules of the policy in their place. Without rules, because
+    /// there is something wrong with the policy, what hangs on them is not judged.
+    pub fn under(environment: &Environment, rules: Option<&Rules>) -> Read {
+        let mut reader = Reader::new(environment);
+        reader.is_ruled = rules.is_some();
+        let inputs = reader.inputs(environment, rules);
+        let Reader { problems, warnings, secrets, .. } = reader;
+        let inputs = inputs.filter(|_| problems.is_empty()).ok_or(problems);
+        Read { inputs, secrets, warnings }
+    }
+}
+
+impl Inputs {
+    /// What a record keeps of the policy and the user's word.
+    pub fn facts(&self) -> Facts {
+        self.rules.facts(self.errand.start().and_then(|start| start.ticket.clone()))
+    }
+}
+
+impl Errand {
+    /// The start that it is about.
+    pub fn start(&self) -> Option<&Start> {
+        match self {
+            Self::Start(start) | Self::Doctor(start) => Some(start),
+            Self::Wait(_) | Self::Plan(..) => None,
+        }
+    }
+
+    /// Where tasks are to be started.
+    pub fn list(&self) -> Option<&List> {
+        match self {
+            Self::Plan(list, _) => Some(list),
+            _ => self.start().map(|start| &start.list),
+        }
+    }
+}

@@ -1,0 +1,366 @@
+//! The repositories that a step is for: those the user lists, and the part of them that one job of several takes.
+
+use crate::github::repository::Repository;
+use crate::inputs::vars;
+use crate::text::cut;
+use crate::text::harmless;
+use serde_json::Map;
+use serde_json::Value;
+use std::collections::HashMap;
+use std::fmt;
+use std::str::FromStr;
+
+/// The most bytes of a list. GitHub's search finds at most 1,000 repositories for a query, and a list of ten thousand
+/// with variables of their own has about a tenth of this.
+pub const MOST_BYTES: usize = 8 * 1024 * 1024;
+
+/// The most jobs of a matrix, <https://docs.github.com/en/actions/reference/limits>.
+pub const MOST_SHARDS: usize = 256;
+/// How much of an item an error shows, in characters.
+const LONGEST_ITEM: usize = 120;
+/// What stands before the part that a list is.
+const PART: &str = "part:";
+/// What stands before a query.
+const QUERY: &str = "query:";
+
+/// A repository, with variables of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Where the task runs.
+    pub repository: Repository,
+    /// What `vars` has for this repository alone; it goes before what `vars` has for all.
+    pub vars: Map<String, Value>,
+}
+
+impl Target {
+    /// A repository without variables of its own.
+    pub fn new(repository: Repository) -> Self {
+        Self { repository, vars: Map::new() }
+    }
+
+    /// The variables of all repositories, with those of this one in their place.
+    pub fn with_own(&self, vars: &Map<String, Value>) -> Map<String, Value> {
+        vars.iter().chain(&self.vars).map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+}
+
+/// Where repositories are named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// Here.
+    Named(Target),
+    /// In a file of the workspace, which has a list of the same form.
+    File(String),
+    /// In what GitHub's search finds for a query.
+    Query(String),
+}
+
+/// A list as it was written.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct List {
+    /// Its items, in their order.
+    pub sources: Vec<Source>,
+    /// Which part of a larger list it is already, so that nothing is cut off it and the limits are shared.
+    pub part: Option<Shard>,
+}
+
+/// Reads a list: a repository, `@file` or `query: …` on each line, or a YAML list of these.
+///
+/// # Errors
+/// All that is wrong with it, each with its place.
+pub fn read(text: &str) -> Result<List, Vec<String>> {
+    let text = text.trim_start_matches('\u{feff}').trim();
+    let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
+    let (part, text) = match first.trim().strip_prefix(PART) {
+        Some(part) => (Some(part.trim().parse::<Shard>().map_err(|why| vec![format!("`{first}` {why}")])?), rest),
+        None => (None, text),
+    };
+    let told = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
+    let yaml = told.is_some_and(|line| line.starts_with('[') || line == "-" || line.starts_with("- "));
+    let items = if yaml { items(text) } else { lines(text) };
+    let mut sources = Vec::new();
+    let mut wrong = Vec::new();
+    for item in items.map_err(|why| vec![why])? {
+        match item {
+            (_, Ok(source)) => sources.push(source),
+            (place, Err(why)) => wrong.push(format!("{place}: {why}")),
+        }
+    }
+    if wrong.is_empty() { Ok(List { sources, part }) } else { Err(wrong) }
+}
+
+/// An item with its place.
+type Item = (String, Result<Source, String>);
+
+fn lines(text: &str) -> Result<Vec<Item>, String> {
+    let mut items = Vec::new();
+    for (at, line) in text.lines().enumerate() {
+        let line = line.split(" #").next().unwrap_or_default().trim();
+        if line.starts_with('#') {
+            continue;
+        }
+        // A query can have commas of its own, so it has the line to itself.
+        let words: Vec<&str> = if line.starts_with(QUERY) { vec![line] } else { line.split(',').collect() };
+        let words = words.into_iter().map(str::trim).filter(|word| !word.is_empty());
+        items.extend(words.map(|word| (format!("line {}", at + 1), source(word))));
+    }
+    Ok(items)
+}
+
+fn items(text: &str) -> Result<Vec<Item>, String> {
+    let Value::Array(listed) = vars::read(text, MOST_BYTES)? else {
+        return Err("is not a list; write `- owner/name` on each line".to_owned());
+    };
+    let source = |item: Value| match item {
+        Value::String(text) => source(text.trim()),
+        Value::Object(fields) => object(fields),
+        other => Err(format!("`{}` is no repository; write `owner/name`", shown(&other.to_string()))),
+    };
+    Ok(listed.into_iter().enumerate().map(|(at, item)| (format!("item {}", at + 1), source(item))).collect())
+}
+
+/// An item in one line.
+fn source(text: &str) -> Result<Source, String> {
+    if let Some(query) = text.strip_prefix(QUERY) {
+        return query_of(query);
+    }
+    if let Some(file) = text.strip_prefix('@') {
+        return match file.trim() {
+            "" => Err("`@` names no file; write `@` and a path in the workspace".to_owned()),
+            file => Ok(Source::File(file.to_owned())),
+        };
+    }
+    let mut words = text.split_whitespace();
+    let repository = named(words.next().unwrap_or_default())?;
+    let mut vars = Map::new();
+    for word in words {
+        let pair = word.split_once('=').filter(|(name, _)| !name.is_empty());
+        let (name, value) = pair.ok_or_else(|| {
+            format!("`{}` behind {repository} is no variable; write `name=value` without spaces", shown(word))
+        })?;
+        let value = match value {
+            "true" => Value::Bool(true),
+            "false" => Value::Bool(false),
+            text => text.into(),
+        };
+        if vars.insert(name.to_owned(), value).is_some() {
+            return Err(format!("{repository} has `{}` twice", shown(name)));
+        }
+    }
+    Ok(Source::Named(Target { repository, vars }))
+}
+
+/// An item with fields.
+fn object(mut fields: Map<String, Value>) -> Result<Source, String> {
+    let query = fields.remove("query");
+    let repository = fields.remove("repository");
+    let vars = fields.remove("vars");
+    if let Some(other) = fields.keys().next() {
+        return Err(format!("`{}` is none of `repository`, `vars`, `query`", shown(other)));
+    }
+    match (repository, vars, query) {
+        (Some(Value::String(name)), vars, None) => match vars {
+            Some(Value::Object(vars)) => Ok(Source::Named(Target { repository: named(&name)?, vars })),
+            None | Some(Value::Null) => Ok(Source::Named(Target::new(named(&name)?))),
+            Some(_) => Err(format!("`vars` of {} is not a mapping; write `name: value`", shown(&name))),
+        },
+        (None, None, Some(Value::String(query))) => query_of(&query),
+        _ => Err("write `repository: owner/name`, with `vars` beside it if you like, or `query: …` alone".to_owned()),
+    }
+}
+
+fn named(name: &str) -> Result<Repository, String> {
+    name.trim().parse().map_err(|why| format!("`{}` {why}", shown(name)))
+}
+
+fn query_of(query: &str) -> Result<Source, String> {
+    match query.trim() {
+        "" => {
+            Err("`query:` asks for nothing; write for example `query: org:acme topic:java -archived:true`".to_owned())
+        }
+        query => Ok(Source::Query(query.to_owned())),
+    }
+}
+
+fn shown(text: &str) -> String {
+    harmless(&cut(text, LONGEST_ITEM))
+}
+
+/// Each repository once, where it was named first. One that is named again adds nothing, unless it has other
+/// variables.
+///
+/// # Errors
+/// The repositories that are named with different variables.
+pub fn once(targets: Vec<Target>) -> Result<Vec<Target>, Vec<String>> {
+    let mut places = HashMap::new();
+    let mut kept: Vec<Target> = Vec::new();
+    let mut wrong = Vec::new();
+    for target in targets {
+        let place = *places.entry(target.repository.clone()).or_insert(kept.len());
+        match kept.get_mut(place) {
+            None => kept.push(target),
+            Some(first) if first.vars.is_empty() => first.vars = target.vars,
+            Some(first) if target.vars.is_empty() || first.vars == target.vars => {}
+            Some(first) => {
+                wrong.push(format!("{} is named twice with different variables; keep one", first.repository));
+            }
+        }
+    }
+    if wrong.is_empty() { Ok(kept) } else { Err(wrong) }
+}
+
+/// A list as [`read`] reads it, marked as a part.
+pub fn written(targets: &[Target], part: Shard) -> String {
+    let mut text = format!("{PART} {part}");
+    if targets.iter().all(|target| target.vars.is_empty()) {
+        for target in targets {
+            text.push_str(&format!("\n{}", target.repository));
+        }
+    } else {
+        let items = targets.iter().map(|target| match target.vars.is_empty() {
+            true => Value::String(target.repository.to_string()),
+            false => serde_json::json!({"repository": target.repository.to_string(), "vars": target.vars}),
+        });
+        text.push_str(&format!("\n{}", Value::Array(items.collect())));
+    }
+    text
+}
+
+/// One of several parts of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shard {
+    /// Which it is, counted from one.
+    pub number: usize,
+    /// How many there are.
+    pub count: usize,
+}
+
+/// Why a text is no part. Its `Display` names the remedy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is no part; write which of how many, such as `2/8`, with at most {MOST_SHARDS} of them")]
+pub struct BadShard;
+
+impl Shard {
+    /// This part of a list: every eighth item where there are eight parts, so that parts differ by one at most.
+    pub fn of<T>(self, list: Vec<T>) -> Vec<T> {
+        list.into_iter().skip(self.number - 1).step_by(self.count).collect()
+    }
+}
+
+impl FromStr for Shard {
+    type Err = BadShard;
+
+    fn from_str(text: &str) -> Result<Self, BadShard> {
+        let (number, count) = text.split_once('/').ok_or(BadShard)?;
+        let read = |text: &str| text.trim().parse::<usize>().map_err(|_| BadShard);
+        let (number, count) = (read(number)?, read(count)?);
+        if number == 0 || number > count || count > MOST_SHARDS { Err(BadShard) } else { Ok(Self { number, count }) }
+    }
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.number, self.count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn target(name: &str, vars: Value) -> Target {
+        Target { repository: name.parse().unwrap(), vars: vars.as_object().unwrap().clone() }
+    }
+
+    fn names(targets: &[Target]) -> Vec<String> {
+        targets.iter().map(|target| target.repository.to_string()).collect()
+    }
+
+    #[test]
+    fn a_list_has_a_repository_a_file_or_a_query_on_each_line() {
+        let text = "# ours\nocto/app, octo/lib version=1.10 fast=true\n\n@teams/java.txt # theirs\nquery: org:acme topic:a,b\n";
+        let read = read(text).unwrap();
+        assert_eq!(
+            read.sources,
+            [
+                Source::Named(target("octo/app", json!({}))),
+                Source::Named(target("octo/lib", json!({"version": "1.10", "fast": true}))),
+                Source::File("teams/java.txt".to_owned()),
+                Source::Query("org:acme topic:a,b".to_owned()),
+            ]
+        );
+        assert_eq!(read.part, None);
+    }
+
+    #[test]
+    fn a_yaml_list_says_the_same_and_keeps_spellings() {
+        for text in [
+            "- octo/app\n- repository: octo/lib\n  vars:\n    version: 1.10\n    notes: two words\n- query: org:acme\n- '@more.txt'\n",
+            r#"["octo/app", {"repository": "octo/lib", "vars": {"version": "1.10", "notes": "two words"}}, {"query": "org:acme"}, "@more.txt"]"#,
+        ] {
+            let read = read(text).unwrap().sources;
+            assert_eq!(read[1], Source::Named(target("octo/lib", json!({"version": "1.10", "notes": "two words"}))));
+            assert_eq!(read[2..], [Source::Query("org:acme".to_owned()), Source::File("more.txt".to_owned())]);
+        }
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_told_with_its_place() {
+        let told = read("octo\nocto/app\nocto/x/y, octo/b version\n@\nquery:\nocto/c a=1 a=2\n").unwrap_err();
+        assert_eq!(told.len(), 6, "{told:#?}");
+        for part in [
+            "line 1: `octo` is not of the form",
+            "line 3: `octo/x/y`",
+            "line 3: `version` behind octo/b",
+            "line 4",
+            "line 5",
+            "line 6: octo/c has `a` twice",
+        ] {
+            assert!(told.iter().any(|line| line.contains(part)), "{part} in {told:#?}");
+        }
+        let told = read("- 1\n- repo: octo/a\n- {repository: octo/b, vars: 1}\n- {query: x, vars: {}}\n").unwrap_err();
+        assert_eq!(told.len(), 4, "{told:#?}");
+        assert!(read("- a\n b: [").unwrap_err()[0].contains("line 2"));
+    }
+
+    #[test]
+    fn a_repository_counts_once_in_any_case() {
+        let targets = [("octo/app", json!({})), ("octo/lib", json!({})), ("OCTO/App", json!({"a": 1}))];
+        let kept = once(targets.map(|(name, vars)| target(name, vars)).into()).unwrap();
+        assert_eq!(kept, [target("octo/app", json!({"a": 1})), target("octo/lib", json!({}))]);
+        let two = vec![target("octo/app", json!({"a": 1})), target("Octo/app", json!({"a": 2}))];
+        assert!(once(two).unwrap_err()[0].contains("octo/app is named twice"));
+    }
+
+    #[test]
+    fn parts_hold_every_repository_once_and_are_read_back() {
+        let all = (0..23).map(|at| target(&format!("octo/r{at}"), json!({"n": at}))).collect::<Vec<_>>();
+        let mut seen = Vec::new();
+        for number in 1..=5 {
+            let shard = format!("{number}/5").parse::<Shard>().unwrap();
+            let part = shard.of(all.clone());
+            assert!((4..=5).contains(&part.len()));
+            let list = read(&written(&part, shard)).unwrap();
+            assert_eq!(list.part, Some(shard));
+            assert_eq!(list.sources, part.iter().cloned().map(Source::Named).collect::<Vec<_>>());
+            seen.extend(names(&part));
+        }
+        seen.sort();
+        let mut expected = names(&all);
+        expected.sort();
+        assert_eq!(seen, expected);
+        let bare = written(&[target("octo/a", json!({}))], Shard { number: 1, count: 2 });
+        assert_eq!(bare, "part: 1/2\nocto/a");
+        for text in ["0/8", "9/8", "2", "1/257", "a/b"] {
+            assert!(text.parse::<Shard>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_repositorys_own_variables_go_before_those_of_all() {
+        let all = json!({"a": 1, "b": 2}).as_object().unwrap().clone();
+        assert_eq!(Value::Object(target("o/r", json!({"b": 3})).with_own(&all)), json!({"a": 1, "b": 3}));
+    }
+}

@@ -1,0 +1,242 @@
+//! Tests of this folder.
+
+use crate::inputs::parse::Read;
+use crate::inputs::request::{Errand, Inputs, Start};
+use crate::inputs::targets::{List, Shard};
+
+fn read(pairs: &[(&str, &str)]) -> Read {
+    let base = [("GITHUB_REPOSITORY", "octo/app")];
+    Inputs::read(&base.iter().chain(pairs).map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect())
+}
+
+fn good(pairs: &[(&str, &str)]) -> Inputs {
+    let base = [("INPUT_TOKEN", "github_pat_x"), ("INPUT_PROMPT", "do it")];
+    read(&[&base, pairs].concat()).inputs.unwrap()
+}
+
+fn problems(pairs: &[(&str, &str)]) -> Vec<String> {
+    let base = [("INPUT_TOKEN", "github_pat_x"), ("INPUT_PROMPT", "do it")];
+    all_problems(&[&base, pairs].concat())
+}
+
+fn all_problems(pairs: &[(&str, &str)]) -> Vec<String> {
+    read(pairs).inputs.unwrap_err().iter().map(ToString::to_string).collect()
+}
+
+fn start(inputs: &Inputs) -> &Start {
+    match &inputs.errand {
+        Errand::Start(start) => start,
+        _ => panic!("not a start"),
+    }
+}
+
+#[test]
+fn the_defaults_are_those_of_the_table() {
+    let inputs = good(&[]);
+    assert_eq!(inputs.address.to_string(), "https://api.github.com");
+    assert_eq!((inputs.wait.is_none(), inputs.dry_run, inputs.require_pull_request), (true, false, false));
+    assert_eq!(inputs.fail_on.len(), 4);
+    assert_eq!((start(&inputs).models.clone(), start(&inputs).create_pull_request), (vec![None], false));
+    let rules = good(&[("INPUT_WAIT", "true")]).wait.unwrap();
+    assert_eq!((rules.timeout.as_secs(), rules.interval.as_secs()), (75 * 60, 15));
+    assert!(rules.stop_on_question && rules.stop_on_idle);
+}
+
+#[test]
+fn both_spellings_are_read_and_blank_is_absent() {
+    for name in ["INPUT_BASE_REF", "INPUT_BASE-REF", "INPUT_base-ref"] {
+        assert_eq!(start(&good(&[(name, " release/1 ")])).base_ref.as_deref(), Some("release/1"), "{name}");
+    }
+    assert_eq!(start(&good(&[("INPUT_BASE_REF", " \n ")])).base_ref, None);
+    let twice = problems(&[("INPUT_BASE_REF", "a"), ("INPUT_BASE-REF", "b")]);
+    assert!(twice[0].contains("`base-ref` is given twice"), "{twice:?}");
+    assert_eq!(start(&good(&[("INPUT_BASE_REF", "a"), ("INPUT_BASE-REF", "a")])).base_ref.as_deref(), Some("a"));
+}
+
+#[test]
+fn booleans_are_those_of_actions() {
+    for (text, truth) in [("true", true), ("True", true), ("TRUE", true), ("false", false), ("FALSE", false)] {
+        assert_eq!(good(&[("INPUT_DRY_RUN", text)]).dry_run, truth);
+    }
+    for text in ["yes", "1", "tRue"] {
+        let told = problems(&[("INPUT_DRY_RUN", text)]);
+        assert_eq!(told, [format!("`dry-run: {text}` is no boolean; write `true` or `false`")]);
+    }
+}
+
+#[test]
+fn durations_have_units() {
+    let timeout = |text| good(&[("INPUT_WAIT", "true"), ("INPUT_WAIT_TIMEOUT", text)]).wait.unwrap().timeout;
+    assert_eq!(timeout("1h30m").as_secs(), 5400);
+    assert_eq!(timeout("90s").as_secs(), 90);
+    let told = problems(&[("INPUT_WAIT_TIMEOUT", "15")]);
+    assert_eq!(told, ["`wait-timeout: 15` has no unit; write for example `15s` or `15m`"]);
+    for text in ["soon", "-5s", "1w"] {
+        assert!(problems(&[("INPUT_WAIT_TIMEOUT", text)])[0].contains("is no duration"), "{text}");
+    }
+    assert!(problems(&[("INPUT_WAIT_TIMEOUT", "0s")])[0].contains("is no time at all"));
+    assert!(problems(&[("INPUT_POLL_INTERVAL", "100ms")])[0].contains("write `1s` or more"));
+    let loopback = ("INPUT_GITHUB_API_URL", "http://127.0.0.1:9");
+    let inputs = good(&[("INPUT_WAIT", "true"), ("INPUT_POLL_INTERVAL", "100ms"), loopback]);
+    assert_eq!(inputs.wait.unwrap().interval.as_millis(), 100);
+}
+
+#[test]
+fn lists_are_parted_by_commas_and_newlines() {
+    let models = start(&good(&[("INPUT_MODEL", " gpt-5.4,\nauto, gpt-5.4 ")])).models.clone();
+    assert_eq!(models, [Some("gpt-5.4".to_owned()), None]);
+    assert_eq!(good(&[("INPUT_FAIL_ON", "never")]).fail_on, []);
+    assert_eq!(good(&[("INPUT_FAIL_ON", "failure\nskipped")]).fail_on.len(), 2);
+    assert!(problems(&[("INPUT_FAIL_ON", "never, failure")])[0].contains("`fail-on: never`"));
+    assert!(problems(&[("INPUT_STOP_ON", "completed")])[0].contains("`stop-on: completed`"));
+}
+
+#[test]
+fn every_problem_is_told_at_once() {
+    let told = all_problems(&[
+        ("INPUT_TOKEN", "ghs_0123"),
+        ("INPUT_REPOSITORY", "octo"),
+        ("INPUT_WAIT", "maybe"),
+        ("INPUT_WAIT_TIMEOUT", "9"),
+        ("INPUT_BASE_REF", "a b"),
+        ("INPUT_CUSTOM_AGENT", ".github/agents/fixer.agent.md"),
+        ("INPUT_VARS", "- a"),
+        ("INPUT_GITHUB_API_URL", "http://github.example.com"),
+    ]);
+    for part in [
+        "`token` is an installation token",
+        "`repository: octo` is not of the form `owner/name`",
+        "`wait: maybe` is no boolean",
+        "`wait-timeout: 9`",
+        "`base-ref: a b`",
+        "write its file's name without folder and extension, such as `fixer`",
+        "`vars: - a` is not a mapping",
+        "`prompt` is missing",
+        "so the token would travel unencrypted",
+    ] {
+        assert!(told.iter().any(|line| line.contains(part)), "{part} in {told:#?}");
+    }
+    assert_eq!(told.len(), 9, "{told:#?}");
+}
+
+#[test]
+fn no_problem_shows_a_token() {
+    let told = all_problems(&[("INPUT_TOKEN", "Bearer ghp_s3cr3t"), ("INPUT_LOOKUP_TOKEN", "ghp_s3c r3t")]);
+    assert!(told.iter().all(|line| !line.contains("s3c")), "{told:?}");
+    assert!(all_problems(&[("INPUT_PROMPT", "x")])[0].contains("forks"));
+    assert_eq!(read(&[("INPUT_TOKEN", "ghs_x"), ("INPUT_LOOKUP_TOKEN", "ghs_y")]).secrets.len(), 2);
+}
+
+#[test]
+fn later_commands_are_refused_rather_than_ignored() {
+    assert!(problems(&[("INPUT_COMMAND", "report")])[0].contains("not available yet"));
+    assert!(problems(&[("INPUT_COMMAND", "start over")])[0].contains("is no command"));
+}
+
+#[test]
+fn an_input_of_the_other_command_is_refused() {
+    assert!(problems(&[("INPUT_TASK_ID", "t-1")])[0].contains("is for `command: wait`"));
+    let told = problems(&[("INPUT_COMMAND", "wait"), ("INPUT_TASK_ID", "t-1")]);
+    assert_eq!(told, ["`prompt: do it` is for `command: start`; leave it out"]);
+}
+
+#[test]
+fn many_repositories_come_as_a_list_and_are_rolled_out_in_waves() {
+    let many = [
+        ("INPUT_REPOSITORIES", "octo/a\nocto/b v=1\n@list.txt"),
+        ("INPUT_WAIT", "true"),
+        ("INPUT_WAVES", "1, *"),
+        ("INPUT_WAVE_SUCCESS", "90%"),
+        ("INPUT_MAX_PARALLEL", "20"),
+        ("INPUT_TOLERATE", "5%"),
+        ("INPUT_SHARD", "2/8"),
+    ];
+    let inputs = good(&many);
+    assert_eq!((start(&inputs).list.sources.len(), start(&inputs).shard), (3, Some(Shard { number: 2, count: 8 })));
+    assert_eq!((inputs.rollout.success.to_string(), inputs.rollout.most_at_once), ("90%".to_owned(), Some(20)));
+    for (pairs, part) in [
+        (
+            &[("INPUT_REPOSITORIES", "octo/a"), ("INPUT_REPOSITORY", "octo/b")][..],
+            "`repositories` and `repository` are both",
+        ),
+        (&[("INPUT_REPOSITORIES", "octo\na/b/c")], "`repositories` has in line 2: `a/b/c`"),
+        (&[("INPUT_REPOSITORIES", "octo/a"), ("INPUT_WAVES", "1, *")], "`waves: 1, *` only a wait can tell"),
+        (&[("INPUT_REPOSITORIES", "octo/a"), ("INPUT_MAX_PARALLEL", "0")], "`max-parallel: 0` is no number of tasks"),
+        (&[("INPUT_SHARD", "2/8")], "is a part of `repositories`, which is missing"),
+        (&[("INPUT_REPOSITORIES", "part: 1/2\nocto/a"), ("INPUT_SHARD", "2/8")], "the part 1/2 of a list already"),
+        (&[("INPUT_WAVE_SUCCESS", "90%")], "is about `waves`, which is missing"),
+        (&[("INPUT_TOLERATE", "10")], "`tolerate: 10` is no share"),
+    ] {
+        let told = problems(pairs);
+        assert!(told.iter().any(|line| line.contains(part)), "{part} in {told:#?}");
+    }
+}
+
+#[test]
+fn a_plan_takes_a_list_and_a_number_of_parts() {
+    let plan =
+        |pairs: &[(&str, &str)]| read(&[&[("INPUT_COMMAND", "plan"), ("INPUT_TOKEN", "ghp_x")], pairs].concat()).inputs;
+    let inputs = plan(&[("INPUT_REPOSITORIES", "octo/a, octo/b"), ("INPUT_SHARD", "2")]).unwrap();
+    assert!(matches!(inputs.errand, Errand::Plan(List { sources, .. }, Some(2)) if sources.len() == 2));
+    for (pairs, part) in [
+        (&[("INPUT_SHARD", "2/8")][..], "is no number of parts"),
+        (&[], "`repositories` is missing"),
+        (&[("INPUT_PROMPT", "x")], "`prompt: x` is for `command: start`"),
+        (&[("INPUT_FAIL_ON", "never")], "`fail-on: never` is for `command: start` and"),
+    ] {
+        let told = plan(pairs).unwrap_err().iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert!(told.iter().any(|line| line.contains(part)), "{part} in {told:#?}");
+    }
+}
+
+#[test]
+fn a_wait_takes_ids_or_results() {
+    let waited = |text: &str, repository: &str| {
+        let environment = [
+            ("INPUT_TOKEN", "ghp_x"),
+            ("INPUT_COMMAND", "wait"),
+            ("INPUT_TASK_ID", text),
+            ("GITHUB_REPOSITORY", repository),
+        ];
+        match Inputs::read(&environment.map(|(n, v)| (n.to_owned(), v.to_owned())).into_iter().collect()).inputs {
+            Ok(Inputs { errand: Errand::Wait(tasks), wait: Some(_), .. }) => {
+                tasks.iter().map(|task| format!("{} {}", task.repository, task.task_id)).collect()
+            }
+            Ok(_) => panic!("not a wait"),
+            Err(problems) => problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        }
+    };
+    assert_eq!(waited("t-1, t-2\nt-1", "octo/app"), ["octo/app t-1", "octo/app t-2"]);
+    let results = r#"[{"repository":"octo/a","task-id":"t-1"},{"repository":"octo/b","task-id":null}]"#;
+    assert_eq!(waited(results, ""), ["octo/a t-1"]);
+    assert!(waited("t/1", "octo/app")[0].contains("is no task id"));
+    assert!(waited("[1]", "octo/app")[0].contains("cannot be read"));
+    assert!(waited("[]", "octo/app")[0].contains("no task to wait for"));
+    assert!(waited("t-1", "")[0].contains("`repository` is missing"));
+}
+
+#[test]
+fn what_cannot_come_out_green_is_refused() {
+    assert!(
+        problems(&[("INPUT_REQUIRE_PULL_REQUEST", "true"), ("INPUT_CREATE_PULL_REQUEST", "true")])[0]
+            .contains("`wait: true`")
+    );
+    assert!(
+        problems(&[("INPUT_REQUIRE_PULL_REQUEST", "true"), ("INPUT_WAIT", "true")])[0]
+            .contains("`create-pull-request: true`")
+    );
+    let both = [("INPUT_PROMPT_FILE", "p.md")];
+    assert_eq!(problems(&both), ["`prompt` and `prompt-file` are both given; keep one"]);
+}
+
+#[test]
+fn a_dry_run_needs_no_token() {
+    let read = read(&[("INPUT_PROMPT", "x"), ("INPUT_DRY_RUN", "true")]);
+    assert!(read.inputs.unwrap().token.is_none());
+}
+
+#[test]
+fn an_unknown_input_is_warned_of_with_the_nearest_name() {
+    let read = read(&[("INPUT_TOKEN", "ghp_x"), ("INPUT_PROMPT", "x"), ("INPUT_BASEREF", "main")]);
+    assert_eq!(read.warnings, ["`baseref` is no input and is ignored; the nearest name is `base-ref`"]);
+}

@@ -1,0 +1,474 @@
+//! What the policy says of a start.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::{Map, Value};
+
+use crate::actions::context::Context;
+use crate::github::repository::Repository;
+use crate::policy::limits::Tally;
+use crate::policy::location::Place;
+use crate::policy::schema::{Class, CloudAgent, Limits, Repositories};
+use crate::policy::values::{
+    BranchPattern, Day, EventName, Model, PromptFile, RepositoryPattern, TicketPattern, VarName, fits, path, words,
+};
+use crate::policy::vars::Var;
+use crate::task::conclusion::{Conclusion, Gate, Refusal};
+use crate::text::{cut, nearest};
+use crate::yaml::de::OneOrMany;
+
+/// How much of a value a refusal shows, in characters.
+pub(crate) const LONGEST_VALUE: usize = 120;
+/// How many repositories a refusal names.
+const MOST_NAMED: usize = 20;
+
+/// What a policy says about one start. Without a policy there are no rules, and everything is the user's.
+#[derive(Debug, Clone, Default)]
+pub struct Rules {
+    pub(super) place: Option<Place>,
+    pub(super) commit: Option<String>,
+    pub(super) class: Option<String>,
+    pub(super) lacks_class: bool,
+    pub(super) known: Vec<String>,
+    pub(super) terms: Class,
+}
+
+/// What the user asked for, as far as a policy has a say. Absent is what was not given, or has its default.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Asked {
+    /// Whether there is a prompt in the workflow itself.
+    pub has_prompt: bool,
+    /// The file with the prompt's template.
+    pub prompt_file: Option<String>,
+    /// The models, one to be tried after the other; `None` leaves the choice to GitHub.
+    pub models: Option<Vec<Option<String>>>,
+    /// The custom agent.
+    pub custom_agent: Option<String>,
+    /// The branch to start from.
+    pub base_ref: Option<String>,
+    /// Whether the agent opens a pull request.
+    pub create_pull_request: Option<bool>,
+    /// Whether a task without a pull request is a failure.
+    pub require_pull_request: Option<bool>,
+    /// Whether to wait.
+    pub wait: Option<bool>,
+    /// The conclusions that fail the step.
+    pub fail_on: Option<Vec<Conclusion>>,
+    /// Whether a question, and whether idleness, ends the wait.
+    pub stop_on: Option<(bool, bool)>,
+    /// The change ticket.
+    pub ticket: Option<String>,
+}
+
+/// The facts of a start that a record keeps.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Where the policy is.
+    pub policy: Option<String>,
+    /// The commit that it was read from, where it came from GitHub.
+    pub commit: Option<String>,
+    /// The task class.
+    pub class: Option<String>,
+    /// The file with the prompt that the class names.
+    pub prompt: Option<String>,
+    /// The version of that prompt.
+    pub version: Option<String>,
+    /// The change ticket.
+    pub ticket: Option<String>,
+    /// Whom to mention when the agent asks.
+    pub owner: Option<String>,
+    /// How many tasks there may be.
+    pub limits: Limits,
+}
+
+impl Facts {
+    /// The facts for people, each with its name.
+    pub fn lines(&self) -> Vec<(&'static str, String)> {
+        let mut lines = Vec::new();
+        if let Some(policy) = &self.policy {
+            let at = self.commit.as_ref().map_or_else(String::new, |commit| format!(" (commit {commit})"));
+            lines.push(("policy", format!("{policy}{at}")));
+        }
+        if let Some(class) = &self.class {
+            let version =
+                self.version.as_ref().map_or_else(String::new, |version| format!(", prompt version {version}"));
+            lines.push(("task class", format!("{class}{version}")));
+        }
+        let told = [("ticket", &self.ticket), ("owner", &self.owner)];
+        lines.extend(told.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))));
+        let counts = [("tasks at once", self.limits.max_active), ("starts a day", self.limits.max_starts_per_day)];
+        for (name, count) in counts {
+            lines.extend(count.map(|count| (name, format!("at most {count} of the class in a repository"))));
+        }
+        lines
+    }
+}
+
+impl Rules {
+    /// Who fixes what a refusal is about.
+    pub fn source(&self) -> String {
+        let place = self.place.as_ref().map(ToString::to_string).unwrap_or_default();
+        match &self.class {
+            Some(class) => format!("the task class `{class}` of {place}"),
+            None => format!("the `defaults` of {place}"),
+        }
+    }
+
+    /// Whether the policy, and so its prompts, is read from GitHub rather than from the workspace.
+    fn is_elsewhere(&self) -> bool {
+        matches!(self.place, Some(Place::Repository { .. }))
+    }
+
+    fn judge(&self) -> Judge {
+        Judge { source: self.source(), refusals: Vec::new() }
+    }
+
+    /// What of the rules is about a wait for tasks that were started before.
+    pub fn of_a_wait(self) -> Self {
+        let Class { require_pull_request, fail_on, stop_on, owner, .. } = self.terms;
+        let terms = Class { require_pull_request, fail_on, stop_on, owner, ..Class::default() };
+        Self { lacks_class: false, terms, ..self }
+    }
+
+    /// The file with the prompt, and the repository that has it where it is not in the workspace.
+    pub fn prompt(&self) -> Option<Place> {
+        let file = self.terms.prompt.as_ref()?.0.clone();
+        Some(match &self.place {
+            Some(Place::Repository { repository, at, .. }) => {
+                Place::Repository { repository: repository.clone(), path: file, at: at.clone() }
+            }
+            Some(Place::Workspace(_)) | None => Place::Workspace(file),
+        })
+    }
+
+    /// The variables that a template gets in place of these.
+    ///
+    /// # Errors
+    /// Everything about them that the rules say no to.
+    pub fn vars(&self, asked: Map<String, Value>) -> Result<Map<String, Value>, Vec<Refusal>> {
+        let mut judge = self.judge();
+        let vars = judge.vars(asked, self.terms.vars.as_ref());
+        if judge.refusals.is_empty() { Ok(vars) } else { Err(judge.refusals) }
+    }
+
+    /// What is done in place of what was asked for, and what of it contradicts the rules.
+    pub fn settle(&self, asked: Asked) -> (Asked, Vec<Refusal>) {
+        let terms = &self.terms;
+        let mut judge = self.judge();
+        if self.lacks_class {
+            let known =
+                if self.known.is_empty() { "it has none".to_owned() } else { format!("`{}`", self.known.join("`, `")) };
+            let place = self.place.as_ref().map(ToString::to_string).unwrap_or_default();
+            judge.refuse(format!(
+                "{place} forbids free prompts (`require-class: true`); name one of its task classes by `task`: {known}"
+            ));
+        }
+        let prompt_file = judge.prompt(&asked, terms.prompt.as_ref(), self.is_elsewhere());
+        let models = judge.models(asked.models, terms);
+        let agent = terms.custom_agent.as_ref().map(|agent| agent.0.clone());
+        let stop_on = terms.stop_on.map(|stop_on| (stop_on.question, stop_on.idle));
+        let fail_on = terms.fail_on.as_ref().map(|fail_on| fail_on.0.clone());
+        let same = |one: &Vec<Conclusion>, other: &Vec<Conclusion>| {
+            one.iter().all(|it| other.contains(it)) && other.iter().all(|it| one.contains(it))
+        };
+        let fail_on = match (asked.fail_on, fail_on) {
+            (Some(asked), Some(fixed)) if same(&asked, &fixed) => Some(fixed),
+            (asked, fixed) => judge.fixed("fail-on", asked, fixed, |it| words(it.iter().map(|it| it.as_str()))),
+        };
+        let settled = Asked {
+            has_prompt: asked.has_prompt,
+            prompt_file,
+            models,
+            custom_agent: judge.fixed("custom-agent", asked.custom_agent, agent, String::clone),
+            base_ref: judge.base_ref(asked.base_ref, terms.base_ref.as_ref()),
+            create_pull_request: judge.flag(
+                "create-pull-request",
+                asked.create_pull_request,
+                terms.create_pull_request,
+            ),
+            require_pull_request: judge.flag(
+                "require-pull-request",
+                asked.require_pull_request,
+                terms.require_pull_request,
+            ),
+            wait: judge.flag("wait", asked.wait, terms.wait),
+            fail_on,
+            stop_on: judge.fixed("stop-on", asked.stop_on, stop_on, |(question, idle)| {
+                let states = [(*question, "waiting_for_user"), (*idle, "idle")];
+                words(states.iter().filter(|(on, _)| *on).map(|(_, word)| *word))
+            }),
+            ticket: judge.ticket(asked.ticket, terms.ticket.as_ref()),
+        };
+        (settled, judge.refusals)
+    }
+
+    /// What speaks against a start in these repositories at this time.
+    pub fn forbid(&self, repositories: &[&Repository], now: Timestamp) -> Vec<Refusal> {
+        let mut judge = self.judge();
+        if let Some(rule) = &self.terms.repositories {
+            judge.repositories(repositories, rule);
+        }
+        if let Some(Day(last)) = self.terms.limits.not_after {
+            let today = now.to_zoned(TimeZone::UTC).date();
+            if today > last {
+                judge.refuse(format!("today is {today} in UTC, and {} has `not-after: {last}`", judge.source));
+            }
+        }
+        judge.refusals
+    }
+
+    /// What speaks against a start in this run.
+    pub fn forbid_run(&self, context: &Context) -> Vec<Refusal> {
+        let terms = &self.terms;
+        let mut judge = self.judge();
+        if let Some(events) = &terms.events {
+            let event = context.property("event_name").unwrap_or_default();
+            if !events.0.iter().any(|allowed| allowed.as_str() == event) {
+                let event = match event {
+                    "" => "a start outside of any workflow run".to_owned(),
+                    event => format!("the event `{}`", cut(event, LONGEST_VALUE)),
+                };
+                let allowed = words(events.0.iter().map(EventName::as_str));
+                judge.refuse(format!("{event} is not allowed by {}, which allows `{allowed}`", judge.source));
+            }
+        }
+        if let Some(workflows) = &terms.workflows {
+            // `owner/name/.github/workflows/file.yml@refs/heads/main`
+            let workflow = context.property("workflow_ref").unwrap_or_default();
+            let path = workflow.split_once('@').map_or(workflow, |(path, _)| path);
+            if path.is_empty() || !workflows.0.iter().any(|allowed| allowed.fits(path)) {
+                let workflow = match path {
+                    "" => "a start outside of any workflow run".to_owned(),
+                    path => format!("the workflow `{}`", cut(path, LONGEST_VALUE)),
+                };
+                let allowed = words(workflows.0.iter().map(|allowed| allowed.text.as_str()));
+                judge.refuse(format!("{workflow} is not allowed by {}, which allows `{allowed}`", judge.source));
+            }
+        }
+        judge.refusals
+    }
+
+    /// The count that a start has to pass; `None` where nothing is counted.
+    pub fn tally(&self) -> Option<Tally> {
+        let limits = self.terms.limits;
+        let counts = limits.max_active.is_some() || limits.max_starts_per_day.is_some();
+        counts.then(|| Tally {
+            limits,
+            class: self.class.clone().unwrap_or_default(),
+            source: self.source(),
+            active: 0,
+            started: 0,
+            hidden_active: 0,
+            hidden_started: 0,
+        })
+    }
+
+    /// How the cloud agent of a repository must be set up.
+    pub fn cloud_agent(&self) -> &CloudAgent {
+        &self.terms.cloud_agent
+    }
+
+    /// A value for each variable that the class declares and that has to be there; `None` where it declares none.
+    pub fn samples(&self) -> Option<Map<String, Value>> {
+        let declared = self.terms.vars.as_ref()?.iter();
+        Some(declared.filter_map(|(name, var)| Some((name.0.clone(), var.sample()?))).collect())
+    }
+
+    /// The task class.
+    pub fn class(&self) -> Option<&str> {
+        self.class.as_deref()
+    }
+
+    /// What a record keeps, of a start with this ticket.
+    pub fn facts(&self, ticket: Option<String>) -> Facts {
+        let prompt = self.terms.prompt.as_ref();
+        Facts {
+            policy: self.place.as_ref().map(ToString::to_string),
+            commit: self.commit.clone(),
+            class: self.class.clone(),
+            prompt: prompt.map(ToString::to_string),
+            version: self.terms.version.as_ref().filter(|_| prompt.is_some()).map(|version| version.0.clone()),
+            ticket,
+            owner: self.terms.owner.as_ref().map(ToString::to_string),
+            limits: self.terms.limits,
+        }
+    }
+}
+
+/// Compares what was asked for with what is fixed, and keeps what contradicts.
+struct Judge {
+    source: String,
+    refusals: Vec<Refusal>,
+}
+
+impl Judge {
+    fn refuse(&mut self, why: String) {
+        self.refusals.push(Refusal { gate: Gate::Policy, why });
+    }
+
+    /// Says that an input contradicts the rules, and shows both values.
+    fn contradict(&mut self, input: &str, asked: &str, allowed: &str) {
+        let asked = cut(asked, LONGEST_VALUE);
+        let why = format!("`{input}: {asked}` contradicts {}, which has `{input}: {allowed}`", self.source);
+        self.refuse(format!("{why}; leave the input out, or change the policy"));
+    }
+
+    fn fixed<T: PartialEq>(
+        &mut self,
+        input: &str,
+        asked: Option<T>,
+        fixed: Option<T>,
+        show: impl Fn(&T) -> String,
+    ) -> Option<T> {
+        let Some(fixed) = fixed else {
+            return asked;
+        };
+        if let Some(asked) = asked.filter(|asked| *asked != fixed) {
+            self.contradict(input, &show(&asked), &show(&fixed));
+        }
+        Some(fixed)
+    }
+
+    fn flag(&mut self, input: &str, asked: Option<bool>, fixed: Option<bool>) -> Option<bool> {
+        self.fixed(input, asked, fixed, bool::to_string)
+    }
+
+    fn prompt(&mut self, asked: &Asked, fixed: Option<&PromptFile>, elsewhere: bool) -> Option<String> {
+        let Some(PromptFile(fixed)) = fixed else {
+            return asked.prompt_file.clone();
+        };
+        let source = &self.source;
+        if asked.has_prompt {
+            let why = format!("`prompt` contradicts {source}, which has `prompt: {fixed}`; leave the input out");
+            self.refuse(why);
+        } else if let Some(file) = &asked.prompt_file {
+            let same = path(file).is_ok_and(|file| file == fixed);
+            if !same || elsewhere {
+                let place = if elsewhere { " in the repository of the policy" } else { "" };
+                let file = cut(file, LONGEST_VALUE);
+                let why = format!("`prompt-file: {file}` contradicts {source}, which has `prompt: {fixed}`{place}");
+                self.refuse(format!("{why}; leave the input out"));
+            }
+        }
+        Some(fixed.clone())
+    }
+
+    fn vars(&mut self, asked: Map<String, Value>, fixed: Option<&BTreeMap<VarName, Var>>) -> Map<String, Value> {
+        let Some(fixed) = fixed else {
+            return asked;
+        };
+        let mut vars = Map::new();
+        for (name, value) in &asked {
+            let Some((_, var)) = fixed.iter().find(|(known, _)| known.as_str() == name) else {
+                let known = fixed.keys().map(VarName::as_str).collect::<Vec<_>>();
+                let remedy = if known.is_empty() { "; it has none".to_owned() } else { nearest(name, &known) };
+                let name = cut(name, LONGEST_VALUE);
+                self.refuse(format!("`vars.{name}` is no variable of {}{remedy}", self.source));
+                continue;
+            };
+            match var.take(value) {
+                Ok(value) => drop(vars.insert(name.clone(), value)),
+                Err(why) => {
+                    let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                    let value = cut(&value, LONGEST_VALUE);
+                    self.refuse(format!("`vars.{name}: {value}` {why}, as {} has it", self.source));
+                }
+            }
+        }
+        for (VarName(name), var) in fixed {
+            match (&var.default, asked.contains_key(name)) {
+                (_, true) => {}
+                (Some(default), false) => drop(vars.insert(name.clone(), default.clone())),
+                (None, false) if var.required => {
+                    let noun = var.kind.noun();
+                    self.refuse(format!("`vars` lacks `{name}`, {noun}, which {} requires", self.source));
+                }
+                (None, false) => {}
+            }
+        }
+        vars
+    }
+
+    fn models(&mut self, asked: Option<Vec<Option<String>>>, terms: &Class) -> Option<Vec<Option<String>>> {
+        let named = |models: &Option<OneOrMany<Model>>| {
+            let models = models.iter().flat_map(|models| &models.0);
+            models.map(|model| Some(model.0.clone()).filter(|model| !model.eq_ignore_ascii_case("auto"))).collect()
+        };
+        let (first, others): (Vec<_>, Vec<_>) = (named(&terms.model), named(&terms.models));
+        let allowed = first.iter().chain(&others).collect::<Vec<_>>();
+        if allowed.is_empty() {
+            return asked;
+        }
+        let show = |model: &Option<String>| model.clone().unwrap_or_else(|| "auto".to_owned());
+        let odd = asked.iter().flatten().filter(|model| !allowed.contains(model)).map(show).collect::<Vec<_>>();
+        if !odd.is_empty() {
+            let shown = allowed.iter().map(|model| show(model)).collect::<Vec<_>>();
+            self.contradict("model", &odd.join(", "), &shown.join(", "));
+        }
+        let usual = if first.is_empty() { others.into_iter().take(1).collect() } else { first };
+        asked.or(Some(usual))
+    }
+
+    fn base_ref(&mut self, asked: Option<String>, fixed: Option<&OneOrMany<BranchPattern>>) -> Option<String> {
+        let Some(OneOrMany(fixed)) = fixed else {
+            return asked;
+        };
+        let allowed = || fixed.iter().map(|pattern| pattern.text.as_str()).collect::<Vec<_>>().join(", ");
+        match (asked, fixed.first()) {
+            (Some(branch), _) => {
+                if !fixed.iter().any(|pattern| pattern.fits(&branch)) {
+                    self.contradict("base-ref", &branch, &allowed());
+                }
+                Some(branch)
+            }
+            (None, Some(BranchPattern { text, compiled: None })) => Some(text.clone()),
+            (None, _) => {
+                let why = format!("`base-ref` is missing, and {} has only patterns for it: ", self.source);
+                self.refuse(format!("{why}`{}`; name a branch that fits", allowed()));
+                None
+            }
+        }
+    }
+
+    fn ticket(&mut self, asked: Option<String>, fixed: Option<&TicketPattern>) -> Option<String> {
+        let Some(TicketPattern { text, compiled }) = fixed else {
+            return asked;
+        };
+        match &asked {
+            None => self.refuse(format!("`ticket` is missing, and {} requires one: `{text}`", self.source)),
+            Some(ticket) if !compiled.is_match(ticket) => self.contradict("ticket", ticket, text),
+            Some(_) => {}
+        }
+        asked
+    }
+
+    fn repositories(&mut self, asked: &[&Repository], rule: &Repositories) {
+        let any = |patterns: &[RepositoryPattern], repository: &Repository| {
+            let name = repository.to_string();
+            patterns.iter().any(|pattern| fits(&pattern.compiled, &name, false))
+        };
+        let denied = |it: &Repository| any(&rule.deny, it);
+        let missed = |it: &Repository| rule.allow.as_ref().is_some_and(|allow| !any(allow, it)) && !denied(it);
+        let tell = |found: Vec<String>| {
+            let more = found.len().saturating_sub(MOST_NAMED);
+            let named = found.into_iter().take(MOST_NAMED).collect::<Vec<_>>().join(", ");
+            if more == 0 { named } else { format!("{named} and {more} more") }
+        };
+        let of = |rule: &dyn Fn(&Repository) -> bool| {
+            asked.iter().filter(|it| rule(it)).map(ToString::to_string).collect::<Vec<_>>()
+        };
+        for (found, verb, patterns) in [
+            (of(&denied), "denies", rule.deny.as_slice()),
+            (of(&missed), "allows", rule.allow.as_deref().unwrap_or_default()),
+        ] {
+            if !found.is_empty() {
+                let patterns = patterns.iter().map(|pattern| pattern.text.as_str());
+                let source = &self.source;
+                let why = format!("{} is not allowed by {source}, which {verb} `{}`", tell(found), words(patterns));
+                self.refuse(why);
+            }
+        }
+    }
+}

@@ -1,0 +1,579 @@
+//! Tests of this folder.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::actions::context::{Context, Environment};
+use crate::github::repository::Repository;
+use crate::github::task::Task;
+use crate::policy::evaluate::{Asked, Facts, Rules};
+use crate::policy::limits::Room;
+use crate::policy::location::{Place, USUAL_PLACE};
+use crate::policy::schema::{Limits, MOST_BYTES, Policy, RepositoryTable};
+use crate::policy::values::{Day, LONGEST_TICKET, RepositoryPattern, ticket};
+use crate::policy::vars::{VarKind, VarTable};
+use crate::task::conclusion::{Conclusion, Gate, Refusal};
+use crate::task::marker::Stamp;
+use crate::yaml::compose;
+
+/// What the types look like in a file where they are read in ways of their own.
+#[expect(dead_code, reason = "they are there for their schema alone")]
+pub(super) mod schema {
+    use schemars::JsonSchema;
+
+    use super::{RepositoryPattern, RepositoryTable, VarKind, VarTable};
+
+    #[derive(JsonSchema)]
+    #[schemars(inline)]
+    #[serde(untagged)]
+    pub(in crate::policy) enum OneOrMany<T> {
+        One(T),
+        Many(#[schemars(length(min = 1))] Vec<T>),
+    }
+
+    #[derive(JsonSchema)]
+    #[schemars(inline)]
+    #[serde(untagged)]
+    pub(in crate::policy) enum TextOrNumber {
+        Text(String),
+        Number(f64),
+    }
+
+    #[derive(JsonSchema)]
+    #[serde(untagged)]
+    pub(in crate::policy) enum Var {
+        Short(VarKind),
+        Long(VarTable),
+    }
+
+    #[derive(JsonSchema)]
+    #[serde(untagged)]
+    pub(in crate::policy) enum Repositories {
+        One(RepositoryPattern),
+        Many(#[schemars(length(min = 1))] Vec<RepositoryPattern>),
+        Both(RepositoryTable),
+    }
+}
+
+const FULL: &str = include_str!("../../examples/policy/agent-tasks.yml");
+const ORGANISATION: &str = include_str!("../../examples/policy/organisation.yml");
+const SMALL: &str = include_str!("../../examples/policy/small.yml");
+
+fn place() -> Place {
+    USUAL_PLACE.parse().unwrap()
+}
+
+#[track_caller]
+fn policy(text: &str) -> Policy {
+    Policy::parse(&place(), text).unwrap_or_else(|faults| panic!("{}", faults.join("\n")))
+}
+
+fn faults(text: &str) -> Vec<String> {
+    let faults = Policy::parse(&place(), text).unwrap_err();
+    faults.iter().map(|fault| fault.strip_prefix(".github/agent-tasks.yml:").unwrap().to_owned()).collect()
+}
+
+/// The rules of the one class in a policy.
+fn rules(class: &str) -> Rules {
+    let indented = class.lines().map(|line| format!("    {line}\n")).collect::<String>();
+    policy(&format!("tasks:\n  it:\n{indented}")).rules(&place(), None, Some("it")).unwrap()
+}
+
+fn whys(refusals: Vec<Refusal>) -> Vec<String> {
+    assert!(refusals.iter().all(|refusal| refusal.gate == Gate::Policy));
+    refusals.into_iter().map(|refusal| refusal.why).collect()
+}
+
+#[track_caller]
+fn settled(rules: &Rules, asked: Asked) -> Asked {
+    let (settled, refusals) = rules.settle(asked);
+    assert_eq!(refusals, []);
+    settled
+}
+
+#[track_caller]
+fn refused(rules: &Rules, asked: Asked) -> String {
+    let whys = whys(rules.settle(asked).1);
+    assert_eq!(whys.len(), 1, "{whys:?}");
+    whys[0].clone()
+}
+
+fn forbidden(rules: &Rules, repositories: &[&str], run: &[(&str, &str)], now: &str) -> Vec<String> {
+    let repositories = repositories.iter().map(|name| name.parse().unwrap()).collect::<Vec<Repository>>();
+    let environment: Environment = run.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+    let context = Context::new(&environment, None, None);
+    whys(
+        [rules.forbid_run(&context), rules.forbid(&repositories.iter().collect::<Vec<_>>(), now.parse().unwrap())]
+            .concat(),
+    )
+}
+
+const NOON: &str = "2026-11-20T12:00:00Z";
+
+/// A key that is there has a value: what the types call absent is a key left out.
+fn without_null(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            fields.retain(|name, value| name != "default" || !value.is_null());
+            if let Some(Value::Array(types)) = fields.get_mut("type") {
+                types.retain(|it| it != "null");
+                fields["type"] = types[0].clone();
+            }
+            if let Some(Value::Array(choices)) = fields.get_mut("anyOf") {
+                choices.retain(|it| it["type"] != "null");
+                if let [Value::Object(only)] = choices.as_slice() {
+                    let only = only.clone();
+                    fields.remove("anyOf");
+                    for (name, value) in only {
+                        fields.entry(name).or_insert(value);
+                    }
+                }
+            }
+            if let Some(Value::String(text)) = fields.get_mut("description") {
+                *text = text.replace('\n', " ");
+            }
+            fields.values_mut().for_each(without_null);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_null),
+        _ => {}
+    }
+}
+
+/// The schema, as it is in `dist`.
+fn derived() -> Value {
+    let mut schema = serde_json::to_value(schemars::schema_for!(Policy)).unwrap();
+    without_null(&mut schema);
+    schema
+}
+
+/// Where this fails, put what it shows into the file.
+#[test]
+fn the_schema_that_is_handed_out_is_that_of_the_types() {
+    let text = format!("{}\n", serde_json::to_string_pretty(&derived()).unwrap());
+    assert!(text == include_str!("../../dist/agent-tasks.schema.json"), "{text}");
+}
+
+fn as_json(node: compose::Node) -> Value {
+    match node.kind {
+        compose::Kind::Mapping(entries) => {
+            Value::Object(entries.into_iter().map(|(key, value)| (key.name, as_json(value))).collect())
+        }
+        compose::Kind::List(items) => items.into_iter().map(as_json).collect(),
+        compose::Kind::Scalar(value) => value,
+    }
+}
+
+#[test]
+fn the_schema_and_the_reader_agree() {
+    let schema = jsonschema::validator_for(&derived()).unwrap();
+    let both = |text: &str| {
+        let json = as_json(compose::parse(text).unwrap().0);
+        (schema.is_valid(&json), Policy::parse(&place(), text).is_ok())
+    };
+    for text in [FULL, ORGANISATION, SMALL] {
+        assert_eq!(both(text), (true, true));
+    }
+    for text in [
+        "require-class: maybe",
+        "task: {}",
+        "tasks: {'a b': {}}",
+        "tasks: {a: {modle: x}}",
+        "tasks: {a: {model: 'a, b'}}",
+        "tasks: {a: {model: []}}",
+        "tasks: {a: {model: }}",
+        "tasks: {a: {prompt: /etc/passwd}}",
+        "tasks: {a: {vars: {x: text}}}",
+        "tasks: {a: {vars: {x: {required: true}}}}",
+        "tasks: {a: {vars: {x: {type: string, option: [a]}}}}",
+        "tasks: {a: {base-ref: 'a b'}}",
+        "tasks: {a: {create-pull-request: 'true'}}",
+        "tasks: {a: {repositories: acme}}",
+        "tasks: {a: {repositories: {allows: acme/*}}}",
+        "tasks: {a: {events: Schedule}}",
+        "tasks: {a: {workflows: Weekly}}",
+        "tasks: {a: {fail-on: success}}",
+        "tasks: {a: {stop-on: queued}}",
+        "tasks: {a: {owner: 'a/b/c'}}",
+        "tasks: {a: {limits: {max-active: -1}}}",
+        "tasks: {a: {limits: {not-after: tomorrow}}}",
+    ] {
+        assert_eq!(both(text), (false, false), "{text}");
+    }
+}
+
+#[test]
+fn every_fault_of_a_file_is_told_at_once_with_its_place() {
+    let text = "require-clas: true\ntasks:\n  bump:\n    modle: x\n    base-ref: 'release/[*'\n    repositories: [acme, 'a/**b']\n    \
+                create-pull-request: yes please\n    vars:\n      v: text\n      w: {type: boolean, options: [a]}\n      \
+                x: {type: string, default: 1.10}\n    ticket: CHG-(\n    fail-on: [never, failure]\n    \
+                limits: {max-active: many, not-after: 2026-02-30}\n    version:\n  bump: {}\n";
+    assert_eq!(
+        faults(text),
+        [
+            "1:1: `require-clas` is no key here; did you mean `require-class`?",
+            "4:5: `modle` is no key here; did you mean `model`?",
+            "5:15: `release/[*` is no pattern: invalid range pattern at character 9",
+            "6:20: `acme` is no pattern for a repository; write `owner/name`, such as `acme/*`",
+            "6:26: `a/**b` is no pattern: recursive wildcards must form a single path component at character 5",
+            "7:26: this is a text, and a boolean is wanted",
+            "9:10: `text` is no type; there is `string`, `number`, `boolean`, `list`, `mapping`",
+            "10:10: `options` are for a `string` or a `number`",
+            "11:10: `default` is a number, and the type is `string`; write it in quotes",
+            "12:13: `CHG-(` is no regular expression: found open group without closing ')'",
+            "13:14: `never` stands for none of them, so nothing can stand beside it",
+            "14:26: this is a text, and a whole number is wanted",
+            "14:43: `2026-02-30` is no day; write it as `2026-12-31`",
+            "15:12: this is empty, and a text or a number is wanted",
+            "16:3: this is a duplicate of a name above; keep one",
+        ]
+    );
+}
+
+#[test]
+fn what_is_no_policy_at_all_is_told() {
+    assert_eq!(faults("a: [\n"), ["1:4: unclosed bracket '['"]);
+    assert_eq!(faults("[]"), ["1:1: this is a list, and a mapping is wanted"]);
+    let told = Policy::parse(&place(), &" ".repeat(MOST_BYTES + 1)).unwrap_err();
+    assert!(told[0].contains("has 262145 bytes; at most 262144 are read"), "{told:?}");
+}
+
+#[test]
+fn a_place_is_a_file_of_the_workspace_or_of_a_repository() {
+    for text in ["ci/agents.yml", "acme/.github:agent-tasks.yml", "acme/.github:policy/agents.yml@release/v1"] {
+        assert_eq!(text.parse::<Place>().unwrap().to_string(), text);
+    }
+    assert_eq!("./a.yml".parse(), Ok(Place::Workspace("a.yml".to_owned())));
+    for (text, why) in [
+        ("../a.yml", "is no path"),
+        ("/a.yml", "is no path"),
+        ("acme:a.yml", "names no repository before the colon"),
+        ("acme/x:", "is no path"),
+        ("acme/x:a/../b", "is no path"),
+        ("acme/x:a.yml@", "names no branch, tag or commit"),
+        ("https://github.com/acme/x/a.yml", "names no repository before the colon"),
+    ] {
+        let told = text.parse::<Place>().unwrap_err();
+        assert!(told.contains(why), "{text}: {told}");
+    }
+}
+
+#[test]
+fn a_class_gives_what_the_inputs_do_not() {
+    let rules = policy(FULL).rules(&place(), None, Some("release-prep")).unwrap();
+    let vars = json!({"version": 12}).as_object().cloned().unwrap();
+    let ticket = Some("CHG-0000017".to_owned());
+    let filled = json!({"version": "12", "channel": "stable"});
+    assert_eq!(rules.vars(vars), Ok(filled.as_object().cloned().unwrap()));
+    let settled = settled(&rules, Asked { ticket: ticket.clone(), ..Asked::default() });
+    assert_eq!(
+        settled,
+        Asked {
+            prompt_file: Some(".github/prompts/release-prep.md".to_owned()),
+            models: Some(vec![Some("claude-sonnet-4.6".to_owned())]),
+            base_ref: Some("main".to_owned()),
+            create_pull_request: Some(true),
+            wait: Some(true),
+            fail_on: Some(vec![Conclusion::Failure, Conclusion::TimedOut, Conclusion::Cancelled]),
+            stop_on: Some((true, false)),
+            ticket: ticket.clone(),
+            ..Asked::default()
+        }
+    );
+    let facts = rules.facts(ticket.clone());
+    assert_eq!(
+        facts,
+        Facts {
+            policy: Some(USUAL_PLACE.to_owned()),
+            commit: None,
+            class: Some("release-prep".to_owned()),
+            prompt: Some(".github/prompts/release-prep.md".to_owned()),
+            version: Some("7".to_owned()),
+            ticket,
+            owner: Some("@acme/release-managers".to_owned()),
+            limits: Limits {
+                max_active: Some(3),
+                max_starts_per_day: Some(10),
+                not_after: Some(Day("2027-06-30".parse().unwrap()))
+            },
+        }
+    );
+}
+
+#[test]
+fn what_the_inputs_say_as_well_is_no_contradiction() {
+    let rules = rules(
+        "prompt: a/b.md\nmodel: [a, auto]\nbase-ref: main\ncustom-agent: fixer\ncreate-pull-request: true\n\
+         fail-on: [failure, cancelled]\nstop-on: never",
+    );
+    let asked = Asked {
+        prompt_file: Some("./a/b.md".to_owned()),
+        models: Some(vec![None, Some("a".to_owned())]),
+        base_ref: Some("main".to_owned()),
+        custom_agent: Some("fixer".to_owned()),
+        create_pull_request: Some(true),
+        fail_on: Some(vec![Conclusion::Cancelled, Conclusion::Failure]),
+        stop_on: Some((false, false)),
+        wait: Some(true),
+        ..Asked::default()
+    };
+    let settled = settled(&rules, asked.clone());
+    assert_eq!((settled.models, settled.wait), (asked.models, Some(true)));
+}
+
+#[test]
+fn everything_that_contradicts_is_refused_at_once_with_both_values() {
+    let rules = rules(
+        "prompt: a.md\nmodel: m\nmodels: [n]\nbase-ref: [main, 'release/*']\ncustom-agent: fixer\n\
+         create-pull-request: false\nrequire-pull-request: false\nwait: false\nfail-on: failure\nstop-on: idle\n\
+         vars: {count: number, kind: {type: string, options: [a, b]}, on: boolean}\nticket: 'CHG-[0-9]+'",
+    );
+    let asked = Asked {
+        has_prompt: true,
+        prompt_file: None,
+        models: Some(vec![Some("n".to_owned()), Some("x".to_owned()), None]),
+        base_ref: Some("release/a/b".to_owned()),
+        custom_agent: Some("other".to_owned()),
+        create_pull_request: Some(true),
+        require_pull_request: Some(true),
+        wait: Some(true),
+        fail_on: Some(Vec::new()),
+        stop_on: Some((true, true)),
+        ticket: Some("xCHG-1".to_owned()),
+    };
+    let by = "the task class `it` of .github/agent-tasks.yml";
+    let mut told = whys(rules.settle(asked).1);
+    let vars = json!({"count": "many", "kind": "c", "knid": 1}).as_object().cloned().unwrap();
+    told.extend(whys(rules.vars(vars).unwrap_err()));
+    let expected = [
+        format!("`prompt` contradicts {by}, which has `prompt: a.md`; leave the input out"),
+        format!("`vars.count: many` is not a number, as {by} has it"),
+        format!("`vars.kind: c` is none of `a`, `b`, as {by} has it"),
+        format!("`vars.knid` is no variable of {by}; did you mean `kind`?"),
+        format!("`vars` lacks `on`, `true` or `false`, which {by} requires"),
+    ]
+    .into_iter()
+    .chain(
+        [
+            ("model", "x, auto", "m, n"),
+            ("custom-agent", "other", "fixer"),
+            ("base-ref", "release/a/b", "main, release/*"),
+            ("create-pull-request", "true", "false"),
+            ("require-pull-request", "true", "false"),
+            ("wait", "true", "false"),
+            ("stop-on", "waiting_for_user, idle", "idle"),
+            ("ticket", "xCHG-1", "CHG-[0-9]+"),
+            ("fail-on", "never", "failure"),
+        ]
+        .map(|(input, asked, has)| {
+            let why = format!("`{input}: {asked}` contradicts {by}, which has `{input}: {has}`");
+            format!("{why}; leave the input out, or change the policy")
+        }),
+    )
+    .collect::<std::collections::BTreeSet<_>>();
+    assert_eq!(told.len(), expected.len());
+    assert_eq!(told.into_iter().collect::<std::collections::BTreeSet<_>>(), expected);
+}
+
+#[test]
+fn the_first_of_several_is_taken_where_the_inputs_are_silent() {
+    let models = |class: &str| settled(&rules(class), Asked::default()).models.unwrap();
+    let named = |name: &str| Some(name.to_owned());
+    assert_eq!(models("models: [auto, a]"), [None]);
+    assert_eq!(models("models: [a, b]"), [named("a")]);
+    assert_eq!(models("model: [a, b]\nmodels: [c]"), [named("a"), named("b")]);
+    assert_eq!(settled(&rules("base-ref: [a, 'b/*']"), Asked::default()).base_ref, named("a"));
+    let told = refused(&rules("base-ref: ['b/*', a]"), Asked::default());
+    assert!(
+        told.starts_with("`base-ref` is missing, and ") && told.contains("only patterns for it: `b/*, a`"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_ticket_is_required_where_the_class_says_so() {
+    let rules = rules("ticket: 'A|CHG-[0-9]{2}'");
+    assert!(refused(&rules, Asked::default()).starts_with("`ticket` is missing, and the task class `it` of"));
+    for (text, fits) in [("A", true), ("CHG-12", true), ("CHG-123", false), ("AA", false), ("A\n", false)] {
+        let asked = Asked { ticket: Some(text.to_owned()), ..Asked::default() };
+        assert_eq!(rules.settle(asked).1.is_empty(), fits, "{text:?}");
+    }
+    for (text, fits) in [("https://acme.example/CHG?id=1&x=2", true), ("a b", false), ("a\nb", false), ("<!--x", false)]
+    {
+        assert_eq!(ticket(text).is_ok(), fits, "{text:?}");
+    }
+    assert!(ticket(&"x".repeat(LONGEST_TICKET + 1)).is_err());
+}
+
+#[test]
+fn a_prompt_file_of_the_workspace_is_not_that_of_the_policys_repository() {
+    let elsewhere = "acme/.github:agent-tasks.yml".parse().unwrap();
+    let policy = Policy::parse(&elsewhere, "tasks: {it: {prompt: a.md}}").unwrap();
+    let rules = policy.rules(&elsewhere, None, Some("it")).unwrap();
+    let told = refused(&rules, Asked { prompt_file: Some("a.md".to_owned()), ..Asked::default() });
+    assert!(told.contains("which has `prompt: a.md` in the repository of the policy"), "{told}");
+}
+
+#[test]
+fn a_start_without_a_class_is_held_to_the_defaults_or_forbidden() {
+    let free = policy("defaults: {base-ref: main}\ntasks: {a: {base-ref: dev}}");
+    let rules = free.rules(&place(), None, None).unwrap();
+    assert_eq!(settled(&rules, Asked::default()).base_ref.as_deref(), Some("main"));
+    let told = refused(&rules, Asked { base_ref: Some("x".to_owned()), ..Asked::default() });
+    assert!(told.contains("contradicts the `defaults` of .github/agent-tasks.yml"), "{told}");
+    let rules = free.rules(&place(), None, Some("a")).unwrap();
+    assert_eq!(settled(&rules, Asked::default()).base_ref.as_deref(), Some("dev"));
+
+    let rules = policy(FULL).rules(&place(), None, None).unwrap();
+    let told = refused(&rules, Asked::default());
+    assert!(told.ends_with("name one of its task classes by `task`: `dependency-bump`, `release-prep`"), "{told}");
+    let told = policy(FULL).rules(&place(), None, Some("relase-prep")).unwrap_err();
+    assert_eq!(told, "is no task class of .github/agent-tasks.yml; did you mean `release-prep`?");
+    assert_eq!(settled(&Rules::default(), Asked { has_prompt: true, ..Asked::default() }).models, None);
+}
+
+#[test]
+fn repositories_are_allowed_by_patterns_and_a_denial_wins() {
+    let bump = policy(FULL).rules(&place(), None, Some("dependency-bump")).unwrap();
+    let run = [("GITHUB_EVENT_NAME", "schedule")];
+    assert_eq!(forbidden(&bump, &["ACME/lib-a", "acme/SDK"], &run, NOON), [""; 0]);
+    let told =
+        forbidden(&bump, &["acme/lib-archive", "acme/app", "acme/lib-a", "acme/secrets", "other/sdk"], &run, NOON);
+    assert_eq!(
+        told,
+        [
+            "acme/lib-archive, acme/secrets is not allowed by the task class `dependency-bump` of \
+             .github/agent-tasks.yml, which denies `acme/secrets, acme/*-archive`",
+            "acme/app, other/sdk is not allowed by the task class `dependency-bump` of .github/agent-tasks.yml, which \
+             allows `acme/lib-*, acme/sdk`",
+        ]
+    );
+    let many = (0..25).map(|at| format!("x/y{at}")).collect::<Vec<_>>();
+    let told = forbidden(&bump, &many.iter().map(String::as_str).collect::<Vec<_>>(), &run, NOON);
+    assert!(told[0].contains("x/y19 and 5 more is not allowed"), "{told:?}");
+    let only_deny = rules("repositories: {deny: 'acme/*'}");
+    assert_eq!(forbidden(&only_deny, &["acme/a"], &[], NOON).len(), 1);
+    assert_eq!(forbidden(&only_deny, &["octo/a"], &[], NOON).len(), 0);
+}
+
+#[test]
+fn events_workflows_and_dates_are_held_to() {
+    let rules = policy(FULL).rules(&place(), None, Some("release-prep")).unwrap();
+    let file = |name: &str| format!("acme/app/.github/workflows/{name}@refs/heads/main");
+    let at = |event: &str, workflow: &str, now: &str| {
+        forbidden(&rules, &["acme/app"], &[("GITHUB_EVENT_NAME", event), ("GITHUB_WORKFLOW_REF", workflow)], now)
+    };
+    assert_eq!(at("schedule", &file("release.yml"), NOON), [""; 0]);
+    assert_eq!(at("schedule", &file("release.yml"), "2027-06-30T23:59:59Z"), [""; 0]);
+    let by = "the task class `release-prep` of .github/agent-tasks.yml";
+    assert_eq!(
+        at("push", &file("other-release.yml"), "2027-07-01T00:00:00Z"),
+        [
+            format!("the event `push` is not allowed by {by}, which allows `schedule, workflow_dispatch`"),
+            format!(
+                "the workflow `acme/app/.github/workflows/other-release.yml` is not allowed by {by}, which allows \
+                 `release.yml`"
+            ),
+            format!("today is 2027-07-01 in UTC, and {by} has `not-after: 2027-06-30`"),
+        ]
+    );
+    let told = forbidden(&rules, &["acme/app"], &[], NOON);
+    assert!(told.iter().all(|why| why.starts_with("a start outside of any workflow run")), "{told:?}");
+    assert_eq!(told.len(), 2);
+
+    let whole = self::rules("workflows: 'acme/*/.github/workflows/*.yml'");
+    let of = |path: &str| forbidden(&whole, &[], &[("GITHUB_WORKFLOW_REF", path)], NOON).len();
+    assert_eq!(of(&file("a.yml")), 0);
+    assert_eq!(of("evil/app/.github/workflows/a.yml@refs/heads/main"), 1);
+}
+
+#[test]
+fn what_the_defaults_deny_no_class_allows() {
+    let policy = policy(
+        "defaults: {repositories: {allow: 'a/*', deny: 'a/x'}, limits: {max-active: 1}}\n\
+         tasks: {it: {repositories: '*/*', limits: {max-starts-per-day: 2}}}",
+    );
+    let rules = policy.rules(&place(), None, Some("it")).unwrap();
+    assert_eq!(forbidden(&rules, &["b/y", "a/x"], &[], NOON).len(), 1);
+    let limits = rules.facts(None).limits;
+    assert_eq!((limits.max_active, limits.max_starts_per_day, limits.not_after), (Some(1), Some(2), None));
+}
+
+#[test]
+fn a_wait_is_held_to_what_is_about_waiting() {
+    let rules = policy(FULL).rules(&place(), None, Some("release-prep")).unwrap().of_a_wait();
+    let settled = settled(&rules, Asked::default());
+    assert_eq!(settled, Asked { stop_on: Some((true, false)), fail_on: settled.fail_on.clone(), ..Asked::default() });
+    assert_eq!(rules.facts(None).owner.as_deref(), Some("@acme/release-managers"));
+    assert_eq!(settled.fail_on.unwrap().len(), 3);
+}
+
+#[test]
+fn the_prompt_is_where_the_policy_is() {
+    let prompt = |place: &str| {
+        let place = place.parse().unwrap();
+        let policy = Policy::parse(&place, "defaults: {prompt: p/a.md}").unwrap();
+        policy.rules(&place, None, None).unwrap().prompt().unwrap().to_string()
+    };
+    assert_eq!(prompt("ci/x.yml"), "p/a.md");
+    assert_eq!(prompt("acme/.github:x.yml@v1"), "acme/.github:p/a.md@v1");
+    assert_eq!(Rules::default().prompt(), None);
+}
+
+fn task(state: &str, class: Option<&str>) -> Task {
+    let stamp = |class: &str| Stamp {
+        key: crate::task::marker::Key::over(["x"]),
+        name: "weekly/prep".to_owned(),
+        class: class.to_owned(),
+        run: String::new(),
+        attempt: String::new(),
+        actor: String::new(),
+    };
+    let sessions = class.map(|class| json!([{"prompt": stamp(class).put_under("x")}])).unwrap_or_default();
+    serde_json::from_value(json!({"id": "t", "state": state, "sessions": sessions})).unwrap()
+}
+
+fn counted(limits: &str, tasks: &[(&str, Option<&str>, u64)]) -> Room {
+    let mut tally = rules(&format!("limits: {{{limits}}}")).tally().unwrap();
+    for (state, class, age) in tasks {
+        let (task, age) = (task(state, *class), Some(Duration::from_secs(*age)));
+        if tally.wants(&task, age) {
+            tally.take(&task, age, true);
+        }
+    }
+    tally.room()
+}
+
+#[test]
+fn tasks_of_the_class_are_counted_by_their_stamps() {
+    const HOUR: u64 = 3600;
+    let running = ("in_progress", Some("it"), 30 * HOUR);
+    let done = ("completed", Some("it"), 2 * HOUR);
+    assert!(matches!(counted("max-active: 1", &[running]), Room::Full(_)));
+    assert_eq!(counted("max-active: 2", &[running]), Room::Free);
+    assert_eq!(counted("max-active: 1", &[done, ("idle", Some("other"), 5), ("queued", Some(""), 5)]), Room::Free);
+    assert_eq!(counted("max-starts-per-day: 1", &[running, ("completed", Some("it"), 24 * HOUR)]), Room::Free);
+    let Room::Full(refusal) = counted("max-active: 9, max-starts-per-day: 2", &[done, running, done]) else {
+        panic!("not full")
+    };
+    assert_eq!(
+        refusal.why,
+        "2 tasks of the class `it` were started within the last 24 hours, and the task class `it` of \
+         .github/agent-tasks.yml has `max-starts-per-day: 2`"
+    );
+    assert!(matches!(counted("max-active: 0", &[]), Room::Full(_)));
+}
+
+#[test]
+fn what_cannot_be_read_yet_may_be_of_the_class() {
+    let hidden = ("queued", None, 5);
+    assert!(matches!(counted("max-active: 1", &[hidden]), Room::Hidden(_)));
+    assert_eq!(counted("max-active: 2", &[hidden]), Room::Free);
+    assert!(matches!(counted("max-starts-per-day: 2", &[hidden, ("failed", Some("it"), 9)]), Room::Hidden(_)));
+    // Its sessions were deleted.
+    assert_eq!(counted("max-active: 1", &[("idle", None, 9999)]), Room::Free);
+    let mut tally = rules("limits: {max-active: 1}").tally().unwrap();
+    tally.take(&task("idle", None), Some(Duration::from_secs(9999)), false);
+    assert!(matches!(tally.room(), Room::Hidden(_)));
+    assert!(rules("limits: {not-after: 2026-12-31}").tally().is_none());
+}

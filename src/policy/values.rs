@@ -1,0 +1,318 @@
+//! The values of a policy: names, patterns, dates, lists.
+
+use std::fmt;
+use std::str::FromStr;
+
+use glob::{MatchOptions, Pattern};
+use jiff::civil::Date;
+use regex_lite::Regex;
+use serde::Deserialize;
+
+use crate::github::repository::branch_name;
+use crate::github::task::agent_name;
+use crate::policy::evaluate::LONGEST_VALUE;
+use crate::task::conclusion::Conclusion;
+use crate::text::cut;
+use crate::yaml::de::OneOrMany;
+
+/// The longest change ticket, in characters: the address of one in an issue tracker fits.
+pub(crate) const LONGEST_TICKET: usize = 200;
+/// The longest name of a class, in characters; it travels in the stamp of every prompt.
+const LONGEST_NAME: usize = 100;
+
+/// Makes a type of a text that is checked once.
+macro_rules! texts {
+    ($($(#[doc = $doc:literal])* $name:ident $schema:literal $check:expr;)*) => {$(
+        $(#[doc = $doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+        #[cfg_attr(test, derive(schemars::JsonSchema), schemars(extend("pattern" = $schema)))]
+        #[serde(try_from = "String")]
+        pub struct $name(pub(super) String);
+
+        impl TryFrom<String> for $name {
+            type Error = String;
+
+            fn try_from(text: String) -> Result<Self, String> {
+                let check: fn(&str) -> Result<String, String> = $check;
+                check(&text).map(Self).map_err(|why| format!("`{}` {why}", cut(&text, LONGEST_VALUE)))
+            }
+        }
+
+        impl $name {
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    )*};
+}
+
+/// Makes a type of a pattern that is compiled once.
+macro_rules! patterns {
+    ($($(#[doc = $doc:literal])* $name:ident $schema:literal $inner:ty, $compile:expr;)*) => {$(
+        $(#[doc = $doc])*
+        #[derive(Debug, Clone, Deserialize)]
+        #[cfg_attr(test, derive(schemars::JsonSchema), schemars(extend("pattern" = $schema)))]
+        #[serde(try_from = "String")]
+        pub struct $name {
+            pub(super) text: String,
+            #[cfg_attr(test, schemars(skip))]
+            pub(super) compiled: $inner,
+        }
+
+        impl FromStr for $name {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, String> {
+                let compile: fn(&str) -> Result<$inner, String> = $compile;
+                let compiled = compile(text).map_err(|why| format!("`{}` {why}", cut(text, LONGEST_VALUE)))?;
+                Ok(Self { text: text.to_owned(), compiled })
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = String;
+
+            fn try_from(text: String) -> Result<Self, String> {
+                text.parse()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.text)
+            }
+        }
+    )*};
+}
+
+texts! {
+    /// The name of a task class.
+    ClassName r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$" |text| {
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        let begins = text.starts_with(|c: char| c.is_ascii_alphanumeric());
+        match begins && text.chars().all(fits) && text.len() <= LONGEST_NAME {
+            true => Ok(text.to_owned()),
+            false => Err(format!("is no name for a class; write letters, digits, `.`, `_` and `-`, at most {LONGEST_NAME}")),
+        }
+    };
+    /// The name of a variable.
+    VarName r"^[A-Za-z_][A-Za-z0-9_-]*$" |text| {
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+        match text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && text.chars().all(fits) {
+            true => Ok(text.to_owned()),
+            false => Err("is no name for a variable; write letters, digits and `_`".to_owned()),
+        }
+    };
+    /// The path of a file, from the top of a repository.
+    PromptFile r"^[^/]" |text| path(text).map(str::to_owned);
+    /// The name of a model; `auto` leaves the choice to GitHub.
+    Model r"^[^\s,]+$" |text| match text.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control() || c == ',') {
+        true => Err("is no model's name; write a list for several".to_owned()),
+        false => Ok(text.to_owned()),
+    };
+    /// The name of a custom agent.
+    AgentName r"^[^\s/]+$" |text| agent_name(text);
+    /// The name of an event that starts workflows.
+    EventName r"^[a-z][a-z_]*$" |text| match !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c == '_') {
+        true => Ok(text.to_owned()),
+        false => Err("is no event's name; write it as under `on:` in a workflow, such as `workflow_dispatch`".to_owned()),
+    };
+    /// The name of one of the cloud agent's tools.
+    ToolName r"^[a-z][a-z0-9_]*$" |text| match !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_') {
+        true => Ok(text.to_owned()),
+        false => Err("is no tool's name; write it as the API does, such as `secret_scanning`".to_owned()),
+    };
+    /// A login or a team.
+    Owner r"^@?[A-Za-z0-9_-]+(/[A-Za-z0-9._-]+)?$" |text| {
+        let bare = text.strip_prefix('@').unwrap_or(text);
+        let fits = |part: &str| {
+            !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
+        };
+        match bare.split('/').count() <= 2 && bare.split('/').all(fits) {
+            true => Ok(format!("@{bare}")),
+            false => Err("is neither a login nor a team; write for example `@octocat` or `@acme/release`".to_owned()),
+        }
+    };
+}
+
+patterns! {
+    /// A pattern for repositories, `owner/name`. `*` stands for anything, `?` for one character and `[ab]` for one of
+    /// several.
+    RepositoryPattern r"^[^/]+/[^/]+$" Pattern, |text| match text.split('/').collect::<Vec<_>>().as_slice() {
+        [owner, name] if !owner.is_empty() && !name.is_empty() => pattern(text),
+        _ => Err("is no pattern for a repository; write `owner/name`, such as `acme/*`".to_owned()),
+    };
+    /// A branch, or a pattern for branches. `*` stands for anything but `/`, and `**` for any number of parts.
+    BranchPattern r"^[^\s~^:\\]+$" Option<Pattern>, |text| match text.contains(['*', '?', '[']) {
+        true => {
+            // What stands around the signs of a pattern must be allowed in a branch's name.
+            branch_name(&text.replace(['*', '?', '[', ']', '!'], "x"))?;
+            pattern(text).map(Some)
+        }
+        false if text.starts_with("refs/") => Err("begins with `refs/`; write the branch's bare name".to_owned()),
+        false => branch_name(text).map(|_| None),
+    };
+    /// A workflow by its file's name, or by its path with the repository in front.
+    WorkflowPattern r"\.ya?ml$|\*$" Pattern, |text| match text.ends_with(".yml") || text.ends_with(".yaml") || text.ends_with('*') {
+        true => pattern(text),
+        false => Err("is no workflow; write its file's name, such as `release.yml`".to_owned()),
+    };
+    /// A regular expression.
+    TicketPattern r"." Regex, |text| match text.is_empty() {
+        true => Err("is empty; write a regular expression, such as `CHG-[0-9]+`".to_owned()),
+        // All of the ticket counts, or `x CHG-1 y` would do. By itself it is read first, for what is put around it could
+        // make something right of it.
+        false => Regex::new(text)
+            .and_then(|_| Regex::new(&format!(r"\A(?:{text})\z")))
+            .map_err(|why| format!("is no regular expression: {why}")),
+    };
+    /// A day, as `2026-12-31`.
+    DayText r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$" Date, |text| {
+        text.parse().map_err(|_| "is no day; write it as `2026-12-31`".to_owned())
+    };
+}
+
+/// A day, as `2026-12-31`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(try_from = "DayText")]
+pub struct Day(#[cfg_attr(test, schemars(with = "DayText"))] pub(super) Date);
+
+impl From<DayText> for Day {
+    fn from(text: DayText) -> Self {
+        Self(text.compiled)
+    }
+}
+
+/// A word of `fail-on`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum FailOnWord {
+    Failure,
+    TimedOut,
+    Cancelled,
+    ActionRequired,
+    Skipped,
+    Never,
+}
+
+/// A word of `stop-on`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum StopOnWord {
+    WaitingForUser,
+    Idle,
+    Never,
+}
+
+/// The conclusions that fail a step.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "OneOrMany<FailOnWord>")]
+pub struct FailOn(pub(super) Vec<Conclusion>);
+
+/// Whether a question and idleness end a wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "OneOrMany<StopOnWord>")]
+pub struct StopOn {
+    pub(super) question: bool,
+    pub(super) idle: bool,
+}
+
+const NEVER_ALONE: &str = "`never` stands for none of them, so nothing can stand beside it";
+
+impl TryFrom<OneOrMany<FailOnWord>> for FailOn {
+    type Error = &'static str;
+
+    fn try_from(words: OneOrMany<FailOnWord>) -> Result<Self, Self::Error> {
+        if words.0 == [FailOnWord::Never] {
+            return Ok(Self(Vec::new()));
+        }
+        let conclusions = words.0.into_iter().map(|word| match word {
+            FailOnWord::Failure => Ok(Conclusion::Failure),
+            FailOnWord::TimedOut => Ok(Conclusion::TimedOut),
+            FailOnWord::Cancelled => Ok(Conclusion::Cancelled),
+            FailOnWord::ActionRequired => Ok(Conclusion::ActionRequired),
+            FailOnWord::Skipped => Ok(Conclusion::Skipped),
+            FailOnWord::Never => Err(NEVER_ALONE),
+        });
+        conclusions.collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl TryFrom<OneOrMany<StopOnWord>> for StopOn {
+    type Error = &'static str;
+
+    fn try_from(words: OneOrMany<StopOnWord>) -> Result<Self, Self::Error> {
+        let has = |word: StopOnWord| words.0.contains(&word);
+        match has(StopOnWord::Never) && words.0.len() > 1 {
+            true => Err(NEVER_ALONE),
+            false => Ok(Self { question: has(StopOnWord::WaitingForUser), idle: has(StopOnWord::Idle) }),
+        }
+    }
+}
+
+/// A path within a repository or a workspace, which cannot lead out of it.
+pub(crate) fn path(text: &str) -> Result<&str, String> {
+    let text = text.strip_prefix("./").unwrap_or(text);
+    let broken = |part: &str| part.is_empty() || part == "." || part == "..";
+    match text.split('/').any(broken) || text.contains(|c: char| c.is_control() || c == '\\') {
+        true => Err("is no path within a repository; write for example `.github/prompts/release.md`".to_owned()),
+        false => Ok(text),
+    }
+}
+
+pub(crate) fn pattern(text: &str) -> Result<Pattern, String> {
+    if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err("has white space in it, so that it can fit nothing".to_owned());
+    }
+    Pattern::new(text).map_err(|error| format!("is no pattern: {} at character {}", error.msg, error.pos + 1))
+}
+
+/// GitHub knows repositories without regard to case, and everything else with it.
+pub(crate) fn fits(pattern: &Pattern, text: &str, case_sensitive: bool) -> bool {
+    let options = MatchOptions { case_sensitive, require_literal_separator: true, require_literal_leading_dot: false };
+    pattern.matches_with(text, options)
+}
+
+impl BranchPattern {
+    pub(super) fn fits(&self, branch: &str) -> bool {
+        self.compiled.as_ref().map_or_else(|| self.text == branch, |pattern| fits(pattern, branch, true))
+    }
+}
+
+impl WorkflowPattern {
+    /// Whether a workflow is meant: `path` has the repository in front.
+    pub(super) fn fits(&self, path: &str) -> bool {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        fits(&self.compiled, if self.text.contains('/') { path } else { name }, true)
+    }
+}
+
+/// A list for people; `never` where it is empty.
+pub(crate) fn words<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+    let words = words.into_iter().collect::<Vec<_>>();
+    if words.is_empty() { "never".to_owned() } else { words.join(", ") }
+}
+
+/// Reads a change ticket: one word, for it goes into the prompt.
+///
+/// # Errors
+/// What is wrong with it, and what would be right.
+pub fn ticket(text: &str) -> Result<String, String> {
+    if text.chars().any(|c| c.is_whitespace() || c.is_control()) || text.contains("<!--") {
+        return Err("is no ticket; write its number or its address, without white space".to_owned());
+    }
+    match text.chars().count() > LONGEST_TICKET {
+        true => Err(format!("has more than {LONGEST_TICKET} characters; write its number or its address")),
+        false => Ok(text.to_owned()),
+    }
+}

@@ -1,0 +1,6 @@
+//! What is told: log, outputs, summary, record.
+
+pub mod audit;
+pub mod outputs;
+pub mod reporter;
+pub mod summary;

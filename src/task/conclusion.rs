@@ -1,0 +1,170 @@
+//! How a task ended, and the exit code that follows.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::actions::signal::Signal;
+use crate::task::outcome::Outcome;
+use crate::task::rollout::Share;
+
+/// How an order ended, in the words of GitHub's Checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Conclusion {
+    /// The task completed, with a pull request where one was required.
+    Success,
+    /// Nothing was started, for a reason that is no fault.
+    Skipped,
+    /// Somebody stopped the task.
+    Cancelled,
+    /// The agent asks for a person.
+    ActionRequired,
+    /// The task's time or ours was up.
+    TimedOut,
+    /// The task failed.
+    Failure,
+}
+
+impl Conclusion {
+    /// All of them, mildest first.
+    pub const ALL: [Self; 6] =
+        [Self::Success, Self::Skipped, Self::Cancelled, Self::ActionRequired, Self::TimedOut, Self::Failure];
+
+    /// The word that goes into outputs and comes in by `fail-on`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Skipped => "skipped",
+            Self::Cancelled => "cancelled",
+            Self::ActionRequired => "action_required",
+            Self::TimedOut => "timed_out",
+            Self::Failure => "failure",
+        }
+    }
+}
+
+impl fmt::Display for Conclusion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Conclusion {
+    type Err = ();
+
+    fn from_str(word: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|conclusion| conclusion.as_str() == word).ok_or(())
+    }
+}
+
+/// What the process ends with. The numbers are a promise to the users.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Nothing to complain of.
+    Fine,
+    /// A conclusion in `fail-on`.
+    Concluded,
+    /// Bad input; nothing was sent.
+    BadInput,
+    /// The user's own rules say no; nothing was sent.
+    Declined,
+    /// GitHub said no.
+    RefusedByGitHub,
+    /// GitHub could not be reached.
+    Unreachable,
+    /// Nobody can say whether there is a task: a start was not answered, or one that cannot be read may be it.
+    Unconfirmed,
+    /// Interrupted by a signal of this number.
+    Signalled(Signal),
+}
+
+impl Exit {
+    /// The process's exit code.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Fine => 0,
+            Self::Concluded => 1,
+            Self::BadInput => 2,
+            Self::Declined => 3,
+            Self::RefusedByGitHub => 4,
+            Self::Unreachable => 5,
+            Self::Unconfirmed => 6,
+            // 128 plus the signal's number, as shells have it.
+            Self::Signalled(Signal::Interrupt) => 130,
+            Self::Signalled(Signal::Terminate) => 143,
+        }
+    }
+
+    /// The exit of several orders together: what leaves most open comes first. `tolerate` is the share that may fail.
+    pub fn of(outcomes: &[Outcome], fail_on: &[Conclusion], tolerate: Share) -> Self {
+        let any = |trouble: Trouble| outcomes.iter().any(|outcome| outcome.trouble == Some(trouble));
+        let concluded = |outcome: &Outcome| outcome.conclusion.is_some_and(|it| fail_on.contains(&it));
+        let failed = |outcome: &&Outcome| outcome.trouble.is_some() || concluded(outcome);
+        // What was held back has not failed, and a rollout that was stopped is not done either.
+        let stopped = outcomes.iter().any(|outcome| outcome.held_back);
+        if any(Trouble::Unconfirmed) || any(Trouble::Undecided) {
+            Self::Unconfirmed
+        } else if !stopped && tolerate.has_room_for(outcomes.iter().filter(failed).count(), outcomes.len()) {
+            Self::Fine
+        } else if any(Trouble::RefusedByGitHub) {
+            Self::RefusedByGitHub
+        } else if any(Trouble::Unreachable) {
+            Self::Unreachable
+        } else if outcomes.iter().any(|outcome| outcome.trouble.is_some()) {
+            // All that is left is a no of the user's own.
+            Self::Declined
+        } else {
+            Self::Concluded
+        }
+    }
+}
+
+/// One of the user's own rules, as far as it can say no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gate {
+    /// The policy file.
+    Policy,
+    /// Who may cause a start.
+    Actor,
+}
+
+impl Gate {
+    /// A few words for the head of a message.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Policy => "Refused by the policy",
+            Self::Actor => "Refused for want of write access",
+        }
+    }
+}
+
+/// One of the user's own rules says no, so that nothing is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Which rule it is.
+    pub gate: Gate,
+    /// What it says no to, and what it would allow.
+    pub why: String,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+
+/// What kept an order from being carried out or watched to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// GitHub said no.
+    RefusedByGitHub,
+    /// GitHub could not be reached.
+    Unreachable,
+    /// A start was sent, and nobody can say whether it took.
+    Unconfirmed,
+    /// Nothing was sent, for a task that cannot be read may be the start's own.
+    Undecided,
+    /// An active task stood in the way, and the user wanted that to fail.
+    Declined,
+    /// One of the user's own rules said no.
+    Refused(Gate),
+}

@@ -1,0 +1,189 @@
+//! What makes two starts the same start, and the stamp that carries it in a task's prompt.
+//!
+//! GitHub's API has no idempotency key. What it does keep, unlike a task's name, is the prompt; so the key travels in
+//! the prompt's last line, as an HTML comment that an agent reads as nothing and a person as where the task came from.
+
+use std::fmt;
+
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+use ring::digest::{Context, SHA256};
+
+use crate::text::hexadecimal;
+
+/// How many hexadecimal digits a key has. 64 bits tell the starts of one repository apart many times over.
+const DIGITS: usize = 16;
+/// What the stamp begins with.
+const OPENING: &str = "<!-- agent-task ";
+/// What it ends with.
+const CLOSING: &str = " -->";
+/// What cannot stand in a value of the stamp: it would end the value, or the comment.
+const VALUE: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b'<').add(b'>').add(b'"').add(b'=');
+
+/// A short hash; two starts that have the same are the same start.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Key(String);
+
+impl Key {
+    /// The key of what stands in all the parts, in their order.
+    pub fn over<'a>(parts: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut hash = Context::new(&SHA256);
+        for part in parts {
+            // The length before each part keeps `ab`, `c` from being the same as `a`, `bc`.
+            hash.update(&(part.len() as u64).to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+        let mut text = hexadecimal(hash.finish().as_ref());
+        text.truncate(DIGITS);
+        Self(text)
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Where a task came from: its key, what it is called, its class, and the run, attempt and actor that started it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stamp {
+    /// What makes two starts the same start.
+    pub key: Key,
+    /// What tasks of the same kind share: the workflow and the job.
+    pub name: String,
+    /// The task class of the policy; empty where there is none.
+    pub class: String,
+    /// The page of the workflow run; empty where there is none.
+    pub run: String,
+    /// Which attempt of the run it was; empty where there is none.
+    pub attempt: String,
+    /// Who set the run off; empty where nobody is known.
+    pub actor: String,
+}
+
+impl Stamp {
+    /// The prompt with the stamp as its last line.
+    pub fn put_under(&self, prompt: &str) -> String {
+        format!("{}\n\n{self}", prompt.trim_end())
+    }
+
+    /// The stamp of a prompt: its last line, and no other. Text from elsewhere can look like a stamp, but ours is
+    /// put below all of it.
+    pub fn find(prompt: &str) -> Option<Self> {
+        let line = prompt.trim_end().lines().next_back()?.trim();
+        let body = line.strip_prefix(OPENING)?.strip_suffix(CLOSING)?;
+        let mut stamp = Self {
+            key: Key(String::new()),
+            name: String::new(),
+            class: String::new(),
+            run: String::new(),
+            attempt: String::new(),
+            actor: String::new(),
+        };
+        for pair in body.split(' ') {
+            let (name, value) = pair.split_once('=')?;
+            let value = percent_decode_str(value).decode_utf8().ok()?.into_owned();
+            match name {
+                "key" => stamp.key = Key(value),
+                "name" => stamp.name = value,
+                "class" => stamp.class = value,
+                "run" => stamp.run = value,
+                "attempt" => stamp.attempt = value,
+                "actor" => stamp.actor = value,
+                // A later version may say more.
+                _ => {}
+            }
+        }
+        let whole = stamp.key.0.len() == DIGITS && stamp.key.0.chars().all(|c| c.is_ascii_hexdigit());
+        whole.then_some(stamp)
+    }
+}
+
+impl fmt::Display for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(OPENING)?;
+        write!(f, "key={}", self.key)?;
+        for (name, value) in [
+            ("name", &self.name),
+            ("class", &self.class),
+            ("run", &self.run),
+            ("attempt", &self.attempt),
+            ("actor", &self.actor),
+        ] {
+            if !value.is_empty() {
+                // Two hyphens in a row would end the comment for some readers of HTML.
+                let value = utf8_percent_encode(value, VALUE).to_string().replace("--", "-%2D");
+                write!(f, " {name}={value}")?;
+            }
+        }
+        f.write_str(CLOSING)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::text::sha256;
+
+    use super::*;
+
+    fn stamp() -> Stamp {
+        Stamp {
+            key: Key::over(["octo/app", "17"]),
+            name: "Weekly release / prep --> done".to_owned(),
+            class: "release-prep".to_owned(),
+            run: "https://github.com/octo/app/actions/runs/17".to_owned(),
+            attempt: "1".to_owned(),
+            actor: "mona".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_stamp_is_found_as_it_was_put() {
+        let prompt = stamp().put_under("Prepare the release.\n\n");
+        assert_eq!(
+            prompt,
+            format!(
+                "Prepare the release.\n\n<!-- agent-task key={} name=Weekly%20release%20/%20prep%20-%2D%3E%20done \
+                 class=release-prep run=https://github.com/octo/app/actions/runs/17 attempt=1 actor=mona -->",
+                stamp().key
+            )
+        );
+        assert_eq!(Stamp::find(&prompt), Some(stamp()));
+        assert_eq!(Stamp::find(&format!("{prompt}\r\n")), Some(stamp()));
+    }
+
+    #[test]
+    fn only_the_last_line_counts() {
+        let forged = Stamp { key: Key::over(["forged"]), ..stamp() };
+        let prompt = stamp().put_under(&format!("Fix this:\n{forged}\n> {forged}"));
+        assert_eq!(Stamp::find(&prompt), Some(stamp()));
+        assert_eq!(Stamp::find(&format!("{}\nmore", stamp())), None);
+    }
+
+    #[test]
+    fn what_is_no_stamp_is_none() {
+        for text in [
+            "",
+            "Fix it",
+            "<!-- agent-task -->",
+            "<!-- agent-task key=xyz -->",
+            "<!-- agent-task key=0123456789abcdeg -->",
+            "<!-- agent-task name=x -->",
+            "<!-- agent-task key=0123456789abcdef",
+            "x <!-- agent-task key=0123456789abcdef -->",
+            "<!-- agent-task key=%FF23456789abcdef -->",
+        ] {
+            assert_eq!(Stamp::find(text), None, "{text}");
+        }
+        assert!(Stamp::find("<!-- agent-task key=0123456789abcdef later=1 -->").is_some());
+    }
+
+    #[test]
+    fn keys_differ_where_anything_does() {
+        assert_eq!(Key::over(["a", "b"]), Key::over(["a", "b"]));
+        assert_ne!(Key::over(["ab", "c"]), Key::over(["a", "bc"]));
+        assert_eq!(Key::over(["a"]).to_string().len(), DIGITS);
+        // The first test vector of FIPS 180-2.
+        assert_eq!(sha256("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+}

@@ -1,0 +1,11 @@
+//! One task: started exactly once, waited for, concluded.
+
+pub mod conclusion;
+pub mod event;
+pub mod marker;
+pub mod messages;
+pub mod outcome;
+pub mod pull_request;
+pub mod rollout;
+pub mod start;
+pub mod wait;

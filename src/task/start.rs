@@ -1,0 +1,828 @@
+//! Our hold on exactly one task: what each answer to a start means, what each look at the repository's tasks means,
+//! and what is done next. A machine of values, with no clock and no network.
+//!
+//! A start is sent again only where the one before cannot have become a task: where GitHub refused it, where it never
+//! left this machine, or where the repository was looked at for as long as GitHub's lists may lag and nothing new was
+//! there. What cannot be decided ends as unconfirmed, and a person is given the links.
+
+use std::collections::{HashSet, VecDeque};
+use std::time::Duration;
+
+use crate::github::error::{Error, RateLimit};
+use crate::github::task::{Phase, State, Task, TaskId};
+use crate::task::event::{Adoption, Event};
+use crate::task::marker::{Key, Stamp};
+use crate::text::spelled;
+
+/// How long starts that never left this machine are tried again. A network that is away for longer is not coming
+/// back while somebody looks at the log.
+const LONGEST_OUTAGE: Duration = Duration::from_secs(120);
+
+/// The longest that one start waits GitHub's limits out, in all. An hourly allowance that is used up can take longer;
+/// then a person should know.
+pub const LONGEST_LIMIT: Duration = Duration::from_secs(15 * 60);
+
+/// The same for a start among many, which are to go on by themselves: as long as a job may run on GitHub's machines,
+/// <https://docs.github.com/en/actions/reference/limits>.
+pub const LONGEST_LIMIT_OF_MANY: Duration = Duration::from_secs(6 * 3600);
+/// The longest pause between two tries.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// The pause before the first look for a start that was not answered, doubled up to [`LONGEST_LOOK_PAUSE`].
+const LOOK_PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause between two such looks.
+const LONGEST_LOOK_PAUSE: Duration = Duration::from_secs(8);
+/// How much older than the start a task may seem and still be the start's: GitHub tells times in whole seconds, and
+/// its machines' clocks differ a little.
+const MARGIN: Duration = Duration::from_secs(30);
+
+/// How far back a task of our key is looked for: "You can re-run a workflow or jobs in a workflow for up to 30 days",
+/// <https://docs.github.com/en/actions/how-tos/manage-workflow-runs/re-run-workflows-and-jobs>, and a day more.
+pub const MEMORY: Duration = Duration::from_secs(31 * 24 * 3600);
+
+/// What to do where the repository already has an unsettled task of the same name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IfActive {
+    /// Start another.
+    Start,
+    /// Start none, and be content.
+    Skip,
+    /// Take up that one.
+    Attach,
+    /// Start none, and fail.
+    Fail,
+}
+
+/// How a start is to be made exactly once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// What makes two starts the same start, and what tasks of the same kind are called.
+    pub stamp: Stamp,
+    /// How long a start that was not answered is looked for.
+    pub confirm: Duration,
+    /// What is looked for before anything is sent.
+    pub first: First,
+    /// What to do about an unsettled task of the same name.
+    pub if_active: IfActive,
+    /// The longest that GitHub's limits are waited out, in all.
+    pub patience: Duration,
+}
+
+/// What is looked for before anything is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum First {
+    /// Nothing: this is the first attempt.
+    Nothing,
+    /// A task that an earlier attempt of this run started. That attempt may have been killed a moment before this one
+    /// began, so lists are given time from there on.
+    Attempt,
+    /// A task of the same key, which any other run may have started a moment ago.
+    Key,
+}
+
+/// A task as a look found it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sighting {
+    /// The task, with its sessions where they could be read.
+    pub task: Task,
+    /// Whether it was read by itself, and not only seen in the list.
+    pub read: bool,
+    /// How long before the look it was created, by GitHub's clock; `None` where the answer does not tell.
+    pub age: Option<Duration>,
+}
+
+/// What to do next.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Send the start, with this model; tell of the event first, where there is one.
+    Send(Option<String>, Option<Event>),
+    /// Sleep so long, then look at the repository's tasks.
+    Look {
+        /// How long to sleep first.
+        pause: Duration,
+        /// What to tell first.
+        event: Option<Event>,
+    },
+    /// Sleep so long, then ask for the next step as if nothing had come of the one before.
+    Sleep(Duration, Event),
+    /// The task is ours, started now.
+    Held(Box<Task>),
+    /// The task was started earlier, and is taken up.
+    Adopted(Box<Task>, Adoption),
+    /// Nothing is started, because of this task; `true` where that is a failure.
+    Declined(Box<Task>, bool),
+    /// There is no task, and there will be none.
+    Refused(Error),
+    /// A start was sent, and nobody can say whether there is a task.
+    Unconfirmed(String),
+    /// Nothing was sent, for a task that cannot be read may be the start's own.
+    Undecided(String),
+}
+
+/// What we are doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doing {
+    /// Looking before anything is sent.
+    LookingFirst,
+    /// Waiting for the answer to a start.
+    Sending,
+    /// Looking for what came of a start.
+    LookingFor,
+}
+
+/// The attempt to hold one task.
+#[derive(Debug)]
+pub struct Claim {
+    terms: Terms,
+    /// For how long a task that is not in the lists yet is looked for before anything is sent.
+    lag: Duration,
+    models: VecDeque<Option<String>>,
+    model: Option<String>,
+    me: Option<u64>,
+    doing: Doing,
+    /// When the present row of starts that never left this machine began.
+    away_since: Duration,
+    /// When the start was sent last.
+    sent: Duration,
+    /// When it was known that the last start is not answered.
+    lost: Duration,
+    /// When the first start was sent that was not answered.
+    open_since: Option<Duration>,
+    again: bool,
+    outages: u32,
+    limits: u32,
+    limited: Duration,
+    looks: u32,
+    /// Tasks that are known to be no start of ours.
+    strangers: HashSet<TaskId>,
+    why: String,
+}
+
+impl Claim {
+    /// An attempt that has not begun, with the models to try one after the other. `running` is how long the process
+    /// has run by now.
+    pub fn new(terms: Terms, models: &[Option<String>], running: Duration) -> Self {
+        let mut models = models.iter().cloned().collect::<VecDeque<_>>();
+        let model = models.pop_front().flatten();
+        let lag = match terms.first {
+            First::Nothing => Duration::ZERO,
+            First::Attempt => terms.confirm.saturating_sub(running),
+            First::Key => terms.confirm,
+        };
+        Self {
+            terms,
+            lag,
+            models,
+            model,
+            me: None,
+            doing: Doing::Sending,
+            away_since: Duration::ZERO,
+            sent: Duration::ZERO,
+            lost: Duration::ZERO,
+            open_since: None,
+            again: false,
+            outages: 0,
+            limits: 0,
+            limited: Duration::ZERO,
+            looks: 0,
+            strangers: HashSet::new(),
+            why: String::new(),
+        }
+    }
+
+    /// The first step. `elapsed` is here and below the time since the claim was made.
+    pub fn begin(&mut self) -> Step {
+        if self.terms.first == First::Nothing && self.terms.if_active == IfActive::Start {
+            return self.send(Duration::ZERO, None);
+        }
+        self.doing = Doing::LookingFirst;
+        let event = Event::LookingFirst { thoroughly: !self.lag.is_zero(), within: self.lag };
+        Step::Look { pause: Duration::ZERO, event: Some(event) }
+    }
+
+    /// Takes in that the start goes out now, and not when the step was told.
+    pub fn sending(&mut self, elapsed: Duration) {
+        self.sent = elapsed;
+    }
+
+    /// Whether something was looked for before this start, and no start has gone out since.
+    pub fn looked_first(&self) -> bool {
+        let looks = self.terms.first != First::Nothing || self.terms.if_active != IfActive::Start;
+        looks && self.open_since.is_none() && !self.again
+    }
+
+    /// Takes in who we are, so that a stranger's task with a copied stamp is not taken for ours.
+    pub fn introduce(&mut self, me: Option<u64>) {
+        self.me = me;
+    }
+
+    /// Whether a start may have become a task of which nothing is known yet.
+    pub fn is_open(&self) -> bool {
+        self.open_since.is_some()
+    }
+
+    /// Whether a task still has to be read. Those of other people are none of ours; they count where an active task
+    /// of the same name stands in the way.
+    pub fn wants(&self, task: &Task) -> bool {
+        let looking_first = self.doing == Doing::LookingFirst;
+        let unsettled = task.state.phase() != Phase::Settled;
+        let in_the_way = looking_first && self.terms.if_active != IfActive::Start && unsettled;
+        // Without a key to look for, only what still runs can matter before a start.
+        let settled_matters = !looking_first || self.terms.first != First::Nothing;
+        let ours = !self.is_anothers(task) && (unsettled || settled_matters);
+        !self.strangers.contains(&task.id) && (in_the_way || ours)
+    }
+
+    /// Whether archived tasks count as well: a person may have put away what a re-run asks for.
+    pub fn wants_archived(&self) -> bool {
+        self.doing == Doing::LookingFirst && self.terms.first != First::Nothing
+    }
+
+    /// Whether all that is looked for is a task of the very same key.
+    pub fn wants_its_own_only(&self) -> bool {
+        self.wants_archived() && self.terms.if_active == IfActive::Start
+    }
+
+    /// For how long a task that is not in the lists yet is looked for before anything is sent.
+    pub fn lag(&self) -> Duration {
+        self.lag
+    }
+
+    /// What makes two starts the same start.
+    pub fn key(&self) -> &Key {
+        &self.terms.stamp.key
+    }
+
+    /// What follows from an answer to a start.
+    pub fn answered(&mut self, elapsed: Duration, answer: Result<Task, Error>) -> Step {
+        let error = match answer {
+            Ok(task) => return Step::Held(Box::new(task)),
+            Err(error) => error,
+        };
+        match error {
+            // Nothing was done, so it can be asked for again.
+            Error::Unreachable { why } if self.outages == 0 || elapsed < self.away_since + LONGEST_OUTAGE => {
+                if self.outages == 0 {
+                    self.away_since = elapsed;
+                }
+                let wait = Duration::from_secs(1 << self.outages.min(5)).min(LONGEST_PAUSE);
+                self.outages += 1;
+                Step::Sleep(wait, Event::NotSent { why, wait })
+            }
+            Error::RateLimited(limit) if self.can_wait_out(&limit) => self.wait_out(&limit),
+            Error::Invalid { said } => self.next_model(elapsed, Error::Invalid { said: said.clone() }, said),
+            // A model that the licence does not have may be refused as a missing permission.
+            Error::MissingPermission { said, remedy } if said.to_ascii_lowercase().contains("model") => {
+                self.next_model(elapsed, Error::MissingPermission { said: said.clone(), remedy }, said)
+            }
+            error @ (Error::Unanswered { .. } | Error::Malformed { .. }) => {
+                self.why = error.to_string();
+                let asked = error.retry_after();
+                self.doing = Doing::LookingFor;
+                self.open_since.get_or_insert(self.sent);
+                self.lost = elapsed;
+                self.looks = 0;
+                let why = self.why.clone();
+                self.look(asked, Some(Event::NotAnswered { why, within: self.terms.confirm }))
+            }
+            refused => self.refused(refused),
+        }
+    }
+
+    /// No more starts. One that was not answered before this one leaves open whether there is a task.
+    fn refused(&self, error: Error) -> Step {
+        if self.open_since.is_none() {
+            return Step::Refused(error);
+        }
+        let first = &self.why;
+        Step::Unconfirmed(format!("{first}. No task of it came to sight, and sending it once more ended so: {error}"))
+    }
+
+    /// What follows after a sleep.
+    pub fn rested(&mut self, elapsed: Duration) -> Step {
+        match self.doing {
+            Doing::Sending => self.send(elapsed, None),
+            Doing::LookingFirst | Doing::LookingFor => Step::Look { pause: Duration::ZERO, event: None },
+        }
+    }
+
+    /// What follows from a look at the repository's tasks.
+    pub fn looked(&mut self, elapsed: Duration, seen: Result<Vec<Sighting>, Error>) -> Step {
+        let seen = match seen {
+            Ok(seen) => seen,
+            Err(Error::RateLimited(limit)) if self.can_wait_out(&limit) => return self.wait_out(&limit),
+            Err(error) => return self.blind(elapsed, error),
+        };
+        let mut ours = Vec::new();
+        let mut active = Vec::new();
+        let mut unread = Vec::new();
+        for sighting in seen {
+            if self.is_too_old(elapsed, &sighting) || !self.wants(&sighting.task) {
+                continue;
+            }
+            match self.relation(&sighting) {
+                Relation::Ours => ours.push(sighting),
+                Relation::Kin if self.doing == Doing::LookingFirst && !is_settled(&sighting) => active.push(sighting),
+                Relation::Unread => unread.push(sighting),
+                Relation::Kin | Relation::Stranger => drop(self.strangers.insert(sighting.task.id)),
+            }
+        }
+        match self.doing {
+            Doing::LookingFor => self.found_after(elapsed, ours, &unread),
+            Doing::LookingFirst | Doing::Sending => self.found_before(elapsed, ours, active, &unread),
+        }
+    }
+
+    /// A look for the start that was not answered.
+    fn found_after(&mut self, elapsed: Duration, ours: Vec<Sighting>, unread: &[Sighting]) -> Step {
+        if let Some(task) = newest(ours) {
+            return Step::Adopted(Box::new(task), Adoption::Unanswered);
+        }
+        match (elapsed < self.lost + self.terms.confirm, unread.is_empty(), self.again) {
+            (true, _, _) => self.look(None, None),
+            (false, true, false) => {
+                self.again = true;
+                self.send(elapsed, Some(Event::SentAgain))
+            }
+            (false, true, true) => {
+                let why = format!("{}. It was sent twice, and no task of it has come to sight since", self.why);
+                Step::Unconfirmed(why)
+            }
+            (false, false, _) => Step::Unconfirmed(format!("{}. {}", self.why, unread_tasks(unread))),
+        }
+    }
+
+    /// A look before anything is sent.
+    fn found_before(
+        &mut self,
+        elapsed: Duration,
+        ours: Vec<Sighting>,
+        active: Vec<Sighting>,
+        unread: &[Sighting],
+    ) -> Step {
+        let (good, spent): (Vec<_>, Vec<_>) = ours.into_iter().partition(is_good);
+        self.strangers.extend(spent.into_iter().map(|sighting| sighting.task.id));
+        if self.terms.first != First::Nothing
+            && let Some(task) = newest(good.clone())
+        {
+            return Step::Adopted(Box::new(task), Adoption::SameKey);
+        }
+        let active = active.into_iter().chain(good).filter(|it| !is_settled(it)).collect::<Vec<_>>();
+        if let Some(task) = newest(active) {
+            match self.terms.if_active {
+                IfActive::Start => {}
+                IfActive::Skip => return Step::Declined(Box::new(task), false),
+                IfActive::Fail => return Step::Declined(Box::new(task), true),
+                // A stamp can be copied, and what somebody else's task makes is not to be handed on as ours.
+                IfActive::Attach if self.is_anothers(&task) => {
+                    let place = place(&task);
+                    return Step::Undecided(format!("the active task of the same name is another user's: {place}"));
+                }
+                IfActive::Attach => return Step::Adopted(Box::new(task), Adoption::Active),
+            }
+        }
+        let patience = if unread.is_empty() { self.lag } else { self.terms.confirm };
+        match (elapsed < patience, unread.is_empty()) {
+            (true, _) => self.look(None, None),
+            (false, true) => self.send(elapsed, None),
+            (false, false) => Step::Undecided(unread_tasks(unread)),
+        }
+    }
+
+    /// A look that brought no answer.
+    fn blind(&mut self, elapsed: Duration, error: Error) -> Step {
+        let passing = matches!(error, Error::Unanswered { .. } | Error::Unreachable { .. } | Error::Malformed { .. });
+        // One more time as long as for looks that are answered: what was not looked at cannot be said to be absent.
+        let patience = match self.doing {
+            Doing::LookingFor => self.lost + self.terms.confirm * 2,
+            Doing::LookingFirst | Doing::Sending => self.terms.confirm,
+        };
+        match (passing && elapsed < patience, self.doing) {
+            (true, _) => self.look(error.retry_after(), None),
+            (false, Doing::LookingFor) => {
+                Step::Unconfirmed(format!("{}. Looking for the task failed as well: {error}", self.why))
+            }
+            (false, Doing::LookingFirst | Doing::Sending) => Step::Refused(error),
+        }
+    }
+
+    fn can_wait_out(&self, limit: &RateLimit) -> bool {
+        self.limited.saturating_add(limit.wait) <= self.terms.patience
+    }
+
+    /// Waits a limit out: as long as told, and longer each time that GitHub asks for next to nothing and limits again.
+    fn wait_out(&mut self, limit: &RateLimit) -> Step {
+        self.outages = 0;
+        let wait = limit.wait.max(Duration::from_secs(1 << self.limits.min(5)));
+        self.limits += 1;
+        self.limited += wait;
+        let why = format!("{limit}; at most {} are waited out", spelled(self.terms.patience));
+        Step::Sleep(wait, Event::Limited { why, wait })
+    }
+
+    fn send(&mut self, elapsed: Duration, event: Option<Event>) -> Step {
+        self.doing = Doing::Sending;
+        self.sent = elapsed;
+        Step::Send(self.model.clone(), event)
+    }
+
+    /// The next look, after a pause that grows and is no shorter than GitHub asks for.
+    fn look(&mut self, at_least: Option<Duration>, event: Option<Event>) -> Step {
+        let pause = (LOOK_PAUSE * 2_u32.pow(self.looks.min(8))).min(LONGEST_LOOK_PAUSE);
+        let pause = pause.max(at_least.unwrap_or_default().min(self.terms.patience));
+        self.looks += 1;
+        Step::Look { pause, event }
+    }
+
+    /// How old a task may be at this time to be looked at: as old as the first start that is open, or as far back as
+    /// a run can be repeated.
+    pub fn horizon(&self, elapsed: Duration) -> Duration {
+        match self.open_since {
+            Some(since) if self.doing == Doing::LookingFor => elapsed.saturating_sub(since) + MARGIN,
+            _ => MEMORY,
+        }
+    }
+
+    /// Another model, if the user named one. GitHub's refusals do not say which field they are about, and one that
+    /// is about another field is refused again.
+    fn next_model(&mut self, elapsed: Duration, refusal: Error, said: String) -> Step {
+        self.outages = 0;
+        // After a start that was not answered one more is sent, and no more than one.
+        match self.models.pop_front().filter(|_| self.open_since.is_none()) {
+            None => self.refused(refusal),
+            Some(next) => {
+                let model = std::mem::replace(&mut self.model, next.clone());
+                self.send(elapsed, Some(Event::ModelRefused { model, said, next }))
+            }
+        }
+    }
+
+    /// Whether a task is older than what is looked for.
+    fn is_too_old(&self, elapsed: Duration, sighting: &Sighting) -> bool {
+        sighting.age.is_some_and(|age| age > self.horizon(elapsed))
+    }
+
+    fn is_anothers(&self, task: &Task) -> bool {
+        self.me.zip(task.user()).is_some_and(|(me, user)| me != user)
+    }
+
+    /// Whether what was seen decides already, so that nothing older has to be read.
+    pub fn is_settled_by(&self, sighting: &Sighting) -> bool {
+        let ours = matches!(self.relation(sighting), Relation::Ours);
+        ours && (self.doing == Doing::LookingFor || self.terms.first != First::Nothing && is_good(sighting))
+    }
+
+    fn relation(&self, sighting: &Sighting) -> Relation {
+        let task = &sighting.task;
+        // Sessions can be deleted, and then nobody will ever know; but a task that is young has just none to show yet.
+        let old = sighting.age.is_some_and(|age| age > self.terms.confirm + MARGIN);
+        let prompts = task.sessions.iter().filter_map(|session| session.prompt.as_deref()).collect::<Vec<_>>();
+        let stamps = prompts.iter().filter_map(|prompt| Stamp::find(prompt)).collect::<Vec<_>>();
+        let same_key = stamps.iter().any(|stamp| stamp.key == self.terms.stamp.key);
+        if same_key && self.me.is_none() && task.user().is_some() {
+            // Whose it is could be told, were it known who we are; until then it may be a copy of our stamp.
+            Relation::Unread
+        } else if same_key && !self.is_anothers(task) {
+            Relation::Ours
+        } else if stamps.iter().any(|stamp| stamp.name == self.terms.stamp.name) {
+            Relation::Kin
+        } else if !prompts.is_empty() || self.doing == Doing::LookingFirst && sighting.read && old {
+            Relation::Stranger
+        } else {
+            Relation::Unread
+        }
+    }
+}
+
+/// What a task is to a start.
+enum Relation {
+    /// It carries the start's key.
+    Ours,
+    /// It carries another key and the same name.
+    Kin,
+    /// It carries neither.
+    Stranger,
+    /// Its prompt cannot be seen yet.
+    Unread,
+}
+
+/// Whether a re-run is content with a task; one that failed, timed out or was cancelled is what it is for.
+fn is_good(sighting: &Sighting) -> bool {
+    !matches!(sighting.task.state, State::Failed | State::TimedOut | State::Cancelled)
+}
+
+fn is_settled(sighting: &Sighting) -> bool {
+    sighting.task.state.phase() == Phase::Settled
+}
+
+/// The newest of several tasks, those that are not settled before others.
+fn newest(mut sightings: Vec<Sighting>) -> Option<Task> {
+    sightings
+        .sort_by_key(|sighting| (sighting.task.state.phase() == Phase::Settled, sighting.age.unwrap_or(Duration::MAX)));
+    sightings.into_iter().next().map(|sighting| sighting.task)
+}
+
+/// How a person finds a task.
+fn place(task: &Task) -> String {
+    if task.link().is_empty() { task.id.to_string() } else { task.link().to_owned() }
+}
+
+fn unread_tasks(unread: &[Sighting]) -> String {
+    let places = unread.iter().map(|sighting| place(&sighting.task));
+    format!(
+        "GitHub does not show the prompt of these tasks, or whose they are, and one of them may be it: {}. Look at them before \
+         starting another",
+        places.collect::<Vec<_>>().join(", ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn stamp(key: &str, name: &str) -> Stamp {
+        let empty = String::new;
+        Stamp {
+            key: Key::over([key]),
+            name: name.to_owned(),
+            class: empty(),
+            run: empty(),
+            attempt: empty(),
+            actor: empty(),
+        }
+    }
+
+    fn terms(first: First, if_active: IfActive) -> Terms {
+        Terms { stamp: stamp("ours", "weekly/prep"), confirm: seconds(60), first, if_active, patience: LONGEST_LIMIT }
+    }
+
+    fn claim(models: &[&str]) -> Claim {
+        let models = models.iter().map(|model| Some((*model).to_owned())).collect::<Vec<_>>();
+        let mut claim = Claim::new(terms(First::Nothing, IfActive::Start), &models, Duration::ZERO);
+        assert!(matches!(claim.begin(), Step::Send(..)));
+        claim
+    }
+
+    /// A claim whose start was sent at once and not answered.
+    fn unanswered() -> Claim {
+        let mut claim = claim(&["a"]);
+        claim.introduce(Some(1));
+        assert!(matches!(claim.answered(seconds(1), Err(lost())), Step::Look { .. }));
+        claim
+    }
+
+    fn lost() -> Error {
+        Error::Unanswered { why: "status 502 came instead".to_owned(), retry_after: None }
+    }
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn task(id: &str, state: &str, prompt: Option<&str>, creator: u64) -> Task {
+        let sessions = prompt.map(|prompt| json!([{"prompt": prompt}])).unwrap_or_default();
+        let told = json!({"id": id, "state": state, "sessions": sessions, "creator": {"id": creator},
+            "html_url": format!("https://github.com/octo/app/tasks/{id}")});
+        serde_json::from_value(told).unwrap()
+    }
+
+    fn ours(id: &str, state: &str) -> Task {
+        task(id, state, Some(&stamp("ours", "weekly/prep").put_under("x")), 1)
+    }
+
+    fn kin(id: &str, state: &str) -> Task {
+        task(id, state, Some(&stamp("other", "weekly/prep").put_under("x")), 1)
+    }
+
+    fn seen(tasks: &[(Task, u64)]) -> Result<Vec<Sighting>, Error> {
+        Ok(tasks
+            .iter()
+            .map(|(task, age)| Sighting { task: task.clone(), read: true, age: Some(seconds(*age)) })
+            .collect())
+    }
+
+    fn adopted(step: Step) -> (String, Adoption) {
+        match step {
+            Step::Adopted(task, why) => (task.id.to_string(), why),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_never_left_is_sent_again_for_a_while() {
+        let mut claim = claim(&["a"]);
+        let away = || Err(Error::Unreachable { why: "no route".to_owned() });
+        let mut pauses = Vec::new();
+        while let Step::Sleep(pause, _) = claim.answered(seconds(pauses.iter().sum()), away()) {
+            pauses.push(pause.as_secs());
+            assert!(matches!(claim.rested(seconds(pauses.iter().sum())), Step::Send(..)));
+        }
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30, 30]);
+    }
+
+    #[test]
+    fn a_limit_is_waited_out_within_a_bound() {
+        let mut claim = claim(&["a"]);
+        let limit = || Err(Error::RateLimited(RateLimit { wait: seconds(600), primary: false }));
+        assert!(matches!(claim.answered(seconds(0), limit()), Step::Sleep(wait, _) if wait == seconds(600)));
+        assert!(matches!(claim.answered(seconds(600), limit()), Step::Refused(Error::RateLimited(_))));
+    }
+
+    #[test]
+    fn refused_models_are_followed_by_the_next_and_other_refusals_are_final() {
+        let mut two = claim(&["a", "b"]);
+        let invalid = || Err(Error::Invalid { said: "Validation Failed".to_owned() });
+        assert!(matches!(two.answered(seconds(0), invalid()), Step::Send(Some(model), _) if model == "b"));
+        assert!(matches!(two.answered(seconds(0), invalid()), Step::Refused(Error::Invalid { .. })));
+        let bad_token = Err(Error::BadToken { said: String::new() });
+        assert!(matches!(claim(&["a", "b"]).answered(seconds(0), bad_token), Step::Refused(_)));
+    }
+
+    #[test]
+    fn an_unanswered_start_is_looked_for_and_adopted() {
+        for error in [lost(), Error::Malformed { why: "expected value".to_owned() }] {
+            let mut claim = claim(&["a"]);
+            claim.introduce(Some(1));
+            assert!(matches!(claim.answered(seconds(1), Err(error)), Step::Look { .. }));
+            assert!(claim.is_open());
+            // One that failed meanwhile is still what came of the start.
+            let found = claim.looked(seconds(2), seen(&[(ours("t-1", "failed"), 2)]));
+            assert_eq!(adopted(found), ("t-1".to_owned(), Adoption::Unanswered));
+        }
+    }
+
+    #[test]
+    fn a_task_of_the_same_key_that_is_older_than_the_start_is_another() {
+        let mut claim = unanswered();
+        assert!(matches!(claim.looked(seconds(9), seen(&[(ours("t-1", "failed"), 9 + 31)])), Step::Look { .. }));
+        let found = claim.looked(seconds(9), seen(&[(ours("t-2", "queued"), 9 + 29)]));
+        assert_eq!(adopted(found).0, "t-2");
+    }
+
+    #[test]
+    fn nothing_new_for_all_the_time_is_sent_once_more_and_no_more() {
+        let mut claim = unanswered();
+        let stranger = task("t-9", "queued", Some("theirs"), 2);
+        assert!(matches!(claim.looked(seconds(60), seen(&[(stranger.clone(), 3)])), Step::Look { .. }));
+        assert!(!claim.wants(&stranger), "a stranger is read once");
+        assert!(matches!(claim.looked(seconds(61), seen(&[])), Step::Send(_, Some(Event::SentAgain))));
+        assert!(matches!(claim.answered(seconds(62), Err(lost())), Step::Look { .. }));
+        // What came of the first start is ours as well, however late it comes.
+        assert_eq!(adopted(claim.looked(seconds(70), seen(&[(ours("t-1", "queued"), 70)]))).0, "t-1");
+        assert!(matches!(claim.looked(seconds(122), seen(&[])), Step::Unconfirmed(why) if why.contains("sent twice")));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_waited_for_and_then_linked() {
+        let mut claim = unanswered();
+        let stub = task("t-1", "queued", None, 1);
+        assert!(matches!(claim.looked(seconds(30), seen(&[(stub.clone(), 30)])), Step::Look { .. }));
+        let end = claim.looked(seconds(61), seen(&[(stub, 61)]));
+        assert!(matches!(end, Step::Unconfirmed(why) if why.contains("https://github.com/octo/app/tasks/t-1")));
+    }
+
+    #[test]
+    fn what_was_not_looked_at_is_not_absent() {
+        let mut claim = unanswered();
+        assert!(matches!(claim.looked(seconds(61), Err(lost())), Step::Look { .. }));
+        assert!(matches!(claim.looked(seconds(130), Err(lost())), Step::Unconfirmed(_)));
+        let refused = Err(Error::BadToken { said: String::new() });
+        assert!(matches!(unanswered().looked(seconds(2), refused), Step::Unconfirmed(_)));
+    }
+
+    #[test]
+    fn a_second_start_that_is_refused_does_not_hide_the_first() {
+        let mut claim = unanswered();
+        assert!(matches!(claim.looked(seconds(61), seen(&[])), Step::Send(..)));
+        let refused = claim.answered(seconds(62), Err(Error::BadToken { said: "Bad credentials".to_owned() }));
+        assert!(
+            matches!(refused, Step::Unconfirmed(why) if why.contains("status 502") && why.contains("Bad credentials"))
+        );
+    }
+
+    #[test]
+    fn a_task_that_could_not_be_read_may_be_ours_unless_it_is_old_and_has_no_sessions() {
+        for (read, age, decided) in [(false, 9999, false), (true, 30, false), (true, 9999, true)] {
+            let mut claim = Claim::new(terms(First::Nothing, IfActive::Fail), &[None], Duration::ZERO);
+            claim.begin();
+            let sighting = Sighting { task: task("t-1", "in_progress", None, 1), read, age: Some(seconds(age)) };
+            let step = claim.looked(seconds(1), Ok(vec![sighting]));
+            assert_eq!(matches!(step, Step::Send(..)), decided, "{read} {age}: {step:?}");
+        }
+    }
+
+    #[test]
+    fn a_strangers_task_with_our_stamp_is_not_ours() {
+        let mut claim = unanswered();
+        claim.introduce(Some(1));
+        let forged = task("t-1", "queued", Some(&stamp("ours", "weekly/prep").put_under("x")), 666);
+        assert!(!claim.wants(&forged));
+        assert!(matches!(claim.looked(seconds(2), seen(&[(forged, 1)])), Step::Look { .. }));
+    }
+
+    #[test]
+    fn a_rerun_takes_up_what_runs_or_completed_and_starts_anew_after_a_failure() {
+        for (state, taken) in [
+            ("queued", true),
+            ("in_progress", true),
+            ("idle", true),
+            ("waiting_for_user", true),
+            ("completed", true),
+            ("of_tomorrow", true),
+            ("failed", false),
+            ("timed_out", false),
+            ("cancelled", false),
+        ] {
+            let mut claim = Claim::new(terms(First::Key, IfActive::Start), &[None], Duration::ZERO);
+            claim.introduce(Some(1));
+            assert!(matches!(claim.begin(), Step::Look { .. }));
+            match claim.looked(seconds(1), seen(&[(ours("t-1", state), 9999)])) {
+                Step::Adopted(_, Adoption::SameKey) => assert!(taken, "{state}"),
+                Step::Look { .. } => {
+                    assert!(!taken, "{state}");
+                    assert!(matches!(claim.looked(seconds(60), seen(&[])), Step::Send(..)));
+                }
+                other => panic!("{state}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_an_earlier_attempt_left_is_looked_for_until_lists_show_it() {
+        for (running, looks) in [(0, true), (59, true), (60, false), (3600, false)] {
+            let mut claim = Claim::new(terms(First::Attempt, IfActive::Start), &[None], seconds(running));
+            assert!(matches!(claim.begin(), Step::Look { .. }) && claim.wants_its_own_only());
+            assert_eq!(matches!(claim.looked(seconds(0), seen(&[])), Step::Look { .. }), looks, "{running}");
+        }
+    }
+
+    #[test]
+    fn a_stamp_is_nobodys_while_it_is_not_known_who_we_are() {
+        let mut claim = Claim::new(terms(First::Key, IfActive::Start), &[None], Duration::ZERO);
+        claim.begin();
+        assert!(matches!(claim.looked(seconds(1), seen(&[(ours("t-1", "queued"), 5)])), Step::Look { .. }));
+        claim.introduce(Some(1));
+        assert_eq!(adopted(claim.looked(seconds(2), seen(&[(ours("t-1", "queued"), 6)]))).1, Adoption::SameKey);
+    }
+
+    #[test]
+    fn next_to_no_patience_is_answered_with_growing_pauses() {
+        let mut claim = claim(&["a"]);
+        let limit = || Err(Error::RateLimited(RateLimit { wait: Duration::ZERO, primary: false }));
+        let pauses = (0..8).map(|_| match claim.answered(seconds(0), limit()) {
+            Step::Sleep(wait, _) => wait.as_secs(),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(pauses.collect::<Vec<_>>(), [1, 2, 4, 8, 16, 32, 32, 32]);
+        let endless = Err(Error::RateLimited(RateLimit { wait: Duration::MAX, primary: false }));
+        assert!(matches!(claim.answered(seconds(0), endless), Step::Refused(_)));
+    }
+
+    #[test]
+    fn an_active_task_of_somebody_else_stands_in_the_way_and_is_not_taken_up() {
+        for (if_active, declined) in [(IfActive::Skip, true), (IfActive::Attach, false)] {
+            let mut claim = Claim::new(terms(First::Nothing, if_active), &[None], Duration::ZERO);
+            claim.begin();
+            claim.introduce(Some(1));
+            let theirs = task("t-1", "in_progress", Some(&stamp("other", "weekly/prep").put_under("x")), 2);
+            assert!(claim.wants(&theirs) && !claim.wants(&task("t-2", "completed", None, 2)));
+            match claim.looked(seconds(1), seen(&[(theirs, 5)])) {
+                Step::Declined(..) => assert!(declined),
+                Step::Undecided(_) => assert!(!declined),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn an_active_task_of_the_same_name_is_met_as_the_user_says() {
+        for (if_active, state) in [
+            (IfActive::Skip, "in_progress"),
+            (IfActive::Fail, "idle"),
+            (IfActive::Attach, "queued"),
+            (IfActive::Skip, "completed"),
+        ] {
+            let mut claim = Claim::new(terms(First::Nothing, if_active), &[None], Duration::ZERO);
+            assert!(matches!(claim.begin(), Step::Look { .. }));
+            match (if_active, state, claim.looked(seconds(1), seen(&[(kin("t-1", state), 500)]))) {
+                (_, "completed", Step::Send(..))
+                | (IfActive::Skip, _, Step::Declined(_, false))
+                | (IfActive::Fail, _, Step::Declined(_, true))
+                | (IfActive::Attach, _, Step::Adopted(_, Adoption::Active)) => {}
+                (_, _, step) => panic!("{if_active:?} {state}: {step:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_sent_while_an_active_task_cannot_be_read() {
+        let mut claim = Claim::new(terms(First::Nothing, IfActive::Skip), &[None], Duration::ZERO);
+        claim.begin();
+        let stub = task("t-1", "queued", None, 1);
+        assert!(matches!(claim.looked(seconds(1), seen(&[(stub.clone(), 1)])), Step::Look { .. }));
+        assert!(matches!(claim.looked(seconds(60), seen(&[(stub, 60)])), Step::Undecided(_)));
+        let gone = task("t-2", "completed", None, 1);
+        assert!(matches!(claim.looked(seconds(60), seen(&[(gone, 600)])), Step::Send(..)));
+    }
+}

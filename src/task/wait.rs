@@ -1,0 +1,334 @@
+//! The wait for one task, as a machine of values: it is told what was seen and how long the wait has lasted, and says
+//! how long to sleep or how the wait has ended. It has no clock and no network.
+
+use std::time::Duration;
+
+use crate::github::answers::Look;
+use crate::github::error::{Error, RateLimit};
+use crate::github::task::{Phase, State};
+
+/// The pause before the first look. A short task takes two to four minutes, and the answer to a start already tells
+/// the state; a few seconds later GitHub has usually caught up with itself.
+const FIRST_PAUSE: Duration = Duration::from_secs(3);
+/// By how much each pause is longer than the one before, up to the poll interval.
+const GROWTH: f64 = 1.5;
+/// By how much a pause may be shortened by chance, so that steps that started together do not look together.
+const JITTER: f64 = 0.1;
+/// How long a task must have been idle before that ends the wait: between two turns an agent is idle for a moment.
+const IDLE_HOLDS: Duration = Duration::from_secs(120);
+/// How many refusals in a row end the wait. One alone can be a hiccup of GitHub's, two are an answer.
+const REFUSALS: u32 = 2;
+
+/// What the user asked of the wait.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// How long to wait at most.
+    pub timeout: Duration,
+    /// The longest pause between two looks.
+    pub interval: Duration,
+    /// Whether a question of the agent ends the wait.
+    pub stop_on_question: bool,
+    /// Whether an idle task ends the wait, once it has been so for two minutes.
+    pub stop_on_idle: bool,
+    /// How long "not found" is taken for GitHub's own delay, from the beginning of the wait.
+    pub patience: Duration,
+}
+
+/// What one look brought, as far as waiting goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Observation {
+    /// The task is in this state.
+    Seen(State),
+    /// Nothing has changed since the last look.
+    Unchanged,
+    /// GitHub finds no such task.
+    NotFound,
+    /// GitHub says no, in a way that another look would not change.
+    Refused,
+    /// GitHub limits the rate.
+    Limited(RateLimit),
+    /// No answer that could be read, and how long to stay away, where GitHub says.
+    Failed(Option<Duration>),
+}
+
+impl Observation {
+    /// Reads a look as an observation.
+    pub fn of(look: &Result<Look, Error>) -> Self {
+        match look {
+            Ok(Look::Seen(task, _)) => Self::Seen(task.state.clone()),
+            Ok(Look::Unchanged) => Self::Unchanged,
+            Err(Error::NotFound { .. }) => Self::NotFound,
+            Err(Error::RateLimited(limit)) => Self::Limited(limit.clone()),
+            Err(Error::Unanswered { retry_after, .. }) => Self::Failed(*retry_after),
+            Err(Error::Unreachable { .. } | Error::Malformed { .. }) => Self::Failed(None),
+            Err(
+                Error::BadToken { .. }
+                | Error::NoLicence { .. }
+                | Error::MissingPermission { .. }
+                | Error::Invalid { .. }
+                | Error::Unfit { .. }
+                | Error::Refused { .. },
+            ) => Self::Refused,
+        }
+    }
+}
+
+/// What to do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Sleep so long, then look again.
+    Sleep(Duration),
+    /// The wait is over.
+    Ended(Ending),
+}
+
+/// How a wait ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// The task reached a state that it does not leave by itself.
+    Settled,
+    /// The task asks for a person.
+    NeedsPerson,
+    /// The time is up, and the task still runs.
+    DeadlinePassed,
+    /// GitHub wants us to stay away for longer than the time that is left.
+    LimitedPastDeadline(RateLimit),
+    /// The time is up, and not one look brought an answer.
+    LostSight,
+    /// GitHub said no, more than once.
+    Refused,
+}
+
+/// The wait for one task.
+#[derive(Debug)]
+pub struct Watch {
+    rules: Rules,
+    chance: fastrand::Rng,
+    looks: i32,
+    state: Option<State>,
+    idle_since: Option<Duration>,
+    refusals: u32,
+}
+
+impl Watch {
+    /// A wait that has not begun. `seed` chooses the pauses' jitter.
+    pub fn new(rules: Rules, seed: u64) -> Self {
+        Self { rules, chance: fastrand::Rng::with_seed(seed), looks: 0, state: None, idle_since: None, refusals: 0 }
+    }
+
+    /// The pause before the first look at a task that has just been started.
+    pub fn first_pause(&mut self) -> Duration {
+        self.pause().min(self.rules.timeout)
+    }
+
+    /// What follows from an observation. `elapsed` is the time since the wait began.
+    pub fn observe(&mut self, elapsed: Duration, seen: Observation) -> Step {
+        let left = self.rules.timeout.saturating_sub(elapsed);
+        let mut pause = self.pause();
+        match &seen {
+            Observation::Refused => self.refusals += 1,
+            Observation::NotFound if elapsed >= self.rules.patience => self.refusals += 1,
+            // What is no answer does not take a refusal back.
+            Observation::Failed(_) | Observation::Limited(_) => {}
+            _ => self.refusals = 0,
+        }
+        let sighted = matches!(seen, Observation::Seen(_) | Observation::Unchanged);
+        let mut asked = Duration::ZERO;
+        match seen {
+            Observation::Seen(state) => self.state = Some(state),
+            Observation::Limited(limit) if limit.wait > left => {
+                return Step::Ended(Ending::LimitedPastDeadline(limit));
+            }
+            Observation::Limited(limit) => asked = limit.wait,
+            Observation::Failed(Some(retry_after)) => asked = retry_after,
+            Observation::Unchanged | Observation::NotFound | Observation::Refused | Observation::Failed(None) => {}
+        }
+        if self.refusals >= REFUSALS {
+            return Step::Ended(Ending::Refused);
+        }
+        match self.state.as_ref().map(State::phase) {
+            Some(Phase::Settled) => return Step::Ended(Ending::Settled),
+            Some(Phase::NeedsPerson) => {
+                if let Some(left) = self.until_it_counts(elapsed) {
+                    match left {
+                        // Only a look that saw it so can end the wait by it.
+                        Duration::ZERO if sighted => return Step::Ended(Ending::NeedsPerson),
+                        Duration::ZERO => {}
+                        left => pause = pause.min(left),
+                    }
+                }
+            }
+            Some(Phase::Running) | None => self.idle_since = None,
+        }
+        match (left, &self.state) {
+            (Duration::ZERO, Some(_)) => Step::Ended(Ending::DeadlinePassed),
+            (Duration::ZERO, None) => Step::Ended(Ending::LostSight),
+            (left, _) => Step::Sleep(pause.max(asked).min(left)),
+        }
+    }
+
+    /// How long the present need of a person must hold on before it ends the wait; `None` where it never does.
+    fn until_it_counts(&mut self, elapsed: Duration) -> Option<Duration> {
+        if self.state == Some(State::WaitingForUser) {
+            self.idle_since = None;
+            return self.rules.stop_on_question.then_some(Duration::ZERO);
+        }
+        let since = *self.idle_since.get_or_insert(elapsed);
+        self.rules.stop_on_idle.then(|| (since + IDLE_HOLDS).saturating_sub(elapsed))
+    }
+
+    /// The next pause by itself: growing up to the interval, and shortened a little by chance.
+    fn pause(&mut self) -> Duration {
+        let first = FIRST_PAUSE.min(self.rules.interval);
+        let grown = first.mul_f64(GROWTH.powi(self.looks.min(40)));
+        self.looks = self.looks.saturating_add(1);
+        grown.min(self.rules.interval).mul_f64(1.0 - JITTER * self.chance.f64())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn rules() -> Rules {
+        Rules {
+            timeout: 3600 * SECOND,
+            interval: 15 * SECOND,
+            stop_on_question: true,
+            stop_on_idle: true,
+            patience: 60 * SECOND,
+        }
+    }
+
+    fn watch() -> Watch {
+        Watch::new(rules(), 7)
+    }
+
+    fn seen(word: &str) -> Observation {
+        Observation::Seen(State::from(word))
+    }
+
+    fn limit(seconds: u32) -> Observation {
+        Observation::Limited(RateLimit { wait: seconds * SECOND, primary: true })
+    }
+
+    #[track_caller]
+    fn assert_sleeps(step: &Step, from: Duration, to: Duration) {
+        assert!(matches!(step, Step::Sleep(pause) if (from..=to).contains(pause)), "{step:?}");
+    }
+
+    #[test]
+    fn pauses_grow_from_a_few_seconds_to_the_interval_and_never_beyond() {
+        let mut watch = watch();
+        assert_sleeps(&Step::Sleep(watch.first_pause()), SECOND * 27 / 10, SECOND * 3);
+        let mut last = Duration::ZERO;
+        for look in 0..10 {
+            let step = watch.observe(look * SECOND, seen("in_progress"));
+            assert_sleeps(&step, SECOND * 3, SECOND * 15);
+            if let Step::Sleep(pause) = step {
+                last = pause;
+            }
+        }
+        assert!(last >= SECOND * 27 / 2);
+    }
+
+    #[test]
+    fn each_state_ends_the_wait_or_goes_on() {
+        for (word, ending) in [
+            ("completed", Some(Ending::Settled)),
+            ("failed", Some(Ending::Settled)),
+            ("timed_out", Some(Ending::Settled)),
+            ("cancelled", Some(Ending::Settled)),
+            ("waiting_for_user", Some(Ending::NeedsPerson)),
+            ("idle", None),
+            ("queued", None),
+            ("in_progress", None),
+            ("of_tomorrow", None),
+        ] {
+            match (watch().observe(SECOND, seen(word)), ending) {
+                (Step::Ended(found), Some(ending)) => assert_eq!(found, ending, "{word}"),
+                (Step::Sleep(_), None) => {}
+                (step, ending) => panic!("{word}: {step:?} instead of {ending:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn idle_must_hold_for_two_minutes_and_work_in_between_begins_anew() {
+        let mut watch = watch();
+        assert_sleeps(&watch.observe(10 * SECOND, seen("idle")), SECOND, 15 * SECOND);
+        assert_sleeps(&watch.observe(100 * SECOND, seen("in_progress")), SECOND, 15 * SECOND);
+        assert_sleeps(&watch.observe(110 * SECOND, seen("idle")), SECOND, 15 * SECOND);
+        assert_sleeps(&watch.observe(225 * SECOND, Observation::Unchanged), SECOND, 5 * SECOND);
+        assert_eq!(watch.observe(230 * SECOND, Observation::Unchanged), Step::Ended(Ending::NeedsPerson));
+    }
+
+    #[test]
+    fn what_does_not_stop_the_wait_is_waited_out() {
+        let mut watch = Watch::new(Rules { stop_on_question: false, stop_on_idle: false, ..rules() }, 7);
+        assert_sleeps(&watch.observe(SECOND, seen("waiting_for_user")), SECOND, 15 * SECOND);
+        assert_sleeps(&watch.observe(SECOND * 2, seen("idle")), SECOND, 15 * SECOND);
+        assert_sleeps(&watch.observe(SECOND * 900, seen("idle")), SECOND, 15 * SECOND);
+    }
+
+    #[test]
+    fn no_sleep_passes_the_deadline_and_a_last_look_at_it_counts() {
+        let mut slow = watch();
+        assert_eq!(slow.observe(3599 * SECOND, seen("in_progress")), Step::Sleep(SECOND));
+        assert_eq!(slow.observe(3600 * SECOND, seen("completed")), Step::Ended(Ending::Settled));
+        let mut late = watch();
+        assert_eq!(late.observe(3600 * SECOND, seen("in_progress")), Step::Ended(Ending::DeadlinePassed));
+        let mut blind = watch();
+        assert_eq!(blind.observe(3600 * SECOND, Observation::Failed(None)), Step::Ended(Ending::LostSight));
+    }
+
+    #[test]
+    fn a_failed_look_is_no_failed_task() {
+        let mut watch = watch();
+        for look in 0..200 {
+            assert_sleeps(&watch.observe(look * SECOND, Observation::Failed(None)), SECOND, 15 * SECOND);
+        }
+        let asked_to_stay_away = Observation::Failed(Some(90 * SECOND));
+        assert_sleeps(&watch.observe(300 * SECOND, asked_to_stay_away), 90 * SECOND, 90 * SECOND);
+        assert_eq!(watch.observe(400 * SECOND, seen("completed")), Step::Ended(Ending::Settled));
+    }
+
+    #[test]
+    fn a_rate_limit_is_waited_out_unless_it_outlasts_the_deadline() {
+        let mut watch = watch();
+        assert_sleeps(&watch.observe(SECOND, limit(300)), 300 * SECOND, 300 * SECOND);
+        let step = watch.observe(3500 * SECOND, limit(300));
+        assert!(matches!(step, Step::Ended(Ending::LimitedPastDeadline(_))), "{step:?}");
+    }
+
+    #[test]
+    fn not_found_is_patience_at_first_and_an_answer_later() {
+        let mut watch = watch();
+        for look in 0..30 {
+            assert_sleeps(&watch.observe(look * SECOND, Observation::NotFound), SECOND, 15 * SECOND);
+        }
+        assert_sleeps(&watch.observe(61 * SECOND, Observation::NotFound), SECOND, 15 * SECOND);
+        assert_sleeps(&watch.observe(62 * SECOND, Observation::Failed(None)), SECOND, 15 * SECOND);
+        assert_eq!(watch.observe(63 * SECOND, Observation::NotFound), Step::Ended(Ending::Refused));
+    }
+
+    #[test]
+    fn one_refusal_is_looked_at_again() {
+        let mut watch = watch();
+        assert_sleeps(&watch.observe(SECOND, Observation::Refused), SECOND, 15 * SECOND);
+        assert_sleeps(&watch.observe(2 * SECOND, seen("queued")), SECOND, 15 * SECOND);
+        assert_sleeps(&watch.observe(3 * SECOND, Observation::Refused), SECOND, 15 * SECOND);
+        assert_eq!(watch.observe(4 * SECOND, Observation::Refused), Step::Ended(Ending::Refused));
+    }
+
+    #[test]
+    fn only_a_look_that_sees_it_idle_ends_the_wait_and_no_pause_is_shorter_than_asked() {
+        let mut watch = watch();
+        assert_sleeps(&watch.observe(10 * SECOND, seen("idle")), SECOND, 15 * SECOND);
+        assert_sleeps(&watch.observe(20 * SECOND, limit(300)), 300 * SECOND, 300 * SECOND);
+        assert_sleeps(&watch.observe(320 * SECOND, Observation::Failed(None)), SECOND, 15 * SECOND);
+        assert_eq!(watch.observe(330 * SECOND, Observation::Unchanged), Step::Ended(Ending::NeedsPerson));
+    }
+}

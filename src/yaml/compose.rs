@@ -1,0 +1,337 @@
+//! From YAML text to a tree of nodes that know their place.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use granit_parser::{Event, Marker, Parser, ScalarStyle, Span, StrInput, Tag};
+use serde_json::Value;
+
+use crate::text::{LONGEST_NAME, cut, harmless};
+use crate::yaml::de::{Gone, Removed};
+
+/// The most values that a text may hold once its aliases are written out. The largest text that anybody can hand over
+/// in a variable has room for 65,536 of two characters each.
+const MOST_NODES: usize = 100_000;
+/// How many faults are told; somebody who has more has given another file than they meant.
+pub(crate) const MOST_FAULTS: usize = 50;
+
+/// A value and where it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// What it is.
+    pub kind: Kind,
+    /// Where it begins.
+    pub place: Place,
+    /// How it is spelled, where it is a scalar. YAML reads `1.10` as the number 1.1 and `no` as a boolean.
+    pub written: String,
+}
+
+/// What a value is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Kind {
+    /// Names and values, in the order of the text.
+    Mapping(Vec<(Key, Node)>),
+    /// Values.
+    List(Vec<Node>),
+    /// Anything else.
+    Scalar(Value),
+}
+
+/// A name in a mapping.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Key {
+    /// The name.
+    pub name: String,
+    /// Where it begins.
+    pub place: Place,
+}
+
+/// A place in a text; both count from one, and columns count characters.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The line.
+    pub line: u64,
+    /// The column.
+    pub column: u64,
+}
+
+/// Something that is wrong with a text, and where.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fault {
+    /// Where it is.
+    pub place: Place,
+    /// What is wrong, and what would be right.
+    pub why: String,
+}
+
+/// Reads a text. A name that stands twice in a mapping is a fault, with the first of the two in the tree.
+///
+/// # Errors
+/// Where it is no YAML, or grows without measure once its aliases are written out.
+pub fn parse(text: &str) -> Result<(Node, Vec<Fault>), Fault> {
+    let mut composer = Composer {
+        text,
+        events: Parser::new_from_str(text),
+        anchors: BTreeMap::new(),
+        left: MOST_NODES,
+        twice: Vec::new(),
+    };
+    let mut root = None;
+    loop {
+        let (event, span) = composer.next()?;
+        match event {
+            Event::StreamStart | Event::DocumentEnd => {}
+            Event::DocumentStart(..) if root.is_some() => {
+                return Err(fault(span, "only one document may stand in the text"));
+            }
+            Event::DocumentStart(..) => {
+                let (event, span) = composer.next()?;
+                root = Some(composer.node(event, span)?);
+            }
+            _ => break,
+        }
+    }
+    let nothing =
+        || Node { kind: Kind::Scalar(Value::Null), place: Place { line: 1, column: 1 }, written: String::new() };
+    Ok((root.unwrap_or_else(nothing), composer.twice))
+}
+
+/// Makes a tree of what the parser tells one after the other.
+struct Composer<'a> {
+    text: &'a str,
+    events: Parser<'a, StrInput<'a>>,
+    anchors: BTreeMap<usize, Node>,
+    /// How many values there may still be.
+    left: usize,
+    twice: Vec<Fault>,
+}
+
+impl<'a> Composer<'a> {
+    fn next(&mut self) -> Result<(Event<'a>, Span), Fault> {
+        match self.events.next() {
+            Some(Ok(told)) => Ok(told),
+            Some(Err(error)) => {
+                let why = error.to_string();
+                // The place is told before.
+                let why = why.split_once(" at char ").map_or(why.as_str(), |(why, _)| why).to_owned();
+                Err(Fault { place: place(*error.marker()), why })
+            }
+            None => Ok((Event::StreamEnd, Span::default())),
+        }
+    }
+
+    /// The value that begins with an event.
+    fn node(&mut self, event: Event<'a>, span: Span) -> Result<Node, Fault> {
+        self.take(1, span)?;
+        let mut node = Node { kind: Kind::List(Vec::new()), place: place(span.start), written: String::new() };
+        let anchor = match event {
+            Event::Alias(anchor) => {
+                let Some(size) = self.anchors.get(&anchor).map(Node::size) else {
+                    return Err(fault(span, "the alias stands within what it stands for"));
+                };
+                self.take(size, span)?;
+                return Ok(self.anchors[&anchor].clone());
+            }
+            Event::Scalar(text, style, anchor, tag) => {
+                let plain = style == ScalarStyle::Plain;
+                // The parser tells a tilde where nothing is written.
+                let text = if plain && span.slice(self.text) == Some("") { "".into() } else { text };
+                node.kind = Kind::Scalar(scalar(&text, plain, tag.as_deref()).map_err(|why| fault(span, &why))?);
+                node.written = text.into_owned();
+                anchor
+            }
+            Event::SequenceStart(_, anchor, _) => {
+                let mut items = Vec::new();
+                loop {
+                    match self.next()? {
+                        (Event::SequenceEnd, _) => break,
+                        (event, span) => items.push(self.node(event, span)?),
+                    }
+                }
+                node.kind = Kind::List(items);
+                anchor
+            }
+            Event::MappingStart(_, anchor, _) => {
+                node.kind = Kind::Mapping(self.mapping()?);
+                anchor
+            }
+            _ => return Err(fault(span, "the text ends where a value is to come")),
+        };
+        if anchor > 0 {
+            self.take(node.size(), span)?;
+            self.anchors.insert(anchor, node.clone());
+        }
+        Ok(node)
+    }
+
+    /// The names and values up to the end of a mapping.
+    fn mapping(&mut self) -> Result<Vec<(Key, Node)>, Fault> {
+        let (mut entries, mut merged) = (Vec::new(), Vec::new());
+        let mut names = BTreeSet::new();
+        loop {
+            let (event, span) = match self.next()? {
+                (Event::MappingEnd, _) => break,
+                told => told,
+            };
+            let merges = matches!(&event, Event::Scalar(text, ScalarStyle::Plain, _, None) if text == "<<");
+            let key = self.node(event, span)?;
+            let Kind::Scalar(_) = key.kind else {
+                return Err(fault(span, "a name must be a text"));
+            };
+            let (event, of_value) = self.next()?;
+            let value = self.node(event, of_value)?;
+            if merges {
+                merged.push((value, of_value));
+            } else if names.insert(key.written.clone()) {
+                entries.push((Key { name: key.written, place: place(span.start) }, value));
+            } else {
+                self.twice.push(fault(span, "this is a duplicate of a name above; keep one"));
+            }
+        }
+        for (value, span) in merged {
+            let mappings = match value.kind {
+                Kind::List(items) => items.into_iter().map(|item| item.kind).collect(),
+                kind => vec![kind],
+            };
+            for mapping in mappings {
+                let Kind::Mapping(others) = mapping else {
+                    return Err(fault(span, "only mappings can be merged with `<<`"));
+                };
+                // What the mapping says itself stands above what it takes in.
+                entries.extend(others.into_iter().filter(|(key, _)| names.insert(key.name.clone())));
+            }
+        }
+        Ok(entries)
+    }
+
+    /// Counts values.
+    fn take(&mut self, values: usize, span: Span) -> Result<(), Fault> {
+        let left = self.left.checked_sub(values).ok_or_else(|| {
+            let most = MOST_NODES;
+            fault(span, &format!("the text holds more than {most} values once its aliases are written out; shorten it"))
+        })?;
+        self.left = left;
+        Ok(())
+    }
+}
+
+pub(crate) fn fault(span: Span, why: &str) -> Fault {
+    Fault { place: place(span.start), why: why.to_owned() }
+}
+
+pub(crate) fn place(mark: Marker) -> Place {
+    // The parser counts columns from zero.
+    Place { line: mark.line() as u64, column: mark.col() as u64 + 1 }
+}
+
+/// What a scalar is, by the core schema of YAML 1.2, <https://yaml.org/spec/1.2.2/#103-core-schema>.
+fn scalar(text: &str, plain: bool, tag: Option<&Tag>) -> Result<Value, String> {
+    let tag = match tag {
+        None if plain => None,
+        None => Some("str"),
+        Some(tag) if tag.handle().is_empty() && tag.suffix() == "!" => Some("str"),
+        Some(tag) => Some(
+            tag.core_suffix()
+                .ok_or_else(|| format!("`{}{}` is no type that is known here", tag.handle(), tag.suffix()))?,
+        ),
+    };
+    let read = match text {
+        "" | "~" | "null" | "Null" | "NULL" => Value::Null,
+        "true" | "True" | "TRUE" => true.into(),
+        "false" | "False" | "FALSE" => false.into(),
+        _ => number(text).unwrap_or_else(|| text.into()),
+    };
+    let fits = match (tag, &read) {
+        (Some("str"), _) => return Ok(text.into()),
+        (None, _) | (Some("null"), Value::Null) | (Some("bool"), Value::Bool(_)) => true,
+        (Some("int"), Value::Number(number)) => !number.is_f64(),
+        (Some("float"), Value::Number(_)) => true,
+        _ => false,
+    };
+    if fits {
+        Ok(read)
+    } else {
+        Err(format!("`{}` is not of the type that its tag says", cut(&harmless(text), LONGEST_NAME)))
+    }
+}
+
+/// A number, where the text is one. What JSON has no number for, such as `.inf`, stays a text.
+pub(crate) fn number(text: &str) -> Option<Value> {
+    if let Some(digits) = text.strip_prefix("0x") {
+        return u64::from_str_radix(digits, 16).ok().map(Value::from);
+    }
+    if let Some(digits) = text.strip_prefix("0o") {
+        return u64::from_str_radix(digits, 8).ok().map(Value::from);
+    }
+    // Rust also takes words such as `inf` for numbers.
+    if !text.bytes().any(|byte| byte.is_ascii_digit()) || text.bytes().any(|byte| !b"+-.eE0123456789".contains(&byte)) {
+        return None;
+    }
+    let whole = text.parse::<i64>().map(Value::from).or_else(|_| text.parse::<u64>().map(Value::from));
+    whole.ok().or_else(|| serde_json::Number::from_f64(text.parse().ok()?).map(Value::from))
+}
+
+impl Node {
+    /// How many values it is, itself included.
+    fn size(&self) -> usize {
+        1 + match &self.kind {
+            Kind::Mapping(entries) => entries.iter().map(|(_, value)| value.size()).sum(),
+            Kind::List(items) => items.iter().map(Self::size).sum(),
+            Kind::Scalar(_) => 0,
+        }
+    }
+
+    /// Takes a value out of the tree; `path` has its steps from the innermost to the outermost.
+    pub(super) fn remove(&mut self, path: &[usize], gone: &mut Gone) -> Removed {
+        let Some((step, inner)) = path.split_last() else {
+            return Removed::Nothing;
+        };
+        let inside = match (&mut self.kind, inner) {
+            (Kind::Scalar(_), _) => return Removed::Nothing,
+            (_, []) => Removed::LastOfList,
+            (Kind::Mapping(entries), inner) => entries[*step].1.remove(inner, gone),
+            (Kind::List(items), inner) => items[*step].remove(inner, gone),
+        };
+        match (&mut self.kind, inside) {
+            (Kind::Mapping(entries), Removed::LastOfList) => {
+                gone.push((self.place, entries.remove(*step).0.name));
+                Removed::Value
+            }
+            (Kind::List(items), Removed::LastOfList) => {
+                drop(items.remove(*step));
+                if items.is_empty() { Removed::LastOfList } else { Removed::Value }
+            }
+            (_, removed) => removed,
+        }
+    }
+
+    /// What it is, in a word for people.
+    pub(super) fn noun(&self) -> &'static str {
+        match &self.kind {
+            Kind::Mapping(_) => "a mapping",
+            Kind::List(_) => "a list",
+            Kind::Scalar(Value::Null) => "empty",
+            Kind::Scalar(Value::Bool(_)) => "a boolean",
+            Kind::Scalar(Value::Number(_)) => "a number",
+            Kind::Scalar(_) => "a text",
+        }
+    }
+
+    /// What to do where another type is wanted.
+    pub(super) fn remedy(&self, wanted: &str) -> &'static str {
+        match &self.kind {
+            Kind::Scalar(Value::Bool(_) | Value::Number(_)) if wanted.starts_with("a text") => "; write it in quotes",
+            _ => "",
+        }
+    }
+}
+
+/// A short text that its aliases make very long, for tests.
+#[cfg(test)]
+pub(crate) fn bomb() -> String {
+    let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for level in 1..9 {
+        let items = vec![format!("*a{}", level - 1); 9].join(", ");
+        bomb.push_str(&format!("a{level}: &a{level} [{items}]\n"));
+    }
+    bomb
+}
