@@ -19,9 +19,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use agent_task::actions::context::Environment;
-use agent_task::actions::host::Runner;
+use agent_task::actions::host::Host;
 use agent_task::github::client::GitHub;
-use agent_task::github::rate_limit::Pace;
+use agent_task::github::rate_limit::RateLimiter;
 use simulator::{Call, Repository, Script, Simulator};
 
 /// How many repositories the parts in virtual time have.
@@ -99,7 +99,7 @@ fn simulated(count: usize) {
     runtime.block_on(async {
         let simulator = world(count, Script::completes_with_pull(TASK));
         let virtually = tokio::time::Instant::now();
-        let runner = Runner::with_log(&environment, Box::new(std::io::sink()));
+        let runner = Host::with_log(&environment, Box::new(std::io::sink()));
         let github = |address: &_, token: &_| Ok(GitHub::over(simulator.clone(), address, token));
         let code = agent_task::run(&environment, &runner, github).await.code();
         assert_eq!((code, simulator.starts(), simulator.unexpected()), (0, count, Vec::new()));
@@ -145,7 +145,7 @@ fn real() {
 }
 
 fn row(count: usize, clock: &str, took: Duration, calls: &[Call], peak: &str, wall: Duration) {
-    let least = Pace::least(count, 1);
+    let least = RateLimiter::least(count, 1);
     let number = |is: &dyn Fn(&Call) -> bool| calls.iter().filter(|call| is(call)).count();
     let starts = |call: &Call| call.method == "POST" && call.path.ends_with("/tasks");
     let last = calls.iter().filter(|call| starts(call)).map(|call| call.at).max().unwrap_or_default();

@@ -24,7 +24,7 @@ use agent_task::actions::context::{Context, Environment};
 use agent_task::github::client::GitHub;
 use agent_task::github::repository::Repository;
 use agent_task::github::token::Token;
-use agent_task::github::url::Address;
+use agent_task::github::url::ApiUrl;
 use agent_task::prompt::fence::Untrusted;
 use agent_task::prompt::render::{Scope, Template};
 use anyhow::Context as _;
@@ -208,7 +208,7 @@ fn case(name: &str, times: u64) -> anyhow::Result<()> {
                 let body = body.clone();
                 async move { Ok::<_, std::io::Error>(http::Response::new(Full::new(body))) }
             });
-            let address = Address::parse("https://api.github.com", None)?;
+            let address = ApiUrl::parse("https://api.github.com", None)?;
             let token = Token::parse("github_pat_simulated")?;
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(async {

@@ -22,7 +22,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use agent_task::actions::context::Environment;
-use agent_task::actions::host::Runner;
+use agent_task::actions::host::Host;
 use agent_task::github::client::GitHub;
 use agent_task::inputs::table::{INPUTS, Serves};
 use agent_task::task::conclusion::Exit;
@@ -118,7 +118,7 @@ async fn rehearse(wishes: &Wishes) -> anyhow::Result<Exit> {
     let mut log = Log::new(page);
     log.introduce(&shown_inputs(&variables));
     let environment = variables.clone().into_iter().collect::<Environment>();
-    let runner = Runner::with_log(&environment, Box::new(log));
+    let runner = Host::with_log(&environment, Box::new(log));
     let exit = agent_task::run(&environment, &runner, GitHub::connect).await;
 
     page.title("The outputs, for the steps and jobs that follow");

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use agent_task::actions::context::Environment;
-use agent_task::actions::host::Runner;
+use agent_task::actions::host::Host;
 use agent_task::github::client::GitHub;
 use agent_task::task::conclusion::Exit;
 use simulator::{Call, Fault, Route, Script, Simulator};
@@ -113,7 +113,7 @@ async fn soak() -> Exit {
 
     let environment = environment();
     // Nobody reads this log, and what it would take is not to be measured.
-    let runner = Runner::with_log(&environment, Box::new(std::io::sink()));
+    let runner = Host::with_log(&environment, Box::new(std::io::sink()));
     let (real, virtual_) = (std::time::Instant::now(), tokio::time::Instant::now());
     let before = resident();
     let exit =

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use agent_task::actions::context::Environment;
-use agent_task::actions::host::Runner;
+use agent_task::actions::host::Host;
 use agent_task::github::client::GitHub;
 use agent_task::task::conclusion::Exit;
 
@@ -46,8 +46,8 @@ fn main() -> ExitCode {
         }
     };
     let exit = runtime.block_on(async {
-        let runner = Runner::new(&environment);
-        agent_task::run(&environment, &runner, GitHub::connect).await
+        let host = Host::new(&environment);
+        agent_task::run(&environment, &host, GitHub::connect).await
     });
     // A name that is still being looked up would be waited for otherwise, also by a process that was told to end.
     runtime.shutdown_background();

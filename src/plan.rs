@@ -8,23 +8,23 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::actions::context::Context;
-use crate::github::rate_limit::Pace;
+use crate::github::rate_limit::RateLimiter;
 use crate::github::repository::Repository;
 use crate::github::task::{NewTask, TaskId};
 use crate::github::token::Token;
-use crate::github::url::Address;
+use crate::github::url::ApiUrl;
 use crate::inputs::problem::Problem;
-use crate::inputs::request::{Errand, Inputs, PromptSource, Start};
+use crate::inputs::request::{Inputs, PromptSource, Request, StartRequest};
 use crate::inputs::targets::{MOST_SHARDS, Shard, Target, written};
-use crate::policy::actor::Verdict;
-use crate::policy::evaluate::Facts;
-use crate::policy::limits::Tally;
+use crate::policy::actor::ActorCheck;
+use crate::policy::evaluate::PolicyMetadata;
+use crate::policy::limits::LimitCounter;
 use crate::prompt::render::{Scope, Template, render};
 use crate::task::conclusion::{Conclusion, Refusal};
-use crate::task::marker::{Key, Stamp};
+use crate::task::marker::{Key, Marker};
 use crate::task::rollout::{Rollout, Share};
-use crate::task::start::{First, IfActive, LONGEST_LIMIT, LONGEST_LIMIT_OF_MANY, Terms};
-use crate::task::wait::Rules;
+use crate::task::start::{IfActive, LONGEST_LIMIT, LONGEST_LIMIT_OF_MANY, Precheck, StartOptions};
+use crate::task::wait::WaitRules;
 use crate::text::{sha256, spelled};
 
 /// How many repositories a part has where nobody says: the list of their tasks is one page.
@@ -39,9 +39,9 @@ const MOST_NAMED: usize = 100;
 #[derive(Debug)]
 pub struct Plan {
     /// Each task, in the order in which the user named them.
-    pub orders: Vec<Order>,
+    pub orders: Vec<PlannedTask>,
     /// How to wait; absent where nobody waits.
-    pub wait: Option<Rules>,
+    pub wait: Option<WaitRules>,
     /// The conclusions that fail the step.
     pub fail_on: Vec<Conclusion>,
     /// Whether `completed` without a pull request counts as a failure.
@@ -53,11 +53,11 @@ pub struct Plan {
     /// How many jobs share GitHub's limits.
     pub parts: usize,
     /// Whether whoever caused the event may start tasks; a wait starts none.
-    pub gate: Option<Verdict>,
+    pub gate: Option<ActorCheck>,
     /// What the policy and the user say of the task beside its request.
-    pub facts: Facts,
+    pub facts: PolicyMetadata,
     /// What is to be counted before each start.
-    pub tally: Option<Tally>,
+    pub counter: Option<LimitCounter>,
     /// Whether the plan is all there will be.
     pub dry_run: bool,
     /// What the user should know without the step failing.
@@ -66,16 +66,16 @@ pub struct Plan {
 
 /// One task, to be started or to be waited for.
 #[derive(Debug)]
-pub struct Order {
+pub struct PlannedTask {
     /// Where it runs.
     pub repository: Repository,
     /// What to do about it.
-    pub deed: Deed,
+    pub action: Action,
 }
 
 /// What to do about a task.
 #[derive(Debug)]
-pub enum Deed {
+pub enum Action {
     /// Start it.
     Start {
         /// The request, with the first of the models.
@@ -87,7 +87,7 @@ pub enum Deed {
         /// SHA-256 of the prompt, in hexadecimal.
         prompt_sha256: String,
         /// How it is started exactly once.
-        terms: Box<Terms>,
+        terms: Box<StartOptions>,
     },
     /// Wait for it.
     Wait(TaskId),
@@ -95,21 +95,21 @@ pub enum Deed {
 
 /// Why there is no plan. Nothing was sent.
 #[derive(Debug, PartialEq, Eq)]
-pub enum No {
+pub enum PlanError {
     /// Something is wrong with what the user gave us.
     BadInput(Vec<Problem>),
     /// The user's own rules say no.
     Refused(Vec<Refusal>),
 }
 
-impl From<Vec<Problem>> for No {
+impl From<Vec<Problem>> for PlanError {
     fn from(problems: Vec<Problem>) -> Self {
         Self::BadInput(problems)
     }
 }
 
 /// What a plan is made from, besides the inputs.
-pub struct Brief<'a> {
+pub struct PlanContext<'a> {
     /// The run.
     pub context: &'a Context,
     /// The prompt's template; absent where nothing is started.
@@ -126,22 +126,22 @@ pub struct Brief<'a> {
 ///
 /// # Errors
 /// Everything that is wrong with the prompt, or everything that the user's own rules say no to.
-pub fn plan(inputs: &Inputs, brief: Brief<'_>) -> Result<Plan, No> {
+pub fn plan(inputs: &Inputs, brief: PlanContext<'_>) -> Result<Plan, PlanError> {
     let mut warnings = Vec::new();
-    let start = inputs.errand.start();
-    let gate = start.map(|start| Verdict::of(brief.context, &start.allowed));
+    let start = inputs.request.start();
+    let gate = start.map(|start| ActorCheck::of(brief.context, &start.allowed));
     let vars = match start {
         Some(start) => {
             let run = inputs.rules.forbid_run(brief.context);
             match permitted(inputs, start, &brief.targets, brief.now) {
                 Ok(vars) if run.is_empty() => vars,
-                other => return Err(No::Refused(other.err().into_iter().flatten().chain(run).collect())),
+                other => return Err(PlanError::Refused(other.err().into_iter().flatten().chain(run).collect())),
             }
         }
         None => Vec::new(),
     };
-    let orders = match (&inputs.errand, brief.template) {
-        (Errand::Start(start) | Errand::Doctor(start), Some(template)) => {
+    let orders = match (&inputs.request, brief.template) {
+        (Request::Start(start) | Request::Doctor(start), Some(template)) => {
             if template.source.contains("${{") {
                 warnings.push(format!(
                     "{}: `${{{{ … }}}}` is evaluated by Actions in workflow files only; a template writes `{{{{ … }}}}`, \
@@ -160,12 +160,12 @@ pub fn plan(inputs: &Inputs, brief: Brief<'_>) -> Result<Plan, No> {
             }
             orders.into_iter().filter_map(Result::ok).collect()
         }
-        (Errand::Start(_) | Errand::Doctor(_), None) => return Err(vec![Problem::new("prompt", "is missing")].into()),
-        (Errand::Wait(tasks), _) => tasks
+        (Request::Start(_) | Request::Doctor(_), None) => return Err(vec![Problem::new("prompt", "is missing")].into()),
+        (Request::Wait(tasks), _) => tasks
             .iter()
-            .map(|task| Order { repository: task.repository.clone(), deed: Deed::Wait(task.task_id.clone()) })
+            .map(|task| PlannedTask { repository: task.repository.clone(), action: Action::Wait(task.task_id.clone()) })
             .collect(),
-        (Errand::Plan(..), _) => Vec::new(),
+        (Request::Plan(..), _) => Vec::new(),
     };
     let waves = inputs.rollout.waves.over(orders.len()).map_err(|why| vec![Problem::new("waves", why)])?;
     Ok(Plan {
@@ -178,7 +178,7 @@ pub fn plan(inputs: &Inputs, brief: Brief<'_>) -> Result<Plan, No> {
         parts: brief.part.map_or(1, |part| part.count),
         gate,
         facts: inputs.facts(),
-        tally: start.and_then(|_| inputs.rules.tally()),
+        counter: start.and_then(|_| inputs.rules.counter()),
         dry_run: inputs.dry_run,
         warnings,
     })
@@ -190,7 +190,7 @@ pub fn plan(inputs: &Inputs, brief: Brief<'_>) -> Result<Plan, No> {
 /// Everything that it says no to.
 pub fn permitted(
     inputs: &Inputs,
-    start: &Start,
+    start: &StartRequest,
     targets: &[Target],
     now: Timestamp,
 ) -> Result<Vec<Map<String, Value>>, Vec<Refusal>> {
@@ -219,11 +219,11 @@ pub fn permitted(
 /// The order for one repository, with the variables that it has.
 fn order(
     inputs: &Inputs,
-    start: &Start,
+    start: &StartRequest,
     template: &Template,
     (repository, vars): (&Repository, &Map<String, Value>),
-    brief: &Brief<'_>,
-) -> Result<Order, Problem> {
+    brief: &PlanContext<'_>,
+) -> Result<PlannedTask, Problem> {
     let scope = Scope {
         context: brief.context,
         vars: Some(vars),
@@ -243,7 +243,7 @@ fn order(
         None => prompt,
     };
     let terms = terms(start, template, repository, vars, inputs, brief, many);
-    let task = task(start, terms.stamp.put_under(&prompt));
+    let task = task(start, terms.marker.put_under(&prompt));
     // The stamp and the other fields reach GitHub as well, so all of the request is searched.
     let body = body(&task);
     if [&inputs.token, &inputs.lookup_token].into_iter().flatten().any(|token| token.occurs_in(&body)) {
@@ -251,17 +251,17 @@ fn order(
                    could read; take it out";
         return Err(Problem::new(input, format!("{of_it}{why}")));
     }
-    let deed = Deed::Start {
+    let action = Action::Start {
         prompt_sha256: sha256(&task.prompt),
         template: template.name.clone(),
         models: start.models.clone(),
         terms: Box::new(terms),
         task: Box::new(task),
     };
-    Ok(Order { repository: repository.clone(), deed })
+    Ok(PlannedTask { repository: repository.clone(), action })
 }
 
-fn task(start: &Start, prompt: String) -> NewTask {
+fn task(start: &StartRequest, prompt: String) -> NewTask {
     NewTask {
         prompt,
         model: start.models.first().cloned().flatten(),
@@ -277,14 +277,14 @@ const NO_WORKFLOW: &str = "agent-task";
 
 /// How a task is started exactly once: its key, its name, and what is looked for first.
 fn terms(
-    start: &Start,
+    start: &StartRequest,
     template: &Template,
     repository: &Repository,
     vars: &Map<String, Value>,
     inputs: &Inputs,
-    brief: &Brief<'_>,
+    brief: &PlanContext<'_>,
     many: bool,
-) -> Terms {
+) -> StartOptions {
     let context = brief.context;
     let class = inputs.rules.class().unwrap_or_default();
     let told = |name: &str| context.property(name).unwrap_or_default().to_owned();
@@ -313,18 +313,18 @@ fn terms(
     };
     let attempt = told("run_attempt");
     let first = match (attempt.as_str(), &start.idempotency_key) {
-        ("" | "1", None) => First::Nothing,
-        (_, None) => First::Attempt,
-        (_, Some(_)) => First::Key,
+        ("" | "1", None) => Precheck::Nothing,
+        (_, None) => Precheck::Attempt,
+        (_, Some(_)) => Precheck::Key,
     };
     let name = match (told("workflow"), told("job")) {
         (workflow, job) if workflow.is_empty() && job.is_empty() => NO_WORKFLOW.to_owned(),
         (workflow, job) => format!("{workflow}/{job}"),
     };
     let run = context.run_url().unwrap_or_default();
-    let stamp = Stamp { key, name, class: class.to_owned(), run, attempt, actor: told("actor") };
+    let marker = Marker { key, name, class: class.to_owned(), run, attempt, actor: told("actor") };
     let patience = if many { LONGEST_LIMIT_OF_MANY } else { LONGEST_LIMIT };
-    Terms { stamp, confirm: start.confirm_timeout, first, if_active: start.if_active, patience }
+    StartOptions { marker, confirm: start.confirm_timeout, first, if_active: start.if_active, patience }
 }
 
 /// The body of a start, as it is sent.
@@ -336,38 +336,40 @@ impl Plan {
     /// A line that says it all.
     pub fn title(&self) -> String {
         match self.orders.as_slice() {
-            [Order { repository, deed: Deed::Start { .. } }] => format!("Plan: start a task in {repository}"),
-            [Order { repository, deed: Deed::Wait(id) }] => format!("Plan: wait for task {id} in {repository}"),
-            [Order { deed: Deed::Wait(_), .. }, ..] => format!("Plan: wait for {} tasks", self.orders.len()),
+            [PlannedTask { repository, action: Action::Start { .. } }] => format!("Plan: start a task in {repository}"),
+            [PlannedTask { repository, action: Action::Wait(id) }] => {
+                format!("Plan: wait for task {id} in {repository}")
+            }
+            [PlannedTask { action: Action::Wait(_), .. }, ..] => format!("Plan: wait for {} tasks", self.orders.len()),
             orders => format!("Plan: start a task in each of {} repositories", orders.len()),
         }
     }
 
     /// The least time that GitHub's limits leave for the starts.
     fn least(&self) -> Duration {
-        Pace::least(self.starts().count(), self.parts)
+        RateLimiter::least(self.starts().count(), self.parts)
     }
 
-    fn starts(&self) -> impl Iterator<Item = &Order> {
-        self.orders.iter().filter(|order| matches!(order.deed, Deed::Start { .. }))
+    fn starts(&self) -> impl Iterator<Item = &PlannedTask> {
+        self.orders.iter().filter(|order| matches!(order.action, Action::Start { .. }))
     }
 
     /// The plan for people, a fact a line. `token` says who asks.
-    pub fn lines(&self, address: &Address, token: Option<&Token>) -> Vec<String> {
+    pub fn lines(&self, address: &ApiUrl, token: Option<&Token>) -> Vec<String> {
         let mut lines = Vec::new();
         let mut fact = |name: &str, value: &str| lines.push(format!("{name:<14} {value}"));
         fact("API", &address.to_string());
         fact("token", &token.map_or_else(|| "none given".to_owned(), |token| token.kind().to_string()));
         for order in self.orders.iter().take(MOST_NAMED) {
-            match &order.deed {
-                Deed::Wait(id) => fact("task", &format!("{id} in {}", order.repository)),
-                Deed::Start { terms, .. } if self.orders.len() > 1 => {
-                    fact("repository", &format!("{}, key {}", order.repository, terms.stamp.key));
+            match &order.action {
+                Action::Wait(id) => fact("task", &format!("{id} in {}", order.repository)),
+                Action::Start { terms, .. } if self.orders.len() > 1 => {
+                    fact("repository", &format!("{}, key {}", order.repository, terms.marker.key));
                 }
-                Deed::Start { terms, prompt_sha256, .. } => {
+                Action::Start { terms, prompt_sha256, .. } => {
                     fact("repository", &order.repository.to_string());
                     fact("prompt-sha256", prompt_sha256);
-                    fact("key", &terms.stamp.key.to_string());
+                    fact("key", &terms.marker.key.to_string());
                 }
             }
         }
@@ -375,7 +377,9 @@ impl Plan {
             fact("", &format!("and {} more", self.orders.len() - MOST_NAMED));
         }
         // What the orders have in common; they differ in their repositories and prompts alone.
-        if let Some(Order { deed: Deed::Start { task, models, template, terms, .. }, .. }) = self.orders.first() {
+        if let Some(PlannedTask { action: Action::Start { task, models, template, terms, .. }, .. }) =
+            self.orders.first()
+        {
             let models = models.iter().map(|model| model.as_deref().unwrap_or("auto")).collect::<Vec<_>>();
             fact("base ref", task.base_ref.as_deref().unwrap_or("the default branch"));
             if let Some(head) = &task.head_ref {
@@ -388,8 +392,8 @@ impl Plan {
             fact("pull request", if task.create_pull_request { "asked for" } else { "not asked for" });
             fact("prompt", &format!("{template}, {} characters", task.prompt.chars().count()));
             match terms.first {
-                First::Nothing => {}
-                First::Attempt | First::Key => fact("look first", "for a task with this key"),
+                Precheck::Nothing => {}
+                Precheck::Attempt | Precheck::Key => fact("look first", "for a task with this key"),
             }
             match terms.if_active {
                 IfActive::Start => {}
@@ -455,10 +459,10 @@ impl Plan {
     }
 
     /// The requests that change something, exactly as they would be sent: address and body.
-    pub fn requests(&self, address: &Address) -> Vec<(String, String)> {
-        let starts = self.orders.iter().filter_map(|order| match &order.deed {
-            Deed::Start { task, .. } => Some((&order.repository, task)),
-            Deed::Wait(_) => None,
+    pub fn requests(&self, address: &ApiUrl) -> Vec<(String, String)> {
+        let starts = self.orders.iter().filter_map(|order| match &order.action {
+            Action::Start { task, .. } => Some((&order.repository, task)),
+            Action::Wait(_) => None,
         });
         starts
             .map(|(repository, task)| (format!("POST {address}/agents/repos/{repository}/tasks"), body(task)))
@@ -498,7 +502,7 @@ mod tests {
 
     use super::*;
 
-    fn planned(prompt: &str, pairs: &[(&str, &str)]) -> Result<Plan, No> {
+    fn planned(prompt: &str, pairs: &[(&str, &str)]) -> Result<Plan, PlanError> {
         let base = [("INPUT_TOKEN", "github_pat_s3cr3t"), ("INPUT_PROMPT", prompt), ("GITHUB_REPOSITORY", "octo/app")];
         let pairs = base.iter().chain(pairs).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let environment: Environment = pairs.collect();
@@ -506,33 +510,33 @@ mod tests {
         let template = Template { name: "prompt".to_owned(), source: prompt.to_owned() };
         let now = "2026-11-20T08:00:00Z".parse().unwrap();
         let context = Context::new(&environment, None, None);
-        let list = inputs.errand.list().unwrap();
+        let list = inputs.request.list().unwrap();
         let targets = list.sources.iter().map(|source| match source {
             Source::Named(target) => target.clone(),
             other => panic!("{other:?}"),
         });
         let targets = targets.collect();
-        plan(&inputs, Brief { context: &context, template: Some(&template), targets, part: list.part, now })
+        plan(&inputs, PlanContext { context: &context, template: Some(&template), targets, part: list.part, now })
     }
 
     fn body(plan: &Plan) -> String {
-        let address = Address::parse("https://api.github.com", None).unwrap();
+        let address = ApiUrl::parse("https://api.github.com", None).unwrap();
         let [(to, body)] = plan.requests(&address).try_into().unwrap();
         assert_eq!(to, "POST https://api.github.com/agents/repos/octo/app/tasks");
         body
     }
 
-    fn stamp(plan: &Plan) -> Stamp {
-        let Deed::Start { terms, task, prompt_sha256, .. } = &plan.orders[0].deed else { panic!("no start") };
-        assert_eq!(Stamp::find(&task.prompt), Some(terms.stamp.clone()));
+    fn marker(plan: &Plan) -> Marker {
+        let Action::Start { terms, task, prompt_sha256, .. } = &plan.orders[0].action else { panic!("no start") };
+        assert_eq!(Marker::find(&task.prompt), Some(terms.marker.clone()));
         assert_eq!(*prompt_sha256, sha256(&task.prompt), "the hash is that of the prompt as it is sent");
-        terms.stamp.clone()
+        terms.marker.clone()
     }
 
     #[test]
     fn the_key_is_the_same_for_each_attempt_and_another_for_each_other_start() {
         let run = [("GITHUB_RUN_ID", "17"), ("GITHUB_JOB", "prep"), ("GITHUB_WORKFLOW", "Weekly")];
-        let key = |prompt: &str, more: &[(&str, &str)]| stamp(&planned(prompt, &[&run, more].concat()).unwrap()).key;
+        let key = |prompt: &str, more: &[(&str, &str)]| marker(&planned(prompt, &[&run, more].concat()).unwrap()).key;
         let template = "{{ now }} {{ github.run_attempt }}";
         let first = key(template, &[("GITHUB_RUN_ATTEMPT", "1")]);
         assert_eq!(first, key(template, &[("GITHUB_RUN_ATTEMPT", "2")]));
@@ -556,14 +560,14 @@ mod tests {
     #[test]
     fn what_is_looked_for_first_depends_on_the_attempt_and_on_the_users_key() {
         for (pairs, first) in [
-            (&[][..], First::Nothing),
-            (&[("GITHUB_RUN_ATTEMPT", "1")], First::Nothing),
-            (&[("GITHUB_RUN_ATTEMPT", "2")], First::Attempt),
-            (&[("INPUT_IDEMPOTENCY_KEY", "k")], First::Key),
-            (&[("INPUT_IDEMPOTENCY_KEY", "k"), ("GITHUB_RUN_ATTEMPT", "3")], First::Key),
+            (&[][..], Precheck::Nothing),
+            (&[("GITHUB_RUN_ATTEMPT", "1")], Precheck::Nothing),
+            (&[("GITHUB_RUN_ATTEMPT", "2")], Precheck::Attempt),
+            (&[("INPUT_IDEMPOTENCY_KEY", "k")], Precheck::Key),
+            (&[("INPUT_IDEMPOTENCY_KEY", "k"), ("GITHUB_RUN_ATTEMPT", "3")], Precheck::Key),
         ] {
             let plan = planned("x", pairs).unwrap();
-            let Deed::Start { terms, .. } = &plan.orders[0].deed else { panic!("no start") };
+            let Action::Start { terms, .. } = &plan.orders[0].action else { panic!("no start") };
             assert_eq!(terms.first, first, "{pairs:?}");
         }
     }
@@ -581,16 +585,17 @@ mod tests {
             ],
         )
         .unwrap();
-        let stamp = format!("<!-- agent-task key={} name=agent-task -->", stamp(&plan).key);
+        let marker = format!("<!-- agent-task key={} name=agent-task -->", marker(&plan).key);
         let rest = r#""model":"gpt-5.4","custom_agent":"fixer","create_pull_request":true,"base_ref":"main","head_ref":"copilot/x"}"#;
-        assert_eq!(body(&plan), format!(r#"{{"prompt":"Fix app\n\n{stamp}",{rest}"#));
+        assert_eq!(body(&plan), format!(r#"{{"prompt":"Fix app\n\n{marker}",{rest}"#));
         let bare = planned("x", &[("INPUT_MODEL", "auto")]).unwrap();
         assert!(body(&bare).ends_with(r#" -->","create_pull_request":false}"#), "{}", body(&bare));
     }
 
     #[test]
     fn a_prompt_with_a_token_in_it_is_refused() {
-        let No::BadInput(told) = planned("use {{ vars.t }}", &[("INPUT_VARS", "t: xgithub_pat_s3cr3tx")]).unwrap_err()
+        let PlanError::BadInput(told) =
+            planned("use {{ vars.t }}", &[("INPUT_VARS", "t: xgithub_pat_s3cr3tx")]).unwrap_err()
         else {
             panic!("no bad input")
         };
@@ -602,18 +607,20 @@ mod tests {
     fn each_repository_has_a_prompt_and_a_key_of_its_own() {
         let many = ("INPUT_REPOSITORIES", "octo/app v=1\nocto/lib v=2\nocto/web");
         let told = planned("{{ target.name }} {{ vars.v }}", &[many, ("INPUT_VARS", "v: 0")]).unwrap();
-        let prompts = told.orders.iter().map(|order| match &order.deed {
-            Deed::Start { task, terms, .. } => {
-                (task.prompt.lines().next().unwrap().to_owned(), terms.stamp.key.to_string())
+        let prompts = told.orders.iter().map(|order| match &order.action {
+            Action::Start { task, terms, .. } => {
+                (task.prompt.lines().next().unwrap().to_owned(), terms.marker.key.to_string())
             }
-            Deed::Wait(_) => panic!("a wait"),
+            Action::Wait(_) => panic!("a wait"),
         });
         let (prompts, mut keys): (Vec<_>, Vec<_>) = prompts.unzip();
         assert_eq!(prompts, ["app 1", "lib 2", "web 0"]);
         keys.sort();
         keys.dedup();
         assert_eq!(keys.len(), 3);
-        let No::BadInput(problems) = planned("{{ vars.v }}", &[many]).unwrap_err() else { panic!("no bad input") };
+        let PlanError::BadInput(problems) = planned("{{ vars.v }}", &[many]).unwrap_err() else {
+            panic!("no bad input")
+        };
         assert_eq!(problems.len(), 1);
         assert!(problems[0].to_string().contains("`prompt` for octo/web cannot be made"), "{problems:?}");
     }
@@ -623,12 +630,13 @@ mod tests {
         let many = (0..600).map(|at| format!("octo/r{at}")).collect::<Vec<_>>().join("\n");
         let rest = [("INPUT_REPOSITORIES", many.as_str()), ("INPUT_WAIT", "true"), ("INPUT_WAVES", "1, 5, *")];
         let told = planned("x", &rest).unwrap();
-        let lines = told.lines(&Address::parse("https://api.github.com", None).unwrap(), None).join("\n");
+        let lines = told.lines(&ApiUrl::parse("https://api.github.com", None).unwrap(), None).join("\n");
         assert_eq!(told.title(), "Plan: start a task in each of 600 repositories");
         for part in ["and 500 more", "waves          1, 5, 594; each goes on from 100%", "at least       1h 1m 39s"] {
             assert!(lines.contains(part), "{part} in {lines}");
         }
-        let No::BadInput(problems) = planned("x", &[rest[0], rest[1], ("INPUT_WAVES", "1, 5")]).unwrap_err() else {
+        let PlanError::BadInput(problems) = planned("x", &[rest[0], rest[1], ("INPUT_WAVES", "1, 5")]).unwrap_err()
+        else {
             panic!("no bad input")
         };
         assert!(problems[0].to_string().contains("`waves` has room for 6 of 600"), "{problems:?}");

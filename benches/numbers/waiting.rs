@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use agent_task::actions::context::Environment;
-use agent_task::actions::host::Runner;
+use agent_task::actions::host::Host;
 use agent_task::github::client::GitHub;
 use agent_task::github::transport::API_VERSION;
 use bytes::Bytes;
@@ -110,7 +110,7 @@ async fn our_wait(simulator: Simulator) -> anyhow::Result<()> {
     ];
     let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let environment = variables.into_iter().collect::<Environment>();
-    let runner = Runner::with_log(&environment, Box::new(std::io::sink()));
+    let runner = Host::with_log(&environment, Box::new(std::io::sink()));
     let connect = |address: &_, token: &_| Ok(GitHub::over(simulator.clone(), address, token));
     let exit = agent_task::run(&environment, &runner, connect).await;
     anyhow::ensure!(exit.code() == 0, "the wait ends with {}", exit.code());

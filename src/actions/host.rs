@@ -26,7 +26,7 @@ const SHORTEST_PART: usize = 12;
 
 /// Who reads the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reader {
+enum LogReader {
     /// GitHub's runner, which understands workflow commands.
     Actions,
     /// A person at a terminal; `true` with colour.
@@ -36,8 +36,8 @@ enum Reader {
 }
 
 /// The machine that we run on.
-pub struct Runner {
-    reader: Reader,
+pub struct Host {
+    reader: LogReader,
     log: RefCell<Box<dyn Write>>,
     live: Cell<bool>,
     debug: bool,
@@ -56,15 +56,15 @@ pub struct Runner {
     began: Instant,
 }
 
-impl Runner {
+impl Host {
     /// The machine, with its log on the standard output.
     pub fn new(environment: &Environment) -> Self {
         let terminal = std::io::stdout().is_terminal();
-        let mut runner = Self::with_log(environment, Box::new(std::io::stdout()));
-        if runner.reader == Reader::Plain && terminal {
-            runner.reader = Reader::Terminal(environment.get("NO_COLOR").is_none());
+        let mut host = Self::with_log(environment, Box::new(std::io::stdout()));
+        if host.reader == LogReader::Plain && terminal {
+            host.reader = LogReader::Terminal(environment.get("NO_COLOR").is_none());
         }
-        runner
+        host
     }
 
     /// The machine, with its log wherever the caller wants it.
@@ -75,7 +75,7 @@ impl Runner {
         let random = SystemRandom::new();
         let folder = path("RUNNER_TEMP").unwrap_or_else(std::env::temp_dir).join("agent-task");
         Self {
-            reader: if actions { Reader::Actions } else { Reader::Plain },
+            reader: if actions { LogReader::Actions } else { LogReader::Plain },
             log: RefCell::new(log),
             live: Cell::new(false),
             debug: environment.get("RUNNER_DEBUG") == Some("1"),
@@ -84,7 +84,7 @@ impl Runner {
             summary: path("GITHUB_STEP_SUMMARY"),
             summary_before: Cell::new(None),
             // Several steps of one job each keep their own.
-            results: folder.join(format!("results-{}.json", word(&random))),
+            results: folder.join(format!("results-{}.json", random_id(&random))),
             record: RefCell::new(folder.join("audit.jsonl")),
             workspace: path("GITHUB_WORKSPACE").unwrap_or_else(|| PathBuf::from(".")),
             random,
@@ -94,12 +94,12 @@ impl Runner {
 
     /// Takes secrets into keeping: the runner hides them from here on, and so does everything that this process
     /// writes.
-    pub fn keep(&self, secrets: &[Token]) {
+    pub fn mask(&self, secrets: &[Token]) {
         for secret in secrets {
             if self.secrets.borrow().iter().any(|(kept, _)| kept == secret) {
                 continue;
             }
-            if self.reader == Reader::Actions {
+            if self.reader == LogReader::Actions {
                 // The one line that may hold a secret. It is written as it is, for what hides secrets comes after it.
                 self.print(&Command::Mask(secret.expose()).to_string());
             }
@@ -125,8 +125,8 @@ impl Runner {
     }
 
     /// A word that nobody can guess.
-    pub fn word(&self) -> String {
-        word(&self.random)
+    pub fn random_id(&self) -> String {
+        random_id(&self.random)
     }
 
     /// A number that differs from run to run.
@@ -135,26 +135,26 @@ impl Runner {
     }
 
     /// A line in the log, with the time since the start.
-    pub fn tell(&self, text: &str) {
-        self.say(&format!("[{}] {text}", spelled(Duration::from_secs(self.elapsed().as_secs()))));
+    pub fn log(&self, text: &str) {
+        self.print_line(&format!("[{}] {text}", spelled(Duration::from_secs(self.elapsed().as_secs()))));
     }
 
     /// A line in the log.
-    pub fn say(&self, text: &str) {
+    pub fn print_line(&self, text: &str) {
         self.print(&harmless(&self.hidden(text)));
     }
 
     /// Lines under a title, folded where the log can fold.
     pub fn group<'a>(&self, title: &str, lines: impl IntoIterator<Item = &'a str>) {
         match self.reader {
-            Reader::Actions => self.print(&Command::Group(&harmless(&self.hidden(title))).to_string()),
-            Reader::Terminal(true) => self.print(&format!("\x1b[1m{}\x1b[0m", harmless(&self.hidden(title)))),
-            _ => self.say(title),
+            LogReader::Actions => self.print(&Command::Group(&harmless(&self.hidden(title))).to_string()),
+            LogReader::Terminal(true) => self.print(&format!("\x1b[1m{}\x1b[0m", harmless(&self.hidden(title)))),
+            _ => self.print_line(title),
         }
         for line in lines.into_iter().flat_map(|text| harmless_lines(text).collect::<Vec<_>>()) {
             self.print(format!("  {}", harmless(&self.hidden(&line))).trim_end());
         }
-        if self.reader == Reader::Actions {
+        if self.reader == LogReader::Actions {
             self.print(&Command::EndGroup.to_string());
         }
     }
@@ -173,8 +173,8 @@ impl Runner {
         };
         let Annotation { level, title, message } = &hidden;
         match self.reader {
-            Reader::Actions => self.print(&Command::Annotate(&hidden).to_string()),
-            Reader::Terminal(true) => self.print(&format!("\x1b[{colour}m{level}: {title}:\x1b[0m {message}")),
+            LogReader::Actions => self.print(&Command::Annotate(&hidden).to_string()),
+            LogReader::Terminal(true) => self.print(&format!("\x1b[{colour}m{level}: {title}:\x1b[0m {message}")),
             _ => self.print(&format!("{level}: {title}: {message}")),
         }
     }
@@ -184,15 +184,15 @@ impl Runner {
         if self.debug {
             let text = harmless(&self.hidden(text));
             match self.reader {
-                Reader::Actions => self.print(&Command::Debug(&text).to_string()),
+                LogReader::Actions => self.print(&Command::Debug(&text).to_string()),
                 _ => self.print(&format!("debug: {text}")),
             }
         }
     }
 
     /// Sleeps. A terminal shows meanwhile what is waited for.
-    pub async fn rest(&self, pause: Duration, status: &str) {
-        let Reader::Terminal(_) = self.reader else {
+    pub async fn sleep(&self, pause: Duration, status: &str) {
+        let LogReader::Terminal(_) = self.reader else {
             return tokio::time::sleep(pause).await;
         };
         let until = Instant::now() + pause;
@@ -266,7 +266,7 @@ impl Runner {
         let mut file = append(path).with_context(failed)?;
         // Only the values are searched for secrets: a secret that reads like a name must not take that away.
         let outputs = outputs.iter().map(|(name, value)| (*name, self.hidden(value))).collect::<Vec<_>>();
-        file.write_all(render(&outputs, || self.word()).as_bytes()).with_context(failed)
+        file.write_all(render(&outputs, || self.random_id()).as_bytes()).with_context(failed)
     }
 
     /// Hands the summary to the runner, in place of the one before.
@@ -397,7 +397,7 @@ impl Runner {
     }
 }
 
-fn word(random: &SystemRandom) -> String {
+fn random_id(random: &SystemRandom) -> String {
     let mut bytes = [0; 16];
     match random.fill(&mut bytes) {
         Ok(()) => hexadecimal(&bytes),

@@ -2,18 +2,18 @@
 
 use std::fmt;
 
-use crate::actions::host::Runner;
+use crate::actions::host::Host;
 use crate::github::client::GitHub;
 use crate::github::error::Error;
 use crate::github::limited;
 use crate::github::repository::Repository;
 use crate::github::token::Token;
-use crate::github::url::Address;
-use crate::inputs::parse::Opening;
-use crate::inputs::problem::{Lack, Problem};
+use crate::github::url::ApiUrl;
+use crate::inputs::parse::Bootstrap;
+use crate::inputs::problem::{LoadError, Problem};
 use crate::inputs::table::Command;
 use crate::policy::evaluate::Rules;
-use crate::policy::location::{Place, USUAL_PLACE};
+use crate::policy::location::{PolicyLocation, USUAL_PLACE};
 use crate::policy::schema;
 use crate::policy::schema::Policy;
 use crate::prompt::render;
@@ -21,18 +21,18 @@ use crate::prompt::render::Template;
 
 /// What the policy says of the step. Without a policy it says nothing.
 #[derive(Debug, Default)]
-pub struct Ruling {
+pub struct LoadedPolicy {
     /// The rules.
     pub rules: Rules,
     /// The prompt's template, where a repository has it and not the workspace.
     pub template: Option<Template>,
     /// The prompts of all classes, which the doctor tries.
-    pub trials: Vec<Trial>,
+    pub trials: Vec<ClassPrompt>,
 }
 
 /// A class's prompt, to be tried.
 #[derive(Debug)]
-pub struct Trial {
+pub struct ClassPrompt {
     /// The rules of the class.
     pub rules: Rules,
     /// The template, or why it cannot be had.
@@ -44,19 +44,19 @@ pub struct Trial {
 /// # Errors
 /// Everything that is wrong with it, or GitHub's last answer where it is not there to be read.
 pub async fn read(
-    opening: &Opening,
-    runner: &Runner,
-    connect: impl Fn(&Address, &Token) -> anyhow::Result<GitHub>,
-) -> Result<Ruling, Lack> {
+    opening: &Bootstrap,
+    host: &Host,
+    connect: impl Fn(&ApiUrl, &Token) -> anyhow::Result<GitHub>,
+) -> Result<LoadedPolicy, LoadError> {
     let Some(command) = opening.command.filter(|command| *command != Command::Plan) else {
-        return Ok(Ruling::default());
+        return Ok(LoadedPolicy::default());
     };
     // What is wrong with the place is told with the other inputs.
     let named = opening.policy.as_ref().map_err(|()| Vec::new())?;
-    let usual = || Place::Workspace(USUAL_PLACE.to_owned());
-    let Some(place) = named.clone().or_else(|| runner.has(USUAL_PLACE).then(usual)) else {
+    let usual = || PolicyLocation::Workspace(USUAL_PLACE.to_owned());
+    let Some(place) = named.clone().or_else(|| host.has(USUAL_PLACE).then(usual)) else {
         return match &opening.task {
-            None => Ok(Ruling::default()),
+            None => Ok(LoadedPolicy::default()),
             Some(task) => {
                 let why = format!(
                     "names a task class, and there is no policy: `{USUAL_PLACE}` is not in the workspace. Is \
@@ -67,13 +67,13 @@ pub async fn read(
         };
     };
     let (text, source) = match &place {
-        Place::Workspace(path) => {
-            let text = runner.text(path, schema::MOST_BYTES);
+        PolicyLocation::Workspace(path) => {
+            let text = host.text(path, schema::MOST_BYTES);
             let text = text.map_err(|why| vec![Problem::shown("policy", path, format!("cannot be read: {why:#}"))])?;
             (text, None)
         }
-        Place::Repository { repository, path, at } => {
-            let source = Source::open(opening, runner, repository, at.as_deref(), connect).await;
+        PolicyLocation::Repository { repository, path, at } => {
+            let source = Source::open(opening, host, repository, at.as_deref(), connect).await;
             let source = source.map_err(|no| no.about("policy", &place))?;
             let text = source.file(path, schema::MOST_BYTES).await.map_err(|no| no.about("policy", &place))?;
             (text, Some(source))
@@ -88,7 +88,7 @@ pub async fn read(
         .rules(&place, commit.clone(), task)
         .map_err(|why| vec![Problem::shown("task", task.unwrap_or_default(), why)])?;
     let template = match (rules.prompt().filter(|_| command == Command::Start), &source) {
-        (Some(place @ Place::Repository { .. }), Some(source)) => {
+        (Some(place @ PolicyLocation::Repository { .. }), Some(source)) => {
             let text = source.file(place.path(), render::MOST_BYTES).await.map_err(|no| no.about("task", &place))?;
             Some(Template { name: place.to_string(), source: text })
         }
@@ -103,30 +103,30 @@ pub async fn read(
                 Ok(source) => Ok(Template { name: prompt.to_string(), source }),
                 Err(no) => Err(no.to_string()),
             },
-            None => read_template(runner, prompt.path()).map_err(|why| format!("cannot be read: {why:#}")),
+            None => read_template(host, prompt.path()).map_err(|why| format!("cannot be read: {why:#}")),
         };
         let template = template.map_err(|why| format!("`{prompt}` {why}"));
-        trials.push(Trial { rules, template });
+        trials.push(ClassPrompt { rules, template });
     }
-    Ok(Ruling { rules, template, trials })
+    Ok(LoadedPolicy { rules, template, trials })
 }
 
 /// A repository with a policy in it, at one commit.
 struct Source<'a> {
     readers: Vec<GitHub>,
-    runner: &'a Runner,
+    host: &'a Host,
     repository: &'a Repository,
     commit: String,
 }
 
 /// Why a file is not read.
-enum Unread {
+enum FetchError {
     NoToken,
     NoConnection(String),
     GitHub(Error),
 }
 
-impl fmt::Display for Unread {
+impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoToken => f.write_str("needs a token to be read; give `token` or `lookup-token`"),
@@ -136,45 +136,45 @@ impl fmt::Display for Unread {
     }
 }
 
-impl Unread {
-    fn about(self, input: &str, place: &Place) -> Lack {
+impl FetchError {
+    fn about(self, input: &str, place: &PolicyLocation) -> LoadError {
         match self {
-            Self::GitHub(error) if error.may_pass() => Lack::GitHub(error),
-            no => Lack::BadInput(vec![Problem::shown(input, &place.to_string(), no.to_string())]),
+            Self::GitHub(error) if error.may_pass() => LoadError::GitHub(error),
+            no => LoadError::BadInput(vec![Problem::shown(input, &place.to_string(), no.to_string())]),
         }
     }
 }
 
 impl<'a> Source<'a> {
     async fn open(
-        opening: &Opening,
-        runner: &'a Runner,
+        opening: &Bootstrap,
+        host: &'a Host,
         repository: &'a Repository,
         at: Option<&str>,
-        connect: impl Fn(&Address, &Token) -> anyhow::Result<GitHub>,
-    ) -> Result<Self, Unread> {
-        let address = opening.address.as_ref().filter(|_| !opening.tokens.is_empty()).ok_or(Unread::NoToken)?;
+        connect: impl Fn(&ApiUrl, &Token) -> anyhow::Result<GitHub>,
+    ) -> Result<Self, FetchError> {
+        let address = opening.address.as_ref().filter(|_| !opening.tokens.is_empty()).ok_or(FetchError::NoToken)?;
         let readers = opening.tokens.iter().map(|token| connect(address, token)).collect::<anyhow::Result<Vec<_>>>();
-        let readers = readers.map_err(|why| Unread::NoConnection(format!("{why:#}")))?;
-        let mut source = Self { readers, runner, repository, commit: String::new() };
+        let readers = readers.map_err(|why| FetchError::NoConnection(format!("{why:#}")))?;
+        let mut source = Self { readers, host, repository, commit: String::new() };
         source.commit = source.ask(async |github| github.commit(repository, at).await).await?;
         Ok(source)
     }
 
-    async fn file(&self, path: &str, most: usize) -> Result<String, Unread> {
+    async fn file(&self, path: &str, most: usize) -> Result<String, FetchError> {
         self.ask(async |github| github.file(self.repository, path, &self.commit, most).await).await
     }
 
-    async fn ask<T>(&self, question: impl AsyncFn(&GitHub) -> Result<T, Error>) -> Result<T, Unread> {
-        let rest = async |pause| self.runner.rest(pause, "reading the policy").await;
-        limited::ask(&self.readers, question, rest).await.map_err(Unread::GitHub)
+    async fn ask<T>(&self, question: impl AsyncFn(&GitHub) -> Result<T, Error>) -> Result<T, FetchError> {
+        let rest = async |pause| self.host.sleep(pause, "reading the policy").await;
+        limited::ask(&self.readers, question, rest).await.map_err(FetchError::GitHub)
     }
 }
 
 /// A template in the workspace.
 ///
 /// # Errors
-/// Those of [`Runner::text`].
-pub fn read_template(runner: &Runner, name: &str) -> anyhow::Result<Template> {
-    Ok(Template { name: name.to_owned(), source: runner.text(name, render::MOST_BYTES)? })
+/// Those of [`Host::text`].
+pub fn read_template(host: &Host, name: &str) -> anyhow::Result<Template> {
+    Ok(Template { name: name.to_owned(), source: host.text(name, render::MOST_BYTES)? })
 }

@@ -1,20 +1,16 @@
 //! The repositories that a list comes to, once its files are read and its queries are asked.
 
-use crate::actions::host::Runner;
+use std::time::Duration;
+
+use crate::actions::host::Host;
 use crate::github::client::PAGE;
 use crate::github::error::Error;
-use crate::github::limited::Door;
+use crate::github::limited::LimitedClient;
 use crate::github::repository::Repository;
-use crate::inputs::problem::Lack;
-use crate::inputs::problem::Problem;
+use crate::inputs::problem::{LoadError, Problem};
 use crate::inputs::targets;
-use crate::inputs::targets::List;
-use crate::inputs::targets::MOST_BYTES;
-use crate::inputs::targets::Shard;
-use crate::inputs::targets::Source;
-use crate::inputs::targets::Target;
+use crate::inputs::targets::{List, MOST_BYTES, Shard, Source, Target};
 use crate::text::repositories;
-use std::time::Duration;
 
 /// "The REST API provides up to 1,000 results for each search",
 /// <https://docs.github.com/en/rest/search/search#about-search>.
@@ -28,7 +24,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(120);
 
 /// The repositories, each once.
 #[derive(Debug)]
-pub struct Roster {
+pub struct ResolvedTargets {
     /// They, in the order in which they are named.
     pub targets: Vec<Target>,
     /// Which part of a larger list they are.
@@ -39,10 +35,15 @@ pub struct Roster {
 ///
 /// # Errors
 /// All that is wrong with the list, or the error of the first query that is not answered.
-pub async fn read(list: &List, shard: Option<Shard>, runner: &Runner, door: Option<&Door>) -> Result<Roster, Lack> {
+pub async fn read(
+    list: &List,
+    shard: Option<Shard>,
+    host: &Host,
+    client: Option<&LimitedClient>,
+) -> Result<ResolvedTargets, LoadError> {
     let mut problems = Vec::new();
     let sources = list.sources.iter().flat_map(|source| match source {
-        Source::File(name) => match file(name, runner) {
+        Source::File(name) => match file(name, host) {
             Ok(sources) => sources,
             Err(why) => {
                 problems.extend(why);
@@ -59,7 +60,7 @@ pub async fn read(list: &List, shard: Option<Shard>, runner: &Runner, door: Opti
     for source in sources {
         match source {
             Source::Named(target) => targets.push(target),
-            Source::Query(query) => targets.extend(found(&query, runner, door).await?),
+            Source::Query(query) => targets.extend(found(&query, host, client).await?),
             Source::File(_) => {}
         }
     }
@@ -76,16 +77,16 @@ pub async fn read(list: &List, shard: Option<Shard>, runner: &Runner, door: Opti
             vec![Problem::new("shard", "has no repository in it: there are more parts than repositories")].into()
         );
     }
-    Ok(Roster { targets, part: list.part.or(shard) })
+    Ok(ResolvedTargets { targets, part: list.part.or(shard) })
 }
 
 fn problem(why: impl Into<String>) -> Problem {
     Problem::new("repositories", why)
 }
 
-fn file(name: &str, runner: &Runner) -> Result<Vec<Source>, Vec<Problem>> {
+fn file(name: &str, host: &Host) -> Result<Vec<Source>, Vec<Problem>> {
     let text =
-        runner.text(name, MOST_BYTES).map_err(|why| vec![problem(format!("cannot use the file `{name}`: {why:#}"))])?;
+        host.text(name, MOST_BYTES).map_err(|why| vec![problem(format!("cannot use the file `{name}`: {why:#}"))])?;
     let list = targets::read(&text)
         .map_err(|wrong| wrong.into_iter().map(|why| problem(format!("has in `{name}`, {why}"))).collect::<Vec<_>>())?;
     if list.sources.iter().any(|source| matches!(source, Source::File(_))) || list.part.is_some() {
@@ -95,17 +96,17 @@ fn file(name: &str, runner: &Runner) -> Result<Vec<Source>, Vec<Problem>> {
 }
 
 /// What a query finds, by name: the order in which GitHub finds changes from one time to the next.
-async fn found(query: &str, runner: &Runner, door: Option<&Door>) -> Result<Vec<Target>, Lack> {
-    let Some(door) = door else {
+async fn found(query: &str, host: &Host, client: Option<&LimitedClient>) -> Result<Vec<Target>, LoadError> {
+    let Some(client) = client else {
         return Err(vec![Problem::new("token", format!("is missing, and `query: {query}` needs one"))].into());
     };
     let mut tries = 0;
     loop {
         tries += 1;
-        let pause = match search(query, door).await {
+        let pause = match search(query, client).await {
             Ok(Some(mut targets)) => {
                 targets.sort_by_key(|target| target.repository.to_string().to_ascii_lowercase());
-                runner.tell(&format!("`{query}` finds {}", repositories(targets.len())));
+                host.log(&format!("`{query}` finds {}", repositories(targets.len())));
                 return Ok(targets);
             }
             Ok(None) if tries < TRIES => PAUSE,
@@ -114,24 +115,24 @@ async fn found(query: &str, runner: &Runner, door: Option<&Door>) -> Result<Vec<
                     "is not found to its end: GitHub gives up looking, or the list changes all the time. Narrow it";
                 return Err(vec![problem(format!("`query: {query}` {why}"))].into());
             }
-            Err(Lack::GitHub(error)) if tries < TRIES && error.may_pass() => match &error {
+            Err(LoadError::GitHub(error)) if tries < TRIES && error.may_pass() => match &error {
                 Error::RateLimited(limit) if limit.wait <= LONGEST_PAUSE => limit.wait,
-                Error::RateLimited(_) => return Err(Lack::GitHub(error)),
+                Error::RateLimited(_) => return Err(LoadError::GitHub(error)),
                 error => error.retry_after().unwrap_or(PAUSE).min(LONGEST_PAUSE),
             },
             Err(no) => return Err(no),
         };
-        runner.rest(pause, "searching").await;
+        host.sleep(pause, "searching").await;
     }
 }
 
 /// One search through all its pages; `None` where it is not known whether that is all.
-async fn search(query: &str, door: &Door) -> Result<Option<Vec<Target>>, Lack> {
+async fn search(query: &str, client: &LimitedClient) -> Result<Option<Vec<Target>>, LoadError> {
     let mut targets = Vec::new();
     for page in 1.. {
-        let found = door.read(door.github().search(query, page)).await.map_err(|error| match error {
+        let found = client.read(client.github().search(query, page)).await.map_err(|error| match error {
             Error::Invalid { said } => vec![problem(format!("`query: {query}` is refused by GitHub: {said}"))].into(),
-            error => Lack::GitHub(error),
+            error => LoadError::GitHub(error),
         })?;
         let total = usize::try_from(found.total).unwrap_or(usize::MAX);
         if total > MOST_FOUND {

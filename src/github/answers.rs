@@ -9,7 +9,7 @@ use crate::github::task::Task;
 
 /// What a look at a task brought.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Look {
+pub enum TaskAnswer {
     /// The task, and the mark by which the next look can ask for changes only.
     Seen(Box<Task>, Option<String>),
     /// Nothing has changed since the mark that was sent. Such an answer does not count against the rate limit.
@@ -17,13 +17,13 @@ pub enum Look {
 }
 
 #[derive(Deserialize)]
-pub(crate) struct Listed {
+pub(crate) struct TaskList {
     pub(super) tasks: Vec<Task>,
 }
 
 /// A page of tasks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listing {
+pub struct TaskPage {
     /// The tasks, newest first.
     pub tasks: Vec<Task>,
     /// Whether there may be another page.
@@ -32,7 +32,7 @@ pub struct Listing {
     pub now: Option<Timestamp>,
 }
 
-impl Listing {
+impl TaskPage {
     /// How old a task was when GitHub answered, where it tells.
     pub fn age(&self, task: &Task) -> Option<Duration> {
         let age = self.now?.duration_since(task.created_at?);
@@ -42,7 +42,7 @@ impl Listing {
 
 /// A page of what the search found.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Found {
+pub struct SearchPage {
     /// How many repositories there are in all. No more than a thousand can be read.
     #[serde(rename = "total_count")]
     pub total: u64,
@@ -62,7 +62,7 @@ pub struct FoundRepository {
 
 /// What somebody may do in a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Access {
+pub struct CollaboratorAccess {
     /// The id behind the login, where GitHub tells it.
     pub id: Option<u64>,
     /// `admin`, `write`, `read` or `none`. Roles in between and custom ones count as the one that they build on.
@@ -71,7 +71,7 @@ pub struct Access {
     pub role: String,
 }
 
-impl Access {
+impl CollaboratorAccess {
     /// Whether that is enough to push to the repository.
     pub fn may_write(&self) -> bool {
         matches!(self.permission.as_str(), "admin" | "write")
@@ -80,7 +80,7 @@ impl Access {
 
 /// Somebody as GitHub tells them of themselves, with what it says of the token that they came with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Holder {
+pub struct AuthenticatedUser {
     /// The id behind the login.
     pub id: u64,
     /// The login.
@@ -93,7 +93,7 @@ pub struct Holder {
 
 /// A repository as it is asked for by its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Home {
+pub struct RepositoryInfo {
     /// Its name, `owner/name`; another than was asked for where it was renamed.
     pub full_name: String,
     /// The branch that is meant where none is named.
@@ -108,7 +108,7 @@ pub struct Home {
 
 /// The settings of a repository's cloud agent; each is absent where GitHub does not tell it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Configuration {
+pub struct AgentConfiguration {
     /// Whether its firewall is on.
     pub firewall: Option<bool>,
     /// Whether the firewall lets the hosts through that GitHub recommends.
@@ -121,7 +121,7 @@ pub struct Configuration {
 
 /// What GitHub Actions may do in a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Actions {
+pub struct ActionsPermissions {
     /// Whether there are workflows at all.
     pub enabled: bool,
     /// Which actions they may use: `all`, `local_only` or `selected`.

@@ -14,19 +14,22 @@ use serde_json::Value;
 use tower::Service;
 use tower::util::MapRequestLayer;
 
-use crate::github::answers::{Access, Actions, Configuration, Found, Holder, Home, Listed, Listing, Look};
+use crate::github::answers::{
+    ActionsPermissions, AgentConfiguration, AuthenticatedUser, CollaboratorAccess, RepositoryInfo, SearchPage,
+    TaskAnswer, TaskList, TaskPage,
+};
 use crate::github::error::{
     ACCESS_REMEDIES, ACTIONS_REMEDIES, CONFIGURATION_REMEDIES, Error, FILE_REMEDIES, PULL_REMEDIES,
     REPOSITORY_REMEDIES, Remedies, date, graphql_error, quote,
 };
-use crate::github::pull_request::{GraphPull, Pull, RestPull};
+use crate::github::pull_request::{GraphQlPullRequest, PullRequest, RestPullRequest};
 use crate::github::repository::Repository;
 use crate::github::task::{NewTask, Task, TaskId};
 use crate::github::token::Token;
 use crate::github::transport::{
     Answer, CONNECT_TIMEOUT, MOST_REDIRECTS, READ_TIMEOUT, Wire, chain, cryptography, headers,
 };
-use crate::github::url::{Address, encoded, encoded_path};
+use crate::github::url::{ApiUrl, encoded, encoded_path};
 
 /// How many items a page has, the most that GitHub gives.
 pub const PAGE: usize = 100;
@@ -38,7 +41,7 @@ pub const MOST_NODES: usize = 100;
 /// A connection to GitHub's API that speaks for one token.
 pub struct GitHub {
     api: Octocrab,
-    address: Address,
+    address: ApiUrl,
 }
 
 impl GitHub {
@@ -46,7 +49,7 @@ impl GitHub {
     ///
     /// # Errors
     /// Where the machine has no certificates to check GitHub's with.
-    pub fn connect(address: &Address, token: &Token) -> anyhow::Result<Self> {
+    pub fn connect(address: &ApiUrl, token: &Token) -> anyhow::Result<Self> {
         // A second call finds the provider in place, which is just as good.
         let _ = cryptography().install_default();
         let mut client = reqwest::Client::builder();
@@ -74,7 +77,7 @@ impl GitHub {
 
     /// Speaks to GitHub over any service that carries HTTP requests. An error of kind
     /// [`io::ErrorKind::ConnectionRefused`] from it means that the request never left this machine.
-    pub fn over<S, B>(service: S, address: &Address, token: &Token) -> Self
+    pub fn over<S, B>(service: S, address: &ApiUrl, token: &Token) -> Self
     where
         S: Service<http::Request<OctoBody>, Response = http::Response<B>> + Send + 'static,
         S::Future: Send + 'static,
@@ -119,14 +122,14 @@ impl GitHub {
     ///
     /// # Errors
     /// All of [`Error`].
-    pub async fn task(&self, repository: &Repository, id: &TaskId, etag: Option<&str>) -> Result<Look, Error> {
+    pub async fn task(&self, repository: &Repository, id: &TaskId, etag: Option<&str>) -> Result<TaskAnswer, Error> {
         let path = format!("/agents/repos/{repository}/tasks/{}", encoded(id.as_str()));
         let answer = self.get(&path, etag, None).await?;
         if answer.status == StatusCode::NOT_MODIFIED {
-            return Ok(Look::Unchanged);
+            return Ok(TaskAnswer::Unchanged);
         }
         let etag = answer.headers.get(header::ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
-        Ok(Look::Seen(Box::new(answer.read()?), etag))
+        Ok(TaskAnswer::Seen(Box::new(answer.read()?), etag))
     }
 
     /// A page of a repository's tasks, newest first, a hundred at a time; without their sessions. A list lags behind
@@ -136,7 +139,7 @@ impl GitHub {
     ///
     /// # Errors
     /// All of [`Error`].
-    pub async fn tasks(&self, repository: &Repository, archived: bool, page: u32) -> Result<Listing, Error> {
+    pub async fn tasks(&self, repository: &Repository, archived: bool, page: u32) -> Result<TaskPage, Error> {
         self.listed(&format!("/agents/repos/{repository}/tasks"), &format!("&is_archived={archived}"), page).await
     }
 
@@ -147,7 +150,7 @@ impl GitHub {
     ///
     /// # Errors
     /// All of [`Error`].
-    pub async fn my_tasks(&self, states: Option<&str>, archived: bool, page: u32) -> Result<Listing, Error> {
+    pub async fn my_tasks(&self, states: Option<&str>, archived: bool, page: u32) -> Result<TaskPage, Error> {
         let states = states.map_or_else(String::new, |states| format!("&state={}", encoded(states)));
         self.listed("/agents/tasks", &format!("&is_archived={archived}{states}"), page).await
     }
@@ -168,7 +171,7 @@ impl GitHub {
     ///
     /// # Errors
     /// All of [`Error`].
-    pub async fn search(&self, query: &str, page: u32) -> Result<Found, Error> {
+    pub async fn search(&self, query: &str, page: u32) -> Result<SearchPage, Error> {
         let path = format!("/search/repositories?q={}&per_page={PAGE}&page={page}", encoded(query));
         self.get(&path, None, None).await?.read()
     }
@@ -179,12 +182,12 @@ impl GitHub {
     ///
     /// # Errors
     /// All of [`Error`].
-    pub async fn me(&self) -> Result<Holder, Error> {
+    pub async fn me(&self) -> Result<AuthenticatedUser, Error> {
         let answer = self.get("/user", None, None).await?;
         let header = |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok()).map(quote);
         let scopes = |text: String| text.split(',').map(|scope| scope.trim().to_owned()).collect();
         let user = answer.read::<Value>()?;
-        Ok(Holder {
+        Ok(AuthenticatedUser {
             id: user["id"].as_u64().ok_or_else(|| Error::Malformed { why: "it has no id".to_owned() })?,
             login: user["login"].as_str().map(quote).unwrap_or_default(),
             scopes: header("x-oauth-scopes").map(scopes),
@@ -198,11 +201,11 @@ impl GitHub {
     ///
     /// # Errors
     /// All of [`Error`].
-    pub async fn repository(&self, repository: &Repository) -> Result<Home, Error> {
+    pub async fn repository(&self, repository: &Repository) -> Result<RepositoryInfo, Error> {
         let home = self.value(&format!("/repos/{repository}"), REPOSITORY_REMEDIES).await?;
         let text = |name: &str| home[name].as_str().map(str::to_owned);
         let lacks = || Error::Malformed { why: "it has no name or no default branch".to_owned() };
-        Ok(Home {
+        Ok(RepositoryInfo {
             full_name: text("full_name").ok_or_else(lacks)?,
             default_branch: text("default_branch").ok_or_else(lacks)?,
             archived: home["archived"] == true,
@@ -227,11 +230,11 @@ impl GitHub {
     ///
     /// # Errors
     /// All of [`Error`].
-    pub async fn configuration(&self, repository: &Repository) -> Result<Configuration, Error> {
+    pub async fn configuration(&self, repository: &Repository) -> Result<AgentConfiguration, Error> {
         let path = format!("/repos/{repository}/copilot/cloud-agent/configuration");
         let told = self.value(&path, CONFIGURATION_REMEDIES).await?;
         let tools = told["enabled_tools"].as_object().into_iter().flatten();
-        Ok(Configuration {
+        Ok(AgentConfiguration {
             firewall: told["is_firewall_enabled"].as_bool(),
             recommended_allowlist: told["is_firewall_recommended_allowlist_enabled"].as_bool(),
             workflow_approval: told["require_actions_workflow_approval"].as_bool(),
@@ -245,11 +248,11 @@ impl GitHub {
     ///
     /// # Errors
     /// All of [`Error`].
-    pub async fn actions(&self, repository: &Repository) -> Result<Actions, Error> {
+    pub async fn actions(&self, repository: &Repository) -> Result<ActionsPermissions, Error> {
         let told = self.value(&format!("/repos/{repository}/actions/permissions"), ACTIONS_REMEDIES).await?;
         let enabled = told["enabled"].as_bool();
         let enabled = enabled.ok_or_else(|| Error::Malformed { why: "it does not say `enabled`".to_owned() })?;
-        Ok(Actions { enabled, allowed: told["allowed_actions"].as_str().map(quote) })
+        Ok(ActionsPermissions { enabled, allowed: told["allowed_actions"].as_str().map(quote) })
     }
 
     /// Whether workflows may use the actions that GitHub makes, where only selected actions are allowed.
@@ -270,13 +273,17 @@ impl GitHub {
     ///
     /// # Errors
     /// All of [`Error`].
-    pub async fn access(&self, repository: &Repository, login: &str) -> Result<Access, Error> {
+    pub async fn access(&self, repository: &Repository, login: &str) -> Result<CollaboratorAccess, Error> {
         let path = format!("/repos/{repository}/collaborators/{}/permission", encoded(login));
         let answer = self.value(&path, ACCESS_REMEDIES).await?;
         let text = |name: &str| answer[name].as_str().map(quote);
         let permission =
             text("permission").ok_or_else(|| Error::Malformed { why: "it has no permission".to_owned() })?;
-        Ok(Access { id: answer["user"]["id"].as_u64(), permission, role: text("role_name").unwrap_or_default() })
+        Ok(CollaboratorAccess {
+            id: answer["user"]["id"].as_u64(),
+            permission,
+            role: text("role_name").unwrap_or_default(),
+        })
     }
 
     /// The commit that a branch or a tag points to; the default branch if none is named.
@@ -327,7 +334,7 @@ impl GitHub {
     ///
     /// # Errors
     /// All of [`Error`].
-    pub async fn pulls_by_node_ids(&self, ids: &[String]) -> Result<Vec<Option<Pull>>, Error> {
+    pub async fn pulls_by_node_ids(&self, ids: &[String]) -> Result<Vec<Option<PullRequest>>, Error> {
         let query = format!("query($ids: [ID!]!) {{ nodes(ids: $ids) {{ ... on PullRequest {{ {PULL_FIELDS} }} }} }}");
         let answer = self.graphql(&query, &serde_json::json!({"ids": ids})).await?;
         let nodes = answer["data"]["nodes"].as_array().into_iter().flatten();
@@ -346,7 +353,10 @@ impl GitHub {
     ///
     /// # Errors
     /// All of [`Error`].
-    pub async fn pulls_by_branches(&self, branches: &[(Repository, String)]) -> Result<Vec<Option<Vec<Pull>>>, Error> {
+    pub async fn pulls_by_branches(
+        &self,
+        branches: &[(Repository, String)],
+    ) -> Result<Vec<Option<Vec<PullRequest>>>, Error> {
         let text = |text: &str| Value::from(text).to_string();
         let asked = branches.iter().enumerate().map(|(at, (repository, branch))| {
             let (owner, name, branch) = (text(repository.owner()), text(repository.name()), text(branch));
@@ -374,13 +384,13 @@ impl GitHub {
     ///
     /// # Errors
     /// All of [`Error`].
-    pub async fn pulls(&self, repository: &Repository, head: Option<&str>) -> Result<Vec<Pull>, Error> {
+    pub async fn pulls(&self, repository: &Repository, head: Option<&str>) -> Result<Vec<PullRequest>, Error> {
         let head = head.map_or_else(String::new, |branch| {
             format!("&head={}", encoded(&format!("{}:{branch}", repository.owner())))
         });
         let path = format!("/repos/{repository}/pulls?state=all&sort=created&direction=desc&per_page=100{head}");
-        let listed: Vec<RestPull> = self.get(&path, None, Some(PULL_REMEDIES)).await?.read()?;
-        Ok(listed.into_iter().map(Pull::from).collect())
+        let listed: Vec<RestPullRequest> = self.get(&path, None, Some(PULL_REMEDIES)).await?.read()?;
+        Ok(listed.into_iter().map(PullRequest::from).collect())
     }
 
     async fn graphql(&self, query: &str, variables: &Value) -> Result<Value, Error> {
@@ -388,15 +398,15 @@ impl GitHub {
     }
 
     /// A page of a list of tasks, newest first.
-    async fn listed(&self, path: &str, filter: &str, page: u32) -> Result<Listing, Error> {
+    async fn listed(&self, path: &str, filter: &str, page: u32) -> Result<TaskPage, Error> {
         // The whole query stands on each page: the addresses that GitHub links to lose some of it.
         let query = format!("sort=created_at&direction=desc{filter}&per_page={PAGE}&page={page}");
         let answer = self.get(&format!("{path}?{query}"), None, None).await?;
         // A task that cannot be read must not pass for one that is not there, so the whole list is asked for.
-        let Listed { tasks } = answer.read()?;
+        let TaskList { tasks } = answer.read()?;
         let next = answer.headers.get(header::LINK).and_then(|link| link.to_str().ok());
         let more = tasks.len() >= PAGE || next.is_some_and(|link| link.contains("rel=\"next\""));
-        Ok(Listing { tasks, more, now: date(&answer.headers) })
+        Ok(TaskPage { tasks, more, now: date(&answer.headers) })
     }
 
     /// An answer that is read by its fields.
@@ -455,6 +465,6 @@ const PULL_FIELDS: &str = "id fullDatabaseId number url state headRefName baseRe
 const MOST_OF_BRANCH: usize = 10;
 
 /// A pull request in an answer of the GraphQL API. A node of another type has none of the fields asked for.
-fn graph_pull(node: &Value) -> Option<Pull> {
-    serde_json::from_value::<GraphPull>(node.clone()).ok().map(Pull::from)
+fn graph_pull(node: &Value) -> Option<PullRequest> {
+    serde_json::from_value::<GraphQlPullRequest>(node.clone()).ok().map(PullRequest::from)
 }

@@ -7,7 +7,7 @@ use http::{HeaderMap, StatusCode, header};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::github::url::Address;
+use crate::github::url::ApiUrl;
 use crate::text::cut;
 
 /// How much of GitHub's own words goes into an error, in characters.
@@ -204,7 +204,7 @@ pub(crate) fn classify(
     status: StatusCode,
     headers: &HeaderMap,
     body: &[u8],
-    address: &Address,
+    address: &ApiUrl,
     remedies: Option<Remedies>,
 ) -> Option<Error> {
     if status.is_success() || status == StatusCode::NOT_MODIFIED {

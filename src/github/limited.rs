@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::github::client::GitHub;
 use crate::github::error::Error;
-use crate::github::rate_limit::{Kind, Pace};
+use crate::github::rate_limit::{RateLimiter, RequestKind};
 use crate::github::repository::Repository;
 use crate::github::task::{NewTask, Task};
 
@@ -21,13 +21,13 @@ const ASKED_AGAIN: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(
 /// # Errors
 /// The last answer, or one that may be another at another time.
 pub async fn ask<S, T>(
-    speakers: &[S],
+    clients: &[S],
     question: impl AsyncFn(&S) -> Result<T, Error>,
     rest: impl AsyncFn(Duration),
 ) -> Result<T, Error> {
     let mut tries = ASKED_AGAIN.iter();
     loop {
-        match (ask_once(speakers, &question).await, tries.next()) {
+        match (ask_once(clients, &question).await, tries.next()) {
             (Err(error), Some(pause)) if error.may_pass() => rest(*pause).await,
             (answer, _) => return answer,
         }
@@ -38,9 +38,9 @@ pub async fn ask<S, T>(
 ///
 /// # Errors
 /// As for [`ask`].
-pub async fn ask_once<S, T>(speakers: &[S], question: impl AsyncFn(&S) -> Result<T, Error>) -> Result<T, Error> {
+pub async fn ask_once<S, T>(clients: &[S], question: impl AsyncFn(&S) -> Result<T, Error>) -> Result<T, Error> {
     let mut last = None::<Error>;
-    for speaker in speakers {
+    for speaker in clients {
         match question(speaker).await {
             Ok(answer) => return Ok(answer),
             // One token may not ask, or does not reach GitHub for a moment; what counts most is whether that may pass.
@@ -51,30 +51,30 @@ pub async fn ask_once<S, T>(speakers: &[S], question: impl AsyncFn(&S) -> Result
 }
 
 /// A connection to GitHub that keeps to its limits.
-pub struct Door {
+pub struct LimitedClient {
     github: GitHub,
-    pace: RefCell<Pace>,
+    pace: RefCell<RateLimiter>,
     began: Instant,
     /// Starts go out in the order in which they came here.
     queue: Mutex<()>,
-    room: Semaphore,
+    capacity: Semaphore,
     me: Cell<Option<u64>>,
 }
 
-impl Door {
+impl LimitedClient {
     /// The way out for one token, where this job is one of so many that share the limits.
     pub fn new(github: GitHub, parts: usize) -> Self {
         Self {
             github,
-            pace: RefCell::new(Pace::new(parts)),
+            pace: RefCell::new(RateLimiter::new(parts)),
             began: Instant::now(),
             queue: Mutex::new(()),
-            room: Semaphore::new(Pace::at_once(parts)),
+            capacity: Semaphore::new(RateLimiter::at_once(parts)),
             me: Cell::new(None),
         }
     }
 
-    /// What asks GitHub. What comes of it has to pass [`Door::read`] to go out.
+    /// What asks GitHub. What comes of it has to pass [`LimitedClient::read`] to go out.
     pub fn github(&self) -> &GitHub {
         &self.github
     }
@@ -82,10 +82,10 @@ impl Door {
     /// Waits until one more task may be started.
     pub async fn turn(&self) {
         let _turn = self.queue.lock().await;
-        self.wait(Kind::Start).await;
+        self.wait(RequestKind::Start).await;
     }
 
-    /// Starts a task, after [`Door::turn`].
+    /// Starts a task, after [`LimitedClient::turn`].
     ///
     /// # Errors
     /// Those of [`GitHub::start`].
@@ -105,9 +105,9 @@ impl Door {
     /// Waits until there is room. It is the same for all that is asked, and so stands by itself.
     async fn enter(&self) -> Option<SemaphorePermit<'_>> {
         // The semaphore is never closed.
-        let room = self.room.acquire().await.ok();
-        self.wait(Kind::Read).await;
-        room
+        let capacity = self.capacity.acquire().await.ok();
+        self.wait(RequestKind::Read).await;
+        capacity
     }
 
     /// Who the token belongs to, asked once; `None` as long as GitHub does not answer that.
@@ -118,7 +118,7 @@ impl Door {
         self.me.get()
     }
 
-    async fn wait(&self, kind: Kind) {
+    async fn wait(&self, kind: RequestKind) {
         loop {
             let wait = self.pace.borrow_mut().ask(self.began.elapsed(), kind);
             if wait.is_zero() {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 /// A pull request as people know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pull {
+pub struct PullRequest {
     /// The number in the repository.
     pub number: u64,
     /// Its page.
@@ -26,7 +26,7 @@ pub struct Pull {
 
 /// A pull request in the answers of the REST API, <https://docs.github.com/en/rest/pulls/pulls>.
 #[derive(Debug, Deserialize)]
-pub struct RestPull {
+pub struct RestPullRequest {
     number: u64,
     html_url: String,
     id: Option<u64>,
@@ -42,8 +42,8 @@ struct RestBranch {
     name: String,
 }
 
-impl From<RestPull> for Pull {
-    fn from(told: RestPull) -> Self {
+impl From<RestPullRequest> for PullRequest {
+    fn from(told: RestPullRequest) -> Self {
         Self {
             number: told.number,
             url: told.html_url,
@@ -59,7 +59,7 @@ impl From<RestPull> for Pull {
 /// A pull request in the answers of the GraphQL API.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct GraphPull {
+pub struct GraphQlPullRequest {
     number: u64,
     url: String,
     id: Option<String>,
@@ -70,8 +70,8 @@ pub struct GraphPull {
     base_ref_name: String,
 }
 
-impl From<GraphPull> for Pull {
-    fn from(told: GraphPull) -> Self {
+impl From<GraphQlPullRequest> for PullRequest {
+    fn from(told: GraphQlPullRequest) -> Self {
         Self {
             number: told.number,
             url: told.url,

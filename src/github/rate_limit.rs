@@ -35,7 +35,7 @@ const LONGEST_GAP: Duration = Duration::from_secs(60);
 
 /// What kind of request is to be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum RequestKind {
     /// One that starts a task.
     Start,
     /// One that reads.
@@ -44,7 +44,7 @@ pub enum Kind {
 
 /// The requests of the last while, and how long the next has to wait.
 #[derive(Debug)]
-pub struct Pace {
+pub struct RateLimiter {
     parts: usize,
     starts: VecDeque<Duration>,
     requests: VecDeque<(Duration, u64)>,
@@ -54,7 +54,7 @@ pub struct Pace {
     held: Duration,
 }
 
-impl Pace {
+impl RateLimiter {
     /// The pace of one of so many jobs that share the limits.
     pub fn new(parts: usize) -> Self {
         let parts = parts.max(1);
@@ -69,7 +69,7 @@ impl Pace {
 
     /// How long a request of this kind has to wait from `now` on, a time since the process began. One that need not is
     /// taken for sent.
-    pub fn ask(&mut self, now: Duration, kind: Kind) -> Duration {
+    pub fn ask(&mut self, now: Duration, kind: RequestKind) -> Duration {
         self.forget(now);
         let points = |window: Duration, most: u64, cost: u64| {
             let mut used = 0;
@@ -88,22 +88,22 @@ impl Pace {
         let part = |most: u64| (most / self.parts as u64).max(START_POINTS);
         let mut free = self.held.max(
             match kind {
-                Kind::Read => points(MINUTE + MARGIN, part(READ_POINTS_PER_MINUTE), 1),
-                Kind::Start => points(MINUTE + MARGIN, part(POINTS_PER_MINUTE), START_POINTS),
+                RequestKind::Read => points(MINUTE + MARGIN, part(READ_POINTS_PER_MINUTE), 1),
+                RequestKind::Start => points(MINUTE + MARGIN, part(POINTS_PER_MINUTE), START_POINTS),
             }
             .unwrap_or_default(),
         );
-        free = free.max(self.room(&self.requests, |(at, _)| *at, HOUR + MARGIN, self.share(REQUESTS_PER_HOUR)));
-        if kind == Kind::Start {
+        free = free.max(self.capacity(&self.requests, |(at, _)| *at, HOUR + MARGIN, self.share(REQUESTS_PER_HOUR)));
+        if kind == RequestKind::Start {
             free = free.max(self.starts.back().map_or(Duration::ZERO, |last| *last + self.gap));
             for (window, most) in [(MINUTE, STARTS_PER_MINUTE), (HOUR, STARTS_PER_HOUR)] {
-                free = free.max(self.room(&self.starts, |at| *at, window + MARGIN, self.share(most)));
+                free = free.max(self.capacity(&self.starts, |at| *at, window + MARGIN, self.share(most)));
             }
         }
         let wait = free.saturating_sub(now);
         if wait.is_zero() {
-            self.requests.push_back((now, if kind == Kind::Start { START_POINTS } else { 1 }));
-            if kind == Kind::Start {
+            self.requests.push_back((now, if kind == RequestKind::Start { START_POINTS } else { 1 }));
+            if kind == RequestKind::Start {
                 self.starts.push_back(now);
                 // Back to the usual gap by and by, for a limit holds for a while.
                 let usual = GAP * u32::try_from(self.parts).unwrap_or(u32::MAX);
@@ -134,7 +134,7 @@ impl Pace {
     }
 
     /// When there is room for one more of at most `most` within the window.
-    fn room<T>(&self, sent: &VecDeque<T>, at: impl Fn(&T) -> Duration, window: Duration, most: usize) -> Duration {
+    fn capacity<T>(&self, sent: &VecDeque<T>, at: impl Fn(&T) -> Duration, window: Duration, most: usize) -> Duration {
         let oldest = sent.len().checked_sub(most).and_then(|place| sent.get(place));
         oldest.map_or(Duration::ZERO, |sent| at(sent) + window)
     }
@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     /// When each of so many requests of a kind is sent, by somebody who waits as told.
-    fn sent(pace: &mut Pace, kind: Kind, count: usize) -> Vec<Duration> {
+    fn sent(pace: &mut RateLimiter, kind: RequestKind, count: usize) -> Vec<Duration> {
         let mut now = Duration::ZERO;
         let mut sent = Vec::new();
         while sent.len() < count {
@@ -178,11 +178,11 @@ mod tests {
     #[test]
     fn starts_stay_inside_every_limit_and_near_the_least_time() {
         for parts in [1, 2, 8] {
-            let starts = sent(&mut Pace::new(parts), Kind::Start, 1200 / parts);
+            let starts = sent(&mut RateLimiter::new(parts), RequestKind::Start, 1200 / parts);
             assert!(starts.windows(2).all(|pair| pair[1] - pair[0] >= GAP));
             assert!(most_within(&starts, MINUTE) <= STARTS_PER_MINUTE / parts);
             assert!(most_within(&starts, HOUR) <= STARTS_PER_HOUR / parts);
-            let least = Pace::least(1200 / parts, parts);
+            let least = RateLimiter::least(1200 / parts, parts);
             let last = *starts.last().unwrap();
             assert!(last >= least.mul_f64(0.95) && last <= least.mul_f64(1.05), "{parts}: {last:?} and {least:?}");
         }
@@ -190,24 +190,24 @@ mod tests {
 
     #[test]
     fn reading_leaves_room_for_starting() {
-        let mut pace = Pace::new(1);
-        let reads = sent(&mut pace, Kind::Read, 2000);
+        let mut pace = RateLimiter::new(1);
+        let reads = sent(&mut pace, RequestKind::Read, 2000);
         assert_eq!(most_within(&reads, MINUTE), usize::try_from(READ_POINTS_PER_MINUTE).unwrap());
         let now = *reads.last().unwrap();
-        assert_eq!(pace.ask(now, Kind::Start), Duration::ZERO);
-        let many = sent(&mut Pace::new(1), Kind::Read, 6000);
+        assert_eq!(pace.ask(now, RequestKind::Start), Duration::ZERO);
+        let many = sent(&mut RateLimiter::new(1), RequestKind::Read, 6000);
         assert!(most_within(&many, HOUR) <= REQUESTS_PER_HOUR);
     }
 
     #[test]
     fn a_limit_holds_everything_and_slows_starting_down_for_a_while() {
-        let mut pace = Pace::new(1);
-        assert_eq!(pace.ask(Duration::ZERO, Kind::Start), Duration::ZERO);
+        let mut pace = RateLimiter::new(1);
+        assert_eq!(pace.ask(Duration::ZERO, RequestKind::Start), Duration::ZERO);
         let limit = RateLimit { wait: Duration::from_secs(30), primary: false };
         pace.limited(Duration::from_secs(1), &limit);
-        assert_eq!(pace.ask(Duration::from_secs(1), Kind::Read), Duration::from_secs(30));
-        assert_eq!(pace.ask(Duration::from_secs(31), Kind::Start), Duration::ZERO);
-        let wait = pace.ask(Duration::from_secs(31), Kind::Start);
+        assert_eq!(pace.ask(Duration::from_secs(1), RequestKind::Read), Duration::from_secs(30));
+        assert_eq!(pace.ask(Duration::from_secs(31), RequestKind::Start), Duration::ZERO);
+        let wait = pace.ask(Duration::from_secs(31), RequestKind::Start);
         assert!(wait > Duration::from_millis(1800) && wait < Duration::from_secs(2), "{wait:?}");
     }
 
@@ -216,7 +216,7 @@ mod tests {
         for (starts, parts, seconds) in
             [(0, 1, 0), (1, 1, 0), (60, 1, 59), (500, 1, 499), (501, 1, 3600), (1000, 1, 4099), (100, 8, 3600 + 299)]
         {
-            assert_eq!(Pace::least(starts, parts).as_secs(), seconds, "{starts} in {parts}");
+            assert_eq!(RateLimiter::least(starts, parts).as_secs(), seconds, "{starts} in {parts}");
         }
     }
 }

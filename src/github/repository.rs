@@ -16,7 +16,7 @@ pub struct Repository {
 
 /// Why a text is no repository's name. Its `Display` names the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BadRepository {
+pub enum RepositoryError {
     /// The text is an address rather than a name.
     #[error("is an address; write only its last two parts, `owner/name`")]
     Address,
@@ -49,24 +49,24 @@ impl Repository {
 }
 
 impl FromStr for Repository {
-    type Err = BadRepository;
+    type Err = RepositoryError;
 
-    fn from_str(text: &str) -> Result<Self, BadRepository> {
+    fn from_str(text: &str) -> Result<Self, RepositoryError> {
         if text.contains("://") || text.starts_with("git@") {
-            return Err(BadRepository::Address);
+            return Err(RepositoryError::Address);
         }
-        let (owner, name) = text.split_once('/').ok_or(BadRepository::Form)?;
+        let (owner, name) = text.split_once('/').ok_or(RepositoryError::Form)?;
         if owner.is_empty() || name.is_empty() || name.contains('/') {
-            return Err(BadRepository::Form);
+            return Err(RepositoryError::Form);
         }
         // Logins of managed users carry an underscore and their enterprise's short code.
         let owner_fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if owner.len() > LONGEST_OWNER || !owner.chars().all(owner_fits) {
-            return Err(BadRepository::Owner);
+            return Err(RepositoryError::Owner);
         }
         let name_fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
         if name.len() > LONGEST_NAME || !name.chars().all(name_fits) || name == "." || name == ".." {
-            return Err(BadRepository::Name);
+            return Err(RepositoryError::Name);
         }
         Ok(Self { owner: owner.to_owned(), name: name.to_owned() })
     }
@@ -134,15 +134,15 @@ mod tests {
     #[test]
     fn names_that_github_does_not_allow_are_told_apart() {
         for (text, why) in [
-            ("https://github.com/octo/app", BadRepository::Address),
-            ("git@github.com:octo/app", BadRepository::Address),
-            ("octo", BadRepository::Form),
-            ("octo/", BadRepository::Form),
-            ("/app", BadRepository::Form),
-            ("octo/app/extra", BadRepository::Form),
-            ("oc to/app", BadRepository::Owner),
-            ("octo/a%2fb", BadRepository::Name),
-            ("octo/..", BadRepository::Name),
+            ("https://github.com/octo/app", RepositoryError::Address),
+            ("git@github.com:octo/app", RepositoryError::Address),
+            ("octo", RepositoryError::Form),
+            ("octo/", RepositoryError::Form),
+            ("/app", RepositoryError::Form),
+            ("octo/app/extra", RepositoryError::Form),
+            ("oc to/app", RepositoryError::Owner),
+            ("octo/a%2fb", RepositoryError::Name),
+            ("octo/..", RepositoryError::Name),
         ] {
             assert_eq!(text.parse::<Repository>().unwrap_err(), why, "{text}");
         }

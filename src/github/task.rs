@@ -30,7 +30,7 @@ pub struct TaskId(String);
 #[error(
     "is no task id; copy the `task-id` output of the step that started the task, for example `a1b2c3d4-e5f6-7890-abcd-ef1234567890`"
 )]
-pub struct BadTaskId;
+pub struct TaskIdError;
 /// The longest id we take; a UUID has 36 characters.
 const LONGEST_ID: usize = 128;
 
@@ -39,10 +39,10 @@ impl TaskId {
     ///
     /// # Errors
     /// Where the text is empty or has a character that would lead to another address in a URL.
-    pub fn parse(text: &str) -> Result<Self, BadTaskId> {
+    pub fn parse(text: &str) -> Result<Self, TaskIdError> {
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '=' | '~');
         if text.is_empty() || text.len() > LONGEST_ID || !text.chars().all(fits) || text.chars().all(|c| c == '.') {
-            return Err(BadTaskId);
+            return Err(TaskIdError);
         }
         Ok(Self(text.to_owned()))
     }

@@ -7,10 +7,10 @@ use rustls::{NamedGroup, SignatureScheme};
 
 use crate::github::error::{Error, FILE_REMEDIES, REPOSITORY_REMEDIES, Remedies, classify};
 use crate::github::transport::cryptography;
-use crate::github::url::Address;
+use crate::github::url::ApiUrl;
 
-fn address() -> Address {
-    Address::parse("https://api.github.com", None).unwrap()
+fn address() -> ApiUrl {
+    ApiUrl::parse("https://api.github.com", None).unwrap()
 }
 
 fn class(status: u16, headers: &[(&'static str, &str)], body: &str) -> &'static str {
@@ -98,7 +98,7 @@ fn every_status_has_its_class() {
     assert_eq!(class(403, &[("retry-after", "1")], plan), "rate limited");
 }
 
-fn told(status: u16, headers: &[(&'static str, &str)], body: &str, address: &Address) -> Error {
+fn told(status: u16, headers: &[(&'static str, &str)], body: &str, address: &ApiUrl) -> Error {
     told_of(None, status, headers, body, address)
 }
 
@@ -107,7 +107,7 @@ fn told_of(
     status: u16,
     headers: &[(&'static str, &str)],
     body: &str,
-    address: &Address,
+    address: &ApiUrl,
 ) -> Error {
     let headers = headers
         .iter()
@@ -145,7 +145,7 @@ fn messages_hold_githubs_words_and_the_remedy() {
     let sso = [("x-github-sso", "required; url=https://github.com/orgs/octo/sso?x=1")];
     assert!(told(403, &sso, "", &address()).to_string().contains("https://github.com/orgs/octo/sso?x=1"));
     assert!(told(404, &[], "", &address()).to_string().contains("cloud agent is not enabled"));
-    let server = Address::parse("https://git.example.com/api/v3", None).unwrap();
+    let server = ApiUrl::parse("https://git.example.com/api/v3", None).unwrap();
     assert!(told(404, &[], "", &server).to_string().contains("Enterprise Server has no agent tasks"));
     let long = format!(r#"{{"message": "{}"}}"#, "x".repeat(100_000));
     assert!(told(422, &[], &long, &address()).to_string().len() < 1200);
@@ -167,13 +167,13 @@ fn a_token_goes_to_https_or_to_this_machine() {
         ("https://api.github.com?x=1", false),
         ("", false),
     ] {
-        assert_eq!(Address::parse(text, None).is_ok(), good, "{text}");
+        assert_eq!(ApiUrl::parse(text, None).is_ok(), good, "{text}");
     }
 }
 
 #[test]
 fn the_graphql_api_is_beside_the_rest_api_on_the_same_host() {
-    let graphql = |rest, told| Address::parse(rest, told).unwrap().graphql;
+    let graphql = |rest, told| ApiUrl::parse(rest, told).unwrap().graphql;
     assert_eq!(graphql("https://api.github.com/", None), "https://api.github.com/graphql");
     assert_eq!(graphql("https://git.example.com/api/v3", None), "https://git.example.com/api/graphql");
     let told = Some("https://api.octo.ghe.com/graphql");

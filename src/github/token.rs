@@ -35,7 +35,7 @@ pub enum TokenKind {
 
 /// Why a text cannot be a token. Its `Display` names the remedy and never the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BadToken {
+pub enum TokenError {
     /// White space inside it, or at an end, where a line break is easily pasted along.
     #[error("has white space or a line break in it; store the secret again without")]
     Space,
@@ -52,15 +52,15 @@ impl Token {
     ///
     /// # Errors
     /// Where the text could not be sent in a header, or carries more than the token.
-    pub fn parse(text: &str) -> Result<Self, BadToken> {
+    pub fn parse(text: &str) -> Result<Self, TokenError> {
         if ["bearer ", "token "].iter().any(|scheme| starts_with_ignoring_case(text, scheme)) {
-            return Err(BadToken::Scheme);
+            return Err(TokenError::Scheme);
         }
         if text.chars().any(char::is_whitespace) {
-            return Err(BadToken::Space);
+            return Err(TokenError::Space);
         }
         if text.bytes().any(|byte| !byte.is_ascii_graphic()) {
-            return Err(BadToken::Character);
+            return Err(TokenError::Character);
         }
         Ok(Self(text.to_owned()))
     }
@@ -166,11 +166,11 @@ mod tests {
 
     #[test]
     fn what_cannot_be_a_token_is_refused() {
-        assert_eq!(Token::parse("ghp_x\n"), Err(BadToken::Space));
-        assert_eq!(Token::parse("Bearer ghp_x"), Err(BadToken::Scheme));
-        assert_eq!(Token::parse("token ghp_x"), Err(BadToken::Scheme));
-        assert_eq!(Token::parse("ghp_ü"), Err(BadToken::Character));
-        assert_eq!(Token::parse("ghp_\u{7}"), Err(BadToken::Character));
+        assert_eq!(Token::parse("ghp_x\n"), Err(TokenError::Space));
+        assert_eq!(Token::parse("Bearer ghp_x"), Err(TokenError::Scheme));
+        assert_eq!(Token::parse("token ghp_x"), Err(TokenError::Scheme));
+        assert_eq!(Token::parse("ghp_ü"), Err(TokenError::Character));
+        assert_eq!(Token::parse("ghp_\u{7}"), Err(TokenError::Character));
     }
 
     #[test]

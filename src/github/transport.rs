@@ -18,7 +18,7 @@ use tower::Service;
 
 use crate::github::error::{Error, Remedies, classify, quote};
 use crate::github::token::Token;
-use crate::github::url::Address;
+use crate::github::url::ApiUrl;
 
 /// The version of the API that this program was written against,
 /// <https://docs.github.com/en/rest/about-the-rest-api/api-versions>.
@@ -195,7 +195,7 @@ impl Answer {
     }
 
     /// The answer, if it says yes.
-    pub(super) fn accepted(self, address: &Address, remedies: Option<Remedies>) -> Result<Self, Error> {
+    pub(super) fn accepted(self, address: &ApiUrl, remedies: Option<Remedies>) -> Result<Self, Error> {
         match classify(self.status, &self.headers, &self.body, address, remedies) {
             None => Ok(self),
             Some(error) => Err(error),

@@ -10,14 +10,14 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 
 /// Where the API is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Address {
+pub struct ApiUrl {
     pub(super) rest: String,
     pub(super) graphql: String,
 }
 
 /// Why a text is no address of the API. Its `Display` names the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BadAddress {
+pub enum ApiUrlError {
     /// It is not an address at all.
     #[error("is not an address; write for example `https://api.github.com`")]
     Form,
@@ -29,26 +29,26 @@ pub enum BadAddress {
     Extra,
 }
 
-impl Address {
+impl ApiUrl {
     /// Reads the address of the REST API and, where the runner tells it, of the GraphQL API. A GraphQL address on
     /// another host is left aside, since the token goes to one host only.
     ///
     /// # Errors
     /// Where the text is no address, or one that a token may not be sent to.
-    pub fn parse(rest: &str, graphql: Option<&str>) -> Result<Self, BadAddress> {
+    pub fn parse(rest: &str, graphql: Option<&str>) -> Result<Self, ApiUrlError> {
         let rest = rest.trim_end_matches('/');
-        let uri: http::Uri = rest.parse().map_err(|_| BadAddress::Form)?;
+        let uri: http::Uri = rest.parse().map_err(|_| ApiUrlError::Form)?;
         let (Some(scheme), Some(host)) = (uri.scheme_str(), uri.host()) else {
-            return Err(BadAddress::Form);
+            return Err(ApiUrlError::Form);
         };
         if rest.contains(['@', '?', '#']) {
-            return Err(BadAddress::Extra);
+            return Err(ApiUrlError::Extra);
         }
         match scheme {
             "https" => {}
             "http" if is_loopback(host) => {}
-            "http" => return Err(BadAddress::Unencrypted),
-            _ => return Err(BadAddress::Form),
+            "http" => return Err(ApiUrlError::Unencrypted),
+            _ => return Err(ApiUrlError::Form),
         }
         let same_host = |text: &&str| {
             text.parse::<http::Uri>().is_ok_and(|other| {
@@ -72,7 +72,7 @@ impl Address {
     }
 }
 
-impl fmt::Display for Address {
+impl fmt::Display for ApiUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.rest)
     }

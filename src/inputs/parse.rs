@@ -11,19 +11,19 @@ use crate::actions::context::Environment;
 use crate::github::repository::{Repository, branch_name};
 use crate::github::task::{TaskId, agent_name};
 use crate::github::token::{Token, TokenKind};
-use crate::github::url::{Address, BadAddress};
+use crate::github::url::{ApiUrl, ApiUrlError};
 use crate::inputs::problem::{LONGEST_VALUE, Problem};
-use crate::inputs::request::{Errand, Inputs, PromptSource, Start, Waited};
+use crate::inputs::request::{Inputs, PromptSource, Request, StartRequest, WaitTarget};
 use crate::inputs::table::{Command, INPUTS, Input, Serves, default};
 use crate::inputs::targets::{List, MOST_SHARDS, Shard, Source, Target};
 use crate::inputs::{targets, vars};
-use crate::policy::actor::{Allowed, bare};
-use crate::policy::evaluate::{Asked, Rules};
-use crate::policy::location::Place;
+use crate::policy::actor::{ActorAllowlist, bare};
+use crate::policy::evaluate::{Overrides, Rules};
+use crate::policy::location::PolicyLocation;
 use crate::policy::values;
 use crate::prompt::fence::Untrusted;
 use crate::task::conclusion::Conclusion;
-use crate::task::rollout::{BadShare, Rollout, Share, Waves};
+use crate::task::rollout::{Rollout, Share, ShareError, Waves};
 use crate::task::start::IfActive;
 use crate::task::wait;
 use crate::text::{cut, harmless};
@@ -55,7 +55,7 @@ impl Raw {
 
 /// What reading the inputs brought.
 #[derive(Debug)]
-pub struct Read {
+pub struct ParsedInputs {
     /// The inputs, or all that is wrong with them.
     pub inputs: Result<Inputs, Vec<Problem>>,
     /// Every token that was given, fit or not, so that all can be masked.
@@ -66,14 +66,14 @@ pub struct Read {
 
 /// What leads to the policy, which says how everything else is read.
 #[derive(Debug)]
-pub struct Opening {
+pub struct Bootstrap {
     /// Where the API is; absent where the address is wrong.
-    pub address: Option<Address>,
+    pub address: Option<ApiUrl>,
     /// Those who may read the policy, one after the other.
     pub tokens: Vec<Token>,
     /// Where the policy is. Absent where nobody says; `Err` where the place is none, which is told with the other
     /// inputs.
-    pub policy: Result<Option<Place>, ()>,
+    pub policy: Result<Option<PolicyLocation>, ()>,
     /// The task class.
     pub task: Option<String>,
     /// What the user asks for; absent where that is no command.
@@ -82,13 +82,13 @@ pub struct Opening {
     pub secrets: Vec<Token>,
 }
 
-impl Opening {
+impl Bootstrap {
     /// Reads what leads to the policy. What is wrong with it is told by [`Inputs::under`].
     pub fn read(environment: &Environment) -> Self {
         let mut reader = Reader::new(environment);
         let token = reader.token("token");
         let lookup_token = reader.token("lookup-token");
-        let place = reader.raw.get("policy").map(|text| text.trim().parse::<Place>());
+        let place = reader.raw.get("policy").map(|text| text.trim().parse::<PolicyLocation>());
         Self {
             address: reader.address(environment),
             tokens: lookup_token.into_iter().chain(token).collect(),
@@ -171,7 +171,7 @@ impl Reader {
         {
             self.problems.push(Problem::new("lookup-token", why));
         }
-        self.parsed("policy", str::parse::<Place>);
+        self.parsed("policy", str::parse::<PolicyLocation>);
         let rules = match command? {
             Command::Start | Command::Doctor => rules.cloned().unwrap_or_default(),
             Command::Wait => rules.cloned().unwrap_or_default().of_a_wait(),
@@ -183,25 +183,25 @@ impl Reader {
         let patience = if command? == Command::Start { PATIENCE_AFTER_START } else { PATIENCE_LATER };
         let timeout = self.duration("wait-timeout");
         let interval = self.duration("poll-interval");
-        let loopback = address.as_ref().is_some_and(Address::is_loopback);
+        let loopback = address.as_ref().is_some_and(ApiUrl::is_loopback);
         if interval < SHORTEST_INTERVAL && !interval.is_zero() && !loopback {
             self.problem("poll-interval", "is shorter than GitHub's limits allow; write `1s` or more");
         }
-        let waiting = wait::Rules { timeout, interval, stop_on_question, stop_on_idle, patience };
+        let waiting = wait::WaitRules { timeout, interval, stop_on_question, stop_on_idle, patience };
         let require_pull_request = settled.require_pull_request.unwrap_or(false);
         let asked_to_wait = settled.wait.unwrap_or(false);
-        let (errand, wait) = match command? {
+        let (request, wait) = match command? {
             Command::Wait => {
                 let repository = self.repository(environment);
-                (self.tasks(repository.as_ref()).map(Errand::Wait), true)
+                (self.tasks(repository.as_ref()).map(Request::Wait), true)
             }
             command @ (Command::Start | Command::Doctor) => {
                 // The doctor can look at everything else without a prompt.
                 let is_start = command == Command::Start;
                 let start = self.start(environment, &rules, settled, is_start).map(Box::new);
-                (start.map(if is_start { Errand::Start } else { Errand::Doctor }), asked_to_wait)
+                (start.map(if is_start { Request::Start } else { Request::Doctor }), asked_to_wait)
             }
-            Command::Plan => (self.parting().map(|(list, parts)| Errand::Plan(list, parts)), false),
+            Command::Plan => (self.parting().map(|(list, parts)| Request::Plan(list, parts)), false),
         };
         let rollout = self.rollout(wait);
         if require_pull_request && !wait && self.is_ruled {
@@ -211,7 +211,7 @@ impl Reader {
             address: address?,
             token,
             lookup_token,
-            errand: errand?,
+            request: request?,
             wait: wait.then_some(waiting),
             fail_on,
             require_pull_request,
@@ -255,13 +255,13 @@ impl Reader {
     }
 
     /// What the user asks for, as far as a policy has a say.
-    fn asked(&mut self) -> Asked {
+    fn asked(&mut self) -> Overrides {
         let prompts = [self.raw.get("prompt"), self.raw.get("prompt-file")];
         if prompts.iter().all(Option::is_some) {
             self.problems.push(Problem::new("prompt", "and `prompt-file` are both given; keep one"));
         }
         let [prompt, prompt_file] = prompts.map(|text| text.map(|text| text.trim().to_owned()));
-        Asked {
+        Overrides {
             has_prompt: prompt.is_some(),
             prompt_file,
             models: self.given("model").then(|| self.models()),
@@ -281,7 +281,13 @@ impl Reader {
         self.text(name) != default(name)
     }
 
-    fn start(&mut self, environment: &Environment, rules: &Rules, settled: Asked, needs_prompt: bool) -> Option<Start> {
+    fn start(
+        &mut self,
+        environment: &Environment,
+        rules: &Rules,
+        settled: Overrides,
+        needs_prompt: bool,
+    ) -> Option<StartRequest> {
         let list = self.list(environment);
         let shard = self.parsed("shard", |text| text.parse::<Shard>().map_err(|why| why.to_string()));
         if shard.is_some() && self.raw.get("repositories").is_none() {
@@ -318,7 +324,7 @@ impl Reader {
         let confirm_timeout = self.duration("confirm-timeout");
         let allowed = self.allowed();
         let untrusted = self.untrusted();
-        Some(Start {
+        Some(StartRequest {
             list: list?,
             shard,
             prompt,
@@ -398,7 +404,7 @@ impl Reader {
     }
 
     fn share(&mut self, name: &str) -> Share {
-        self.text(name).parse().unwrap_or_else(|why: BadShare| {
+        self.text(name).parse().unwrap_or_else(|why: ShareError| {
             self.problem(name, why.to_string());
             Share::ALL
         })
@@ -416,12 +422,12 @@ impl Reader {
     }
 
     /// The people and the bots that need no write access.
-    fn allowed(&mut self) -> Allowed {
+    fn allowed(&mut self) -> ActorAllowlist {
         let users = self.logins("allow-users", |login| match login.strip_suffix("[bot]") {
             Some(_) => Err("is a bot; name it in `allow-bots`"),
             None => Ok(login),
         });
-        Allowed { users, bots: self.logins("allow-bots", |login| Ok(bare(login))) }
+        ActorAllowlist { users, bots: self.logins("allow-bots", |login| Ok(bare(login))) }
     }
 
     fn logins(&mut self, name: &str, read: impl Fn(&str) -> Result<&str, &'static str>) -> Vec<String> {
@@ -443,7 +449,7 @@ impl Reader {
         logins
     }
 
-    fn tasks(&mut self, repository: Option<&Repository>) -> Option<Vec<Waited>> {
+    fn tasks(&mut self, repository: Option<&Repository>) -> Option<Vec<WaitTarget>> {
         let Some(text) = self.raw.get("task-id").map(|text| text.trim().to_owned()) else {
             let why = "is missing. Give the `task-id` or the `results` output of the step that started the task";
             self.problems.push(Problem::new("task-id", why));
@@ -464,7 +470,9 @@ impl Reader {
         } else {
             for word in listed(&text) {
                 match (TaskId::parse(&word), repository) {
-                    (Ok(task_id), Some(repository)) => tasks.push(Waited { repository: repository.clone(), task_id }),
+                    (Ok(task_id), Some(repository)) => {
+                        tasks.push(WaitTarget { repository: repository.clone(), task_id });
+                    }
                     (Err(why), _) => self.problems.push(Problem {
                         name: "task-id".to_owned(),
                         value: Some(word),
@@ -504,18 +512,18 @@ impl Reader {
         }
     }
 
-    fn address(&mut self, environment: &Environment) -> Option<Address> {
+    fn address(&mut self, environment: &Environment) -> Option<ApiUrl> {
         if self.raw.get("github-api-url").is_some() {
-            match Address::parse(self.text("github-api-url"), None) {
+            match ApiUrl::parse(self.text("github-api-url"), None) {
                 Ok(address) => return Some(address),
                 // A user name in it may be followed by a password, and so it is not shown.
-                Err(why @ BadAddress::Extra) => self.problems.push(Problem::new("github-api-url", why.to_string())),
+                Err(why @ ApiUrlError::Extra) => self.problems.push(Problem::new("github-api-url", why.to_string())),
                 Err(why) => self.problem("github-api-url", why.to_string()),
             }
             return None;
         }
         let rest = environment.get("GITHUB_API_URL").unwrap_or(GITHUB_COM);
-        match Address::parse(rest, environment.get("GITHUB_GRAPHQL_URL")) {
+        match ApiUrl::parse(rest, environment.get("GITHUB_GRAPHQL_URL")) {
             Ok(address) => Some(address),
             Err(why) => {
                 let value = Some(rest.to_owned());
@@ -681,7 +689,7 @@ fn unknown(name: &str) -> String {
 }
 
 /// The tasks in the `results` of an earlier step, and how many results have none.
-pub(crate) fn results(text: &str) -> Result<(Vec<Waited>, usize), String> {
+pub(crate) fn results(text: &str) -> Result<(Vec<WaitTarget>, usize), String> {
     #[derive(Deserialize)]
     struct Result_ {
         repository: String,
@@ -698,7 +706,10 @@ pub(crate) fn results(text: &str) -> Result<(Vec<Waited>, usize), String> {
             continue;
         };
         let repository = result.repository.parse().map_err(|why| wrong(format!("`{}` {why}", result.repository)))?;
-        tasks.push(Waited { repository, task_id: TaskId::parse(&id).map_err(|why| wrong(format!("`{id}` {why}")))? });
+        tasks.push(WaitTarget {
+            repository,
+            task_id: TaskId::parse(&id).map_err(|why| wrong(format!("`{id}` {why}")))?,
+        });
     }
     Ok((tasks, without))
 }

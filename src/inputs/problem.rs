@@ -44,14 +44,14 @@ impl Problem {
 
 /// Why something that the inputs point to cannot be had. Nothing was started.
 #[derive(Debug)]
-pub enum Lack {
+pub enum LoadError {
     /// Something is wrong with it, or with what names it.
     BadInput(Vec<Problem>),
     /// GitHub did not answer with it.
     GitHub(Error),
 }
 
-impl From<Vec<Problem>> for Lack {
+impl From<Vec<Problem>> for LoadError {
     fn from(problems: Vec<Problem>) -> Self {
         Self::BadInput(problems)
     }

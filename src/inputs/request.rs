@@ -8,12 +8,12 @@ use crate::actions::context::Environment;
 use crate::github::repository::Repository;
 use crate::github::task::TaskId;
 use crate::github::token::Token;
-use crate::github::url::Address;
-use crate::inputs::parse::{Read, Reader};
+use crate::github::url::ApiUrl;
+use crate::inputs::parse::{ParsedInputs, Reader};
 use crate::inputs::targets::{List, Shard};
-use crate::policy::actor::Allowed;
-use crate::policy::evaluate::{Facts, Rules};
-use crate::policy::location::Place;
+use crate::policy::actor::ActorAllowlist;
+use crate::policy::evaluate::{PolicyMetadata, Rules};
+use crate::policy::location::PolicyLocation;
 use crate::prompt::fence::Untrusted;
 use crate::task::conclusion::{Conclusion, Refusal};
 use crate::task::rollout::Rollout;
@@ -24,15 +24,15 @@ use crate::task::wait;
 #[derive(Debug)]
 pub struct Inputs {
     /// Where the API is.
-    pub address: Address,
+    pub address: ApiUrl,
     /// Who asks. Absent only where nothing is sent.
     pub token: Option<Token>,
     /// Who reads pull requests, where that is somebody else.
     pub lookup_token: Option<Token>,
     /// What is to be done.
-    pub errand: Errand,
+    pub request: Request,
     /// How to wait; absent where nobody waits.
-    pub wait: Option<wait::Rules>,
+    pub wait: Option<wait::WaitRules>,
     /// The conclusions that fail the step.
     pub fail_on: Vec<Conclusion>,
     /// Whether `completed` without a pull request counts as a failure.
@@ -51,20 +51,20 @@ pub struct Inputs {
 
 /// What is to be done.
 #[derive(Debug)]
-pub enum Errand {
+pub enum Request {
     /// Start tasks.
-    Start(Box<Start>),
+    Start(Box<StartRequest>),
     /// Look for what would keep them from starting.
-    Doctor(Box<Start>),
+    Doctor(Box<StartRequest>),
     /// Wait for tasks that were started earlier.
-    Wait(Vec<Waited>),
+    Wait(Vec<WaitTarget>),
     /// Part a list for the jobs of a matrix: into so many parts, or into as many as it takes.
     Plan(List, Option<usize>),
 }
 
 /// Tasks to be started, one in each repository.
 #[derive(Debug)]
-pub struct Start {
+pub struct StartRequest {
     /// Where.
     pub list: List,
     /// Which part of the list to take, where not all of it.
@@ -92,7 +92,7 @@ pub struct Start {
     /// How long a start that was not answered is looked for.
     pub confirm_timeout: Duration,
     /// Who may cause the start without write access.
-    pub allowed: Allowed,
+    pub allowed: ActorAllowlist,
     /// What is done with text that an outsider can write.
     pub untrusted: Untrusted,
     /// The change ticket.
@@ -107,7 +107,7 @@ pub enum PromptSource {
     /// In a file of the workspace.
     File(String),
     /// In the file that the task class names.
-    Class(Place),
+    Class(PolicyLocation),
 }
 
 impl PromptSource {
@@ -123,7 +123,7 @@ impl PromptSource {
 
 /// A task to wait for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Waited {
+pub struct WaitTarget {
     /// Where it runs.
     pub repository: Repository,
     /// Which it is.
@@ -132,32 +132,32 @@ pub struct Waited {
 
 impl Inputs {
     /// Reads the inputs from the environment, where there is no policy.
-    pub fn read(environment: &Environment) -> Read {
+    pub fn read(environment: &Environment) -> ParsedInputs {
         Self::under(environment, Some(&Rules::default()))
     }
 
     /// Reads the inputs from the environment, and puts the rules of the policy in their place. Without rules, because
     /// there is something wrong with the policy, what hangs on them is not judged.
-    pub fn under(environment: &Environment, rules: Option<&Rules>) -> Read {
+    pub fn under(environment: &Environment, rules: Option<&Rules>) -> ParsedInputs {
         let mut reader = Reader::new(environment);
         reader.is_ruled = rules.is_some();
         let inputs = reader.inputs(environment, rules);
         let Reader { problems, warnings, secrets, .. } = reader;
         let inputs = inputs.filter(|_| problems.is_empty()).ok_or(problems);
-        Read { inputs, secrets, warnings }
+        ParsedInputs { inputs, secrets, warnings }
     }
 }
 
 impl Inputs {
     /// What a record keeps of the policy and the user's word.
-    pub fn facts(&self) -> Facts {
-        self.rules.facts(self.errand.start().and_then(|start| start.ticket.clone()))
+    pub fn facts(&self) -> PolicyMetadata {
+        self.rules.facts(self.request.start().and_then(|start| start.ticket.clone()))
     }
 }
 
-impl Errand {
+impl Request {
     /// The start that it is about.
-    pub fn start(&self) -> Option<&Start> {
+    pub fn start(&self) -> Option<&StartRequest> {
         match self {
             Self::Start(start) | Self::Doctor(start) => Some(start),
             Self::Wait(_) | Self::Plan(..) => None,

@@ -1,14 +1,14 @@
 //! The repositories that a step is for: those the user lists, and the part of them that one job of several takes.
 
-use crate::github::repository::Repository;
-use crate::inputs::vars;
-use crate::text::cut;
-use crate::text::harmless;
-use serde_json::Map;
-use serde_json::Value;
 use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
+
+use serde_json::{Map, Value};
+
+use crate::github::repository::Repository;
+use crate::inputs::vars;
+use crate::text::{cut, harmless};
 
 /// The most bytes of a list. GitHub's search finds at most 1,000 repositories for a query, and a list of ten thousand
 /// with variables of their own has about a tenth of this.
@@ -238,7 +238,7 @@ pub struct Shard {
 /// Why a text is no part. Its `Display` names the remedy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is no part; write which of how many, such as `2/8`, with at most {MOST_SHARDS} of them")]
-pub struct BadShard;
+pub struct ShardError;
 
 impl Shard {
     /// This part of a list: every eighth item where there are eight parts, so that parts differ by one at most.
@@ -248,13 +248,13 @@ impl Shard {
 }
 
 impl FromStr for Shard {
-    type Err = BadShard;
+    type Err = ShardError;
 
-    fn from_str(text: &str) -> Result<Self, BadShard> {
-        let (number, count) = text.split_once('/').ok_or(BadShard)?;
-        let read = |text: &str| text.trim().parse::<usize>().map_err(|_| BadShard);
+    fn from_str(text: &str) -> Result<Self, ShardError> {
+        let (number, count) = text.split_once('/').ok_or(ShardError)?;
+        let read = |text: &str| text.trim().parse::<usize>().map_err(|_| ShardError);
         let (number, count) = (read(number)?, read(count)?);
-        if number == 0 || number > count || count > MOST_SHARDS { Err(BadShard) } else { Ok(Self { number, count }) }
+        if number == 0 || number > count || count > MOST_SHARDS { Err(ShardError) } else { Ok(Self { number, count }) }
     }
 }
 

@@ -1,10 +1,10 @@
 //! Tests of this folder.
 
-use crate::inputs::parse::Read;
-use crate::inputs::request::{Errand, Inputs, Start};
+use crate::inputs::parse::ParsedInputs;
+use crate::inputs::request::{Inputs, Request, StartRequest};
 use crate::inputs::targets::{List, Shard};
 
-fn read(pairs: &[(&str, &str)]) -> Read {
+fn read(pairs: &[(&str, &str)]) -> ParsedInputs {
     let base = [("GITHUB_REPOSITORY", "octo/app")];
     Inputs::read(&base.iter().chain(pairs).map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect())
 }
@@ -23,9 +23,9 @@ fn all_problems(pairs: &[(&str, &str)]) -> Vec<String> {
     read(pairs).inputs.unwrap_err().iter().map(ToString::to_string).collect()
 }
 
-fn start(inputs: &Inputs) -> &Start {
-    match &inputs.errand {
-        Errand::Start(start) => start,
+fn start(inputs: &Inputs) -> &StartRequest {
+    match &inputs.request {
+        Request::Start(start) => start,
         _ => panic!("not a start"),
     }
 }
@@ -177,7 +177,7 @@ fn a_plan_takes_a_list_and_a_number_of_parts() {
     let plan =
         |pairs: &[(&str, &str)]| read(&[&[("INPUT_COMMAND", "plan"), ("INPUT_TOKEN", "ghp_x")], pairs].concat()).inputs;
     let inputs = plan(&[("INPUT_REPOSITORIES", "octo/a, octo/b"), ("INPUT_SHARD", "2")]).unwrap();
-    assert!(matches!(inputs.errand, Errand::Plan(List { sources, .. }, Some(2)) if sources.len() == 2));
+    assert!(matches!(inputs.request, Request::Plan(List { sources, .. }, Some(2)) if sources.len() == 2));
     for (pairs, part) in [
         (&[("INPUT_SHARD", "2/8")][..], "is no number of parts"),
         (&[], "`repositories` is missing"),
@@ -199,7 +199,7 @@ fn a_wait_takes_ids_or_results() {
             ("GITHUB_REPOSITORY", repository),
         ];
         match Inputs::read(&environment.map(|(n, v)| (n.to_owned(), v.to_owned())).into_iter().collect()).inputs {
-            Ok(Inputs { errand: Errand::Wait(tasks), wait: Some(_), .. }) => {
+            Ok(Inputs { request: Request::Wait(tasks), wait: Some(_), .. }) => {
                 tasks.iter().map(|task| format!("{} {}", task.repository, task.task_id)).collect()
             }
             Ok(_) => panic!("not a wait"),

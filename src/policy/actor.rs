@@ -8,7 +8,7 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::actions::context::Context;
-use crate::github::answers::Access;
+use crate::github::answers::CollaboratorAccess;
 use crate::github::repository::Repository;
 use crate::text::cut;
 
@@ -17,7 +17,7 @@ const LONGEST_NAME: usize = 60;
 
 /// Who can cause an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cause {
+pub enum Trigger {
     /// Nobody without write access, so nobody is asked about.
     Insiders,
     /// Anybody, or whom nobody can say.
@@ -28,56 +28,56 @@ pub enum Cause {
 
 /// Every event that GitHub lists, and who can cause it,
 /// <https://docs.github.com/en/actions/reference/workflows-and-actions/events-that-trigger-workflows>. One that is not
-/// here counts as [`Cause::Anybody`].
+/// here counts as [`Trigger::Anybody`].
 ///
 /// Who can do what: <https://docs.github.com/en/organizations/managing-user-access-to-your-organizations-repositories/managing-repository-roles/repository-roles-for-an-organization>.
 /// Checks, deployments and statuses come from other services, for commits of a fork as well. A wiki can be open to
 /// everybody. Labels of a repository are made by people with write access, while the event of an issue that gets one
 /// is `issues`. A called workflow sees the event of its caller and never `workflow_call`.
-pub const EVENTS: [(&str, Cause); 34] = [
-    ("branch_protection_rule", Cause::Insiders),
-    ("check_run", Cause::Anybody),
-    ("check_suite", Cause::Anybody),
-    ("create", Cause::Insiders),
-    ("delete", Cause::Insiders),
-    ("deployment", Cause::Anybody),
-    ("deployment_status", Cause::Anybody),
-    ("discussion", Cause::Anybody),
-    ("discussion_comment", Cause::Anybody),
-    ("fork", Cause::Anybody),
-    ("gollum", Cause::Anybody),
-    ("image_version", Cause::Insiders),
-    ("issue_comment", Cause::Anybody),
-    ("issues", Cause::Anybody),
-    ("label", Cause::Insiders),
-    ("merge_group", Cause::Insiders),
-    ("milestone", Cause::Anybody),
-    ("page_build", Cause::Insiders),
-    ("public", Cause::Insiders),
-    ("pull_request", Cause::Anybody),
-    ("pull_request_comment", Cause::Anybody),
-    ("pull_request_review", Cause::Anybody),
-    ("pull_request_review_comment", Cause::Anybody),
-    ("pull_request_target", Cause::Anybody),
-    ("push", Cause::Insiders),
-    ("registry_package", Cause::Anybody),
-    ("release", Cause::Insiders),
-    ("repository_dispatch", Cause::Insiders),
-    ("schedule", Cause::Insiders),
-    ("status", Cause::Anybody),
-    ("watch", Cause::Anybody),
-    ("workflow_call", Cause::Anybody),
-    ("workflow_dispatch", Cause::Insiders),
-    ("workflow_run", Cause::RunBefore),
+pub const EVENTS: [(&str, Trigger); 34] = [
+    ("branch_protection_rule", Trigger::Insiders),
+    ("check_run", Trigger::Anybody),
+    ("check_suite", Trigger::Anybody),
+    ("create", Trigger::Insiders),
+    ("delete", Trigger::Insiders),
+    ("deployment", Trigger::Anybody),
+    ("deployment_status", Trigger::Anybody),
+    ("discussion", Trigger::Anybody),
+    ("discussion_comment", Trigger::Anybody),
+    ("fork", Trigger::Anybody),
+    ("gollum", Trigger::Anybody),
+    ("image_version", Trigger::Insiders),
+    ("issue_comment", Trigger::Anybody),
+    ("issues", Trigger::Anybody),
+    ("label", Trigger::Insiders),
+    ("merge_group", Trigger::Insiders),
+    ("milestone", Trigger::Anybody),
+    ("page_build", Trigger::Insiders),
+    ("public", Trigger::Insiders),
+    ("pull_request", Trigger::Anybody),
+    ("pull_request_comment", Trigger::Anybody),
+    ("pull_request_review", Trigger::Anybody),
+    ("pull_request_review_comment", Trigger::Anybody),
+    ("pull_request_target", Trigger::Anybody),
+    ("push", Trigger::Insiders),
+    ("registry_package", Trigger::Anybody),
+    ("release", Trigger::Insiders),
+    ("repository_dispatch", Trigger::Insiders),
+    ("schedule", Trigger::Insiders),
+    ("status", Trigger::Anybody),
+    ("watch", Trigger::Anybody),
+    ("workflow_call", Trigger::Anybody),
+    ("workflow_dispatch", Trigger::Insiders),
+    ("workflow_run", Trigger::RunBefore),
 ];
 
-fn cause(event: &str) -> Cause {
-    EVENTS.iter().find(|(name, _)| *name == event).map_or(Cause::Anybody, |(_, cause)| *cause)
+fn cause(event: &str) -> Trigger {
+    EVENTS.iter().find(|(name, _)| *name == event).map_or(Trigger::Anybody, |(_, cause)| *cause)
 }
 
 /// Whom the user lets through without write access.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Allowed {
+pub struct ActorAllowlist {
     /// Logins of people.
     pub users: Vec<String>,
     /// Names of bots, without `[bot]`.
@@ -86,44 +86,44 @@ pub struct Allowed {
 
 /// What is known before anybody is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum ActorCheck {
     /// Everybody may pass, for this reason.
     Open(String),
     /// GitHub has to be asked about these people, and each must have write access.
-    Ask(Question),
+    Ask(AccessQuery),
     /// Nobody may pass, for this reason and with this remedy.
     Shut(String),
 }
 
 /// What GitHub has to be asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Question {
+pub struct AccessQuery {
     /// The repository that the event is of.
     pub repository: Repository,
     /// Each must have write access to it.
-    pub people: Vec<Person>,
+    pub people: Vec<Actor>,
     event: String,
 }
 
 /// Somebody who had a part in an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Person {
+pub struct Actor {
     /// The login.
     pub login: String,
     id: Option<u64>,
     is_bot: bool,
-    part: Part,
+    part: ActorRole,
 }
 
 /// Which part somebody had in an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
+enum ActorRole {
     Caused,
     RanAgain,
     CausedBefore,
 }
 
-impl fmt::Display for Part {
+impl fmt::Display for ActorRole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Caused => "caused by",
@@ -133,14 +133,14 @@ impl fmt::Display for Part {
     }
 }
 
-impl Person {
-    fn named(login: &str, part: Part) -> Self {
+impl Actor {
+    fn named(login: &str, part: ActorRole) -> Self {
         // Only the name of a bot can have brackets in it.
         Self { login: login.to_owned(), id: None, is_bot: login.ends_with("[bot]"), part }
     }
 
     /// A user as the payload of an event tells it.
-    fn of(user: &Value, part: Part) -> Option<Self> {
+    fn of(user: &Value, part: ActorRole) -> Option<Self> {
         let mut person = Self::named(user["login"].as_str().filter(|login| !login.is_empty())?, part);
         person.id = user["id"].as_u64();
         person.is_bot |= user["type"] == "Bot";
@@ -157,9 +157,9 @@ pub fn bare(login: &str) -> &str {
     login.strip_suffix("[bot]").unwrap_or(login)
 }
 
-impl Verdict {
+impl ActorCheck {
     /// Decides as far as that can be done without asking.
-    pub fn of(context: &Context, allowed: &Allowed) -> Self {
+    pub fn of(context: &Context, allowed: &ActorAllowlist) -> Self {
         let name = context.property("event_name").unwrap_or_default();
         if name.is_empty() && context.property("run_id").is_none() {
             return Self::Open("no workflow run, so whoever started this program is trusted".to_owned());
@@ -169,13 +169,13 @@ impl Verdict {
         let before = &payload["workflow_run"];
         let can_cause = match cause(name) {
             // A run that itself came after a run does not tell who was at the beginning.
-            Cause::RunBefore => cause(before["event"].as_str().unwrap_or_default()),
+            Trigger::RunBefore => cause(before["event"].as_str().unwrap_or_default()),
             told => told,
         };
         let is_fork = is_fork(payload);
-        if can_cause == Cause::Insiders && !is_fork {
+        if can_cause == Trigger::Insiders && !is_fork {
             return Self::Open(match cause(name) {
-                Cause::RunBefore => {
+                Trigger::RunBefore => {
                     format!(
                         "`{name}` after `{}`, which takes write access",
                         before["event"].as_str().unwrap_or_default()
@@ -216,18 +216,18 @@ impl Verdict {
             return Self::Open(format!("{event} by somebody in `allow-users` or `allow-bots`"));
         }
         match context.property("repository").map(str::parse) {
-            Some(Ok(repository)) => Self::Ask(Question { repository, people: unknown, event }),
+            Some(Ok(repository)) => Self::Ask(AccessQuery { repository, people: unknown, event }),
             _ => Self::Shut(format!("{event} cannot be judged, for `GITHUB_REPOSITORY` names no repository")),
         }
     }
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for ActorCheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Open(why) => write!(f, "open: {why}"),
             Self::Shut(why) => write!(f, "shut: {why}"),
-            Self::Ask(Question { repository, people, event }) => {
+            Self::Ask(AccessQuery { repository, people, event }) => {
                 let logins = people.iter().map(|person| cut(&person.login, LONGEST_NAME)).collect::<Vec<_>>();
                 write!(f, "{event}: opens if GitHub says that {} can write to {repository}", logins.join(" and "))
             }
@@ -235,12 +235,12 @@ impl fmt::Display for Verdict {
     }
 }
 
-impl Question {
+impl AccessQuery {
     /// Whether what GitHub says about a person opens the gate.
     ///
     /// # Errors
     /// Why it does not, and what would.
-    pub fn answered(&self, person: &Person, access: &Access) -> Result<(), String> {
+    pub fn answered(&self, person: &Actor, access: &CollaboratorAccess) -> Result<(), String> {
         let (event, repository) = (&self.event, &self.repository);
         // A login that was given up can be taken by somebody else; an id cannot.
         if person.id.is_some_and(|id| access.id.is_some_and(|other| other != id)) {
@@ -256,19 +256,19 @@ impl Question {
     }
 
     /// Why the gate stays shut where no token that was given may ask.
-    pub fn unanswered(&self, person: &Person, why: &str) -> String {
+    pub fn unanswered(&self, person: &Actor, why: &str) -> String {
         let why = format!("what they may do in {} cannot be asked. {why}", self.repository);
         let remedies = ["`lookup-token: ${{ github.token }}`, which may ask".to_owned(), allow(person)];
         shut(&self.event, person, &why, &remedies)
     }
 }
 
-fn allow(person: &Person) -> String {
+fn allow(person: &Actor) -> String {
     format!("`allow-users: {}`", person.login)
 }
 
 /// A refusal in a sentence: the event, who had which part in it, why not, and what would let it through.
-fn shut(event: &str, person: &Person, why: &str, remedies: &[String]) -> String {
+fn shut(event: &str, person: &Actor, why: &str, remedies: &[String]) -> String {
     let remedies = match remedies {
         [] => "nothing lets this through but an event that somebody with write access causes".to_owned(),
         remedies => format!("this would let it through: {}", remedies.join(", or ")),
@@ -294,21 +294,21 @@ fn is_fork(payload: &Value) -> bool {
 
 /// Everybody who had a part in an event. Each counts: a re-run is somebody else's doing with the first one's event,
 /// <https://docs.github.com/en/actions/reference/workflows-and-actions/contexts#github-context>.
-fn people(context: &Context, payload: &Value) -> Vec<Person> {
+fn people(context: &Context, payload: &Value) -> Vec<Actor> {
     let actor = context.property("actor").map(|login| {
         let id = context.property("actor_id").and_then(|id| id.parse().ok());
-        Person { id, ..Person::named(login, Part::Caused) }
+        Actor { id, ..Actor::named(login, ActorRole::Caused) }
     });
-    let again = context.property("triggering_actor").map(|login| Person::named(login, Part::RanAgain));
+    let again = context.property("triggering_actor").map(|login| Actor::named(login, ActorRole::RanAgain));
     let before = &payload["workflow_run"];
     let told = [
-        Person::of(&payload["sender"], Part::Caused),
-        Person::of(&before["actor"], Part::CausedBefore),
-        Person::of(&before["triggering_actor"], Part::CausedBefore),
+        Actor::of(&payload["sender"], ActorRole::Caused),
+        Actor::of(&before["actor"], ActorRole::CausedBefore),
+        Actor::of(&before["triggering_actor"], ActorRole::CausedBefore),
     ];
-    let mut people = Vec::<Person>::new();
+    let mut people = Vec::<Actor>::new();
     for person in [actor].into_iter().chain(told).chain([again]).flatten() {
-        let same = |other: &&mut Person| {
+        let same = |other: &&mut Actor| {
             let ids = [other.id, person.id];
             other.login.eq_ignore_ascii_case(&person.login) && (ids.contains(&None) || ids[0] == ids[1])
         };

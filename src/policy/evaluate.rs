@@ -8,14 +8,14 @@ use serde_json::{Map, Value};
 
 use crate::actions::context::Context;
 use crate::github::repository::Repository;
-use crate::policy::limits::Tally;
-use crate::policy::location::Place;
+use crate::policy::limits::LimitCounter;
+use crate::policy::location::PolicyLocation;
 use crate::policy::schema::{Class, CloudAgent, Limits, Repositories};
 use crate::policy::values::{
     BranchPattern, Day, EventName, Model, PromptFile, RepositoryPattern, TicketPattern, VarName, fits, path, words,
 };
 use crate::policy::vars::Var;
-use crate::task::conclusion::{Conclusion, Gate, Refusal};
+use crate::task::conclusion::{Conclusion, Refusal, RefusedBy};
 use crate::text::{cut, nearest};
 use crate::yaml::de::OneOrMany;
 
@@ -27,7 +27,7 @@ const MOST_NAMED: usize = 20;
 /// What a policy says about one start. Without a policy there are no rules, and everything is the user's.
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
-    pub(super) place: Option<Place>,
+    pub(super) place: Option<PolicyLocation>,
     pub(super) commit: Option<String>,
     pub(super) class: Option<String>,
     pub(super) lacks_class: bool,
@@ -37,7 +37,7 @@ pub struct Rules {
 
 /// What the user asked for, as far as a policy has a say. Absent is what was not given, or has its default.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Asked {
+pub struct Overrides {
     /// Whether there is a prompt in the workflow itself.
     pub has_prompt: bool,
     /// The file with the prompt's template.
@@ -64,7 +64,7 @@ pub struct Asked {
 
 /// The facts of a start that a record keeps.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Facts {
+pub struct PolicyMetadata {
     /// Where the policy is.
     pub policy: Option<String>,
     /// The commit that it was read from, where it came from GitHub.
@@ -83,7 +83,7 @@ pub struct Facts {
     pub limits: Limits,
 }
 
-impl Facts {
+impl PolicyMetadata {
     /// The facts for people, each with its name.
     pub fn lines(&self) -> Vec<(&'static str, String)> {
         let mut lines = Vec::new();
@@ -118,11 +118,11 @@ impl Rules {
 
     /// Whether the policy, and so its prompts, is read from GitHub rather than from the workspace.
     fn is_elsewhere(&self) -> bool {
-        matches!(self.place, Some(Place::Repository { .. }))
+        matches!(self.place, Some(PolicyLocation::Repository { .. }))
     }
 
-    fn judge(&self) -> Judge {
-        Judge { source: self.source(), refusals: Vec::new() }
+    fn judge(&self) -> Evaluator {
+        Evaluator { source: self.source(), refusals: Vec::new() }
     }
 
     /// What of the rules is about a wait for tasks that were started before.
@@ -133,13 +133,13 @@ impl Rules {
     }
 
     /// The file with the prompt, and the repository that has it where it is not in the workspace.
-    pub fn prompt(&self) -> Option<Place> {
+    pub fn prompt(&self) -> Option<PolicyLocation> {
         let file = self.terms.prompt.as_ref()?.0.clone();
         Some(match &self.place {
-            Some(Place::Repository { repository, at, .. }) => {
-                Place::Repository { repository: repository.clone(), path: file, at: at.clone() }
+            Some(PolicyLocation::Repository { repository, at, .. }) => {
+                PolicyLocation::Repository { repository: repository.clone(), path: file, at: at.clone() }
             }
-            Some(Place::Workspace(_)) | None => Place::Workspace(file),
+            Some(PolicyLocation::Workspace(_)) | None => PolicyLocation::Workspace(file),
         })
     }
 
@@ -154,7 +154,7 @@ impl Rules {
     }
 
     /// What is done in place of what was asked for, and what of it contradicts the rules.
-    pub fn settle(&self, asked: Asked) -> (Asked, Vec<Refusal>) {
+    pub fn settle(&self, asked: Overrides) -> (Overrides, Vec<Refusal>) {
         let terms = &self.terms;
         let mut judge = self.judge();
         if self.lacks_class {
@@ -177,7 +177,7 @@ impl Rules {
             (Some(asked), Some(fixed)) if same(&asked, &fixed) => Some(fixed),
             (asked, fixed) => judge.fixed("fail-on", asked, fixed, |it| words(it.iter().map(|it| it.as_str()))),
         };
-        let settled = Asked {
+        let settled = Overrides {
             has_prompt: asked.has_prompt,
             prompt_file,
             models,
@@ -251,10 +251,10 @@ impl Rules {
     }
 
     /// The count that a start has to pass; `None` where nothing is counted.
-    pub fn tally(&self) -> Option<Tally> {
+    pub fn counter(&self) -> Option<LimitCounter> {
         let limits = self.terms.limits;
         let counts = limits.max_active.is_some() || limits.max_starts_per_day.is_some();
-        counts.then(|| Tally {
+        counts.then(|| LimitCounter {
             limits,
             class: self.class.clone().unwrap_or_default(),
             source: self.source(),
@@ -282,9 +282,9 @@ impl Rules {
     }
 
     /// What a record keeps, of a start with this ticket.
-    pub fn facts(&self, ticket: Option<String>) -> Facts {
+    pub fn facts(&self, ticket: Option<String>) -> PolicyMetadata {
         let prompt = self.terms.prompt.as_ref();
-        Facts {
+        PolicyMetadata {
             policy: self.place.as_ref().map(ToString::to_string),
             commit: self.commit.clone(),
             class: self.class.clone(),
@@ -298,14 +298,14 @@ impl Rules {
 }
 
 /// Compares what was asked for with what is fixed, and keeps what contradicts.
-struct Judge {
+struct Evaluator {
     source: String,
     refusals: Vec<Refusal>,
 }
 
-impl Judge {
+impl Evaluator {
     fn refuse(&mut self, why: String) {
-        self.refusals.push(Refusal { gate: Gate::Policy, why });
+        self.refusals.push(Refusal { gate: RefusedBy::Policy, why });
     }
 
     /// Says that an input contradicts the rules, and shows both values.
@@ -335,7 +335,7 @@ impl Judge {
         self.fixed(input, asked, fixed, bool::to_string)
     }
 
-    fn prompt(&mut self, asked: &Asked, fixed: Option<&PromptFile>, elsewhere: bool) -> Option<String> {
+    fn prompt(&mut self, asked: &Overrides, fixed: Option<&PromptFile>, elsewhere: bool) -> Option<String> {
         let Some(PromptFile(fixed)) = fixed else {
             return asked.prompt_file.clone();
         };

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::github::task::{Phase, Task};
 use crate::policy::schema::Limits;
-use crate::task::conclusion::{Gate, Refusal};
-use crate::task::marker::Stamp;
+use crate::task::conclusion::{Refusal, RefusedBy};
+use crate::task::marker::Marker;
 
 /// How long a start counts for `max-starts-per-day`.
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -14,7 +14,7 @@ const YOUTH: Duration = Duration::from_secs(120);
 
 /// A count of the tasks in a repository, for the limits of a class.
 #[derive(Debug, Clone)]
-pub struct Tally {
+pub struct LimitCounter {
     pub(super) limits: Limits,
     pub(super) class: String,
     pub(super) source: String,
@@ -27,7 +27,7 @@ pub struct Tally {
 
 /// What a count says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Room {
+pub enum Capacity {
     /// One more may be started.
     Free,
     /// No more may be started.
@@ -36,7 +36,7 @@ pub enum Room {
     Hidden(Refusal),
 }
 
-impl Tally {
+impl LimitCounter {
     /// From which age on a task does not count. With `max-active` those that have not settled count for longer.
     pub fn horizon(&self, memory: Duration) -> Duration {
         if self.limits.max_active.is_some() { memory } else { DAY }
@@ -58,7 +58,7 @@ impl Tally {
         let prompts = task.sessions.iter().filter_map(|session| session.prompt.as_deref()).collect::<Vec<_>>();
         // A prompt that is gone, because the sessions were deleted, does not come back.
         let is_hidden = prompts.is_empty() && (!read || age.is_none_or(|age| age < YOUTH));
-        let is_ours = prompts.iter().filter_map(|prompt| Stamp::find(prompt)).any(|stamp| stamp.class == self.class);
+        let is_ours = prompts.iter().filter_map(|prompt| Marker::find(prompt)).any(|marker| marker.class == self.class);
         let (active, started) = (u32::from(is_active(task)), u32::from(is_of_today(age)));
         if is_ours {
             self.active += active;
@@ -71,11 +71,11 @@ impl Tally {
 
     /// Whether the limits are reached, so that nothing more has to be counted.
     pub fn is_full(&self) -> bool {
-        matches!(self.room(), Room::Full(_))
+        matches!(self.capacity(), Capacity::Full(_))
     }
 
     /// Whether one more may be started.
-    pub fn room(&self) -> Room {
+    pub fn capacity(&self) -> Capacity {
         let Limits { max_active, max_starts_per_day, .. } = self.limits;
         let active = (self.active, self.hidden_active);
         let started = (self.started, self.hidden_started);
@@ -84,8 +84,8 @@ impl Tally {
             ("max-starts-per-day", max_starts_per_day, started, ["was started", "were started"]),
         ];
         let class = if self.class.is_empty() { "no class".to_owned() } else { format!("the class `{}`", self.class) };
-        let refusal = |why: String| Refusal { gate: Gate::Policy, why };
-        let mut room = Room::Free;
+        let refusal = |why: String| Refusal { gate: RefusedBy::Policy, why };
+        let mut capacity = Capacity::Free;
         for (key, limit, (count, hidden), did) in counts {
             let Some(limit) = limit else { continue };
             let source = &self.source;
@@ -97,16 +97,16 @@ impl Tally {
             let within = if key == "max-active" { "" } else { " within the last 24 hours" };
             let has = format!("{source} has `{key}: {limit}`");
             if count >= limit {
-                return Room::Full(refusal(format!("{told}{within}, and {has}")));
+                return Capacity::Full(refusal(format!("{told}{within}, and {has}")));
             }
-            if count + hidden >= limit && room == Room::Free {
-                room = Room::Hidden(refusal(format!(
+            if count + hidden >= limit && capacity == Capacity::Free {
+                capacity = Capacity::Hidden(refusal(format!(
                     "{told}{within}, and {has}; {hidden} more may be of it, for GitHub does not show their prompts yet. \
                      Run the job again later"
                 )));
             }
         }
-        room
+        capacity
     }
 }
 

@@ -11,7 +11,7 @@ pub const USUAL_PLACE: &str = ".github/agent-tasks.yml";
 
 /// Where a policy is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum PolicyLocation {
     /// In a file of the workspace.
     Workspace(String),
     /// In a file of a repository, as GitHub has it.
@@ -25,7 +25,7 @@ pub enum Place {
     },
 }
 
-impl Place {
+impl PolicyLocation {
     /// The file's path.
     pub fn path(&self) -> &str {
         match self {
@@ -34,7 +34,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for PolicyLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Workspace(path) => f.write_str(path),
@@ -44,7 +44,7 @@ impl fmt::Display for Place {
     }
 }
 
-impl FromStr for Place {
+impl FromStr for PolicyLocation {
     type Err = String;
 
     /// Reads `path`, `owner/name:path` or `owner/name:path@ref`.

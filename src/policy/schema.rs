@@ -11,7 +11,7 @@ use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, de};
 
 use crate::policy::evaluate::Rules;
-use crate::policy::location::Place;
+use crate::policy::location::PolicyLocation;
 use crate::policy::values::{
     AgentName, BranchPattern, ClassName, Day, EventName, FailOn, Model, Owner, PromptFile, RepositoryPattern, StopOn,
     TicketPattern, ToolName, VarName, WorkflowPattern,
@@ -187,7 +187,7 @@ impl Policy {
     ///
     /// # Errors
     /// Everything that is wrong with it, each with file, line and column.
-    pub fn parse(place: &Place, text: &str) -> Result<Self, Vec<String>> {
+    pub fn parse(place: &PolicyLocation, text: &str) -> Result<Self, Vec<String>> {
         if text.len() > MOST_BYTES {
             return Err(vec![format!("{place}: has {} bytes; at most {MOST_BYTES} are read", text.len())]);
         }
@@ -212,7 +212,7 @@ impl Policy {
     ///
     /// # Errors
     /// Where there is no such class. That none is named where one must be is told by [`Rules::settle`].
-    pub fn rules(&self, place: &Place, commit: Option<String>, class: Option<&str>) -> Result<Rules, String> {
+    pub fn rules(&self, place: &PolicyLocation, commit: Option<String>, class: Option<&str>) -> Result<Rules, String> {
         let named = class.map(|name| {
             let found = self.tasks.iter().find(|(other, _)| other.as_str() == name);
             found.ok_or_else(|| {

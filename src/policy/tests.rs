@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 use crate::actions::context::{Context, Environment};
 use crate::github::repository::Repository;
 use crate::github::task::Task;
-use crate::policy::evaluate::{Asked, Facts, Rules};
-use crate::policy::limits::Room;
-use crate::policy::location::{Place, USUAL_PLACE};
+use crate::policy::evaluate::{Overrides, PolicyMetadata, Rules};
+use crate::policy::limits::Capacity;
+use crate::policy::location::{PolicyLocation, USUAL_PLACE};
 use crate::policy::schema::{Limits, MOST_BYTES, Policy, RepositoryTable};
 use crate::policy::values::{Day, LONGEST_TICKET, RepositoryPattern, ticket};
 use crate::policy::vars::{VarKind, VarTable};
-use crate::task::conclusion::{Conclusion, Gate, Refusal};
-use crate::task::marker::Stamp;
+use crate::task::conclusion::{Conclusion, Refusal, RefusedBy};
+use crate::task::marker::Marker;
 use crate::yaml::compose;
 
 /// What the types look like in a file where they are read in ways of their own.
@@ -60,7 +60,7 @@ const FULL: &str = include_str!("../../examples/policy/agent-tasks.yml");
 const ORGANISATION: &str = include_str!("../../examples/policy/organisation.yml");
 const SMALL: &str = include_str!("../../examples/policy/small.yml");
 
-fn place() -> Place {
+fn place() -> PolicyLocation {
     USUAL_PLACE.parse().unwrap()
 }
 
@@ -81,19 +81,19 @@ fn rules(class: &str) -> Rules {
 }
 
 fn whys(refusals: Vec<Refusal>) -> Vec<String> {
-    assert!(refusals.iter().all(|refusal| refusal.gate == Gate::Policy));
+    assert!(refusals.iter().all(|refusal| refusal.gate == RefusedBy::Policy));
     refusals.into_iter().map(|refusal| refusal.why).collect()
 }
 
 #[track_caller]
-fn settled(rules: &Rules, asked: Asked) -> Asked {
+fn settled(rules: &Rules, asked: Overrides) -> Overrides {
     let (settled, refusals) = rules.settle(asked);
     assert_eq!(refusals, []);
     settled
 }
 
 #[track_caller]
-fn refused(rules: &Rules, asked: Asked) -> String {
+fn refused(rules: &Rules, asked: Overrides) -> String {
     let whys = whys(rules.settle(asked).1);
     assert_eq!(whys.len(), 1, "{whys:?}");
     whys[0].clone()
@@ -241,9 +241,9 @@ fn what_is_no_policy_at_all_is_told() {
 #[test]
 fn a_place_is_a_file_of_the_workspace_or_of_a_repository() {
     for text in ["ci/agents.yml", "acme/.github:agent-tasks.yml", "acme/.github:policy/agents.yml@release/v1"] {
-        assert_eq!(text.parse::<Place>().unwrap().to_string(), text);
+        assert_eq!(text.parse::<PolicyLocation>().unwrap().to_string(), text);
     }
-    assert_eq!("./a.yml".parse(), Ok(Place::Workspace("a.yml".to_owned())));
+    assert_eq!("./a.yml".parse(), Ok(PolicyLocation::Workspace("a.yml".to_owned())));
     for (text, why) in [
         ("../a.yml", "is no path"),
         ("/a.yml", "is no path"),
@@ -253,7 +253,7 @@ fn a_place_is_a_file_of_the_workspace_or_of_a_repository() {
         ("acme/x:a.yml@", "names no branch, tag or commit"),
         ("https://github.com/acme/x/a.yml", "names no repository before the colon"),
     ] {
-        let told = text.parse::<Place>().unwrap_err();
+        let told = text.parse::<PolicyLocation>().unwrap_err();
         assert!(told.contains(why), "{text}: {told}");
     }
 }
@@ -265,10 +265,10 @@ fn a_class_gives_what_the_inputs_do_not() {
     let ticket = Some("CHG-0000017".to_owned());
     let filled = json!({"version": "12", "channel": "stable"});
     assert_eq!(rules.vars(vars), Ok(filled.as_object().cloned().unwrap()));
-    let settled = settled(&rules, Asked { ticket: ticket.clone(), ..Asked::default() });
+    let settled = settled(&rules, Overrides { ticket: ticket.clone(), ..Overrides::default() });
     assert_eq!(
         settled,
-        Asked {
+        Overrides {
             prompt_file: Some(".github/prompts/release-prep.md".to_owned()),
             models: Some(vec![Some("claude-sonnet-4.6".to_owned())]),
             base_ref: Some("main".to_owned()),
@@ -277,13 +277,13 @@ fn a_class_gives_what_the_inputs_do_not() {
             fail_on: Some(vec![Conclusion::Failure, Conclusion::TimedOut, Conclusion::Cancelled]),
             stop_on: Some((true, false)),
             ticket: ticket.clone(),
-            ..Asked::default()
+            ..Overrides::default()
         }
     );
     let facts = rules.facts(ticket.clone());
     assert_eq!(
         facts,
-        Facts {
+        PolicyMetadata {
             policy: Some(USUAL_PLACE.to_owned()),
             commit: None,
             class: Some("release-prep".to_owned()),
@@ -306,7 +306,7 @@ fn what_the_inputs_say_as_well_is_no_contradiction() {
         "prompt: a/b.md\nmodel: [a, auto]\nbase-ref: main\ncustom-agent: fixer\ncreate-pull-request: true\n\
          fail-on: [failure, cancelled]\nstop-on: never",
     );
-    let asked = Asked {
+    let asked = Overrides {
         prompt_file: Some("./a/b.md".to_owned()),
         models: Some(vec![None, Some("a".to_owned())]),
         base_ref: Some("main".to_owned()),
@@ -315,7 +315,7 @@ fn what_the_inputs_say_as_well_is_no_contradiction() {
         fail_on: Some(vec![Conclusion::Cancelled, Conclusion::Failure]),
         stop_on: Some((false, false)),
         wait: Some(true),
-        ..Asked::default()
+        ..Overrides::default()
     };
     let settled = settled(&rules, asked.clone());
     assert_eq!((settled.models, settled.wait), (asked.models, Some(true)));
@@ -328,7 +328,7 @@ fn everything_that_contradicts_is_refused_at_once_with_both_values() {
          create-pull-request: false\nrequire-pull-request: false\nwait: false\nfail-on: failure\nstop-on: idle\n\
          vars: {count: number, kind: {type: string, options: [a, b]}, on: boolean}\nticket: 'CHG-[0-9]+'",
     );
-    let asked = Asked {
+    let asked = Overrides {
         has_prompt: true,
         prompt_file: None,
         models: Some(vec![Some("n".to_owned()), Some("x".to_owned()), None]),
@@ -377,13 +377,13 @@ fn everything_that_contradicts_is_refused_at_once_with_both_values() {
 
 #[test]
 fn the_first_of_several_is_taken_where_the_inputs_are_silent() {
-    let models = |class: &str| settled(&rules(class), Asked::default()).models.unwrap();
+    let models = |class: &str| settled(&rules(class), Overrides::default()).models.unwrap();
     let named = |name: &str| Some(name.to_owned());
     assert_eq!(models("models: [auto, a]"), [None]);
     assert_eq!(models("models: [a, b]"), [named("a")]);
     assert_eq!(models("model: [a, b]\nmodels: [c]"), [named("a"), named("b")]);
-    assert_eq!(settled(&rules("base-ref: [a, 'b/*']"), Asked::default()).base_ref, named("a"));
-    let told = refused(&rules("base-ref: ['b/*', a]"), Asked::default());
+    assert_eq!(settled(&rules("base-ref: [a, 'b/*']"), Overrides::default()).base_ref, named("a"));
+    let told = refused(&rules("base-ref: ['b/*', a]"), Overrides::default());
     assert!(
         told.starts_with("`base-ref` is missing, and ") && told.contains("only patterns for it: `b/*, a`"),
         "{told}"
@@ -393,9 +393,9 @@ fn the_first_of_several_is_taken_where_the_inputs_are_silent() {
 #[test]
 fn a_ticket_is_required_where_the_class_says_so() {
     let rules = rules("ticket: 'A|CHG-[0-9]{2}'");
-    assert!(refused(&rules, Asked::default()).starts_with("`ticket` is missing, and the task class `it` of"));
+    assert!(refused(&rules, Overrides::default()).starts_with("`ticket` is missing, and the task class `it` of"));
     for (text, fits) in [("A", true), ("CHG-12", true), ("CHG-123", false), ("AA", false), ("A\n", false)] {
-        let asked = Asked { ticket: Some(text.to_owned()), ..Asked::default() };
+        let asked = Overrides { ticket: Some(text.to_owned()), ..Overrides::default() };
         assert_eq!(rules.settle(asked).1.is_empty(), fits, "{text:?}");
     }
     for (text, fits) in [("https://acme.example/CHG?id=1&x=2", true), ("a b", false), ("a\nb", false), ("<!--x", false)]
@@ -410,7 +410,7 @@ fn a_prompt_file_of_the_workspace_is_not_that_of_the_policys_repository() {
     let elsewhere = "acme/.github:agent-tasks.yml".parse().unwrap();
     let policy = Policy::parse(&elsewhere, "tasks: {it: {prompt: a.md}}").unwrap();
     let rules = policy.rules(&elsewhere, None, Some("it")).unwrap();
-    let told = refused(&rules, Asked { prompt_file: Some("a.md".to_owned()), ..Asked::default() });
+    let told = refused(&rules, Overrides { prompt_file: Some("a.md".to_owned()), ..Overrides::default() });
     assert!(told.contains("which has `prompt: a.md` in the repository of the policy"), "{told}");
 }
 
@@ -418,18 +418,18 @@ fn a_prompt_file_of_the_workspace_is_not_that_of_the_policys_repository() {
 fn a_start_without_a_class_is_held_to_the_defaults_or_forbidden() {
     let free = policy("defaults: {base-ref: main}\ntasks: {a: {base-ref: dev}}");
     let rules = free.rules(&place(), None, None).unwrap();
-    assert_eq!(settled(&rules, Asked::default()).base_ref.as_deref(), Some("main"));
-    let told = refused(&rules, Asked { base_ref: Some("x".to_owned()), ..Asked::default() });
+    assert_eq!(settled(&rules, Overrides::default()).base_ref.as_deref(), Some("main"));
+    let told = refused(&rules, Overrides { base_ref: Some("x".to_owned()), ..Overrides::default() });
     assert!(told.contains("contradicts the `defaults` of .github/agent-tasks.yml"), "{told}");
     let rules = free.rules(&place(), None, Some("a")).unwrap();
-    assert_eq!(settled(&rules, Asked::default()).base_ref.as_deref(), Some("dev"));
+    assert_eq!(settled(&rules, Overrides::default()).base_ref.as_deref(), Some("dev"));
 
     let rules = policy(FULL).rules(&place(), None, None).unwrap();
-    let told = refused(&rules, Asked::default());
+    let told = refused(&rules, Overrides::default());
     assert!(told.ends_with("name one of its task classes by `task`: `dependency-bump`, `release-prep`"), "{told}");
     let told = policy(FULL).rules(&place(), None, Some("relase-prep")).unwrap_err();
     assert_eq!(told, "is no task class of .github/agent-tasks.yml; did you mean `release-prep`?");
-    assert_eq!(settled(&Rules::default(), Asked { has_prompt: true, ..Asked::default() }).models, None);
+    assert_eq!(settled(&Rules::default(), Overrides { has_prompt: true, ..Overrides::default() }).models, None);
 }
 
 #[test]
@@ -502,8 +502,11 @@ fn what_the_defaults_deny_no_class_allows() {
 #[test]
 fn a_wait_is_held_to_what_is_about_waiting() {
     let rules = policy(FULL).rules(&place(), None, Some("release-prep")).unwrap().of_a_wait();
-    let settled = settled(&rules, Asked::default());
-    assert_eq!(settled, Asked { stop_on: Some((true, false)), fail_on: settled.fail_on.clone(), ..Asked::default() });
+    let settled = settled(&rules, Overrides::default());
+    assert_eq!(
+        settled,
+        Overrides { stop_on: Some((true, false)), fail_on: settled.fail_on.clone(), ..Overrides::default() }
+    );
     assert_eq!(rules.facts(None).owner.as_deref(), Some("@acme/release-managers"));
     assert_eq!(settled.fail_on.unwrap().len(), 3);
 }
@@ -521,7 +524,7 @@ fn the_prompt_is_where_the_policy_is() {
 }
 
 fn task(state: &str, class: Option<&str>) -> Task {
-    let stamp = |class: &str| Stamp {
+    let marker = |class: &str| Marker {
         key: crate::task::marker::Key::over(["x"]),
         name: "weekly/prep".to_owned(),
         class: class.to_owned(),
@@ -529,19 +532,19 @@ fn task(state: &str, class: Option<&str>) -> Task {
         attempt: String::new(),
         actor: String::new(),
     };
-    let sessions = class.map(|class| json!([{"prompt": stamp(class).put_under("x")}])).unwrap_or_default();
+    let sessions = class.map(|class| json!([{"prompt": marker(class).put_under("x")}])).unwrap_or_default();
     serde_json::from_value(json!({"id": "t", "state": state, "sessions": sessions})).unwrap()
 }
 
-fn counted(limits: &str, tasks: &[(&str, Option<&str>, u64)]) -> Room {
-    let mut tally = rules(&format!("limits: {{{limits}}}")).tally().unwrap();
+fn counted(limits: &str, tasks: &[(&str, Option<&str>, u64)]) -> Capacity {
+    let mut counter = rules(&format!("limits: {{{limits}}}")).counter().unwrap();
     for (state, class, age) in tasks {
         let (task, age) = (task(state, *class), Some(Duration::from_secs(*age)));
-        if tally.wants(&task, age) {
-            tally.take(&task, age, true);
+        if counter.wants(&task, age) {
+            counter.take(&task, age, true);
         }
     }
-    tally.room()
+    counter.capacity()
 }
 
 #[test]
@@ -549,11 +552,11 @@ fn tasks_of_the_class_are_counted_by_their_stamps() {
     const HOUR: u64 = 3600;
     let running = ("in_progress", Some("it"), 30 * HOUR);
     let done = ("completed", Some("it"), 2 * HOUR);
-    assert!(matches!(counted("max-active: 1", &[running]), Room::Full(_)));
-    assert_eq!(counted("max-active: 2", &[running]), Room::Free);
-    assert_eq!(counted("max-active: 1", &[done, ("idle", Some("other"), 5), ("queued", Some(""), 5)]), Room::Free);
-    assert_eq!(counted("max-starts-per-day: 1", &[running, ("completed", Some("it"), 24 * HOUR)]), Room::Free);
-    let Room::Full(refusal) = counted("max-active: 9, max-starts-per-day: 2", &[done, running, done]) else {
+    assert!(matches!(counted("max-active: 1", &[running]), Capacity::Full(_)));
+    assert_eq!(counted("max-active: 2", &[running]), Capacity::Free);
+    assert_eq!(counted("max-active: 1", &[done, ("idle", Some("other"), 5), ("queued", Some(""), 5)]), Capacity::Free);
+    assert_eq!(counted("max-starts-per-day: 1", &[running, ("completed", Some("it"), 24 * HOUR)]), Capacity::Free);
+    let Capacity::Full(refusal) = counted("max-active: 9, max-starts-per-day: 2", &[done, running, done]) else {
         panic!("not full")
     };
     assert_eq!(
@@ -561,19 +564,19 @@ fn tasks_of_the_class_are_counted_by_their_stamps() {
         "2 tasks of the class `it` were started within the last 24 hours, and the task class `it` of \
          .github/agent-tasks.yml has `max-starts-per-day: 2`"
     );
-    assert!(matches!(counted("max-active: 0", &[]), Room::Full(_)));
+    assert!(matches!(counted("max-active: 0", &[]), Capacity::Full(_)));
 }
 
 #[test]
 fn what_cannot_be_read_yet_may_be_of_the_class() {
     let hidden = ("queued", None, 5);
-    assert!(matches!(counted("max-active: 1", &[hidden]), Room::Hidden(_)));
-    assert_eq!(counted("max-active: 2", &[hidden]), Room::Free);
-    assert!(matches!(counted("max-starts-per-day: 2", &[hidden, ("failed", Some("it"), 9)]), Room::Hidden(_)));
+    assert!(matches!(counted("max-active: 1", &[hidden]), Capacity::Hidden(_)));
+    assert_eq!(counted("max-active: 2", &[hidden]), Capacity::Free);
+    assert!(matches!(counted("max-starts-per-day: 2", &[hidden, ("failed", Some("it"), 9)]), Capacity::Hidden(_)));
     // Its sessions were deleted.
-    assert_eq!(counted("max-active: 1", &[("idle", None, 9999)]), Room::Free);
-    let mut tally = rules("limits: {max-active: 1}").tally().unwrap();
-    tally.take(&task("idle", None), Some(Duration::from_secs(9999)), false);
-    assert!(matches!(tally.room(), Room::Hidden(_)));
-    assert!(rules("limits: {not-after: 2026-12-31}").tally().is_none());
+    assert_eq!(counted("max-active: 1", &[("idle", None, 9999)]), Capacity::Free);
+    let mut counter = rules("limits: {max-active: 1}").counter().unwrap();
+    counter.take(&task("idle", None), Some(Duration::from_secs(9999)), false);
+    assert!(matches!(counter.capacity(), Capacity::Hidden(_)));
+    assert!(rules("limits: {not-after: 2026-12-31}").counter().is_none());
 }

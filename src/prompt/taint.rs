@@ -306,8 +306,8 @@ impl<'a> Taint<'a> {
 /// The place of an expression that is shown: between the braces.
 fn expression(span: Span, source: &str) -> Place {
     let (start, end) = (offset(span.start_offset), offset(span.end_offset));
-    let marked = source.get(start + 2..).is_some_and(|rest| rest.starts_with(['-', '+']));
-    let start = start + if marked { 3 } else { 2 };
+    let etags = source.get(start + 2..).is_some_and(|rest| rest.starts_with(['-', '+']));
+    let start = start + if etags { 3 } else { 2 };
     Place { range: start..end, before: "(".to_owned(), after: format!(")|{FILTER}") }
 }
 

@@ -9,12 +9,12 @@ use crate::actions::context::Context;
 use crate::github::repository::Repository;
 use crate::github::task::{State, Task, TaskId};
 use crate::github::token::Token;
-use crate::plan::{Deed, Order};
-use crate::policy::evaluate::Facts;
+use crate::plan::{Action, PlannedTask};
+use crate::policy::evaluate::PolicyMetadata;
 use crate::task::conclusion::Conclusion;
 use crate::task::event::{Adoption, Event};
 use crate::task::outcome::Outcome;
-use crate::task::wait::Ending;
+use crate::task::wait::WaitEnd;
 
 /// What stands before the kind of an event.
 const PREFIX: &str = "agent-task.";
@@ -36,13 +36,13 @@ const RUN: [&str; 10] = [
 
 /// Something for the record.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
+pub struct AuditEntry {
     kind: &'static str,
     /// What it adds to what is known of the order.
     more: Map<String, Value>,
 }
 
-impl Entry {
+impl AuditEntry {
     fn new(kind: &'static str, more: Value) -> Self {
         let Value::Object(more) = more else { unreachable!("{more} is no object") };
         Self { kind, more }
@@ -80,9 +80,9 @@ impl Entry {
                 Self::new("pull-found", json!({}))
             }
             Event::NoPull(why) => Self::new("pull-missing", json!({"reason": why.to_string()})),
-            Event::Ended(Ending::Settled) => Self::new("settled", json!({})),
-            Event::Ended(Ending::NeedsPerson) => Self::new("gave-up", json!({"reason": "the task needs a person"})),
-            Event::Ended(Ending::DeadlinePassed | Ending::LimitedPastDeadline(_)) => {
+            Event::Ended(WaitEnd::Settled) => Self::new("settled", json!({})),
+            Event::Ended(WaitEnd::NeedsPerson) => Self::new("gave-up", json!({"reason": "the task needs a person"})),
+            Event::Ended(WaitEnd::DeadlinePassed | WaitEnd::LimitedPastDeadline(_)) => {
                 Self::new("gave-up", json!({"reason": "the time for waiting is over"}))
             }
             Event::Failed(error) => Self::new("gave-up", json!({"reason": error.to_string()})),
@@ -98,16 +98,16 @@ impl Entry {
 
 /// What all entries of a step have in common.
 #[derive(Debug, Clone)]
-pub struct Journal {
+pub struct AuditLog {
     source: String,
     run: Map<String, Value>,
     token: Option<String>,
     policy: Value,
 }
 
-impl Journal {
+impl AuditLog {
     /// A journal of the run, with the kind of the token and what the policy says.
-    pub fn new(context: &Context, token: Option<&Token>, facts: &Facts) -> Self {
+    pub fn new(context: &Context, token: Option<&Token>, facts: &PolicyMetadata) -> Self {
         let run = RUN.iter().filter_map(|name| Some(((*name).to_owned(), context.property(name)?.into())));
         let policy = json!({
             "policy": facts.policy,
@@ -125,7 +125,14 @@ impl Journal {
     }
 
     /// An entry as a line. `order` is absent where nothing was planned, and `id` is a word that no other has.
-    pub fn line(&self, entry: Entry, order: Option<&Order>, outcome: &Outcome, id: &str, time: Timestamp) -> String {
+    pub fn line(
+        &self,
+        entry: AuditEntry,
+        order: Option<&PlannedTask>,
+        outcome: &Outcome,
+        id: &str,
+        time: Timestamp,
+    ) -> String {
         let mut data = entry.more;
         data.insert("repository".to_owned(), outcome.repository.to_string().into());
         let request = order.map(request).unwrap_or_default();
@@ -158,11 +165,11 @@ fn subject(repository: &Repository, task: Option<&TaskId>) -> String {
 }
 
 /// What was asked for, without the prompt itself: its hash tells which it was.
-fn request(order: &Order) -> Value {
-    match &order.deed {
-        Deed::Start { task, models, template, prompt_sha256, terms } => known(json!({
-            "key": terms.stamp.key.to_string(),
-            "name": terms.stamp.name,
+fn request(order: &PlannedTask) -> Value {
+    match &order.action {
+        Action::Start { task, models, template, prompt_sha256, terms } => known(json!({
+            "key": terms.marker.key.to_string(),
+            "name": terms.marker.name,
             "template": template,
             "promptSha256": prompt_sha256,
             "models": models.iter().map(|model| model.as_deref().unwrap_or("auto")).collect::<Vec<_>>(),
@@ -171,7 +178,7 @@ fn request(order: &Order) -> Value {
             "headRef": task.head_ref,
             "createPullRequest": task.create_pull_request,
         })),
-        Deed::Wait(id) => json!({"taskId": id.as_str()}),
+        Action::Wait(id) => json!({"taskId": id.as_str()}),
     }
 }
 
@@ -220,7 +227,7 @@ mod tests {
         Box::new(serde_json::from_value(told).unwrap())
     }
 
-    fn journal() -> Journal {
+    fn journal() -> AuditLog {
         let pairs = [
             ("GITHUB_ACTOR", "mona"),
             ("GITHUB_SERVER_URL", "https://github.com"),
@@ -228,14 +235,18 @@ mod tests {
             ("GITHUB_RUN_ID", "17"),
         ];
         let environment: Environment = pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
-        let facts = Facts { class: Some("release-prep".to_owned()), version: Some("3".to_owned()), ..Facts::default() };
+        let facts = PolicyMetadata {
+            class: Some("release-prep".to_owned()),
+            version: Some("3".to_owned()),
+            ..PolicyMetadata::default()
+        };
         let token = Token::parse("github_pat_s3cr3t").unwrap();
-        Journal::new(&Context::new(&environment, None, None), Some(&token), &facts)
+        AuditLog::new(&Context::new(&environment, None, None), Some(&token), &facts)
     }
 
     fn told(event: Event, outcome: &mut Outcome) -> Option<Value> {
-        let entry = Entry::of(&event, outcome)?;
-        outcome.hear(event);
+        let entry = AuditEntry::of(&event, outcome)?;
+        outcome.apply(event);
         let line = journal().line(entry, None, outcome, "id-1", "2026-11-25T08:00:00Z".parse().unwrap());
         assert!(!line.contains('\n') && !line.contains("s3cr3t"), "{line}");
         Some(serde_json::from_str(&line).unwrap())
@@ -265,8 +276,8 @@ mod tests {
             (&data["task"]["creatorId"], &data["tokenKind"]),
             (&json!(7), &json!("fine-grained personal access token"))
         );
-        outcome.hear(Event::Saw(task("completed")));
-        let settled = told(Event::Ended(Ending::Settled), &mut outcome).unwrap();
+        outcome.apply(Event::Saw(task("completed")));
+        let settled = told(Event::Ended(WaitEnd::Settled), &mut outcome).unwrap();
         assert_eq!(
             (&settled["data"]["task"]["conclusion"], &settled["data"]["task"]["credits"]),
             (&json!("success"), &json!("1.5"))

@@ -38,7 +38,7 @@ const LONGEST_RESULTS: usize = 130_000;
 
 /// What is handed on besides the outcomes; empty where there is nothing.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Aside<'a> {
+pub struct StepOutputs<'a> {
     /// The path of the file with all results.
     pub results_file: &'a str,
     /// The path of the record.
@@ -51,7 +51,7 @@ pub struct Aside<'a> {
 
 /// The outputs as they stand. All are there at any time, empty where nothing is known. With several orders those
 /// that speak of one task are empty, and `conclusion` is the gravest of all, once all have one.
-pub fn outputs(outcomes: &[Outcome], aside: &Aside<'_>) -> Vec<(&'static str, String)> {
+pub fn outputs(outcomes: &[Outcome], aside: &StepOutputs<'_>) -> Vec<(&'static str, String)> {
     let single = match outcomes {
         [outcome] => serde_json::to_value(Entry::of(outcome)).ok(),
         _ => None,
@@ -168,7 +168,7 @@ mod tests {
 
     use crate::actions::output_file::render;
     use crate::task::event::Event;
-    use crate::task::wait::Ending;
+    use crate::task::wait::WaitEnd;
 
     use super::*;
 
@@ -182,9 +182,9 @@ mod tests {
 
     fn ended(id: &str, state: &str) -> Outcome {
         let mut outcome = outcome();
-        outcome.hear(Event::Started(task(id, "queued")));
-        outcome.hear(Event::Saw(task(id, state)));
-        outcome.hear(Event::Ended(Ending::Settled));
+        outcome.apply(Event::Started(task(id, "queued")));
+        outcome.apply(Event::Saw(task(id, state)));
+        outcome.apply(Event::Ended(WaitEnd::Settled));
         outcome
     }
 
@@ -195,12 +195,15 @@ mod tests {
     #[test]
     fn every_output_is_there_from_the_beginning() {
         for outcomes in [vec![], vec![outcome()], vec![outcome(), outcome()]] {
-            let outputs = outputs(&outcomes, &Aside { results_file: "", error: "", ..Aside::default() });
+            let outputs = outputs(&outcomes, &StepOutputs { results_file: "", error: "", ..StepOutputs::default() });
             assert_eq!(outputs.iter().map(|(name, _)| *name).collect::<Vec<_>>(), OUTPUTS);
             assert_eq!((value(&outputs, "task-id").as_str(), value(&outputs, "started").as_str()), ("", "0"));
         }
         assert_eq!(
-            value(&outputs(&[], &Aside { results_file: "", error: "bad input", ..Aside::default() }), "error-message"),
+            value(
+                &outputs(&[], &StepOutputs { results_file: "", error: "bad input", ..StepOutputs::default() }),
+                "error-message"
+            ),
             "bad input"
         );
     }
@@ -221,7 +224,7 @@ mod tests {
     fn several_orders_have_counts_and_the_gravest_conclusion() {
         let both = outputs(
             &[ended("t-1", "completed"), ended("t-2", "failed")],
-            &Aside { results_file: "r.json", error: "", ..Aside::default() },
+            &StepOutputs { results_file: "r.json", error: "", ..StepOutputs::default() },
         );
         assert_eq!(value(&both, "conclusion"), "failure");
         assert_eq!(
@@ -231,7 +234,7 @@ mod tests {
         assert_eq!((value(&both, "task-id"), value(&both, "results-file")), (String::new(), "r.json".into()));
         let open = outputs(
             &[ended("t-1", "completed"), outcome()],
-            &Aside { results_file: "", error: "", ..Aside::default() },
+            &StepOutputs { results_file: "", error: "", ..StepOutputs::default() },
         );
         assert_eq!(value(&open, "conclusion"), "");
     }

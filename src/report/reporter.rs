@@ -7,17 +7,17 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::actions::context::Context;
-use crate::actions::host::Runner;
+use crate::actions::host::Host;
 use crate::actions::workflow_command::{Annotation, Level};
-use crate::plan::{Deed, Plan};
-use crate::report::audit::{Entry, Journal};
+use crate::plan::{Action, Plan};
+use crate::report::audit::{AuditEntry, AuditLog};
 use crate::report::outputs;
-use crate::report::outputs::Aside;
-use crate::report::summary::{Told, summary};
+use crate::report::outputs::StepOutputs;
+use crate::report::summary::{SummaryContext, summary};
 use crate::task::conclusion::Exit;
 use crate::task::event::Event;
 use crate::task::outcome::Outcome;
-use crate::task::rollout::Stopped;
+use crate::task::rollout::StoppedWave;
 use crate::text::repositories;
 
 /// GitHub shows ten annotations of a kind for a step; one is kept for saying that there are more,
@@ -32,18 +32,18 @@ const HANDING_ON: Duration = Duration::from_secs(5 * 60);
 const FEW: usize = 10;
 
 /// What is known of all orders.
-pub struct Board<'a> {
-    runner: &'a Runner,
+pub struct Reporter<'a> {
+    host: &'a Host,
     plan: &'a Plan,
     context: &'a Context,
-    journal: Option<&'a Journal>,
+    journal: Option<&'a AuditLog>,
     outcomes: RefCell<Vec<Outcome>>,
     told: RefCell<Vec<Instant>>,
     published: RefCell<Vec<(&'static str, String)>>,
     /// When what is known was written last, and when it was handed on as outputs.
     written: Cell<Option<Instant>>,
     handed_on: Cell<Option<Instant>>,
-    stopped: RefCell<Option<Stopped>>,
+    stopped: RefCell<Option<StoppedWave>>,
     /// Why no more starts are sent.
     closed: RefCell<Option<String>>,
     /// Whether the process was told to end.
@@ -55,19 +55,19 @@ pub struct Board<'a> {
     broken: RefCell<Option<anyhow::Error>>,
 }
 
-impl<'a> Board<'a> {
+impl<'a> Reporter<'a> {
     /// A board on which nothing has happened yet. Without a journal nothing is recorded.
-    pub fn new(runner: &'a Runner, plan: &'a Plan, context: &'a Context, journal: Option<&'a Journal>) -> Self {
+    pub fn new(host: &'a Host, plan: &'a Plan, context: &'a Context, journal: Option<&'a AuditLog>) -> Self {
         let outcomes = plan.orders.iter().map(|order| {
             let mut outcome = Outcome::new(order.repository.clone());
             outcome.pull_required = plan.require_pull_request;
             outcome.owner.clone_from(&plan.facts.owner);
-            match &order.deed {
-                Deed::Start { task, prompt_sha256, .. } => {
+            match &order.action {
+                Action::Start { task, prompt_sha256, .. } => {
                     outcome.asked = Some(task.without_prompt());
                     outcome.prompt_sha256 = Some(prompt_sha256.clone());
                 }
-                Deed::Wait(id) => {
+                Action::Wait(id) => {
                     outcome.task_id = Some(id.clone());
                     outcome.created = Some(false);
                 }
@@ -75,7 +75,7 @@ impl<'a> Board<'a> {
             outcome
         });
         Self {
-            runner,
+            host,
             plan,
             context,
             journal,
@@ -94,26 +94,26 @@ impl<'a> Board<'a> {
     }
 
     /// The machine that we run on.
-    pub fn runner(&self) -> &'a Runner {
-        self.runner
+    pub fn host(&self) -> &'a Host {
+        self.host
     }
 
     /// Takes in that something happened to an order.
-    pub fn happened(&self, order: usize, event: Event) {
+    pub fn record(&self, order: usize, event: Event) {
         // A person wants to know when, and only the runner has a clock.
         let until = match &event {
-            Event::Limited { wait, .. } | Event::NotSent { wait, .. } => self.runner.clock_in(*wait),
+            Event::Limited { wait, .. } | Event::NotSent { wait, .. } => self.host.clock_in(*wait),
             _ => String::new(),
         };
         let (lines, repository) = {
             let mut outcomes = self.outcomes.borrow_mut();
             let outcome = &mut outcomes[order];
-            let entry = Entry::of(&event, outcome);
-            let lines = outcome.hear(event);
+            let entry = AuditEntry::of(&event, outcome);
+            let lines = outcome.apply(event);
             if let Some(entry) = entry {
-                self.record(entry, order, outcome);
+                self.write_entry(entry, order, outcome);
             }
-            let elapsed = self.runner.elapsed();
+            let elapsed = self.host.elapsed();
             if outcome.task_id.is_some() {
                 outcome.began.get_or_insert(elapsed);
             }
@@ -128,10 +128,10 @@ impl<'a> Board<'a> {
             match line.level.filter(|_| shown) {
                 Some(level) => {
                     self.warnings.set(self.warnings.get() + 1);
-                    self.runner.annotate(&Annotation { level, title: repository.clone(), message: line.text });
+                    self.host.annotate(&Annotation { level, title: repository.clone(), message: line.text });
                 }
-                None if self.plan.orders.len() == 1 => self.runner.tell(&format!("{}{until}", line.text)),
-                None => self.runner.tell(&format!("{repository}: {}{until}", line.text)),
+                None if self.plan.orders.len() == 1 => self.host.log(&format!("{}{until}", line.text)),
+                None => self.host.log(&format!("{repository}: {}{until}", line.text)),
             }
         }
         self.publish();
@@ -140,15 +140,15 @@ impl<'a> Board<'a> {
     /// Records what is about to be done.
     pub fn announce(&self) {
         for (order, outcome) in self.outcomes.borrow().iter().enumerate() {
-            self.record(Entry::planned(), order, outcome);
+            self.write_entry(AuditEntry::planned(), order, outcome);
         }
     }
 
-    fn record(&self, entry: Entry, order: usize, outcome: &Outcome) {
+    fn write_entry(&self, entry: AuditEntry, order: usize, outcome: &Outcome) {
         let Some(journal) = self.journal else { return };
-        let (id, now) = (self.runner.word(), self.runner.now());
+        let (id, now) = (self.host.random_id(), self.host.now());
         let line = journal.line(entry, self.plan.orders.get(order), outcome, &id, now);
-        if let Err(error) = self.runner.write_record(&line) {
+        if let Err(error) = self.host.write_record(&line) {
             self.broken.borrow_mut().get_or_insert(error);
         }
     }
@@ -169,9 +169,9 @@ impl<'a> Board<'a> {
     /// Writes down what is known; `last` where nothing more will be.
     fn write(&self, last: bool) {
         let outcomes = self.outcomes.borrow();
-        let results_file = self.runner.results_file();
-        let audit_log = self.journal.map(|_| self.runner.audit_log()).unwrap_or_default();
-        let aside = Aside { results_file: &results_file, audit_log: &audit_log, ..Aside::default() };
+        let results_file = self.host.results_file();
+        let audit_log = self.journal.map(|_| self.host.audit_log()).unwrap_or_default();
+        let aside = StepOutputs { results_file: &results_file, audit_log: &audit_log, ..StepOutputs::default() };
         let outputs = outputs::outputs(&outcomes, &aside);
         if *self.published.borrow() == outputs {
             return;
@@ -182,8 +182,8 @@ impl<'a> Board<'a> {
         // Each is written whatever becomes of the others, and what others build on comes first.
         let mut whole = true;
         for written in [
-            if handed_on { self.runner.write_outputs(&outputs) } else { Ok(()) },
-            self.runner.write_results(&outputs::all_results(&outcomes)),
+            if handed_on { self.host.write_outputs(&outputs) } else { Ok(()) },
+            self.host.write_results(&outputs::all_results(&outcomes)),
             self.summarise(&outcomes, false),
         ] {
             if let Err(error) = written {
@@ -236,12 +236,12 @@ impl<'a> Board<'a> {
     }
 
     /// Notes that a wave was the last one, and holds back the orders behind it.
-    pub fn stop(&self, stopped: Stopped, behind: impl Iterator<Item = usize>) {
+    pub fn stop(&self, stopped: StoppedWave, behind: impl Iterator<Item = usize>) {
         let why = format!("not started: {stopped}");
-        self.runner.tell(&why.replacen("not started: ", "no further wave is started: ", 1));
+        self.host.log(&why.replacen("not started: ", "no further wave is started: ", 1));
         *self.stopped.borrow_mut() = Some(stopped);
         for order in behind {
-            self.happened(order, Event::HeldBack(why.clone()));
+            self.record(order, Event::HeldBack(why.clone()));
         }
     }
 
@@ -259,7 +259,7 @@ impl<'a> Board<'a> {
             *counts.entry(word).or_default() += 1;
         }
         let counts = counts.iter().map(|(word, count)| format!("{count} {word}")).collect::<Vec<_>>();
-        self.runner.tell(&format!("{}: {}", repositories(outcomes.len()), counts.join(", ")));
+        self.host.log(&format!("{}: {}", repositories(outcomes.len()), counts.join(", ")));
     }
 
     /// Tells each order that the process ends.
@@ -267,7 +267,7 @@ impl<'a> Board<'a> {
         let open = self.outcomes.borrow().iter().map(|outcome| !outcome.is_over()).collect::<Vec<_>>();
         for (order, _) in open.iter().enumerate().filter(|(_, open)| **open) {
             let in_flight = self.open.borrow()[order];
-            self.happened(order, Event::Interrupted { in_flight });
+            self.record(order, Event::Interrupted { in_flight });
         }
     }
 
@@ -281,7 +281,7 @@ impl<'a> Board<'a> {
         if let Some(stopped) = &*self.stopped.borrow() {
             let held_back = outcomes.iter().filter(|outcome| outcome.held_back).count();
             let message = format!("{} not started: {stopped}", repositories(held_back));
-            self.runner.annotate(&Annotation { level: Level::Error, title: "Rollout stopped".to_owned(), message });
+            self.host.annotate(&Annotation { level: Level::Error, title: "Rollout stopped".to_owned(), message });
         }
         let exit = Exit::of(&outcomes, &self.plan.fail_on, self.plan.rollout.tolerate);
         let annotations = outcomes.iter().filter_map(|outcome| match outcome.annotation(&self.plan.fail_on) {
@@ -295,20 +295,20 @@ impl<'a> Board<'a> {
         let annotations = annotations.collect::<Vec<_>>();
         let most = MOST_ANNOTATIONS - usize::from(self.stopped.borrow().is_some());
         for annotation in annotations.iter().take(most) {
-            self.runner.annotate(annotation);
+            self.host.annotate(annotation);
         }
         if let Some(more) = annotations.get(most) {
             let left = annotations.len() - most;
             let message = format!("{left} more tasks need a look; the step summary lists them");
-            self.runner.annotate(&Annotation { message, ..more.clone() });
+            self.host.annotate(&Annotation { message, ..more.clone() });
         }
         exit
     }
 
     fn summarise(&self, outcomes: &[Outcome], ended: bool) -> anyhow::Result<()> {
         let stopped = self.stopped.borrow();
-        let told = Told { elapsed: self.runner.elapsed(), ended, stopped: stopped.as_ref() };
-        self.runner.write_summary(&summary(self.plan, outcomes, self.context, &told))
+        let told = SummaryContext { elapsed: self.host.elapsed(), ended, stopped: stopped.as_ref() };
+        self.host.write_summary(&summary(self.plan, outcomes, self.context, &told))
     }
 
     /// Asks what is known of an order.

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use crate::actions::context::Context;
-use crate::github::pull_request::Pull;
+use crate::github::pull_request::PullRequest;
 use crate::github::task::{State, Task};
-use crate::plan::{Deed, Plan};
+use crate::plan::{Action, Plan};
 use crate::task::conclusion::{Conclusion, Exit, Trouble};
 use crate::task::outcome::Outcome;
-use crate::task::pull_request::NoPull;
-use crate::task::rollout::Stopped;
+use crate::task::pull_request::NoPullRequest;
+use crate::task::rollout::StoppedWave;
 use crate::text::{cut, escaped, harmless_lines, repositories, spelled};
 
 /// GitHub drops a summary of more than 1 MiB altogether,
@@ -33,20 +33,20 @@ const LONGEST_CELL: usize = 500;
 
 /// What a summary tells besides the outcomes.
 #[derive(Debug, Clone, Copy)]
-pub struct Told<'a> {
+pub struct SummaryContext<'a> {
     /// How long the step has run.
     pub elapsed: Duration,
     /// Whether it is the last one; another replaces it otherwise.
     pub ended: bool,
     /// The wave that did not succeed.
-    pub stopped: Option<&'a Stopped>,
+    pub stopped: Option<&'a StoppedWave>,
 }
 
 /// Makes the summary.
-pub fn summary(plan: &Plan, outcomes: &[Outcome], context: &Context, told: &Told<'_>) -> String {
+pub fn summary(plan: &Plan, outcomes: &[Outcome], context: &Context, told: &SummaryContext<'_>) -> String {
     let head = match outcomes {
         [outcome] => single(plan, outcome, told.elapsed, told.ended),
-        many => fleet(plan, many, told),
+        many => executor(plan, many, told),
     };
     let mut text = format!("{head}\n{}{}{}", call(outcomes), facts(plan), origin(context));
     for prompt in prompts(plan) {
@@ -85,7 +85,7 @@ fn single(plan: &Plan, outcome: &Outcome, elapsed: Duration, ended: bool) -> Str
     }
     if let Some(pull) = &outcome.pull {
         row("Pull request", pull_link(pull));
-    } else if let Some(why) = outcome.no_pull.as_ref().filter(|why| **why != NoPull::NotAskedFor) {
+    } else if let Some(why) = outcome.no_pull.as_ref().filter(|why| **why != NoPullRequest::NotAskedFor) {
         row("Pull request", escaped(&why.to_string()));
     }
     if let Some(why) = &outcome.error_message {
@@ -148,7 +148,7 @@ fn mark(outcome: &Outcome) -> Option<&'static str> {
     })
 }
 
-fn fleet(plan: &Plan, outcomes: &[Outcome], told: &Told<'_>) -> String {
+fn executor(plan: &Plan, outcomes: &[Outcome], told: &SummaryContext<'_>) -> String {
     let count = outcomes.len();
     let over = outcomes.iter().filter(|outcome| mark(outcome).is_some()).count();
     let good =
@@ -170,7 +170,7 @@ fn fleet(plan: &Plan, outcomes: &[Outcome], told: &Told<'_>) -> String {
         let stopped = escaped(&stopped.to_string());
         text.push_str(&format!("> {stopped}. {} not started.\n\n", repositories(held_back)));
     }
-    text.push_str(&format!("{}\n\n{}\n\n", bar(outcomes), tally(outcomes, told.elapsed)));
+    text.push_str(&format!("{}\n\n{}\n\n", bar(outcomes), counter(outcomes, told.elapsed)));
     text.push_str("| Repository | Task | State | Conclusion | Pull request | Message |\n|---|---|---|---|---|---|\n");
     for outcome in outcomes.iter().take(MOST_ROWS) {
         text.push_str(&format!(
@@ -200,7 +200,7 @@ fn bar(outcomes: &[Outcome]) -> String {
     widths.map(|(mark, count)| mark.repeat((count * width / outcomes.len()).max(1))).collect()
 }
 
-fn tally(outcomes: &[Outcome], elapsed: Duration) -> String {
+fn counter(outcomes: &[Outcome], elapsed: Duration) -> String {
     let mut parts = Vec::new();
     let mut part = |count: usize, what: &str| {
         if count > 0 {
@@ -275,9 +275,9 @@ fn origin(context: &Context) -> String {
 
 /// The prompts, as far as they are shown.
 fn prompts(plan: &Plan) -> Vec<String> {
-    let starts = plan.orders.iter().filter_map(|order| match &order.deed {
-        Deed::Start { task, template, prompt_sha256, .. } => Some((order, task, template, prompt_sha256)),
-        Deed::Wait(_) => None,
+    let starts = plan.orders.iter().filter_map(|order| match &order.action {
+        Action::Start { task, template, prompt_sha256, .. } => Some((order, task, template, prompt_sha256)),
+        Action::Wait(_) => None,
     });
     let shown = starts.take(MOST_PROMPTS).map(|(order, task, template, prompt_sha256)| {
         let whose = if plan.orders.len() > 1 { format!(" for {}", order.repository) } else { String::new() };
@@ -293,7 +293,7 @@ fn prompts(plan: &Plan) -> Vec<String> {
     shown.collect()
 }
 
-fn pull_link(pull: &Pull) -> String {
+fn pull_link(pull: &PullRequest) -> String {
     linked(&format!("#{}", pull.number), &pull.url)
 }
 
@@ -321,13 +321,13 @@ mod tests {
 
     use crate::actions::context::Environment;
     use crate::github::task::NewTask;
-    use crate::plan::Order;
-    use crate::policy::evaluate::Facts;
+    use crate::plan::PlannedTask;
+    use crate::policy::evaluate::PolicyMetadata;
     use crate::task::event::Event;
-    use crate::task::marker::Stamp;
+    use crate::task::marker::Marker;
     use crate::task::rollout::{Rollout, Share};
-    use crate::task::start::{First, IfActive, LONGEST_LIMIT, Terms};
-    use crate::task::wait::Ending;
+    use crate::task::start::{IfActive, LONGEST_LIMIT, Precheck, StartOptions};
+    use crate::task::wait::WaitEnd;
 
     use super::*;
 
@@ -340,21 +340,21 @@ mod tests {
             base_ref: None,
             head_ref: None,
         };
-        let deed = Deed::Start {
+        let action = Action::Start {
             task: Box::new(task),
             models: vec![None],
             template: "release.md".to_owned(),
             prompt_sha256: "ba7816bf8f01cfea".to_owned(),
-            terms: Box::new(Terms {
-                stamp: Stamp::find("<!-- agent-task key=0123456789abcdef -->").unwrap(),
+            terms: Box::new(StartOptions {
+                marker: Marker::find("<!-- agent-task key=0123456789abcdef -->").unwrap(),
                 confirm: Duration::ZERO,
-                first: First::Nothing,
+                first: Precheck::Nothing,
                 if_active: IfActive::Start,
                 patience: LONGEST_LIMIT,
             }),
         };
         Plan {
-            orders: vec![Order { repository: "octo/app".parse().unwrap(), deed }],
+            orders: vec![PlannedTask { repository: "octo/app".parse().unwrap(), action }],
             wait: None,
             fail_on: Vec::new(),
             require_pull_request: false,
@@ -362,8 +362,8 @@ mod tests {
             rollout: Rollout::default(),
             parts: 1,
             gate: None,
-            facts: Facts::default(),
-            tally: None,
+            facts: PolicyMetadata::default(),
+            counter: None,
             dry_run: false,
             warnings: Vec::new(),
         }
@@ -373,8 +373,8 @@ mod tests {
         let mut outcome = Outcome::new("octo/app".parse().unwrap());
         let task = json!({"id": "t-1", "state": state, "html_url": "https://github.com/octo/app/tasks/t-1",
             "sessions": [{"error": {"message": error}, "model": "sweagent-capi:gpt-5.4"}]});
-        outcome.hear(Event::Started(Box::new(serde_json::from_value(task).unwrap())));
-        outcome.hear(Event::Ended(Ending::Settled));
+        outcome.apply(Event::Started(Box::new(serde_json::from_value(task).unwrap())));
+        outcome.apply(Event::Ended(WaitEnd::Settled));
         outcome
     }
 
@@ -389,8 +389,8 @@ mod tests {
         Context::new(&environment, None, None)
     }
 
-    fn told(seconds: u64) -> Told<'static> {
-        Told { elapsed: Duration::from_secs(seconds), ended: true, stopped: None }
+    fn told(seconds: u64) -> SummaryContext<'static> {
+        SummaryContext { elapsed: Duration::from_secs(seconds), ended: true, stopped: None }
     }
 
     #[test]
@@ -401,10 +401,10 @@ mod tests {
             outcome.ended = Some(Duration::from_secs(120 * (at as u64 + 1)));
         }
         let mut held = Outcome::new("octo/lib".parse().unwrap());
-        held.hear(Event::HeldBack("not started".to_owned()));
+        held.apply(Event::HeldBack("not started".to_owned()));
         all.push(held);
-        let stopped = Stopped { wave: 1, waves: 2, size: 3, succeeded: 2, needed: Share::ALL };
-        let told = Told { stopped: Some(&stopped), ..told(480) };
+        let stopped = StoppedWave { wave: 1, waves: 2, size: 3, succeeded: 2, needed: Share::ALL };
+        let told = SummaryContext { stopped: Some(&stopped), ..told(480) };
         let text = summary(&plan("x"), &all, &context(), &told);
         for part in [
             "### ⛔ Rollout stopped, 4 agent tasks",

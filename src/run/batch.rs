@@ -14,12 +14,12 @@ use crate::github::error::Error;
 const GATHERING: Duration = Duration::from_secs(1);
 
 /// Questions of many that are asked together, and the answers to them.
-pub(crate) struct Together<K, V> {
+pub(crate) struct Batcher<K, V> {
     asked: RefCell<Vec<K>>,
     answered: Mutex<HashMap<K, Result<V, Error>>>,
 }
 
-impl<K: Clone + Eq + Hash, V: Clone> Together<K, V> {
+impl<K: Clone + Eq + Hash, V: Clone> Batcher<K, V> {
     pub(super) fn new() -> Self {
         Self { asked: RefCell::default(), answered: Mutex::default() }
     }

@@ -9,13 +9,13 @@ use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::github::limited::Door;
-use crate::plan::{Deed, Plan};
-use crate::report::reporter::Board;
-use crate::run::poller::{Lookout, Watched};
-use crate::run::task_run::{Errand, HEARTBEAT};
+use crate::github::limited::LimitedClient;
+use crate::plan::{Action, Plan};
+use crate::report::reporter::Reporter;
+use crate::run::poller::{Poller, PollerConfig};
+use crate::run::task_run::{HEARTBEAT, TaskRun};
 use crate::task::conclusion::Conclusion;
-use crate::task::rollout::Stopped;
+use crate::task::rollout::StoppedWave;
 use crate::text::repositories;
 
 /// How many orders are on their way to a task at once. GitHub allows a hundred requests at once,
@@ -25,55 +25,55 @@ const LOBBY: usize = 64;
 const CATCHING_UP: Duration = Duration::from_secs(10);
 
 /// Those who speak to GitHub.
-pub struct Speakers<'a> {
+pub struct Clients<'a> {
     /// Starts and watches tasks.
-    pub tasks: &'a Door,
+    pub tasks: &'a LimitedClient,
     /// Reads pull requests, in this order: who may not leaves it to the next.
-    pub pulls: &'a [&'a Door],
+    pub pulls: &'a [&'a LimitedClient],
 }
 
 /// Carries out all orders.
-pub async fn run(plan: &Plan, speakers: &Speakers<'_>, board: &Board<'_>) {
-    let keys = plan.orders.iter().filter_map(|order| match &order.deed {
-        Deed::Start { terms, .. } => Some(terms.stamp.key.clone()),
-        Deed::Wait(_) => None,
+pub async fn run(plan: &Plan, clients: &Clients<'_>, reporter: &Reporter<'_>) {
+    let keys = plan.orders.iter().filter_map(|order| match &order.action {
+        Action::Start { terms, .. } => Some(terms.marker.key.clone()),
+        Action::Wait(_) => None,
     });
-    let watched = Watched {
+    let watched = PollerConfig {
         orders: plan.orders.len(),
         keys: keys.collect::<HashSet<_>>(),
         interval: plan.wait.as_ref().map(|rules| rules.interval).unwrap_or_default(),
         parts: plan.parts,
-        runner: board.runner(),
+        host: reporter.host(),
     };
-    let lookout = Lookout::new(speakers.tasks, speakers.pulls, watched);
-    let fleet = Fleet { plan, speakers, board, lookout, lobby: Semaphore::new(LOBBY) };
+    let poller = Poller::new(clients.tasks, clients.pulls, watched);
+    let executor = Executor { plan, clients, reporter, poller, start_permits: Semaphore::new(LOBBY) };
     tokio::select! {
-        () = fleet.waves() => {}
-        () = fleet.report() => {}
+        () = executor.waves() => {}
+        () = executor.report() => {}
     }
 }
 
 /// All orders on their way.
-pub(crate) struct Fleet<'a> {
+pub(crate) struct Executor<'a> {
     pub(super) plan: &'a Plan,
-    pub(super) speakers: &'a Speakers<'a>,
-    pub(super) board: &'a Board<'a>,
-    pub(super) lookout: Lookout<'a>,
-    pub(super) lobby: Semaphore,
+    pub(super) clients: &'a Clients<'a>,
+    pub(super) reporter: &'a Reporter<'a>,
+    pub(super) poller: Poller<'a>,
+    pub(super) start_permits: Semaphore,
 }
 
-impl Fleet<'_> {
+impl Executor<'_> {
     async fn waves(&self) {
         let waves = &self.plan.waves;
         for (at, wave) in waves.iter().enumerate() {
             if waves.len() > 1 {
                 let told = format!("wave {} of {}: {}", at + 1, waves.len(), repositories(wave.len()));
-                self.board.runner().tell(&told);
+                self.reporter.host().log(&told);
             }
             self.wave(wave.clone()).await;
             let stopped = self.verdict(at, wave.clone());
             if let (Some(stopped), Some(next)) = (stopped, waves.get(at + 1)) {
-                return self.board.stop(stopped, next.start..self.plan.orders.len());
+                return self.reporter.stop(stopped, next.start..self.plan.orders.len());
             }
         }
     }
@@ -86,18 +86,19 @@ impl Fleet<'_> {
             // The semaphore is never closed.
             let _place = bound.acquire().await;
             // In a box, for ten thousand that wait for their place need little room.
-            Box::pin(Errand { at, order: &self.plan.orders[at], fleet: self }.run()).await;
+            Box::pin(TaskRun { at, order: &self.plan.orders[at], executor: self }.run()).await;
         }))
         .await;
     }
 
     /// Why no other wave begins, if that is so. What was skipped counts neither way.
-    fn verdict(&self, at: usize, wave: Range<usize>) -> Option<Stopped> {
-        let conclusions = wave.map(|order| self.board.know(order, |outcome| outcome.conclusion));
+    fn verdict(&self, at: usize, wave: Range<usize>) -> Option<StoppedWave> {
+        let conclusions = wave.map(|order| self.reporter.know(order, |outcome| outcome.conclusion));
         let counted = conclusions.filter(|it| *it != Some(Conclusion::Skipped)).collect::<Vec<_>>();
         let succeeded = counted.iter().filter(|it| **it == Some(Conclusion::Success)).count();
         let needed = self.plan.rollout.success;
-        let stopped = Stopped { wave: at + 1, waves: self.plan.waves.len(), size: counted.len(), succeeded, needed };
+        let stopped =
+            StoppedWave { wave: at + 1, waves: self.plan.waves.len(), size: counted.len(), succeeded, needed };
         (!needed.is_reached(succeeded, counted.len())).then_some(stopped)
     }
 
@@ -110,9 +111,9 @@ impl Fleet<'_> {
             let until = Instant::now() + HEARTBEAT;
             while Instant::now() < until {
                 tokio::time::sleep(CATCHING_UP).await;
-                self.board.publish();
+                self.reporter.publish();
             }
-            self.board.progress();
+            self.reporter.progress();
         }
     }
 }

@@ -8,18 +8,18 @@ use futures_util::future::join_all;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::actions::host::Runner;
-use crate::github::answers::Look;
+use crate::actions::host::Host;
+use crate::github::answers::TaskAnswer;
 use crate::github::error::Error;
-use crate::github::limited::Door;
-use crate::github::pull_request::Pull;
+use crate::github::limited::LimitedClient;
+use crate::github::pull_request::PullRequest;
 use crate::github::repository::Repository;
 use crate::github::task::{Phase, State, Task, TaskId};
-use crate::run::batch::Together;
-use crate::run::pull_request::Reader;
-use crate::task::marker::{Key, Stamp};
-use crate::task::pull_request::{Clues, NoPull};
-use crate::task::start::{MEMORY, Sighting};
+use crate::run::batch::Batcher;
+use crate::run::pull_request::PullRequestReader;
+use crate::task::marker::{Key, Marker};
+use crate::task::pull_request::{NoPullRequest, PullRequestHints};
+use crate::task::start::{Candidate, MEMORY};
 
 /// How many tasks are looked at one by one. A look at one task that has not changed is free, and a list never is; from
 /// here on lists are cheaper all the same.
@@ -39,10 +39,10 @@ const YOUTH: Duration = Duration::from_secs(120);
 const READ_AT_ONCE: usize = 16;
 
 /// Whoever looks, for all orders of a step.
-pub struct Lookout<'a> {
-    tasks: &'a Door,
-    readers: Vec<Reader<'a>>,
-    runner: &'a Runner,
+pub struct Poller<'a> {
+    tasks: &'a LimitedClient,
+    readers: Vec<PullRequestReader<'a>>,
+    host: &'a Host,
     /// Whether lists are used.
     many: Cell<bool>,
     interval: Duration,
@@ -50,37 +50,37 @@ pub struct Lookout<'a> {
     began: Instant,
     pages: Cell<u32>,
     failing: Cell<bool>,
-    round: Mutex<Option<Round>>,
+    round: Mutex<Option<ListSnapshot>>,
     keys: HashSet<Key>,
-    catalogue: Mutex<Catalogue>,
+    catalogue: Mutex<TaskIndex>,
 }
 
 /// One look at the list of all tasks that are not settled.
-struct Round {
+struct ListSnapshot {
     taken: Instant,
     tasks: Result<HashMap<TaskId, Task>, Error>,
 }
 
 /// The tasks of this user, as far as they were read to find those of our keys.
 #[derive(Default)]
-struct Catalogue {
+struct TaskIndex {
     taken: Option<Instant>,
-    ours: HashMap<TaskId, (Key, Known)>,
+    ours: HashMap<TaskId, (Key, IndexedTask)>,
     strangers: HashSet<TaskId>,
     unread: HashMap<TaskId, Option<Age>>,
 }
 
-struct Known {
+struct IndexedTask {
     task: Task,
     age: Option<Age>,
 }
 
 /// The tasks with a key, as far as all tasks could be read.
-pub struct Held {
+pub struct OwnTasks {
     /// When that was so.
     pub taken: Instant,
     /// The tasks.
-    pub sightings: Vec<Sighting>,
+    pub candidates: Vec<Candidate>,
     /// Whether every task could be read; one that cannot be read yet may have the key as well.
     pub is_whole: bool,
 }
@@ -96,7 +96,7 @@ impl Age {
 }
 
 /// What a lookout is set up with.
-pub struct Watched<'a> {
+pub struct PollerConfig<'a> {
     /// How many orders there are.
     pub orders: usize,
     /// The keys of those that are started.
@@ -106,17 +106,18 @@ pub struct Watched<'a> {
     /// How many jobs share GitHub's limits.
     pub parts: usize,
     /// Where to tell what concerns no single order.
-    pub runner: &'a Runner,
+    pub host: &'a Host,
 }
 
-impl<'a> Lookout<'a> {
+impl<'a> Poller<'a> {
     /// Looks at tasks through the first door, and at pull requests through the others, in their order.
-    pub fn new(tasks: &'a Door, pulls: &[&'a Door], watched: Watched<'a>) -> Self {
-        let reader = |door: &&'a Door| Reader { door, by_id: Together::new(), by_branch: Together::new() };
+    pub fn new(tasks: &'a LimitedClient, pulls: &[&'a LimitedClient], watched: PollerConfig<'a>) -> Self {
+        let reader =
+            |client: &&'a LimitedClient| PullRequestReader { client, by_id: Batcher::new(), by_branch: Batcher::new() };
         Self {
             tasks,
             readers: pulls.iter().map(reader).collect(),
-            runner: watched.runner,
+            host: watched.host,
             many: Cell::new(watched.orders > MOST_SINGLE),
             interval: watched.interval,
             parts: u32::try_from(watched.parts).unwrap_or(u32::MAX),
@@ -162,12 +163,12 @@ impl<'a> Lookout<'a> {
         id: &TaskId,
         etag: Option<&str>,
         state: Option<&State>,
-    ) -> Result<Look, Error> {
+    ) -> Result<TaskAnswer, Error> {
         if self.is_shared()
             && let Some(task) = self.listed(id).await?
             && (task.state.phase() == Phase::Running || state == Some(&task.state))
         {
-            return Ok(Look::Seen(task, None));
+            return Ok(TaskAnswer::Seen(task, None));
         }
         self.tasks.read(self.tasks.github().task(repository, id, etag)).await
     }
@@ -180,10 +181,10 @@ impl<'a> Lookout<'a> {
             Some(round) => round,
             None => {
                 let tasks = self.list().await;
-                Round { taken: Instant::now(), tasks }
+                ListSnapshot { taken: Instant::now(), tasks }
             }
         };
-        let Round { tasks, .. } = round.insert(fresh);
+        let ListSnapshot { tasks, .. } = round.insert(fresh);
         match tasks {
             Ok(tasks) => Ok(tasks.get(id).cloned().map(Box::new)),
             Err(error) if error.may_pass() => Err(error.clone()),
@@ -207,7 +208,7 @@ impl<'a> Lookout<'a> {
             }
         }
         if self.failing.replace(false) {
-            self.runner.tell("GitHub answers again");
+            self.host.log("GitHub answers again");
         }
         Ok(tasks)
     }
@@ -215,9 +216,9 @@ impl<'a> Lookout<'a> {
     fn failed(&self, error: Error) -> Error {
         if !error.may_pass() {
             self.many.set(false);
-            self.runner.tell(&format!("cannot list the tasks: {error}; looking at each by itself"));
+            self.host.log(&format!("cannot list the tasks: {error}; looking at each by itself"));
         } else if !self.failing.replace(true) {
-            self.runner.tell(&format!("could not look at the tasks: {error}; looking again"));
+            self.host.log(&format!("could not look at the tasks: {error}; looking again"));
         }
         error
     }
@@ -227,7 +228,7 @@ impl<'a> Lookout<'a> {
     ///
     /// # Errors
     /// Those of GitHub.
-    pub async fn with_key(&self, key: &Key, since: Instant) -> Result<Held, Error> {
+    pub async fn with_key(&self, key: &Key, since: Instant) -> Result<OwnTasks, Error> {
         let mut catalogue = self.catalogue.lock().await;
         let taken = match catalogue.taken.filter(|taken| *taken > since) {
             Some(taken) => taken,
@@ -239,17 +240,17 @@ impl<'a> Lookout<'a> {
             }
         };
         let ours = catalogue.ours.values().filter(|(its, _)| its == key);
-        let sightings = ours.map(|(_, known)| Sighting {
+        let candidates = ours.map(|(_, known)| Candidate {
             task: known.task.clone(),
             read: true,
             age: known.age.map(|age| age.at(taken)),
         });
-        Ok(Held { taken, sightings: sightings.collect(), is_whole: catalogue.unread.is_empty() })
+        Ok(OwnTasks { taken, candidates: candidates.collect(), is_whole: catalogue.unread.is_empty() })
     }
 
     /// Reads the tasks that are new since the last time, archived ones as well: a person may have put away what a
     /// re-run asks for.
-    async fn read_catalogue(&self, catalogue: &mut Catalogue) -> Result<(), Error> {
+    async fn read_catalogue(&self, catalogue: &mut TaskIndex) -> Result<(), Error> {
         let mut unread = std::mem::take(&mut catalogue.unread);
         for archived in [false, true] {
             for page in 1..=MOST_PAGES {
@@ -287,7 +288,7 @@ impl<'a> Lookout<'a> {
         limited.map_or(Ok(()), Err)
     }
 
-    fn file(&self, catalogue: &mut Catalogue, task: Task, age: Option<Age>) {
+    fn file(&self, catalogue: &mut TaskIndex, task: Task, age: Option<Age>) {
         let mut prompts = task.sessions.iter().filter_map(|session| session.prompt.as_deref()).peekable();
         // One that is young has no sessions to show yet; those of an old one were deleted, and nobody will ever know.
         let young = age.is_none_or(|age| age.at(Instant::now()) < YOUTH);
@@ -295,10 +296,10 @@ impl<'a> Lookout<'a> {
             catalogue.unread.insert(task.id, age);
             return;
         }
-        let stamps = prompts.filter_map(Stamp::find).map(|stamp| stamp.key);
-        let key = stamps.into_iter().find(|key| self.keys.contains(key));
+        let markers = prompts.filter_map(Marker::find).map(|marker| marker.key);
+        let key = markers.into_iter().find(|key| self.keys.contains(key));
         match key {
-            Some(key) => drop(catalogue.ours.insert(task.id.clone(), (key, Known { task, age }))),
+            Some(key) => drop(catalogue.ours.insert(task.id.clone(), (key, IndexedTask { task, age }))),
             None => drop(catalogue.strangers.insert(task.id)),
         }
     }
@@ -307,15 +308,15 @@ impl<'a> Lookout<'a> {
     ///
     /// # Errors
     /// Why there is none, or none whose number can be told.
-    pub async fn pull(&self, repository: &Repository, clues: &Clues) -> Result<Pull, NoPull> {
+    pub async fn pull(&self, repository: &Repository, hints: &PullRequestHints) -> Result<PullRequest, NoPullRequest> {
         let mut hidden = None;
         for reader in &self.readers {
-            match reader.pull(repository, clues, self.is_shared()).await {
+            match reader.pull(repository, hints, self.is_shared()).await {
                 Ok(pull) => return Ok(pull),
-                Err(why @ (NoPull::Hidden(_) | NoPull::MayNotRead(_))) => hidden = hidden.or(Some(why)),
+                Err(why @ (NoPullRequest::Hidden(_) | NoPullRequest::MayNotRead(_))) => hidden = hidden.or(Some(why)),
                 Err(why) => return Err(why),
             }
         }
-        Err(hidden.unwrap_or(NoPull::NotMade))
+        Err(hidden.unwrap_or(NoPullRequest::NotMade))
     }
 }

@@ -120,14 +120,14 @@ impl Exit {
 
 /// One of the user's own rules, as far as it can say no.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Gate {
+pub enum RefusedBy {
     /// The policy file.
     Policy,
     /// Who may cause a start.
     Actor,
 }
 
-impl Gate {
+impl RefusedBy {
     /// A few words for the head of a message.
     pub fn title(self) -> &'static str {
         match self {
@@ -141,7 +141,7 @@ impl Gate {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// Which rule it is.
-    pub gate: Gate,
+    pub gate: RefusedBy,
     /// What it says no to, and what it would allow.
     pub why: String,
 }
@@ -166,5 +166,5 @@ pub enum Trouble {
     /// An active task stood in the way, and the user wanted that to fail.
     Declined,
     /// One of the user's own rules said no.
-    Refused(Gate),
+    Refused(RefusedBy),
 }

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use crate::github::error::Error;
-use crate::github::pull_request::Pull;
+use crate::github::pull_request::PullRequest;
 use crate::github::task::Task;
 use crate::task::conclusion::Refusal;
-use crate::task::pull_request::NoPull;
-use crate::task::wait::Ending;
+use crate::task::pull_request::NoPullRequest;
+use crate::task::wait::WaitEnd;
 
 /// Why a task that exists already is taken up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,11 +86,11 @@ pub enum Event {
     /// Nothing new for a while; the wait goes on.
     StillWaiting,
     /// The pull request.
-    PullFound(Pull),
+    PullFound(PullRequest),
     /// No pull request.
-    NoPull(NoPull),
+    NoPull(NoPullRequest),
     /// The wait is over.
-    Ended(Ending),
+    Ended(WaitEnd),
     /// The order cannot be carried out or watched any further.
     Failed(Error),
     /// A start was sent, and what became of it is open.

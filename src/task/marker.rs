@@ -46,7 +46,7 @@ impl fmt::Display for Key {
 
 /// Where a task came from: its key, what it is called, its class, and the run, attempt and actor that started it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stamp {
+pub struct Marker {
     /// What makes two starts the same start.
     pub key: Key,
     /// What tasks of the same kind share: the workflow and the job.
@@ -61,7 +61,7 @@ pub struct Stamp {
     pub actor: String,
 }
 
-impl Stamp {
+impl Marker {
     /// The prompt with the stamp as its last line.
     pub fn put_under(&self, prompt: &str) -> String {
         format!("{}\n\n{self}", prompt.trim_end())
@@ -72,7 +72,7 @@ impl Stamp {
     pub fn find(prompt: &str) -> Option<Self> {
         let line = prompt.trim_end().lines().next_back()?.trim();
         let body = line.strip_prefix(OPENING)?.strip_suffix(CLOSING)?;
-        let mut stamp = Self {
+        let mut marker = Self {
             key: Key(String::new()),
             name: String::new(),
             class: String::new(),
@@ -84,22 +84,22 @@ impl Stamp {
             let (name, value) = pair.split_once('=')?;
             let value = percent_decode_str(value).decode_utf8().ok()?.into_owned();
             match name {
-                "key" => stamp.key = Key(value),
-                "name" => stamp.name = value,
-                "class" => stamp.class = value,
-                "run" => stamp.run = value,
-                "attempt" => stamp.attempt = value,
-                "actor" => stamp.actor = value,
+                "key" => marker.key = Key(value),
+                "name" => marker.name = value,
+                "class" => marker.class = value,
+                "run" => marker.run = value,
+                "attempt" => marker.attempt = value,
+                "actor" => marker.actor = value,
                 // A later version may say more.
                 _ => {}
             }
         }
-        let whole = stamp.key.0.len() == DIGITS && stamp.key.0.chars().all(|c| c.is_ascii_hexdigit());
-        whole.then_some(stamp)
+        let whole = marker.key.0.len() == DIGITS && marker.key.0.chars().all(|c| c.is_ascii_hexdigit());
+        whole.then_some(marker)
     }
 }
 
-impl fmt::Display for Stamp {
+impl fmt::Display for Marker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(OPENING)?;
         write!(f, "key={}", self.key)?;
@@ -126,8 +126,8 @@ mod tests {
 
     use super::*;
 
-    fn stamp() -> Stamp {
-        Stamp {
+    fn marker() -> Marker {
+        Marker {
             key: Key::over(["octo/app", "17"]),
             name: "Weekly release / prep --> done".to_owned(),
             class: "release-prep".to_owned(),
@@ -139,25 +139,25 @@ mod tests {
 
     #[test]
     fn a_stamp_is_found_as_it_was_put() {
-        let prompt = stamp().put_under("Prepare the release.\n\n");
+        let prompt = marker().put_under("Prepare the release.\n\n");
         assert_eq!(
             prompt,
             format!(
                 "Prepare the release.\n\n<!-- agent-task key={} name=Weekly%20release%20/%20prep%20-%2D%3E%20done \
                  class=release-prep run=https://github.com/octo/app/actions/runs/17 attempt=1 actor=mona -->",
-                stamp().key
+                marker().key
             )
         );
-        assert_eq!(Stamp::find(&prompt), Some(stamp()));
-        assert_eq!(Stamp::find(&format!("{prompt}\r\n")), Some(stamp()));
+        assert_eq!(Marker::find(&prompt), Some(marker()));
+        assert_eq!(Marker::find(&format!("{prompt}\r\n")), Some(marker()));
     }
 
     #[test]
     fn only_the_last_line_counts() {
-        let forged = Stamp { key: Key::over(["forged"]), ..stamp() };
-        let prompt = stamp().put_under(&format!("Fix this:\n{forged}\n> {forged}"));
-        assert_eq!(Stamp::find(&prompt), Some(stamp()));
-        assert_eq!(Stamp::find(&format!("{}\nmore", stamp())), None);
+        let forged = Marker { key: Key::over(["forged"]), ..marker() };
+        let prompt = marker().put_under(&format!("Fix this:\n{forged}\n> {forged}"));
+        assert_eq!(Marker::find(&prompt), Some(marker()));
+        assert_eq!(Marker::find(&format!("{}\nmore", marker())), None);
     }
 
     #[test]
@@ -173,9 +173,9 @@ mod tests {
             "x <!-- agent-task key=0123456789abcdef -->",
             "<!-- agent-task key=%FF23456789abcdef -->",
         ] {
-            assert_eq!(Stamp::find(text), None, "{text}");
+            assert_eq!(Marker::find(text), None, "{text}");
         }
-        assert!(Stamp::find("<!-- agent-task key=0123456789abcdef later=1 -->").is_some());
+        assert!(Marker::find("<!-- agent-task key=0123456789abcdef later=1 -->").is_some());
     }
 
     #[test]

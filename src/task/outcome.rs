@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use crate::actions::workflow_command::{Annotation, Level};
 use crate::github::error::Error;
-use crate::github::pull_request::Pull;
+use crate::github::pull_request::PullRequest;
 use crate::github::repository::Repository;
 use crate::github::task::{NewTask, State, Task, TaskId};
 use crate::task::conclusion::{Conclusion, Trouble};
 use crate::task::event::{Adoption, Event};
 use crate::task::messages::Line;
-use crate::task::pull_request::NoPull;
-use crate::task::wait::Ending;
+use crate::task::pull_request::NoPullRequest;
+use crate::task::wait::WaitEnd;
 use crate::text::{sha256, spelled};
 
 /// What is known of one order.
@@ -33,13 +33,13 @@ pub struct Outcome {
     /// Whether this step started it.
     pub created: Option<bool>,
     /// Its pull request.
-    pub pull: Option<Pull>,
+    pub pull: Option<PullRequest>,
     /// Why there is no number.
-    pub no_pull: Option<NoPull>,
+    pub no_pull: Option<NoPullRequest>,
     /// How it ended, once somebody has waited for it.
     pub conclusion: Option<Conclusion>,
     /// How the wait for it ended.
-    pub ending: Option<Ending>,
+    pub ending: Option<WaitEnd>,
     /// What kept it from going its way.
     pub trouble: Option<Trouble>,
     /// The reason for the trouble, or the task's own error.
@@ -98,7 +98,7 @@ impl Outcome {
     }
 
     /// Takes in what happened, and says what the log tells of it.
-    pub fn hear(&mut self, event: Event) -> Vec<Line> {
+    pub fn apply(&mut self, event: Event) -> Vec<Line> {
         match event {
             Event::ModelRefused { model, said, next } => {
                 let name = |model: &Option<String>| model.clone().unwrap_or_else(|| "auto".to_owned());
@@ -205,7 +205,7 @@ impl Outcome {
                 if self.error_message.is_none() {
                     self.error_message = self.reason(&ending);
                 }
-                if ending == Ending::LostSight {
+                if ending == WaitEnd::LostSight {
                     self.trouble = Some(Trouble::Unreachable);
                 }
                 self.ending = Some(ending);
@@ -288,31 +288,33 @@ impl Outcome {
         lines
     }
 
-    fn conclude(&self, ending: &Ending) -> Option<Conclusion> {
+    fn conclude(&self, ending: &WaitEnd) -> Option<Conclusion> {
         match ending {
-            Ending::Settled => match self.state()? {
+            WaitEnd::Settled => match self.state()? {
                 State::Completed if self.pull_required && self.pull.is_none() => Some(Conclusion::Failure),
                 State::Completed => Some(Conclusion::Success),
                 State::TimedOut => Some(Conclusion::TimedOut),
                 State::Cancelled => Some(Conclusion::Cancelled),
                 _ => Some(Conclusion::Failure),
             },
-            Ending::NeedsPerson => Some(Conclusion::ActionRequired),
-            Ending::DeadlinePassed | Ending::LimitedPastDeadline(_) | Ending::LostSight => Some(Conclusion::TimedOut),
-            Ending::Refused => None,
+            WaitEnd::NeedsPerson => Some(Conclusion::ActionRequired),
+            WaitEnd::DeadlinePassed | WaitEnd::LimitedPastDeadline(_) | WaitEnd::LostSight => {
+                Some(Conclusion::TimedOut)
+            }
+            WaitEnd::Refused => None,
         }
     }
 
     /// Why an order ended otherwise than well, where neither the task nor GitHub says.
-    fn reason(&self, ending: &Ending) -> Option<String> {
+    fn reason(&self, ending: &WaitEnd) -> Option<String> {
         let state = self.state().map_or("not seen", State::as_str);
         match (ending, self.conclusion?) {
-            (Ending::Settled, Conclusion::Failure) if self.state() == Some(&State::Completed) => {
+            (WaitEnd::Settled, Conclusion::Failure) if self.state() == Some(&State::Completed) => {
                 Some("the task completed without the pull request that `require-pull-request` asks for".to_owned())
             }
-            (Ending::NeedsPerson, _) => Some(format!("the task is {state} and needs a person")),
-            (Ending::DeadlinePassed, _) => Some(format!("the task was still {state} when `wait-timeout` passed")),
-            (Ending::LimitedPastDeadline(limit), _) => Some(format!("the wait ended, because {limit}")),
+            (WaitEnd::NeedsPerson, _) => Some(format!("the task is {state} and needs a person")),
+            (WaitEnd::DeadlinePassed, _) => Some(format!("the task was still {state} when `wait-timeout` passed")),
+            (WaitEnd::LimitedPastDeadline(limit), _) => Some(format!("the wait ended, because {limit}")),
             _ => None,
         }
     }
@@ -413,10 +415,10 @@ impl Outcome {
             self.task_id.as_ref().map(TaskId::as_str).unwrap_or_default()
         );
         match &self.ending {
-            Some(Ending::LimitedPastDeadline(limit)) => {
+            Some(WaitEnd::LimitedPastDeadline(limit)) => {
                 format!("The wait ended, because {limit}, which is longer than `wait-timeout` leaves. {goes_on}")
             }
-            Some(Ending::DeadlinePassed) => format!(
+            Some(WaitEnd::DeadlinePassed) => format!(
                 "The task was still {} when `wait-timeout` passed. {goes_on}",
                 self.state().map_or("running", State::as_str)
             ),
@@ -430,7 +432,7 @@ mod tests {
     use serde_json::json;
 
     use crate::actions::signal::Signal;
-    use crate::task::conclusion::{Exit, Gate, Refusal};
+    use crate::task::conclusion::{Exit, Refusal, RefusedBy};
     use crate::task::rollout::Share;
 
     use super::*;
@@ -444,8 +446,8 @@ mod tests {
         Outcome::new("octo/app".parse().unwrap())
     }
 
-    fn pull() -> Pull {
-        Pull {
+    fn pull() -> PullRequest {
+        PullRequest {
             number: 7,
             url: "https://github.com/octo/app/pull/7".to_owned(),
             database_id: None,
@@ -456,26 +458,26 @@ mod tests {
         }
     }
 
-    fn ended(state: &str, ending: Ending) -> Outcome {
+    fn ended(state: &str, ending: WaitEnd) -> Outcome {
         let mut outcome = outcome();
-        outcome.hear(Event::Started(task("queued")));
-        outcome.hear(Event::Saw(task(state)));
-        outcome.hear(Event::Ended(ending));
+        outcome.apply(Event::Started(task("queued")));
+        outcome.apply(Event::Saw(task(state)));
+        outcome.apply(Event::Ended(ending));
         outcome
     }
 
     #[test]
     fn each_ending_has_its_conclusion() {
         for (state, ending, conclusion) in [
-            ("completed", Ending::Settled, Some(Conclusion::Success)),
-            ("failed", Ending::Settled, Some(Conclusion::Failure)),
-            ("timed_out", Ending::Settled, Some(Conclusion::TimedOut)),
-            ("cancelled", Ending::Settled, Some(Conclusion::Cancelled)),
-            ("idle", Ending::NeedsPerson, Some(Conclusion::ActionRequired)),
-            ("waiting_for_user", Ending::NeedsPerson, Some(Conclusion::ActionRequired)),
-            ("in_progress", Ending::DeadlinePassed, Some(Conclusion::TimedOut)),
-            ("in_progress", Ending::LostSight, Some(Conclusion::TimedOut)),
-            ("in_progress", Ending::Refused, None),
+            ("completed", WaitEnd::Settled, Some(Conclusion::Success)),
+            ("failed", WaitEnd::Settled, Some(Conclusion::Failure)),
+            ("timed_out", WaitEnd::Settled, Some(Conclusion::TimedOut)),
+            ("cancelled", WaitEnd::Settled, Some(Conclusion::Cancelled)),
+            ("idle", WaitEnd::NeedsPerson, Some(Conclusion::ActionRequired)),
+            ("waiting_for_user", WaitEnd::NeedsPerson, Some(Conclusion::ActionRequired)),
+            ("in_progress", WaitEnd::DeadlinePassed, Some(Conclusion::TimedOut)),
+            ("in_progress", WaitEnd::LostSight, Some(Conclusion::TimedOut)),
+            ("in_progress", WaitEnd::Refused, None),
         ] {
             assert_eq!(ended(state, ending.clone()).conclusion, conclusion, "{state} {ending:?}");
         }
@@ -484,9 +486,9 @@ mod tests {
     #[test]
     fn completed_without_a_required_pull_request_is_a_failure() {
         let mut bare = Outcome { pull_required: true, ..outcome() };
-        bare.hear(Event::Saw(task("completed")));
-        bare.hear(Event::NoPull(NoPull::NotMade));
-        bare.hear(Event::Ended(Ending::Settled));
+        bare.apply(Event::Saw(task("completed")));
+        bare.apply(Event::NoPull(NoPullRequest::NotMade));
+        bare.apply(Event::Ended(WaitEnd::Settled));
         assert_eq!(bare.conclusion, Some(Conclusion::Failure));
         let message = bare.annotation(&[Conclusion::Failure]).unwrap().message;
         assert!(
@@ -495,9 +497,9 @@ mod tests {
         );
 
         let mut full = Outcome { pull_required: true, ..outcome() };
-        full.hear(Event::Saw(task("completed")));
-        full.hear(Event::PullFound(pull()));
-        full.hear(Event::Ended(Ending::Settled));
+        full.apply(Event::Saw(task("completed")));
+        full.apply(Event::PullFound(pull()));
+        full.apply(Event::Ended(WaitEnd::Settled));
         assert_eq!((full.conclusion, full.annotation(&[])), (Some(Conclusion::Success), None));
     }
 
@@ -506,29 +508,29 @@ mod tests {
         let mut outcome = outcome();
         let texts = |lines: Vec<Line>| lines.into_iter().map(|line| line.text).collect::<Vec<_>>();
         assert_eq!(
-            texts(outcome.hear(Event::Started(task("queued")))),
+            texts(outcome.apply(Event::Started(task("queued")))),
             ["started task t-1", "state queued", "see https://github.com/octo/app/tasks/t-1"]
         );
-        assert!(outcome.hear(Event::Saw(task("queued"))).is_empty());
-        assert_eq!(texts(outcome.hear(Event::Saw(task("in_progress")))), ["state queued → in_progress"]);
-        let unknown = outcome.hear(Event::Saw(task("dreaming")));
+        assert!(outcome.apply(Event::Saw(task("queued"))).is_empty());
+        assert_eq!(texts(outcome.apply(Event::Saw(task("in_progress")))), ["state queued → in_progress"]);
+        let unknown = outcome.apply(Event::Saw(task("dreaming")));
         assert_eq!(unknown.last().unwrap().level, Some(Level::Warning));
         assert!(unknown.last().unwrap().text.contains("`dreaming`"));
-        assert_eq!(outcome.hear(Event::PullFound(pull())).len(), 1);
-        assert!(outcome.hear(Event::PullFound(pull())).is_empty());
+        assert_eq!(outcome.apply(Event::PullFound(pull())).len(), 1);
+        assert!(outcome.apply(Event::PullFound(pull())).is_empty());
     }
 
     #[test]
     fn the_exit_code_follows_fail_on_and_trouble_comes_first() {
-        let waiting = ended("in_progress", Ending::DeadlinePassed);
+        let waiting = ended("in_progress", WaitEnd::DeadlinePassed);
         assert_eq!(Exit::of(std::slice::from_ref(&waiting), &[Conclusion::TimedOut], Share::NONE).code(), 1);
         assert_eq!(Exit::of(std::slice::from_ref(&waiting), &[], Share::NONE).code(), 0);
-        let lost = ended("in_progress", Ending::LostSight);
+        let lost = ended("in_progress", WaitEnd::LostSight);
         assert_eq!(Exit::of(std::slice::from_ref(&lost), &[], Share::NONE).code(), 5);
         let mut open = outcome();
-        open.hear(Event::Unconfirmed("x".to_owned()));
+        open.apply(Event::Unconfirmed("x".to_owned()));
         let mut refused = outcome();
-        refused.hear(Event::Failed(Error::BadToken { said: "Bad credentials".to_owned() }));
+        refused.apply(Event::Failed(Error::BadToken { said: "Bad credentials".to_owned() }));
         assert_eq!(Exit::of(&[refused.clone(), waiting.clone()], &[Conclusion::TimedOut], Share::NONE).code(), 4);
         assert_eq!(Exit::of(&[refused, open, lost], &[], Share::NONE).code(), 6);
         assert_eq!(Exit::Signalled(Signal::Interrupt).code(), 130);
@@ -537,23 +539,23 @@ mod tests {
 
     #[test]
     fn a_tolerated_share_may_fail_and_a_stopped_rollout_is_never_fine() {
-        let mut all = vec![ended("completed", Ending::Settled); 9];
-        all.push(ended("failed", Ending::Settled));
+        let mut all = vec![ended("completed", WaitEnd::Settled); 9];
+        all.push(ended("failed", WaitEnd::Settled));
         let exit = |outcomes: &[Outcome], share: &str| {
             Exit::of(outcomes, &[Conclusion::Failure], share.parse().unwrap()).code()
         };
         assert_eq!((exit(&all, "0%"), exit(&all, "9%"), exit(&all, "10%")), (1, 1, 0));
         let mut refused = outcome();
-        refused.hear(Event::Failed(Error::BadToken { said: "Bad credentials".to_owned() }));
+        refused.apply(Event::Failed(Error::BadToken { said: "Bad credentials".to_owned() }));
         all[0] = refused;
         assert_eq!((exit(&all, "10%"), exit(&all, "20%")), (4, 0));
-        all[1].hear(Event::HeldBack("a wave before it failed".to_owned()));
+        all[1].apply(Event::HeldBack("a wave before it failed".to_owned()));
         assert_eq!(exit(&all, "100%"), 4);
         let mut open = outcome();
-        open.hear(Event::Unconfirmed("x".to_owned()));
+        open.apply(Event::Unconfirmed("x".to_owned()));
         assert_eq!(exit(&[open], "100%"), 6);
         let mut held = outcome();
-        held.hear(Event::HeldBack("x".to_owned()));
+        held.apply(Event::HeldBack("x".to_owned()));
         assert_eq!(exit(&[held], "100%"), 1);
     }
 
@@ -562,9 +564,9 @@ mod tests {
         let mut outcome = outcome();
         let whole = json!({"id": "t-1", "state": "queued", "html_url": "https://x/t",
             "sessions": [{"model": "m", "prompt": "long"}]});
-        outcome.hear(Event::Started(Box::new(serde_json::from_value(whole).unwrap())));
+        outcome.apply(Event::Started(Box::new(serde_json::from_value(whole).unwrap())));
         outcome
-            .hear(Event::Saw(Box::new(serde_json::from_value(json!({"id": "t-1", "state": "in_progress"})).unwrap())));
+            .apply(Event::Saw(Box::new(serde_json::from_value(json!({"id": "t-1", "state": "in_progress"})).unwrap())));
         let task = outcome.task.as_ref().unwrap();
         assert_eq!((task.model(), task.link(), &task.sessions[0].prompt), (Some("m"), "https://x/t", &None));
         assert_eq!(outcome.state(), Some(&State::InProgress));
@@ -573,7 +575,10 @@ mod tests {
     #[test]
     fn what_a_rule_says_no_to_is_skipped_and_ends_with_the_code_of_a_refusal() {
         let mut refused = Outcome { prompt_sha256: Some("0".repeat(64)), ..outcome() };
-        refused.hear(Event::Refused(Refusal { gate: Gate::Policy, why: "`base-ref: dev` is not allowed".to_owned() }));
+        refused.apply(Event::Refused(Refusal {
+            gate: RefusedBy::Policy,
+            why: "`base-ref: dev` is not allowed".to_owned(),
+        }));
         assert_eq!((refused.conclusion, refused.prompt_sha256.as_deref()), (Some(Conclusion::Skipped), None));
         assert_eq!(Exit::of(std::slice::from_ref(&refused), &[], Share::NONE).code(), 3);
         let annotation = refused.annotation(&[]).unwrap();
@@ -583,27 +588,27 @@ mod tests {
 
     #[test]
     fn annotations_say_what_to_do_and_are_as_grave_as_the_exit() {
-        let late = ended("in_progress", Ending::DeadlinePassed);
+        let late = ended("in_progress", WaitEnd::DeadlinePassed);
         let grave = late.annotation(&[Conclusion::TimedOut]).unwrap();
         assert_eq!(grave.level, Level::Error);
         assert!(
             grave.message.contains("task-id: t-1") && grave.message.contains("https://github.com/octo/app/tasks/t-1")
         );
         assert_eq!(late.annotation(&[]).unwrap().level, Level::Warning);
-        let own = ended("timed_out", Ending::Settled).annotation(&[]).unwrap();
+        let own = ended("timed_out", WaitEnd::Settled).annotation(&[]).unwrap();
         assert!(own.message.contains("GitHub's own limit"), "{}", own.message);
     }
 
     #[test]
     fn an_interruption_says_what_goes_on() {
-        let mut running = ended("in_progress", Ending::DeadlinePassed);
-        running.hear(Event::Interrupted { in_flight: false });
+        let mut running = ended("in_progress", WaitEnd::DeadlinePassed);
+        running.apply(Event::Interrupted { in_flight: false });
         assert!(running.error_message.unwrap().contains("the task itself goes on"));
         let mut sent = outcome();
-        sent.hear(Event::Interrupted { in_flight: true });
+        sent.apply(Event::Interrupted { in_flight: true });
         assert!(sent.error_message.unwrap().contains("a task may exist"));
         let mut quiet = outcome();
-        quiet.hear(Event::Interrupted { in_flight: false });
+        quiet.apply(Event::Interrupted { in_flight: false });
         assert_eq!(quiet.error_message.unwrap(), "interrupted before a task was started");
     }
 

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use crate::github::pull_request::Pull;
+use crate::github::pull_request::PullRequest;
 use crate::github::task::{Artifact, Task};
 
 /// Why there is no pull request number.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NoPull {
+pub enum NoPullRequest {
     /// `create-pull-request` is false.
     NotAskedFor,
     /// The task made none.
@@ -20,14 +20,14 @@ pub enum NoPull {
     Undecided(usize),
 }
 
-impl NoPull {
+impl NoPullRequest {
     /// Whether there may be a pull request all the same.
     pub(super) fn leaves_it_unknown(&self) -> bool {
         matches!(self, Self::Hidden(_) | Self::MayNotRead(_) | Self::Undecided(_))
     }
 }
 
-impl fmt::Display for NoPull {
+impl fmt::Display for NoPullRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotAskedFor => write!(f, "no pull request: none was asked for (`create-pull-request: false`)"),
@@ -45,7 +45,7 @@ impl fmt::Display for NoPull {
 
 /// What a task tells of its pull request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Clues {
+pub struct PullRequestHints {
     /// Ids for the GraphQL API, newest artifact first.
     pub node_ids: Vec<String>,
     /// Rows in GitHub's database, newest artifact first.
@@ -56,21 +56,21 @@ pub struct Clues {
     pub base_ref: Option<String>,
 }
 
-impl Clues {
+impl PullRequestHints {
     /// Reads the clues off a task.
     pub fn of(task: &Task) -> Self {
-        let mut clues = Self {
+        let mut hints = Self {
             head_ref: task.head_ref().map(str::to_owned),
             base_ref: task.base_ref().map(str::to_owned),
             ..Self::default()
         };
         for artifact in task.artifacts.iter().rev() {
             if let Artifact::Pull { database_id, node_id } = artifact {
-                clues.node_ids.extend(node_id.clone());
-                clues.database_ids.extend(*database_id);
+                hints.node_ids.extend(node_id.clone());
+                hints.database_ids.extend(*database_id);
             }
         }
-        clues
+        hints
     }
 
     /// Whether an artifact says that there is a pull request, so that not finding one is worth another look.
@@ -80,8 +80,8 @@ impl Clues {
 
     /// The pull request that the clues mean among those of a list. An id decides; without any id the branch does, as
     /// long as only one pull request comes from it: a branch can have had several, one after the other.
-    pub fn pick<'a>(&self, listed: &'a [Pull]) -> Option<&'a Pull> {
-        let by_id = |pull: &&Pull| {
+    pub fn pick<'a>(&self, listed: &'a [PullRequest]) -> Option<&'a PullRequest> {
+        let by_id = |pull: &&PullRequest| {
             pull.database_id.is_some_and(|id| self.database_ids.contains(&id))
                 || pull.node_id.as_ref().is_some_and(|id| self.node_ids.contains(id))
         };
@@ -92,7 +92,7 @@ impl Clues {
         if self.promise_a_pull() {
             return None;
         }
-        let from_branch = |pull: &&Pull| {
+        let from_branch = |pull: &&PullRequest| {
             self.head_ref.as_deref() == Some(pull.head_ref.as_str())
                 && self.base_ref.as_deref().is_none_or(|base| base == pull.base_ref)
         };
@@ -102,8 +102,8 @@ impl Clues {
 
     /// The one to name where a task has several: that of its branch before others, an open one before a closed one,
     /// the newest before older ones.
-    pub fn best<'a>(&self, pulls: impl IntoIterator<Item = &'a Pull>) -> Option<&'a Pull> {
-        let of_branch = |pull: &Pull| self.head_ref.as_deref() == Some(pull.head_ref.as_str());
+    pub fn best<'a>(&self, pulls: impl IntoIterator<Item = &'a PullRequest>) -> Option<&'a PullRequest> {
+        let of_branch = |pull: &PullRequest| self.head_ref.as_deref() == Some(pull.head_ref.as_str());
         pulls.into_iter().max_by_key(|pull| (of_branch(pull), pull.open, pull.number))
     }
 }
@@ -112,12 +112,12 @@ impl Clues {
 mod tests {
     use serde_json::json;
 
-    use crate::task::pull_request::Clues;
+    use crate::task::pull_request::PullRequestHints;
 
     use super::*;
 
-    fn pull(number: u64, database_id: u64, head: &str, base: &str, open: bool) -> Pull {
-        Pull {
+    fn pull(number: u64, database_id: u64, head: &str, base: &str, open: bool) -> PullRequest {
+        PullRequest {
             number,
             url: format!("https://github.com/octo/app/pull/{number}"),
             database_id: Some(database_id),
@@ -128,22 +128,22 @@ mod tests {
         }
     }
 
-    fn clues(artifacts: serde_json::Value) -> Clues {
+    fn hints(artifacts: serde_json::Value) -> PullRequestHints {
         let task = json!({"id": "t", "state": "completed", "artifacts": artifacts,
             "sessions": [{"head_ref": "copilot/a", "base_ref": "main"}, {"head_ref": "", "base_ref": ""}]});
-        Clues::of(&serde_json::from_value(task).unwrap())
+        PullRequestHints::of(&serde_json::from_value(task).unwrap())
     }
 
     #[test]
     fn a_placeholder_promises_nothing_and_the_branch_comes_from_the_session() {
-        let read = clues(json!([{"type": "pull", "data": {}}]));
+        let read = hints(json!([{"type": "pull", "data": {}}]));
         assert!(!read.promise_a_pull());
         assert_eq!(read.head_ref.as_deref(), Some("copilot/a"));
     }
 
     #[test]
     fn an_id_decides_and_a_closed_pull_request_counts() {
-        let read = clues(json!([{"type": "pull", "data": {"id": 900, "global_id": ""}}]));
+        let read = hints(json!([{"type": "pull", "data": {"id": 900, "global_id": ""}}]));
         let listed = [pull(7, 800, "copilot/a", "main", true), pull(6, 900, "copilot/a", "main", false)];
         assert_eq!(read.pick(&listed).map(|pull| pull.number), Some(6));
         assert_eq!(read.pick(&listed[..1]), None, "another pull request of the branch is not ours");
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn without_an_id_only_a_single_pull_request_of_the_branch_is_taken() {
-        let read = clues(json!([]));
+        let read = hints(json!([]));
         let ours = pull(6, 900, "copilot/a", "main", true);
         let other_base = pull(7, 901, "copilot/a", "develop", true);
         let second = pull(8, 902, "copilot/a", "main", false);
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn of_several_the_one_on_the_tasks_branch_is_named() {
-        let read = clues(json!([{"type": "pull", "data": {"id": 1}}, {"type": "pull", "data": {"id": 2}}]));
+        let read = hints(json!([{"type": "pull", "data": {"id": 1}}, {"type": "pull", "data": {"id": 2}}]));
         let listed = [pull(9, 2, "other", "main", true), pull(4, 1, "copilot/a", "main", false)];
         assert_eq!(read.pick(&listed).map(|pull| pull.number), Some(4));
     }

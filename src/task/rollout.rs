@@ -11,7 +11,7 @@ pub struct Share(u64);
 /// Why a text is no share. Its `Display` names the remedy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is no share; write a percentage between `0%` and `100%`, such as `90%` or `99.5%`")]
-pub struct BadShare;
+pub struct ShareError;
 /// Hundredths of a per cent in a whole.
 const WHOLE: u64 = 10_000;
 
@@ -33,20 +33,20 @@ impl Share {
 }
 
 impl FromStr for Share {
-    type Err = BadShare;
+    type Err = ShareError;
 
-    fn from_str(text: &str) -> Result<Self, BadShare> {
-        let number = text.trim().strip_suffix('%').ok_or(BadShare)?.trim();
+    fn from_str(text: &str) -> Result<Self, ShareError> {
+        let number = text.trim().strip_suffix('%').ok_or(ShareError)?.trim();
         let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
         let digits = |text: &str| !text.is_empty() && text.len() <= 3 && text.bytes().all(|byte| byte.is_ascii_digit());
         if !digits(whole) || !digits(part) || part.len() > 2 {
-            return Err(BadShare);
+            return Err(ShareError);
         }
-        let read = |text: &str| text.parse::<u64>().map_err(|_| BadShare);
+        let read = |text: &str| text.parse::<u64>().map_err(|_| ShareError);
         let hundredths = read(&format!("{part:0<2}"))?;
         match read(whole)? * 100 + hundredths {
             share if share <= WHOLE => Ok(Self(share)),
-            _ => Err(BadShare),
+            _ => Err(ShareError),
         }
     }
 }
@@ -71,7 +71,7 @@ pub struct Waves {
 /// Why a text tells no waves. Its `Display` names the remedy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("tells no waves; write how many repositories each has, with `*` for all that are left at the end: `1, 5, *`")]
-pub struct BadWaves;
+pub struct WavesError;
 
 impl Waves {
     /// All in one wave.
@@ -102,19 +102,19 @@ impl Waves {
 }
 
 impl FromStr for Waves {
-    type Err = BadWaves;
+    type Err = WavesError;
 
-    fn from_str(text: &str) -> Result<Self, BadWaves> {
+    fn from_str(text: &str) -> Result<Self, WavesError> {
         let mut waves = Self { sizes: Vec::new(), rest: false };
         for word in text.split([',', '\n']).map(str::trim).filter(|word| !word.is_empty()) {
             match (word, word.parse::<usize>()) {
-                _ if waves.rest => return Err(BadWaves),
+                _ if waves.rest => return Err(WavesError),
                 ("*", _) => waves.rest = true,
                 (_, Ok(size)) if size > 0 => waves.sizes.push(size),
-                _ => return Err(BadWaves),
+                _ => return Err(WavesError),
             }
         }
-        if waves.rest || !waves.sizes.is_empty() { Ok(waves) } else { Err(BadWaves) }
+        if waves.rest || !waves.sizes.is_empty() { Ok(waves) } else { Err(WavesError) }
     }
 }
 
@@ -139,7 +139,7 @@ impl Default for Rollout {
 
 /// A wave that did not succeed, so that no other began.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stopped {
+pub struct StoppedWave {
     /// Which wave it was, counted from one.
     pub wave: usize,
     /// How many waves there are.
@@ -152,7 +152,7 @@ pub struct Stopped {
     pub needed: Share,
 }
 
-impl fmt::Display for Stopped {
+impl fmt::Display for StoppedWave {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,

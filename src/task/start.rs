@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::github::error::{Error, RateLimit};
 use crate::github::task::{Phase, State, Task, TaskId};
 use crate::task::event::{Adoption, Event};
-use crate::task::marker::{Key, Stamp};
+use crate::task::marker::{Key, Marker};
 use crate::text::spelled;
 
 /// How long starts that never left this machine are tried again. A network that is away for longer is not coming
@@ -54,13 +54,13 @@ pub enum IfActive {
 
 /// How a start is to be made exactly once.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Terms {
+pub struct StartOptions {
     /// What makes two starts the same start, and what tasks of the same kind are called.
-    pub stamp: Stamp,
+    pub marker: Marker,
     /// How long a start that was not answered is looked for.
     pub confirm: Duration,
     /// What is looked for before anything is sent.
-    pub first: First,
+    pub first: Precheck,
     /// What to do about an unsettled task of the same name.
     pub if_active: IfActive,
     /// The longest that GitHub's limits are waited out, in all.
@@ -69,7 +69,7 @@ pub struct Terms {
 
 /// What is looked for before anything is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum First {
+pub enum Precheck {
     /// Nothing: this is the first attempt.
     Nothing,
     /// A task that an earlier attempt of this run started. That attempt may have been killed a moment before this one
@@ -81,7 +81,7 @@ pub enum First {
 
 /// A task as a look found it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sighting {
+pub struct Candidate {
     /// The task, with its sessions where they could be read.
     pub task: Task,
     /// Whether it was read by itself, and not only seen in the list.
@@ -92,7 +92,7 @@ pub struct Sighting {
 
 /// What to do next.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum StartStep {
     /// Send the start, with this model; tell of the event first, where there is one.
     Send(Option<String>, Option<Event>),
     /// Sleep so long, then look at the repository's tasks.
@@ -120,7 +120,7 @@ pub enum Step {
 
 /// What we are doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Doing {
+enum Activity {
     /// Looking before anything is sent.
     LookingFirst,
     /// Waiting for the answer to a start.
@@ -131,14 +131,14 @@ enum Doing {
 
 /// The attempt to hold one task.
 #[derive(Debug)]
-pub struct Claim {
-    terms: Terms,
+pub struct StartMachine {
+    terms: StartOptions,
     /// For how long a task that is not in the lists yet is looked for before anything is sent.
     lag: Duration,
     models: VecDeque<Option<String>>,
     model: Option<String>,
     me: Option<u64>,
-    doing: Doing,
+    doing: Activity,
     /// When the present row of starts that never left this machine began.
     away_since: Duration,
     /// When the start was sent last.
@@ -157,16 +157,16 @@ pub struct Claim {
     why: String,
 }
 
-impl Claim {
+impl StartMachine {
     /// An attempt that has not begun, with the models to try one after the other. `running` is how long the process
     /// has run by now.
-    pub fn new(terms: Terms, models: &[Option<String>], running: Duration) -> Self {
+    pub fn new(terms: StartOptions, models: &[Option<String>], running: Duration) -> Self {
         let mut models = models.iter().cloned().collect::<VecDeque<_>>();
         let model = models.pop_front().flatten();
         let lag = match terms.first {
-            First::Nothing => Duration::ZERO,
-            First::Attempt => terms.confirm.saturating_sub(running),
-            First::Key => terms.confirm,
+            Precheck::Nothing => Duration::ZERO,
+            Precheck::Attempt => terms.confirm.saturating_sub(running),
+            Precheck::Key => terms.confirm,
         };
         Self {
             terms,
@@ -174,7 +174,7 @@ impl Claim {
             models,
             model,
             me: None,
-            doing: Doing::Sending,
+            doing: Activity::Sending,
             away_since: Duration::ZERO,
             sent: Duration::ZERO,
             lost: Duration::ZERO,
@@ -190,13 +190,13 @@ impl Claim {
     }
 
     /// The first step. `elapsed` is here and below the time since the claim was made.
-    pub fn begin(&mut self) -> Step {
-        if self.terms.first == First::Nothing && self.terms.if_active == IfActive::Start {
+    pub fn begin(&mut self) -> StartStep {
+        if self.terms.first == Precheck::Nothing && self.terms.if_active == IfActive::Start {
             return self.send(Duration::ZERO, None);
         }
-        self.doing = Doing::LookingFirst;
+        self.doing = Activity::LookingFirst;
         let event = Event::LookingFirst { thoroughly: !self.lag.is_zero(), within: self.lag };
-        Step::Look { pause: Duration::ZERO, event: Some(event) }
+        StartStep::Look { pause: Duration::ZERO, event: Some(event) }
     }
 
     /// Takes in that the start goes out now, and not when the step was told.
@@ -206,7 +206,7 @@ impl Claim {
 
     /// Whether something was looked for before this start, and no start has gone out since.
     pub fn looked_first(&self) -> bool {
-        let looks = self.terms.first != First::Nothing || self.terms.if_active != IfActive::Start;
+        let looks = self.terms.first != Precheck::Nothing || self.terms.if_active != IfActive::Start;
         looks && self.open_since.is_none() && !self.again
     }
 
@@ -223,18 +223,18 @@ impl Claim {
     /// Whether a task still has to be read. Those of other people are none of ours; they count where an active task
     /// of the same name stands in the way.
     pub fn wants(&self, task: &Task) -> bool {
-        let looking_first = self.doing == Doing::LookingFirst;
+        let looking_first = self.doing == Activity::LookingFirst;
         let unsettled = task.state.phase() != Phase::Settled;
         let in_the_way = looking_first && self.terms.if_active != IfActive::Start && unsettled;
         // Without a key to look for, only what still runs can matter before a start.
-        let settled_matters = !looking_first || self.terms.first != First::Nothing;
+        let settled_matters = !looking_first || self.terms.first != Precheck::Nothing;
         let ours = !self.is_anothers(task) && (unsettled || settled_matters);
         !self.strangers.contains(&task.id) && (in_the_way || ours)
     }
 
     /// Whether archived tasks count as well: a person may have put away what a re-run asks for.
     pub fn wants_archived(&self) -> bool {
-        self.doing == Doing::LookingFirst && self.terms.first != First::Nothing
+        self.doing == Activity::LookingFirst && self.terms.first != Precheck::Nothing
     }
 
     /// Whether all that is looked for is a task of the very same key.
@@ -249,13 +249,13 @@ impl Claim {
 
     /// What makes two starts the same start.
     pub fn key(&self) -> &Key {
-        &self.terms.stamp.key
+        &self.terms.marker.key
     }
 
     /// What follows from an answer to a start.
-    pub fn answered(&mut self, elapsed: Duration, answer: Result<Task, Error>) -> Step {
+    pub fn answered(&mut self, elapsed: Duration, answer: Result<Task, Error>) -> StartStep {
         let error = match answer {
-            Ok(task) => return Step::Held(Box::new(task)),
+            Ok(task) => return StartStep::Held(Box::new(task)),
             Err(error) => error,
         };
         match error {
@@ -266,7 +266,7 @@ impl Claim {
                 }
                 let wait = Duration::from_secs(1 << self.outages.min(5)).min(LONGEST_PAUSE);
                 self.outages += 1;
-                Step::Sleep(wait, Event::NotSent { why, wait })
+                StartStep::Sleep(wait, Event::NotSent { why, wait })
             }
             Error::RateLimited(limit) if self.can_wait_out(&limit) => self.wait_out(&limit),
             Error::Invalid { said } => self.next_model(elapsed, Error::Invalid { said: said.clone() }, said),
@@ -277,7 +277,7 @@ impl Claim {
             error @ (Error::Unanswered { .. } | Error::Malformed { .. }) => {
                 self.why = error.to_string();
                 let asked = error.retry_after();
-                self.doing = Doing::LookingFor;
+                self.doing = Activity::LookingFor;
                 self.open_since.get_or_insert(self.sent);
                 self.lost = elapsed;
                 self.looks = 0;
@@ -289,24 +289,26 @@ impl Claim {
     }
 
     /// No more starts. One that was not answered before this one leaves open whether there is a task.
-    fn refused(&self, error: Error) -> Step {
+    fn refused(&self, error: Error) -> StartStep {
         if self.open_since.is_none() {
-            return Step::Refused(error);
+            return StartStep::Refused(error);
         }
         let first = &self.why;
-        Step::Unconfirmed(format!("{first}. No task of it came to sight, and sending it once more ended so: {error}"))
+        StartStep::Unconfirmed(format!(
+            "{first}. No task of it came to sight, and sending it once more ended so: {error}"
+        ))
     }
 
     /// What follows after a sleep.
-    pub fn rested(&mut self, elapsed: Duration) -> Step {
+    pub fn rested(&mut self, elapsed: Duration) -> StartStep {
         match self.doing {
-            Doing::Sending => self.send(elapsed, None),
-            Doing::LookingFirst | Doing::LookingFor => Step::Look { pause: Duration::ZERO, event: None },
+            Activity::Sending => self.send(elapsed, None),
+            Activity::LookingFirst | Activity::LookingFor => StartStep::Look { pause: Duration::ZERO, event: None },
         }
     }
 
     /// What follows from a look at the repository's tasks.
-    pub fn looked(&mut self, elapsed: Duration, seen: Result<Vec<Sighting>, Error>) -> Step {
+    pub fn looked(&mut self, elapsed: Duration, seen: Result<Vec<Candidate>, Error>) -> StartStep {
         let seen = match seen {
             Ok(seen) => seen,
             Err(Error::RateLimited(limit)) if self.can_wait_out(&limit) => return self.wait_out(&limit),
@@ -315,27 +317,29 @@ impl Claim {
         let mut ours = Vec::new();
         let mut active = Vec::new();
         let mut unread = Vec::new();
-        for sighting in seen {
-            if self.is_too_old(elapsed, &sighting) || !self.wants(&sighting.task) {
+        for candidate in seen {
+            if self.is_too_old(elapsed, &candidate) || !self.wants(&candidate.task) {
                 continue;
             }
-            match self.relation(&sighting) {
-                Relation::Ours => ours.push(sighting),
-                Relation::Kin if self.doing == Doing::LookingFirst && !is_settled(&sighting) => active.push(sighting),
-                Relation::Unread => unread.push(sighting),
-                Relation::Kin | Relation::Stranger => drop(self.strangers.insert(sighting.task.id)),
+            match self.relation(&candidate) {
+                Relation::Ours => ours.push(candidate),
+                Relation::SameName if self.doing == Activity::LookingFirst && !is_settled(&candidate) => {
+                    active.push(candidate);
+                }
+                Relation::Unread => unread.push(candidate),
+                Relation::SameName | Relation::Unrelated => drop(self.strangers.insert(candidate.task.id)),
             }
         }
         match self.doing {
-            Doing::LookingFor => self.found_after(elapsed, ours, &unread),
-            Doing::LookingFirst | Doing::Sending => self.found_before(elapsed, ours, active, &unread),
+            Activity::LookingFor => self.found_after(elapsed, ours, &unread),
+            Activity::LookingFirst | Activity::Sending => self.found_before(elapsed, ours, active, &unread),
         }
     }
 
     /// A look for the start that was not answered.
-    fn found_after(&mut self, elapsed: Duration, ours: Vec<Sighting>, unread: &[Sighting]) -> Step {
+    fn found_after(&mut self, elapsed: Duration, ours: Vec<Candidate>, unread: &[Candidate]) -> StartStep {
         if let Some(task) = newest(ours) {
-            return Step::Adopted(Box::new(task), Adoption::Unanswered);
+            return StartStep::Adopted(Box::new(task), Adoption::Unanswered);
         }
         match (elapsed < self.lost + self.terms.confirm, unread.is_empty(), self.again) {
             (true, _, _) => self.look(None, None),
@@ -345,9 +349,9 @@ impl Claim {
             }
             (false, true, true) => {
                 let why = format!("{}. It was sent twice, and no task of it has come to sight since", self.why);
-                Step::Unconfirmed(why)
+                StartStep::Unconfirmed(why)
             }
-            (false, false, _) => Step::Unconfirmed(format!("{}. {}", self.why, unread_tasks(unread))),
+            (false, false, _) => StartStep::Unconfirmed(format!("{}. {}", self.why, unread_tasks(unread))),
         }
     }
 
@@ -355,53 +359,55 @@ impl Claim {
     fn found_before(
         &mut self,
         elapsed: Duration,
-        ours: Vec<Sighting>,
-        active: Vec<Sighting>,
-        unread: &[Sighting],
-    ) -> Step {
+        ours: Vec<Candidate>,
+        active: Vec<Candidate>,
+        unread: &[Candidate],
+    ) -> StartStep {
         let (good, spent): (Vec<_>, Vec<_>) = ours.into_iter().partition(is_good);
-        self.strangers.extend(spent.into_iter().map(|sighting| sighting.task.id));
-        if self.terms.first != First::Nothing
+        self.strangers.extend(spent.into_iter().map(|candidate| candidate.task.id));
+        if self.terms.first != Precheck::Nothing
             && let Some(task) = newest(good.clone())
         {
-            return Step::Adopted(Box::new(task), Adoption::SameKey);
+            return StartStep::Adopted(Box::new(task), Adoption::SameKey);
         }
         let active = active.into_iter().chain(good).filter(|it| !is_settled(it)).collect::<Vec<_>>();
         if let Some(task) = newest(active) {
             match self.terms.if_active {
                 IfActive::Start => {}
-                IfActive::Skip => return Step::Declined(Box::new(task), false),
-                IfActive::Fail => return Step::Declined(Box::new(task), true),
+                IfActive::Skip => return StartStep::Declined(Box::new(task), false),
+                IfActive::Fail => return StartStep::Declined(Box::new(task), true),
                 // A stamp can be copied, and what somebody else's task makes is not to be handed on as ours.
                 IfActive::Attach if self.is_anothers(&task) => {
                     let place = place(&task);
-                    return Step::Undecided(format!("the active task of the same name is another user's: {place}"));
+                    return StartStep::Undecided(format!(
+                        "the active task of the same name is another user's: {place}"
+                    ));
                 }
-                IfActive::Attach => return Step::Adopted(Box::new(task), Adoption::Active),
+                IfActive::Attach => return StartStep::Adopted(Box::new(task), Adoption::Active),
             }
         }
         let patience = if unread.is_empty() { self.lag } else { self.terms.confirm };
         match (elapsed < patience, unread.is_empty()) {
             (true, _) => self.look(None, None),
             (false, true) => self.send(elapsed, None),
-            (false, false) => Step::Undecided(unread_tasks(unread)),
+            (false, false) => StartStep::Undecided(unread_tasks(unread)),
         }
     }
 
     /// A look that brought no answer.
-    fn blind(&mut self, elapsed: Duration, error: Error) -> Step {
+    fn blind(&mut self, elapsed: Duration, error: Error) -> StartStep {
         let passing = matches!(error, Error::Unanswered { .. } | Error::Unreachable { .. } | Error::Malformed { .. });
         // One more time as long as for looks that are answered: what was not looked at cannot be said to be absent.
         let patience = match self.doing {
-            Doing::LookingFor => self.lost + self.terms.confirm * 2,
-            Doing::LookingFirst | Doing::Sending => self.terms.confirm,
+            Activity::LookingFor => self.lost + self.terms.confirm * 2,
+            Activity::LookingFirst | Activity::Sending => self.terms.confirm,
         };
         match (passing && elapsed < patience, self.doing) {
             (true, _) => self.look(error.retry_after(), None),
-            (false, Doing::LookingFor) => {
-                Step::Unconfirmed(format!("{}. Looking for the task failed as well: {error}", self.why))
+            (false, Activity::LookingFor) => {
+                StartStep::Unconfirmed(format!("{}. Looking for the task failed as well: {error}", self.why))
             }
-            (false, Doing::LookingFirst | Doing::Sending) => Step::Refused(error),
+            (false, Activity::LookingFirst | Activity::Sending) => StartStep::Refused(error),
         }
     }
 
@@ -410,41 +416,41 @@ impl Claim {
     }
 
     /// Waits a limit out: as long as told, and longer each time that GitHub asks for next to nothing and limits again.
-    fn wait_out(&mut self, limit: &RateLimit) -> Step {
+    fn wait_out(&mut self, limit: &RateLimit) -> StartStep {
         self.outages = 0;
         let wait = limit.wait.max(Duration::from_secs(1 << self.limits.min(5)));
         self.limits += 1;
         self.limited += wait;
         let why = format!("{limit}; at most {} are waited out", spelled(self.terms.patience));
-        Step::Sleep(wait, Event::Limited { why, wait })
+        StartStep::Sleep(wait, Event::Limited { why, wait })
     }
 
-    fn send(&mut self, elapsed: Duration, event: Option<Event>) -> Step {
-        self.doing = Doing::Sending;
+    fn send(&mut self, elapsed: Duration, event: Option<Event>) -> StartStep {
+        self.doing = Activity::Sending;
         self.sent = elapsed;
-        Step::Send(self.model.clone(), event)
+        StartStep::Send(self.model.clone(), event)
     }
 
     /// The next look, after a pause that grows and is no shorter than GitHub asks for.
-    fn look(&mut self, at_least: Option<Duration>, event: Option<Event>) -> Step {
+    fn look(&mut self, at_least: Option<Duration>, event: Option<Event>) -> StartStep {
         let pause = (LOOK_PAUSE * 2_u32.pow(self.looks.min(8))).min(LONGEST_LOOK_PAUSE);
         let pause = pause.max(at_least.unwrap_or_default().min(self.terms.patience));
         self.looks += 1;
-        Step::Look { pause, event }
+        StartStep::Look { pause, event }
     }
 
     /// How old a task may be at this time to be looked at: as old as the first start that is open, or as far back as
     /// a run can be repeated.
     pub fn horizon(&self, elapsed: Duration) -> Duration {
         match self.open_since {
-            Some(since) if self.doing == Doing::LookingFor => elapsed.saturating_sub(since) + MARGIN,
+            Some(since) if self.doing == Activity::LookingFor => elapsed.saturating_sub(since) + MARGIN,
             _ => MEMORY,
         }
     }
 
     /// Another model, if the user named one. GitHub's refusals do not say which field they are about, and one that
     /// is about another field is refused again.
-    fn next_model(&mut self, elapsed: Duration, refusal: Error, said: String) -> Step {
+    fn next_model(&mut self, elapsed: Duration, refusal: Error, said: String) -> StartStep {
         self.outages = 0;
         // After a start that was not answered one more is sent, and no more than one.
         match self.models.pop_front().filter(|_| self.open_since.is_none()) {
@@ -457,8 +463,8 @@ impl Claim {
     }
 
     /// Whether a task is older than what is looked for.
-    fn is_too_old(&self, elapsed: Duration, sighting: &Sighting) -> bool {
-        sighting.age.is_some_and(|age| age > self.horizon(elapsed))
+    fn is_too_old(&self, elapsed: Duration, candidate: &Candidate) -> bool {
+        candidate.age.is_some_and(|age| age > self.horizon(elapsed))
     }
 
     fn is_anothers(&self, task: &Task) -> bool {
@@ -466,27 +472,27 @@ impl Claim {
     }
 
     /// Whether what was seen decides already, so that nothing older has to be read.
-    pub fn is_settled_by(&self, sighting: &Sighting) -> bool {
-        let ours = matches!(self.relation(sighting), Relation::Ours);
-        ours && (self.doing == Doing::LookingFor || self.terms.first != First::Nothing && is_good(sighting))
+    pub fn is_settled_by(&self, candidate: &Candidate) -> bool {
+        let ours = matches!(self.relation(candidate), Relation::Ours);
+        ours && (self.doing == Activity::LookingFor || self.terms.first != Precheck::Nothing && is_good(candidate))
     }
 
-    fn relation(&self, sighting: &Sighting) -> Relation {
-        let task = &sighting.task;
+    fn relation(&self, candidate: &Candidate) -> Relation {
+        let task = &candidate.task;
         // Sessions can be deleted, and then nobody will ever know; but a task that is young has just none to show yet.
-        let old = sighting.age.is_some_and(|age| age > self.terms.confirm + MARGIN);
+        let old = candidate.age.is_some_and(|age| age > self.terms.confirm + MARGIN);
         let prompts = task.sessions.iter().filter_map(|session| session.prompt.as_deref()).collect::<Vec<_>>();
-        let stamps = prompts.iter().filter_map(|prompt| Stamp::find(prompt)).collect::<Vec<_>>();
-        let same_key = stamps.iter().any(|stamp| stamp.key == self.terms.stamp.key);
+        let markers = prompts.iter().filter_map(|prompt| Marker::find(prompt)).collect::<Vec<_>>();
+        let same_key = markers.iter().any(|marker| marker.key == self.terms.marker.key);
         if same_key && self.me.is_none() && task.user().is_some() {
             // Whose it is could be told, were it known who we are; until then it may be a copy of our stamp.
             Relation::Unread
         } else if same_key && !self.is_anothers(task) {
             Relation::Ours
-        } else if stamps.iter().any(|stamp| stamp.name == self.terms.stamp.name) {
-            Relation::Kin
-        } else if !prompts.is_empty() || self.doing == Doing::LookingFirst && sighting.read && old {
-            Relation::Stranger
+        } else if markers.iter().any(|marker| marker.name == self.terms.marker.name) {
+            Relation::SameName
+        } else if !prompts.is_empty() || self.doing == Activity::LookingFirst && candidate.read && old {
+            Relation::Unrelated
         } else {
             Relation::Unread
         }
@@ -498,27 +504,28 @@ enum Relation {
     /// It carries the start's key.
     Ours,
     /// It carries another key and the same name.
-    Kin,
+    SameName,
     /// It carries neither.
-    Stranger,
+    Unrelated,
     /// Its prompt cannot be seen yet.
     Unread,
 }
 
 /// Whether a re-run is content with a task; one that failed, timed out or was cancelled is what it is for.
-fn is_good(sighting: &Sighting) -> bool {
-    !matches!(sighting.task.state, State::Failed | State::TimedOut | State::Cancelled)
+fn is_good(candidate: &Candidate) -> bool {
+    !matches!(candidate.task.state, State::Failed | State::TimedOut | State::Cancelled)
 }
 
-fn is_settled(sighting: &Sighting) -> bool {
-    sighting.task.state.phase() == Phase::Settled
+fn is_settled(candidate: &Candidate) -> bool {
+    candidate.task.state.phase() == Phase::Settled
 }
 
 /// The newest of several tasks, those that are not settled before others.
-fn newest(mut sightings: Vec<Sighting>) -> Option<Task> {
-    sightings
-        .sort_by_key(|sighting| (sighting.task.state.phase() == Phase::Settled, sighting.age.unwrap_or(Duration::MAX)));
-    sightings.into_iter().next().map(|sighting| sighting.task)
+fn newest(mut candidates: Vec<Candidate>) -> Option<Task> {
+    candidates.sort_by_key(|candidate| {
+        (candidate.task.state.phase() == Phase::Settled, candidate.age.unwrap_or(Duration::MAX))
+    });
+    candidates.into_iter().next().map(|candidate| candidate.task)
 }
 
 /// How a person finds a task.
@@ -526,8 +533,8 @@ fn place(task: &Task) -> String {
     if task.link().is_empty() { task.id.to_string() } else { task.link().to_owned() }
 }
 
-fn unread_tasks(unread: &[Sighting]) -> String {
-    let places = unread.iter().map(|sighting| place(&sighting.task));
+fn unread_tasks(unread: &[Candidate]) -> String {
+    let places = unread.iter().map(|candidate| place(&candidate.task));
     format!(
         "GitHub does not show the prompt of these tasks, or whose they are, and one of them may be it: {}. Look at them before \
          starting another",
@@ -541,9 +548,9 @@ mod tests {
 
     use super::*;
 
-    fn stamp(key: &str, name: &str) -> Stamp {
+    fn marker(key: &str, name: &str) -> Marker {
         let empty = String::new;
-        Stamp {
+        Marker {
             key: Key::over([key]),
             name: name.to_owned(),
             class: empty(),
@@ -553,22 +560,28 @@ mod tests {
         }
     }
 
-    fn terms(first: First, if_active: IfActive) -> Terms {
-        Terms { stamp: stamp("ours", "weekly/prep"), confirm: seconds(60), first, if_active, patience: LONGEST_LIMIT }
+    fn terms(first: Precheck, if_active: IfActive) -> StartOptions {
+        StartOptions {
+            marker: marker("ours", "weekly/prep"),
+            confirm: seconds(60),
+            first,
+            if_active,
+            patience: LONGEST_LIMIT,
+        }
     }
 
-    fn claim(models: &[&str]) -> Claim {
+    fn claim(models: &[&str]) -> StartMachine {
         let models = models.iter().map(|model| Some((*model).to_owned())).collect::<Vec<_>>();
-        let mut claim = Claim::new(terms(First::Nothing, IfActive::Start), &models, Duration::ZERO);
-        assert!(matches!(claim.begin(), Step::Send(..)));
+        let mut claim = StartMachine::new(terms(Precheck::Nothing, IfActive::Start), &models, Duration::ZERO);
+        assert!(matches!(claim.begin(), StartStep::Send(..)));
         claim
     }
 
     /// A claim whose start was sent at once and not answered.
-    fn unanswered() -> Claim {
+    fn unanswered() -> StartMachine {
         let mut claim = claim(&["a"]);
         claim.introduce(Some(1));
-        assert!(matches!(claim.answered(seconds(1), Err(lost())), Step::Look { .. }));
+        assert!(matches!(claim.answered(seconds(1), Err(lost())), StartStep::Look { .. }));
         claim
     }
 
@@ -588,23 +601,23 @@ mod tests {
     }
 
     fn ours(id: &str, state: &str) -> Task {
-        task(id, state, Some(&stamp("ours", "weekly/prep").put_under("x")), 1)
+        task(id, state, Some(&marker("ours", "weekly/prep").put_under("x")), 1)
     }
 
     fn kin(id: &str, state: &str) -> Task {
-        task(id, state, Some(&stamp("other", "weekly/prep").put_under("x")), 1)
+        task(id, state, Some(&marker("other", "weekly/prep").put_under("x")), 1)
     }
 
-    fn seen(tasks: &[(Task, u64)]) -> Result<Vec<Sighting>, Error> {
+    fn seen(tasks: &[(Task, u64)]) -> Result<Vec<Candidate>, Error> {
         Ok(tasks
             .iter()
-            .map(|(task, age)| Sighting { task: task.clone(), read: true, age: Some(seconds(*age)) })
+            .map(|(task, age)| Candidate { task: task.clone(), read: true, age: Some(seconds(*age)) })
             .collect())
     }
 
-    fn adopted(step: Step) -> (String, Adoption) {
+    fn adopted(step: StartStep) -> (String, Adoption) {
         match step {
-            Step::Adopted(task, why) => (task.id.to_string(), why),
+            StartStep::Adopted(task, why) => (task.id.to_string(), why),
             other => panic!("{other:?}"),
         }
     }
@@ -614,9 +627,9 @@ mod tests {
         let mut claim = claim(&["a"]);
         let away = || Err(Error::Unreachable { why: "no route".to_owned() });
         let mut pauses = Vec::new();
-        while let Step::Sleep(pause, _) = claim.answered(seconds(pauses.iter().sum()), away()) {
+        while let StartStep::Sleep(pause, _) = claim.answered(seconds(pauses.iter().sum()), away()) {
             pauses.push(pause.as_secs());
-            assert!(matches!(claim.rested(seconds(pauses.iter().sum())), Step::Send(..)));
+            assert!(matches!(claim.rested(seconds(pauses.iter().sum())), StartStep::Send(..)));
         }
         assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30, 30]);
     }
@@ -625,18 +638,18 @@ mod tests {
     fn a_limit_is_waited_out_within_a_bound() {
         let mut claim = claim(&["a"]);
         let limit = || Err(Error::RateLimited(RateLimit { wait: seconds(600), primary: false }));
-        assert!(matches!(claim.answered(seconds(0), limit()), Step::Sleep(wait, _) if wait == seconds(600)));
-        assert!(matches!(claim.answered(seconds(600), limit()), Step::Refused(Error::RateLimited(_))));
+        assert!(matches!(claim.answered(seconds(0), limit()), StartStep::Sleep(wait, _) if wait == seconds(600)));
+        assert!(matches!(claim.answered(seconds(600), limit()), StartStep::Refused(Error::RateLimited(_))));
     }
 
     #[test]
     fn refused_models_are_followed_by_the_next_and_other_refusals_are_final() {
         let mut two = claim(&["a", "b"]);
         let invalid = || Err(Error::Invalid { said: "Validation Failed".to_owned() });
-        assert!(matches!(two.answered(seconds(0), invalid()), Step::Send(Some(model), _) if model == "b"));
-        assert!(matches!(two.answered(seconds(0), invalid()), Step::Refused(Error::Invalid { .. })));
+        assert!(matches!(two.answered(seconds(0), invalid()), StartStep::Send(Some(model), _) if model == "b"));
+        assert!(matches!(two.answered(seconds(0), invalid()), StartStep::Refused(Error::Invalid { .. })));
         let bad_token = Err(Error::BadToken { said: String::new() });
-        assert!(matches!(claim(&["a", "b"]).answered(seconds(0), bad_token), Step::Refused(_)));
+        assert!(matches!(claim(&["a", "b"]).answered(seconds(0), bad_token), StartStep::Refused(_)));
     }
 
     #[test]
@@ -644,7 +657,7 @@ mod tests {
         for error in [lost(), Error::Malformed { why: "expected value".to_owned() }] {
             let mut claim = claim(&["a"]);
             claim.introduce(Some(1));
-            assert!(matches!(claim.answered(seconds(1), Err(error)), Step::Look { .. }));
+            assert!(matches!(claim.answered(seconds(1), Err(error)), StartStep::Look { .. }));
             assert!(claim.is_open());
             // One that failed meanwhile is still what came of the start.
             let found = claim.looked(seconds(2), seen(&[(ours("t-1", "failed"), 2)]));
@@ -655,7 +668,7 @@ mod tests {
     #[test]
     fn a_task_of_the_same_key_that_is_older_than_the_start_is_another() {
         let mut claim = unanswered();
-        assert!(matches!(claim.looked(seconds(9), seen(&[(ours("t-1", "failed"), 9 + 31)])), Step::Look { .. }));
+        assert!(matches!(claim.looked(seconds(9), seen(&[(ours("t-1", "failed"), 9 + 31)])), StartStep::Look { .. }));
         let found = claim.looked(seconds(9), seen(&[(ours("t-2", "queued"), 9 + 29)]));
         assert_eq!(adopted(found).0, "t-2");
     }
@@ -664,51 +677,53 @@ mod tests {
     fn nothing_new_for_all_the_time_is_sent_once_more_and_no_more() {
         let mut claim = unanswered();
         let stranger = task("t-9", "queued", Some("theirs"), 2);
-        assert!(matches!(claim.looked(seconds(60), seen(&[(stranger.clone(), 3)])), Step::Look { .. }));
+        assert!(matches!(claim.looked(seconds(60), seen(&[(stranger.clone(), 3)])), StartStep::Look { .. }));
         assert!(!claim.wants(&stranger), "a stranger is read once");
-        assert!(matches!(claim.looked(seconds(61), seen(&[])), Step::Send(_, Some(Event::SentAgain))));
-        assert!(matches!(claim.answered(seconds(62), Err(lost())), Step::Look { .. }));
+        assert!(matches!(claim.looked(seconds(61), seen(&[])), StartStep::Send(_, Some(Event::SentAgain))));
+        assert!(matches!(claim.answered(seconds(62), Err(lost())), StartStep::Look { .. }));
         // What came of the first start is ours as well, however late it comes.
         assert_eq!(adopted(claim.looked(seconds(70), seen(&[(ours("t-1", "queued"), 70)]))).0, "t-1");
-        assert!(matches!(claim.looked(seconds(122), seen(&[])), Step::Unconfirmed(why) if why.contains("sent twice")));
+        assert!(
+            matches!(claim.looked(seconds(122), seen(&[])), StartStep::Unconfirmed(why) if why.contains("sent twice"))
+        );
     }
 
     #[test]
     fn what_cannot_be_read_is_waited_for_and_then_linked() {
         let mut claim = unanswered();
         let stub = task("t-1", "queued", None, 1);
-        assert!(matches!(claim.looked(seconds(30), seen(&[(stub.clone(), 30)])), Step::Look { .. }));
+        assert!(matches!(claim.looked(seconds(30), seen(&[(stub.clone(), 30)])), StartStep::Look { .. }));
         let end = claim.looked(seconds(61), seen(&[(stub, 61)]));
-        assert!(matches!(end, Step::Unconfirmed(why) if why.contains("https://github.com/octo/app/tasks/t-1")));
+        assert!(matches!(end, StartStep::Unconfirmed(why) if why.contains("https://github.com/octo/app/tasks/t-1")));
     }
 
     #[test]
     fn what_was_not_looked_at_is_not_absent() {
         let mut claim = unanswered();
-        assert!(matches!(claim.looked(seconds(61), Err(lost())), Step::Look { .. }));
-        assert!(matches!(claim.looked(seconds(130), Err(lost())), Step::Unconfirmed(_)));
+        assert!(matches!(claim.looked(seconds(61), Err(lost())), StartStep::Look { .. }));
+        assert!(matches!(claim.looked(seconds(130), Err(lost())), StartStep::Unconfirmed(_)));
         let refused = Err(Error::BadToken { said: String::new() });
-        assert!(matches!(unanswered().looked(seconds(2), refused), Step::Unconfirmed(_)));
+        assert!(matches!(unanswered().looked(seconds(2), refused), StartStep::Unconfirmed(_)));
     }
 
     #[test]
     fn a_second_start_that_is_refused_does_not_hide_the_first() {
         let mut claim = unanswered();
-        assert!(matches!(claim.looked(seconds(61), seen(&[])), Step::Send(..)));
+        assert!(matches!(claim.looked(seconds(61), seen(&[])), StartStep::Send(..)));
         let refused = claim.answered(seconds(62), Err(Error::BadToken { said: "Bad credentials".to_owned() }));
         assert!(
-            matches!(refused, Step::Unconfirmed(why) if why.contains("status 502") && why.contains("Bad credentials"))
+            matches!(refused, StartStep::Unconfirmed(why) if why.contains("status 502") && why.contains("Bad credentials"))
         );
     }
 
     #[test]
     fn a_task_that_could_not_be_read_may_be_ours_unless_it_is_old_and_has_no_sessions() {
         for (read, age, decided) in [(false, 9999, false), (true, 30, false), (true, 9999, true)] {
-            let mut claim = Claim::new(terms(First::Nothing, IfActive::Fail), &[None], Duration::ZERO);
+            let mut claim = StartMachine::new(terms(Precheck::Nothing, IfActive::Fail), &[None], Duration::ZERO);
             claim.begin();
-            let sighting = Sighting { task: task("t-1", "in_progress", None, 1), read, age: Some(seconds(age)) };
-            let step = claim.looked(seconds(1), Ok(vec![sighting]));
-            assert_eq!(matches!(step, Step::Send(..)), decided, "{read} {age}: {step:?}");
+            let candidate = Candidate { task: task("t-1", "in_progress", None, 1), read, age: Some(seconds(age)) };
+            let step = claim.looked(seconds(1), Ok(vec![candidate]));
+            assert_eq!(matches!(step, StartStep::Send(..)), decided, "{read} {age}: {step:?}");
         }
     }
 
@@ -716,9 +731,9 @@ mod tests {
     fn a_strangers_task_with_our_stamp_is_not_ours() {
         let mut claim = unanswered();
         claim.introduce(Some(1));
-        let forged = task("t-1", "queued", Some(&stamp("ours", "weekly/prep").put_under("x")), 666);
+        let forged = task("t-1", "queued", Some(&marker("ours", "weekly/prep").put_under("x")), 666);
         assert!(!claim.wants(&forged));
-        assert!(matches!(claim.looked(seconds(2), seen(&[(forged, 1)])), Step::Look { .. }));
+        assert!(matches!(claim.looked(seconds(2), seen(&[(forged, 1)])), StartStep::Look { .. }));
     }
 
     #[test]
@@ -734,14 +749,14 @@ mod tests {
             ("timed_out", false),
             ("cancelled", false),
         ] {
-            let mut claim = Claim::new(terms(First::Key, IfActive::Start), &[None], Duration::ZERO);
+            let mut claim = StartMachine::new(terms(Precheck::Key, IfActive::Start), &[None], Duration::ZERO);
             claim.introduce(Some(1));
-            assert!(matches!(claim.begin(), Step::Look { .. }));
+            assert!(matches!(claim.begin(), StartStep::Look { .. }));
             match claim.looked(seconds(1), seen(&[(ours("t-1", state), 9999)])) {
-                Step::Adopted(_, Adoption::SameKey) => assert!(taken, "{state}"),
-                Step::Look { .. } => {
+                StartStep::Adopted(_, Adoption::SameKey) => assert!(taken, "{state}"),
+                StartStep::Look { .. } => {
                     assert!(!taken, "{state}");
-                    assert!(matches!(claim.looked(seconds(60), seen(&[])), Step::Send(..)));
+                    assert!(matches!(claim.looked(seconds(60), seen(&[])), StartStep::Send(..)));
                 }
                 other => panic!("{state}: {other:?}"),
             }
@@ -751,17 +766,17 @@ mod tests {
     #[test]
     fn what_an_earlier_attempt_left_is_looked_for_until_lists_show_it() {
         for (running, looks) in [(0, true), (59, true), (60, false), (3600, false)] {
-            let mut claim = Claim::new(terms(First::Attempt, IfActive::Start), &[None], seconds(running));
-            assert!(matches!(claim.begin(), Step::Look { .. }) && claim.wants_its_own_only());
-            assert_eq!(matches!(claim.looked(seconds(0), seen(&[])), Step::Look { .. }), looks, "{running}");
+            let mut claim = StartMachine::new(terms(Precheck::Attempt, IfActive::Start), &[None], seconds(running));
+            assert!(matches!(claim.begin(), StartStep::Look { .. }) && claim.wants_its_own_only());
+            assert_eq!(matches!(claim.looked(seconds(0), seen(&[])), StartStep::Look { .. }), looks, "{running}");
         }
     }
 
     #[test]
     fn a_stamp_is_nobodys_while_it_is_not_known_who_we_are() {
-        let mut claim = Claim::new(terms(First::Key, IfActive::Start), &[None], Duration::ZERO);
+        let mut claim = StartMachine::new(terms(Precheck::Key, IfActive::Start), &[None], Duration::ZERO);
         claim.begin();
-        assert!(matches!(claim.looked(seconds(1), seen(&[(ours("t-1", "queued"), 5)])), Step::Look { .. }));
+        assert!(matches!(claim.looked(seconds(1), seen(&[(ours("t-1", "queued"), 5)])), StartStep::Look { .. }));
         claim.introduce(Some(1));
         assert_eq!(adopted(claim.looked(seconds(2), seen(&[(ours("t-1", "queued"), 6)]))).1, Adoption::SameKey);
     }
@@ -771,25 +786,25 @@ mod tests {
         let mut claim = claim(&["a"]);
         let limit = || Err(Error::RateLimited(RateLimit { wait: Duration::ZERO, primary: false }));
         let pauses = (0..8).map(|_| match claim.answered(seconds(0), limit()) {
-            Step::Sleep(wait, _) => wait.as_secs(),
+            StartStep::Sleep(wait, _) => wait.as_secs(),
             other => panic!("{other:?}"),
         });
         assert_eq!(pauses.collect::<Vec<_>>(), [1, 2, 4, 8, 16, 32, 32, 32]);
         let endless = Err(Error::RateLimited(RateLimit { wait: Duration::MAX, primary: false }));
-        assert!(matches!(claim.answered(seconds(0), endless), Step::Refused(_)));
+        assert!(matches!(claim.answered(seconds(0), endless), StartStep::Refused(_)));
     }
 
     #[test]
     fn an_active_task_of_somebody_else_stands_in_the_way_and_is_not_taken_up() {
         for (if_active, declined) in [(IfActive::Skip, true), (IfActive::Attach, false)] {
-            let mut claim = Claim::new(terms(First::Nothing, if_active), &[None], Duration::ZERO);
+            let mut claim = StartMachine::new(terms(Precheck::Nothing, if_active), &[None], Duration::ZERO);
             claim.begin();
             claim.introduce(Some(1));
-            let theirs = task("t-1", "in_progress", Some(&stamp("other", "weekly/prep").put_under("x")), 2);
+            let theirs = task("t-1", "in_progress", Some(&marker("other", "weekly/prep").put_under("x")), 2);
             assert!(claim.wants(&theirs) && !claim.wants(&task("t-2", "completed", None, 2)));
             match claim.looked(seconds(1), seen(&[(theirs, 5)])) {
-                Step::Declined(..) => assert!(declined),
-                Step::Undecided(_) => assert!(!declined),
+                StartStep::Declined(..) => assert!(declined),
+                StartStep::Undecided(_) => assert!(!declined),
                 other => panic!("{other:?}"),
             }
         }
@@ -803,13 +818,13 @@ mod tests {
             (IfActive::Attach, "queued"),
             (IfActive::Skip, "completed"),
         ] {
-            let mut claim = Claim::new(terms(First::Nothing, if_active), &[None], Duration::ZERO);
-            assert!(matches!(claim.begin(), Step::Look { .. }));
+            let mut claim = StartMachine::new(terms(Precheck::Nothing, if_active), &[None], Duration::ZERO);
+            assert!(matches!(claim.begin(), StartStep::Look { .. }));
             match (if_active, state, claim.looked(seconds(1), seen(&[(kin("t-1", state), 500)]))) {
-                (_, "completed", Step::Send(..))
-                | (IfActive::Skip, _, Step::Declined(_, false))
-                | (IfActive::Fail, _, Step::Declined(_, true))
-                | (IfActive::Attach, _, Step::Adopted(_, Adoption::Active)) => {}
+                (_, "completed", StartStep::Send(..))
+                | (IfActive::Skip, _, StartStep::Declined(_, false))
+                | (IfActive::Fail, _, StartStep::Declined(_, true))
+                | (IfActive::Attach, _, StartStep::Adopted(_, Adoption::Active)) => {}
                 (_, _, step) => panic!("{if_active:?} {state}: {step:?}"),
             }
         }
@@ -817,12 +832,12 @@ mod tests {
 
     #[test]
     fn nothing_is_sent_while_an_active_task_cannot_be_read() {
-        let mut claim = Claim::new(terms(First::Nothing, IfActive::Skip), &[None], Duration::ZERO);
+        let mut claim = StartMachine::new(terms(Precheck::Nothing, IfActive::Skip), &[None], Duration::ZERO);
         claim.begin();
         let stub = task("t-1", "queued", None, 1);
-        assert!(matches!(claim.looked(seconds(1), seen(&[(stub.clone(), 1)])), Step::Look { .. }));
-        assert!(matches!(claim.looked(seconds(60), seen(&[(stub, 60)])), Step::Undecided(_)));
+        assert!(matches!(claim.looked(seconds(1), seen(&[(stub.clone(), 1)])), StartStep::Look { .. }));
+        assert!(matches!(claim.looked(seconds(60), seen(&[(stub, 60)])), StartStep::Undecided(_)));
         let gone = task("t-2", "completed", None, 1);
-        assert!(matches!(claim.looked(seconds(60), seen(&[(gone, 600)])), Step::Send(..)));
+        assert!(matches!(claim.looked(seconds(60), seen(&[(gone, 600)])), StartStep::Send(..)));
     }
 }

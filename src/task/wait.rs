@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::github::answers::Look;
+use crate::github::answers::TaskAnswer;
 use crate::github::error::{Error, RateLimit};
 use crate::github::task::{Phase, State};
 
@@ -21,7 +21,7 @@ const REFUSALS: u32 = 2;
 
 /// What the user asked of the wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rules {
+pub struct WaitRules {
     /// How long to wait at most.
     pub timeout: Duration,
     /// The longest pause between two looks.
@@ -53,10 +53,10 @@ pub enum Observation {
 
 impl Observation {
     /// Reads a look as an observation.
-    pub fn of(look: &Result<Look, Error>) -> Self {
+    pub fn of(look: &Result<TaskAnswer, Error>) -> Self {
         match look {
-            Ok(Look::Seen(task, _)) => Self::Seen(task.state.clone()),
-            Ok(Look::Unchanged) => Self::Unchanged,
+            Ok(TaskAnswer::Seen(task, _)) => Self::Seen(task.state.clone()),
+            Ok(TaskAnswer::Unchanged) => Self::Unchanged,
             Err(Error::NotFound { .. }) => Self::NotFound,
             Err(Error::RateLimited(limit)) => Self::Limited(limit.clone()),
             Err(Error::Unanswered { retry_after, .. }) => Self::Failed(*retry_after),
@@ -75,16 +75,16 @@ impl Observation {
 
 /// What to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
+pub enum WaitStep {
     /// Sleep so long, then look again.
     Sleep(Duration),
     /// The wait is over.
-    Ended(Ending),
+    Ended(WaitEnd),
 }
 
 /// How a wait ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ending {
+pub enum WaitEnd {
     /// The task reached a state that it does not leave by itself.
     Settled,
     /// The task asks for a person.
@@ -101,8 +101,8 @@ pub enum Ending {
 
 /// The wait for one task.
 #[derive(Debug)]
-pub struct Watch {
-    rules: Rules,
+pub struct WaitMachine {
+    rules: WaitRules,
     chance: fastrand::Rng,
     looks: i32,
     state: Option<State>,
@@ -110,9 +110,9 @@ pub struct Watch {
     refusals: u32,
 }
 
-impl Watch {
+impl WaitMachine {
     /// A wait that has not begun. `seed` chooses the pauses' jitter.
-    pub fn new(rules: Rules, seed: u64) -> Self {
+    pub fn new(rules: WaitRules, seed: u64) -> Self {
         Self { rules, chance: fastrand::Rng::with_seed(seed), looks: 0, state: None, idle_since: None, refusals: 0 }
     }
 
@@ -122,7 +122,7 @@ impl Watch {
     }
 
     /// What follows from an observation. `elapsed` is the time since the wait began.
-    pub fn observe(&mut self, elapsed: Duration, seen: Observation) -> Step {
+    pub fn observe(&mut self, elapsed: Duration, seen: Observation) -> WaitStep {
         let left = self.rules.timeout.saturating_sub(elapsed);
         let mut pause = self.pause();
         match &seen {
@@ -137,22 +137,22 @@ impl Watch {
         match seen {
             Observation::Seen(state) => self.state = Some(state),
             Observation::Limited(limit) if limit.wait > left => {
-                return Step::Ended(Ending::LimitedPastDeadline(limit));
+                return WaitStep::Ended(WaitEnd::LimitedPastDeadline(limit));
             }
             Observation::Limited(limit) => asked = limit.wait,
             Observation::Failed(Some(retry_after)) => asked = retry_after,
             Observation::Unchanged | Observation::NotFound | Observation::Refused | Observation::Failed(None) => {}
         }
         if self.refusals >= REFUSALS {
-            return Step::Ended(Ending::Refused);
+            return WaitStep::Ended(WaitEnd::Refused);
         }
         match self.state.as_ref().map(State::phase) {
-            Some(Phase::Settled) => return Step::Ended(Ending::Settled),
+            Some(Phase::Settled) => return WaitStep::Ended(WaitEnd::Settled),
             Some(Phase::NeedsPerson) => {
                 if let Some(left) = self.until_it_counts(elapsed) {
                     match left {
                         // Only a look that saw it so can end the wait by it.
-                        Duration::ZERO if sighted => return Step::Ended(Ending::NeedsPerson),
+                        Duration::ZERO if sighted => return WaitStep::Ended(WaitEnd::NeedsPerson),
                         Duration::ZERO => {}
                         left => pause = pause.min(left),
                     }
@@ -161,9 +161,9 @@ impl Watch {
             Some(Phase::Running) | None => self.idle_since = None,
         }
         match (left, &self.state) {
-            (Duration::ZERO, Some(_)) => Step::Ended(Ending::DeadlinePassed),
-            (Duration::ZERO, None) => Step::Ended(Ending::LostSight),
-            (left, _) => Step::Sleep(pause.max(asked).min(left)),
+            (Duration::ZERO, Some(_)) => WaitStep::Ended(WaitEnd::DeadlinePassed),
+            (Duration::ZERO, None) => WaitStep::Ended(WaitEnd::LostSight),
+            (left, _) => WaitStep::Sleep(pause.max(asked).min(left)),
         }
     }
 
@@ -192,8 +192,8 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn rules() -> Rules {
-        Rules {
+    fn rules() -> WaitRules {
+        WaitRules {
             timeout: 3600 * SECOND,
             interval: 15 * SECOND,
             stop_on_question: true,
@@ -202,8 +202,8 @@ mod tests {
         }
     }
 
-    fn watch() -> Watch {
-        Watch::new(rules(), 7)
+    fn watch() -> WaitMachine {
+        WaitMachine::new(rules(), 7)
     }
 
     fn seen(word: &str) -> Observation {
@@ -215,19 +215,19 @@ mod tests {
     }
 
     #[track_caller]
-    fn assert_sleeps(step: &Step, from: Duration, to: Duration) {
-        assert!(matches!(step, Step::Sleep(pause) if (from..=to).contains(pause)), "{step:?}");
+    fn assert_sleeps(step: &WaitStep, from: Duration, to: Duration) {
+        assert!(matches!(step, WaitStep::Sleep(pause) if (from..=to).contains(pause)), "{step:?}");
     }
 
     #[test]
     fn pauses_grow_from_a_few_seconds_to_the_interval_and_never_beyond() {
         let mut watch = watch();
-        assert_sleeps(&Step::Sleep(watch.first_pause()), SECOND * 27 / 10, SECOND * 3);
+        assert_sleeps(&WaitStep::Sleep(watch.first_pause()), SECOND * 27 / 10, SECOND * 3);
         let mut last = Duration::ZERO;
         for look in 0..10 {
             let step = watch.observe(look * SECOND, seen("in_progress"));
             assert_sleeps(&step, SECOND * 3, SECOND * 15);
-            if let Step::Sleep(pause) = step {
+            if let WaitStep::Sleep(pause) = step {
                 last = pause;
             }
         }
@@ -237,19 +237,19 @@ mod tests {
     #[test]
     fn each_state_ends_the_wait_or_goes_on() {
         for (word, ending) in [
-            ("completed", Some(Ending::Settled)),
-            ("failed", Some(Ending::Settled)),
-            ("timed_out", Some(Ending::Settled)),
-            ("cancelled", Some(Ending::Settled)),
-            ("waiting_for_user", Some(Ending::NeedsPerson)),
+            ("completed", Some(WaitEnd::Settled)),
+            ("failed", Some(WaitEnd::Settled)),
+            ("timed_out", Some(WaitEnd::Settled)),
+            ("cancelled", Some(WaitEnd::Settled)),
+            ("waiting_for_user", Some(WaitEnd::NeedsPerson)),
             ("idle", None),
             ("queued", None),
             ("in_progress", None),
             ("of_tomorrow", None),
         ] {
             match (watch().observe(SECOND, seen(word)), ending) {
-                (Step::Ended(found), Some(ending)) => assert_eq!(found, ending, "{word}"),
-                (Step::Sleep(_), None) => {}
+                (WaitStep::Ended(found), Some(ending)) => assert_eq!(found, ending, "{word}"),
+                (WaitStep::Sleep(_), None) => {}
                 (step, ending) => panic!("{word}: {step:?} instead of {ending:?}"),
             }
         }
@@ -262,12 +262,12 @@ mod tests {
         assert_sleeps(&watch.observe(100 * SECOND, seen("in_progress")), SECOND, 15 * SECOND);
         assert_sleeps(&watch.observe(110 * SECOND, seen("idle")), SECOND, 15 * SECOND);
         assert_sleeps(&watch.observe(225 * SECOND, Observation::Unchanged), SECOND, 5 * SECOND);
-        assert_eq!(watch.observe(230 * SECOND, Observation::Unchanged), Step::Ended(Ending::NeedsPerson));
+        assert_eq!(watch.observe(230 * SECOND, Observation::Unchanged), WaitStep::Ended(WaitEnd::NeedsPerson));
     }
 
     #[test]
     fn what_does_not_stop_the_wait_is_waited_out() {
-        let mut watch = Watch::new(Rules { stop_on_question: false, stop_on_idle: false, ..rules() }, 7);
+        let mut watch = WaitMachine::new(WaitRules { stop_on_question: false, stop_on_idle: false, ..rules() }, 7);
         assert_sleeps(&watch.observe(SECOND, seen("waiting_for_user")), SECOND, 15 * SECOND);
         assert_sleeps(&watch.observe(SECOND * 2, seen("idle")), SECOND, 15 * SECOND);
         assert_sleeps(&watch.observe(SECOND * 900, seen("idle")), SECOND, 15 * SECOND);
@@ -276,12 +276,12 @@ mod tests {
     #[test]
     fn no_sleep_passes_the_deadline_and_a_last_look_at_it_counts() {
         let mut slow = watch();
-        assert_eq!(slow.observe(3599 * SECOND, seen("in_progress")), Step::Sleep(SECOND));
-        assert_eq!(slow.observe(3600 * SECOND, seen("completed")), Step::Ended(Ending::Settled));
+        assert_eq!(slow.observe(3599 * SECOND, seen("in_progress")), WaitStep::Sleep(SECOND));
+        assert_eq!(slow.observe(3600 * SECOND, seen("completed")), WaitStep::Ended(WaitEnd::Settled));
         let mut late = watch();
-        assert_eq!(late.observe(3600 * SECOND, seen("in_progress")), Step::Ended(Ending::DeadlinePassed));
+        assert_eq!(late.observe(3600 * SECOND, seen("in_progress")), WaitStep::Ended(WaitEnd::DeadlinePassed));
         let mut blind = watch();
-        assert_eq!(blind.observe(3600 * SECOND, Observation::Failed(None)), Step::Ended(Ending::LostSight));
+        assert_eq!(blind.observe(3600 * SECOND, Observation::Failed(None)), WaitStep::Ended(WaitEnd::LostSight));
     }
 
     #[test]
@@ -292,7 +292,7 @@ mod tests {
         }
         let asked_to_stay_away = Observation::Failed(Some(90 * SECOND));
         assert_sleeps(&watch.observe(300 * SECOND, asked_to_stay_away), 90 * SECOND, 90 * SECOND);
-        assert_eq!(watch.observe(400 * SECOND, seen("completed")), Step::Ended(Ending::Settled));
+        assert_eq!(watch.observe(400 * SECOND, seen("completed")), WaitStep::Ended(WaitEnd::Settled));
     }
 
     #[test]
@@ -300,7 +300,7 @@ mod tests {
         let mut watch = watch();
         assert_sleeps(&watch.observe(SECOND, limit(300)), 300 * SECOND, 300 * SECOND);
         let step = watch.observe(3500 * SECOND, limit(300));
-        assert!(matches!(step, Step::Ended(Ending::LimitedPastDeadline(_))), "{step:?}");
+        assert!(matches!(step, WaitStep::Ended(WaitEnd::LimitedPastDeadline(_))), "{step:?}");
     }
 
     #[test]
@@ -311,7 +311,7 @@ mod tests {
         }
         assert_sleeps(&watch.observe(61 * SECOND, Observation::NotFound), SECOND, 15 * SECOND);
         assert_sleeps(&watch.observe(62 * SECOND, Observation::Failed(None)), SECOND, 15 * SECOND);
-        assert_eq!(watch.observe(63 * SECOND, Observation::NotFound), Step::Ended(Ending::Refused));
+        assert_eq!(watch.observe(63 * SECOND, Observation::NotFound), WaitStep::Ended(WaitEnd::Refused));
     }
 
     #[test]
@@ -320,7 +320,7 @@ mod tests {
         assert_sleeps(&watch.observe(SECOND, Observation::Refused), SECOND, 15 * SECOND);
         assert_sleeps(&watch.observe(2 * SECOND, seen("queued")), SECOND, 15 * SECOND);
         assert_sleeps(&watch.observe(3 * SECOND, Observation::Refused), SECOND, 15 * SECOND);
-        assert_eq!(watch.observe(4 * SECOND, Observation::Refused), Step::Ended(Ending::Refused));
+        assert_eq!(watch.observe(4 * SECOND, Observation::Refused), WaitStep::Ended(WaitEnd::Refused));
     }
 
     #[test]
@@ -329,6 +329,6 @@ mod tests {
         assert_sleeps(&watch.observe(10 * SECOND, seen("idle")), SECOND, 15 * SECOND);
         assert_sleeps(&watch.observe(20 * SECOND, limit(300)), 300 * SECOND, 300 * SECOND);
         assert_sleeps(&watch.observe(320 * SECOND, Observation::Failed(None)), SECOND, 15 * SECOND);
-        assert_eq!(watch.observe(330 * SECOND, Observation::Unchanged), Step::Ended(Ending::NeedsPerson));
+        assert_eq!(watch.observe(330 * SECOND, Observation::Unchanged), WaitStep::Ended(WaitEnd::NeedsPerson));
     }
 }

@@ -9,22 +9,22 @@ use agent_task::actions::context::{Context, Environment};
 use agent_task::actions::signal::Signal;
 use agent_task::commands::doctor::checks::Check;
 use agent_task::github::task::{Phase, State, Task};
-use agent_task::inputs::request::{Errand, Inputs, PromptSource};
+use agent_task::inputs::request::{Inputs, PromptSource, Request};
 use agent_task::inputs::table::{INPUTS, Serves};
 use agent_task::inputs::targets::{Source, Target};
-use agent_task::plan::{Brief, Deed, Plan, plan};
-use agent_task::policy::actor::Cause;
+use agent_task::plan::{Action, Plan, PlanContext, plan};
+use agent_task::policy::actor::Trigger;
 use agent_task::policy::location::USUAL_PLACE;
 use agent_task::policy::schema::Policy;
 use agent_task::prompt::render::Template;
 use agent_task::report::outputs::{OUTPUTS, all_results};
 use agent_task::task::conclusion::{Conclusion, Exit};
 use agent_task::task::event::{Adoption, Event};
-use agent_task::task::marker::Stamp;
+use agent_task::task::marker::Marker;
 use agent_task::task::outcome::Outcome;
 use agent_task::task::rollout::Share;
 use agent_task::task::start::IfActive;
-use agent_task::task::wait::Ending;
+use agent_task::task::wait::WaitEnd;
 use serde_json::{Value, json};
 
 const README: &str = "README.md";
@@ -161,11 +161,11 @@ fn task(state: &str) -> Box<Task> {
 }
 
 /// The conclusion of a task that a wait saw last in this state.
-fn concluded(state: &str, ending: Ending, pull_required: bool) -> String {
+fn concluded(state: &str, ending: WaitEnd, pull_required: bool) -> String {
     let mut outcome = Outcome::new("octo/app".parse().unwrap());
     outcome.pull_required = pull_required;
-    outcome.hear(Event::Saw(task(state)));
-    outcome.hear(Event::Ended(ending));
+    outcome.apply(Event::Saw(task(state)));
+    outcome.apply(Event::Ended(ending));
     outcome.conclusion.unwrap().to_string()
 }
 
@@ -228,8 +228,8 @@ fn the_reference_has_every_output_and_key_of_a_result() {
         "sessions": [{"head_ref": "copilot/a", "base_ref": "main", "model": "m", "error": {"message": "boom"},
             "usage": {"type": "ai_credits", "amount": 1}}]});
     full.prompt_sha256 = Some("0".repeat(64));
-    full.hear(Event::Started(Box::new(serde_json::from_value(seen).unwrap())));
-    full.hear(Event::PullFound(agent_task::github::pull_request::Pull {
+    full.apply(Event::Started(Box::new(serde_json::from_value(seen).unwrap())));
+    full.apply(Event::PullFound(agent_task::github::pull_request::PullRequest {
         number: 7,
         url: "https://github.com/octo/app/pull/7".to_owned(),
         database_id: None,
@@ -238,7 +238,7 @@ fn the_reference_has_every_output_and_key_of_a_result() {
         base_ref: "main".to_owned(),
         open: true,
     }));
-    full.hear(Event::Ended(Ending::Settled));
+    full.apply(Event::Ended(WaitEnd::Settled));
     let text = all_results(&[full]);
     let results: Value = serde_json::from_str(&text).unwrap();
     let kind = |value: &Value| match value {
@@ -270,13 +270,13 @@ fn both_state_tables_have_every_state() {
             assert_eq!(row[1], phase, "{document}: {word}");
             let conclusion = match state.phase() {
                 Phase::Running => None,
-                Phase::NeedsPerson => Some(concluded(word, Ending::NeedsPerson, false)),
-                Phase::Settled => Some(concluded(word, Ending::Settled, false)),
+                Phase::NeedsPerson => Some(concluded(word, WaitEnd::NeedsPerson, false)),
+                Phase::Settled => Some(concluded(word, WaitEnd::Settled, false)),
             };
             assert_eq!(quoted(&row[2]).first(), conclusion.as_ref(), "{document}: {word}");
         }
     }
-    assert_eq!(concluded("completed", Ending::Settled, true), "failure", "as both documents say");
+    assert_eq!(concluded("completed", WaitEnd::Settled, true), "failure", "as both documents say");
 }
 
 #[test]
@@ -402,9 +402,9 @@ fn every_event_is_decided_in_the_document_as_in_the_code() {
     let told = rows.iter().map(|row| (named(&row[0]).to_owned(), row[1].as_str())).collect::<Vec<_>>();
     let all = agent_task::policy::actor::EVENTS.map(|(name, cause)| {
         let decision = match cause {
-            Cause::Insiders => "never asked about",
-            Cause::Anybody => "asked about",
-            Cause::RunBefore => "as the run before",
+            Trigger::Insiders => "never asked about",
+            Trigger::Anybody => "asked about",
+            Trigger::RunBefore => "as the run before",
         };
         (name.to_owned(), decision)
     });
@@ -537,7 +537,7 @@ fn accepted(document: &str, variables: BTreeMap<String, String>) {
 
 /// The plan for a start whose template is given in the workflow itself.
 fn planned(inputs: &Inputs, environment: &Environment) -> Option<Plan> {
-    let Errand::Start(start) = &inputs.errand else { return None };
+    let Request::Start(start) = &inputs.request else { return None };
     let Some(PromptSource::Text(source)) = &start.prompt else { return None };
     let template = Template { name: "prompt".to_owned(), source: source.clone() };
     let now = "2026-11-20T08:00:00Z".parse().unwrap();
@@ -548,7 +548,7 @@ fn planned(inputs: &Inputs, environment: &Environment) -> Option<Plan> {
         Source::File(_) | Source::Query(_) => Target::new("octo/app".parse().unwrap()),
     };
     let targets = start.list.sources.iter().map(named).collect();
-    let brief = Brief { context: &context, template: Some(&template), targets, part: start.list.part, now };
+    let brief = PlanContext { context: &context, template: Some(&template), targets, part: start.list.part, now };
     Some(plan(inputs, brief).unwrap())
 }
 
@@ -560,9 +560,9 @@ fn key(more: &[(String, String)]) -> String {
     let environment = base.into_iter().chain(more.iter().cloned()).collect::<Environment>();
     let inputs = Inputs::read(&environment).inputs.unwrap_or_else(|problems| panic!("{problems:?}"));
     let plan = planned(&inputs, &environment).unwrap();
-    match &plan.orders[0].deed {
-        Deed::Start { terms, .. } => terms.stamp.key.to_string(),
-        Deed::Wait(_) => panic!("no start"),
+    match &plan.orders[0].action {
+        Action::Start { terms, .. } => terms.marker.key.to_string(),
+        Action::Wait(_) => panic!("no start"),
     }
 }
 
@@ -617,9 +617,9 @@ fn variable(input: &str) -> String {
 fn the_stamp_of_the_reference_is_one() {
     let examples = blocks(REFERENCE, "text").into_iter().filter(|block| block.contains("<!-- agent-task "));
     let [example] = examples.collect::<Vec<_>>().try_into().unwrap();
-    let stamp = Stamp::find(&example).unwrap();
-    assert_eq!(stamp.put_under(example.rsplit_once("\n\n").unwrap().0), example);
-    assert!(![&stamp.name, &stamp.run, &stamp.attempt, &stamp.actor].into_iter().any(String::is_empty));
+    let marker = Marker::find(&example).unwrap();
+    assert_eq!(marker.put_under(example.rsplit_once("\n\n").unwrap().0), example);
+    assert!(![&marker.name, &marker.run, &marker.attempt, &marker.actor].into_iter().any(String::is_empty));
     let days = agent_task::task::start::MEMORY.as_secs() / (24 * 60 * 60);
     assert!(section(REFERENCE, "### How a task is recognised").contains(&format!("{days}\ndays")));
 }
@@ -633,10 +633,10 @@ fn what_if_active_does_is_what_the_reference_says() {
         let given = [("TOKEN", "github_pat_x"), ("PROMPT", "x"), ("REPOSITORY", "octo/app"), ("IF_ACTIVE", word)];
         let given = given.map(|(name, value)| (format!("INPUT_{name}"), value.to_owned()));
         let inputs = Inputs::read(&given.into_iter().collect()).inputs.unwrap();
-        let Errand::Start(start) = &inputs.errand else { panic!("no start") };
+        let Request::Start(start) = &inputs.request else { panic!("no start") };
         told.push(start.if_active);
         let mut outcome = Outcome::new("octo/app".parse().unwrap());
-        outcome.hear(match start.if_active {
+        outcome.apply(match start.if_active {
             IfActive::Start => Event::Started(task("queued")),
             IfActive::Skip => Event::Declined { task: task("queued"), failing: false },
             IfActive::Attach => Event::Adopted(task("queued"), Adoption::Active),

@@ -545,8 +545,8 @@ fn dispatch_button_puts_the_form_into_the_prompt_and_nothing_else() {
     run.step("start", "task").exits(0).gives("created", "true").gives("conclusion", "");
     let body = run.start(0);
     let prompt = body["prompt"].as_str().unwrap();
-    let (prompt, stamp) = prompt.rsplit_once("\n\n").unwrap();
-    assert!(stamp.starts_with("<!-- agent-task key="), "{stamp}");
+    let (prompt, marker) = prompt.rsplit_once("\n\n").unwrap();
+    assert!(marker.starts_with("<!-- agent-task key="), "{marker}");
     assert_eq!(
         prompt,
         "Make this change (fix) in octo/app, with tests.\n\nWhat mona: \"x\" asks for:\n\n\

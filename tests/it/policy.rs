@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use agent_task::task::marker::{Key, Stamp};
+use agent_task::task::marker::{Key, Marker};
 use serde_json::json;
 use simulator::{ExistingTask, Fault, Permission, Repository, Route, Script, Simulator, Token};
 
@@ -49,7 +49,7 @@ fn limited(simulator: &Simulator, limits: &str) -> Step {
 /// A task that somebody started for a class a while ago.
 fn earlier(simulator: &Simulator, class: &str, age: Duration, script: Script) {
     let text = str::to_owned;
-    let stamp = Stamp {
+    let marker = Marker {
         key: Key::over([class, "earlier"]),
         name: text("w/j"),
         class: text(class),
@@ -57,7 +57,7 @@ fn earlier(simulator: &Simulator, class: &str, age: Duration, script: Script) {
         attempt: text(""),
         actor: text(""),
     };
-    simulator.add_task(ExistingTask { prompt: stamp.put_under("Bump it"), age, script, ..ExistingTask::default() });
+    simulator.add_task(ExistingTask { prompt: marker.put_under("Bump it"), age, script, ..ExistingTask::default() });
 }
 
 fn done() -> Script {
@@ -91,7 +91,7 @@ async fn a_class_makes_the_whole_request() {
     );
     let prompt = body["prompt"].as_str().unwrap();
     assert!(prompt.starts_with("Prepare 1.10\n\nChange ticket: CHG-17\n\n<!-- agent-task key="), "{prompt}");
-    assert_eq!(Stamp::find(prompt).unwrap().class, "prep");
+    assert_eq!(Marker::find(prompt).unwrap().class, "prep");
     assert_ne!(ran.output("pull-request-number"), "");
     for part in ["task class prep, prompt version 7", "ticket CHG"] {
         assert!(ran.summary.replace('\\', "").contains(part), "{part} in {}", ran.summary);

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use agent_task::actions::context::Environment;
-use agent_task::actions::host::Runner;
+use agent_task::actions::host::Host;
 use agent_task::actions::output_file::render;
 use agent_task::actions::workflow_command::{Annotation, Level};
 use agent_task::github::task::{NewTask, State, Task};
@@ -20,8 +20,8 @@ use agent_task::github::token::Token;
 use agent_task::inputs::request::Inputs;
 use agent_task::inputs::table::INPUTS;
 use agent_task::report::outputs::OUTPUTS;
-use agent_task::task::marker::{Key, Stamp};
-use agent_task::task::pull_request::Clues;
+use agent_task::task::marker::{Key, Marker};
+use agent_task::task::pull_request::PullRequestHints;
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
@@ -201,9 +201,9 @@ fn life() -> impl Strategy<Value = Life> {
 }
 
 /// The stamp of another run of the same workflow.
-fn kin() -> Stamp {
+fn kin() -> Marker {
     let text = str::to_owned;
-    Stamp {
+    Marker {
         key: Key::over(["kin"]),
         name: text("Weekly/prep"),
         class: text(""),
@@ -279,7 +279,7 @@ impl Life {
     fn judge(&self, simulator: &Simulator, attempt: u32, ran: Option<&Ran>, began: Duration) {
         let log = ran.map(|ran| ran.log.as_str()).unwrap_or_default();
         let tasks = simulator.tasks();
-        let ours = tasks.iter().filter(|task| Stamp::find(&task.prompt).is_some_and(|it| it.key != kin().key));
+        let ours = tasks.iter().filter(|task| Marker::find(&task.prompt).is_some_and(|it| it.key != kin().key));
         let ours = ours.collect::<Vec<_>>();
         match ours.as_slice() {
             [] | [_] => {}
@@ -501,13 +501,13 @@ proptest! {
         let variables = [("GITHUB_ACTIONS", "true"), ("RUNNER_DEBUG", "1")];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let log = Log::default();
-        let runner = Runner::with_log(&Environment::from_iter(variables), Box::new(log.clone()));
-        runner.keep(&[Token::parse(secret).unwrap()]);
+        let runner = Host::with_log(&Environment::from_iter(variables), Box::new(log.clone()));
+        runner.mask(&[Token::parse(secret).unwrap()]);
         let masks = commands(&log.taken());
         prop_assert_eq!(masks.iter().map(|it| (it.name.as_str(), it.data.as_str())).collect::<Vec<_>>(), [("add-mask", secret)]);
 
-        runner.say(&text);
-        runner.tell(&text);
+        runner.print_line(&text);
+        runner.log(&text);
         let said = log.taken();
         prop_assert_eq!(commands(&said), []);
         prop_assert_eq!(grammar::lines(&said).len(), 3, "two lines and what stands behind them: {:?}", said);
@@ -537,8 +537,8 @@ proptest! {
 
 // ---- Stamps ---------------------------------------------------------------------------------------------------------
 
-fn stamp() -> impl Strategy<Value = Stamp> {
-    (nasty(), nasty(), nasty(), nasty(), nasty(), nasty()).prop_map(|(key, name, class, run, attempt, actor)| Stamp {
+fn marker() -> impl Strategy<Value = Marker> {
+    (nasty(), nasty(), nasty(), nasty(), nasty(), nasty()).prop_map(|(key, name, class, run, attempt, actor)| Marker {
         class,
         key: Key::over([key.as_str()]),
         name,
@@ -552,13 +552,13 @@ proptest! {
     #![proptest_config(one_in(1))]
 
     #[test]
-    fn a_stamp_is_found_under_any_prompt(stamp in stamp(), other in stamp(), prompt in nasty()) {
-        let stamped = stamp.put_under(&prompt);
+    fn a_stamp_is_found_under_any_prompt(marker in marker(), other in marker(), prompt in nasty()) {
+        let stamped = marker.put_under(&prompt);
         prop_assert!(stamped.starts_with(prompt.trim_end()));
-        prop_assert_eq!(Stamp::find(&stamped), Some(stamp.clone()));
+        prop_assert_eq!(Marker::find(&stamped), Some(marker.clone()));
         // Who quotes a prompt with its stamp does not take the place of the one who puts his own below.
-        prop_assert_eq!(Stamp::find(&stamp.put_under(&other.put_under(&prompt))), Some(stamp.clone()));
-        let line = stamp.to_string();
+        prop_assert_eq!(Marker::find(&marker.put_under(&other.put_under(&prompt))), Some(marker.clone()));
+        let line = marker.to_string();
         let inside = line.strip_prefix("<!--").and_then(|line| line.strip_suffix("-->")).unwrap();
         prop_assert!(line.is_ascii() && !inside.contains("--") && !inside.contains(['\n', '<', '>']), "{}", line);
     }
@@ -566,8 +566,8 @@ proptest! {
     #[test]
     fn any_text_has_a_stamp_or_none(text in nasty()) {
         for text in [text.clone(), format!("<!-- agent-task key=0123456789abcdef {text} -->")] {
-            if let Some(found) = Stamp::find(&text) {
-                prop_assert_eq!(Stamp::find(&found.to_string()), Some(found));
+            if let Some(found) = Marker::find(&text) {
+                prop_assert_eq!(Marker::find(&found.to_string()), Some(found));
             }
         }
     }
@@ -826,7 +826,7 @@ proptest! {
             head_ref: Some("topic".to_owned()),
         };
         // All that is made of a task is made without a panic.
-        let _ = (task.departures(&asked), task.credits(), task.user(), Clues::of(&task).promise_a_pull());
+        let _ = (task.departures(&asked), task.credits(), task.user(), PullRequestHints::of(&task).promise_a_pull());
         let _ = (task.error_message(), task.head_ref(), task.base_ref(), task.link());
         let names = task.sessions.iter().filter_map(|session| session.model_name()).collect::<BTreeSet<_>>();
         prop_assert!(names.iter().all(|name| !name.is_empty()));

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use agent_task::actions::context::Environment;
-use agent_task::actions::host::Runner;
+use agent_task::actions::host::Host;
 use agent_task::github::client::GitHub;
 use agent_task::report::outputs::OUTPUTS;
 use serde_json::Value;
@@ -131,7 +131,7 @@ impl Step {
         let environment: Environment = self.variables.clone().into_iter().collect();
         async move {
             let began = tokio::time::Instant::now();
-            let runner = Runner::with_log(&environment, Box::new(log.clone()));
+            let runner = Host::with_log(&environment, Box::new(log.clone()));
             let code = agent_task::run(&environment, &runner, |address, token| {
                 Ok(GitHub::over(self.simulator.clone(), address, token))
             });

@@ -7,15 +7,15 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use agent_task::github::answers::Look;
+use agent_task::github::answers::TaskAnswer;
 use agent_task::github::client::GitHub;
 use agent_task::github::error::Error;
 use agent_task::github::task::{NewTask, State};
 use agent_task::github::token::Token;
 use agent_task::github::transport::API_VERSION;
-use agent_task::github::url::Address;
-use agent_task::task::marker::Stamp;
-use agent_task::task::start::{Claim, First, IfActive, LONGEST_LIMIT, Step, Terms};
+use agent_task::github::url::ApiUrl;
+use agent_task::task::marker::Marker;
+use agent_task::task::start::{IfActive, LONGEST_LIMIT, Precheck, StartMachine, StartOptions, StartStep};
 use simulator::{Fault, Route, Simulator};
 
 /// A request as it reached the other end.
@@ -38,7 +38,7 @@ fn scripted(answers: Vec<http::Response<String>>) -> (GitHub, Arc<Mutex<Vec<Seen
         let answer = answers.lock().unwrap().next();
         async move { answer.ok_or_else(|| io::Error::other("no more answers")) }
     });
-    let address = Address::parse("https://api.github.com", None).unwrap();
+    let address = ApiUrl::parse("https://api.github.com", None).unwrap();
     (GitHub::over(service, &address, &Token::parse("github_pat_wire").unwrap()), seen)
 }
 
@@ -93,9 +93,9 @@ async fn githubs_own_examples_are_understood() {
     ]);
     let started = github.start(&repository(), &new_task()).await.unwrap();
     assert_eq!(started.custom_agent.unwrap().id, "my-custom-agent");
-    let Look::Seen(task, etag) = github.task(&repository(), &started.id, None).await.unwrap() else { panic!() };
+    let TaskAnswer::Seen(task, etag) = github.task(&repository(), &started.id, None).await.unwrap() else { panic!() };
     assert_eq!((&task.state, task.model(), etag), (&State::Completed, Some("claude-sonnet-4.6"), None));
-    assert_eq!(agent_task::task::pull_request::Clues::of(&task).database_ids, [42]);
+    assert_eq!(agent_task::task::pull_request::PullRequestHints::of(&task).database_ids, [42]);
     let id = "a1b2c3d4-e5f6-7890-abcd-ef1234567890";
     let get = format!("GET https://api.github.com/agents/repos/octocat/hello-world/tasks/{id}");
     assert_eq!(seen.lock().unwrap()[1].line, get);
@@ -105,7 +105,7 @@ async fn githubs_own_examples_are_understood() {
 async fn a_mark_asks_for_changes_only() {
     let (github, seen) = scripted(vec![answer(304, "")]);
     let id = agent_task::github::task::TaskId::parse("t-1").unwrap();
-    assert_eq!(github.task(&repository(), &id, Some("W/\"abc\"")).await, Ok(Look::Unchanged));
+    assert_eq!(github.task(&repository(), &id, Some("W/\"abc\"")).await, Ok(TaskAnswer::Unchanged));
     assert_eq!(seen.lock().unwrap()[0].headers["if-none-match"], ["W/\"abc\""]);
 }
 
@@ -162,7 +162,7 @@ async fn no_fault_is_answered_with_a_second_request() {
     for fault in [Fault::status(502), Fault::status(500), Fault::drop(), Fault::unreachable(), Fault::status(429)] {
         let simulator = Simulator::new();
         simulator.fault_times(Route::Any, 10, fault.clone());
-        let address = Address::parse("http://127.0.0.1:9", None).unwrap();
+        let address = ApiUrl::parse("http://127.0.0.1:9", None).unwrap();
         let github = GitHub::over(simulator.clone(), &address, &Token::parse("github_pat_simulated").unwrap());
         let _ = github.start(&"octo/app".parse().unwrap(), &new_task()).await.unwrap_err();
         assert_eq!(simulator.log().len(), 1, "{fault:?}");
@@ -171,16 +171,17 @@ async fn no_fault_is_answered_with_a_second_request() {
 
 /// What a claim makes of an answer, in a word.
 fn meaning(answer: Result<agent_task::github::task::Task, Error>) -> &'static str {
-    let stamp = Stamp::find("<!-- agent-task key=0123456789abcdef -->").unwrap();
+    let marker = Marker::find("<!-- agent-task key=0123456789abcdef -->").unwrap();
     let confirm = Duration::from_secs(60);
-    let terms = Terms { stamp, confirm, first: First::Nothing, if_active: IfActive::Start, patience: LONGEST_LIMIT };
-    let mut claim = Claim::new(terms, &[None], Duration::ZERO);
-    assert!(matches!(claim.begin(), Step::Send(None, None)));
+    let terms =
+        StartOptions { marker, confirm, first: Precheck::Nothing, if_active: IfActive::Start, patience: LONGEST_LIMIT };
+    let mut claim = StartMachine::new(terms, &[None], Duration::ZERO);
+    assert!(matches!(claim.begin(), StartStep::Send(None, None)));
     match claim.answered(Duration::ZERO, answer) {
-        Step::Held(_) => "held",
-        Step::Refused(_) => "refused",
-        Step::Sleep(..) => "sent again",
-        Step::Look { .. } => "looked for",
+        StartStep::Held(_) => "held",
+        StartStep::Refused(_) => "refused",
+        StartStep::Sleep(..) => "sent again",
+        StartStep::Look { .. } => "looked for",
         other => panic!("{other:?}"),
     }
 }
@@ -217,11 +218,11 @@ async fn every_answer_to_a_start_has_one_meaning() {
 }
 
 /// A server on this machine that does one thing with the first connection, and its address.
-fn server(scheme: &str, serve: impl FnOnce(TcpStream) + Send + 'static) -> Address {
+fn server(scheme: &str, serve: impl FnOnce(TcpStream) + Send + 'static) -> ApiUrl {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("{scheme}://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || serve(listener.accept().unwrap().0));
-    Address::parse(&address, None).unwrap()
+    ApiUrl::parse(&address, None).unwrap()
 }
 
 fn read_request(stream: &mut TcpStream) {
@@ -238,7 +239,7 @@ fn read_request(stream: &mut TcpStream) {
 async fn a_connection_that_breaks_means_what_it_broke_at() {
     let closed = {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        Address::parse(&format!("http://{}", listener.local_addr().unwrap()), None).unwrap()
+        ApiUrl::parse(&format!("http://{}", listener.local_addr().unwrap()), None).unwrap()
     };
     let answers = |text: &'static str| {
         server("http", move |mut stream| {
@@ -277,7 +278,7 @@ async fn a_file_is_read_as_it_is_at_one_commit() {
     let at = |text: &str| [("policy/agents.yml".to_owned(), text.to_owned())].into();
     let files_at = [("release/v1".to_owned(), at("\u{feff}# ö\n"))].into();
     simulator.repository("octo/rules", simulator::Repository { files: at(&text), files_at, ..Default::default() });
-    let address = Address::parse("https://api.github.com", None).unwrap();
+    let address = ApiUrl::parse("https://api.github.com", None).unwrap();
     let github = GitHub::over(simulator.clone(), &address, &Token::parse("github_pat_simulated").unwrap());
     let rules = "octo/rules".parse().unwrap();
     for (reference, content) in [(None, text.as_str()), (Some("main"), &text), (Some("release/v1"), "# ö\n")] {

@@ -6,9 +6,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use crate::github::answers::{Actions, Configuration, Holder, Home};
+use crate::github::answers::{ActionsPermissions, AgentConfiguration, AuthenticatedUser, RepositoryInfo};
 use crate::github::error::Error;
-use crate::github::pull_request::Pull;
+use crate::github::pull_request::PullRequest;
 use crate::github::repository::Repository;
 use crate::github::token::{Token, TokenKind};
 use crate::inputs::problem::Problem;
@@ -26,7 +26,7 @@ const SCOPE: &str = "repo";
 
 /// How something stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
+pub enum Status {
     /// A start fails, or does something else than is asked for.
     Fail,
     /// A start works today, and may not work for long or not as somebody thinks.
@@ -37,7 +37,7 @@ pub enum Verdict {
     Pass,
 }
 
-impl Verdict {
+impl Status {
     /// A sign for people.
     pub fn mark(self) -> &'static str {
         match self {
@@ -131,25 +131,25 @@ impl Check {
 
     /// Finds a fault.
     pub fn fail(self, says: impl Into<String>) -> Finding {
-        self.finds(Verdict::Fail, says.into())
+        self.finds(Status::Fail, says.into())
     }
 
     /// Finds something to be warned of.
     pub fn warn(self, says: impl Into<String>) -> Finding {
-        self.finds(Verdict::Warn, says.into())
+        self.finds(Status::Warn, says.into())
     }
 
     /// Finds that nobody can say.
     pub fn leave_open(self, says: impl Into<String>) -> Finding {
-        self.finds(Verdict::Open, says.into())
+        self.finds(Status::Open, says.into())
     }
 
     /// Finds all in order.
     pub fn pass(self, says: impl Into<String>) -> Finding {
-        self.finds(Verdict::Pass, says.into())
+        self.finds(Status::Pass, says.into())
     }
 
-    fn finds(self, verdict: Verdict, says: String) -> Finding {
+    fn finds(self, verdict: Status, says: String) -> Finding {
         Finding { check: self, verdict, says }
     }
 }
@@ -160,7 +160,7 @@ pub struct Finding {
     /// The check.
     pub check: Check,
     /// How it stands.
-    pub verdict: Verdict,
+    pub verdict: Status,
     /// What was found and, unless all is well, what to do.
     pub says: String,
 }
@@ -191,7 +191,7 @@ pub fn token(token: Option<&Token>) -> Finding {
 }
 
 /// What GitHub says of a token and of whom it belongs to.
-pub fn holder(holder: &Result<Holder, Error>, kind: TokenKind, now: Timestamp) -> Vec<Finding> {
+pub fn holder(holder: &Result<AuthenticatedUser, Error>, kind: TokenKind, now: Timestamp) -> Vec<Finding> {
     let holder = match holder {
         Ok(holder) => holder,
         Err(error) => return vec![Check::Login.fail(error.to_string())],
@@ -249,7 +249,7 @@ fn moment(text: &str) -> Option<Timestamp> {
 
 /// What a start asks of a repository.
 #[derive(Debug, Clone, Copy)]
-pub struct Wanted<'a> {
+pub struct StepSettings<'a> {
     /// The branch to start from.
     pub base_ref: Option<&'a str>,
     /// The pull request's branch to commit to.
@@ -267,12 +267,12 @@ pub struct Wanted<'a> {
 }
 
 /// Whether a start finds the repository.
-pub fn home(repository: &Repository, home: &Result<Home, Error>) -> Finding {
+pub fn home(repository: &Repository, home: &Result<RepositoryInfo, Error>) -> Finding {
     match home {
         Err(error) => Check::Repository.fail(error.to_string()),
         Ok(home) if home.archived => Check::Repository.fail("it is archived; unarchive it, or leave it out"),
         Ok(home) if home.disabled => Check::Repository.fail("GitHub has disabled it; ask GitHub's support"),
-        Ok(Home { may_push: Some(false), .. }) => {
+        Ok(RepositoryInfo { may_push: Some(false), .. }) => {
             Check::Repository.fail("the token's owner may not push to it; give them write access")
         }
         Ok(home) if !home.full_name.eq_ignore_ascii_case(&repository.to_string()) => {
@@ -298,18 +298,18 @@ pub fn base_ref(name: &str, wanted: Option<&str>, branch: &Result<(), Error>) ->
 }
 
 /// Whether pull requests may be read, and whether there is the one to work on. `base` is the branch to start from.
-pub fn pulls(wanted: &Wanted<'_>, base: &str, pulls: &Result<Vec<Pull>, Error>) -> Vec<Finding> {
+pub fn pulls(wanted: &StepSettings<'_>, base: &str, pulls: &Result<Vec<PullRequest>, Error>) -> Vec<Finding> {
     let pulls = match pulls {
         Ok(pulls) => pulls,
         Err(error) => {
-            let verdict = if wanted.pull_request { Verdict::Fail } else { Verdict::Warn };
+            let verdict = if wanted.pull_request { Status::Fail } else { Status::Warn };
             let says = format!("the number of a pull request cannot be looked up. {error}");
             return vec![Check::PullRequests.finds(verdict, says)];
         }
     };
     let mut findings = vec![Check::PullRequests.pass("they may be read")];
     if let Some(head) = wanted.head_ref {
-        let fits = |pull: &&Pull| pull.open && pull.head_ref == head && pull.base_ref == base;
+        let fits = |pull: &&PullRequest| pull.open && pull.head_ref == head && pull.base_ref == base;
         findings.push(match pulls.iter().find(fits) {
             Some(pull) => Check::HeadRef.pass(format!("`{head}` has pull request {}", pull.number)),
             None => {
@@ -346,7 +346,7 @@ pub fn agent_places(repository: &Repository, agent: &str) -> Vec<(Repository, St
 
 /// Whether there is the custom agent. `found` is the file of the first place that has one, with that place.
 pub fn custom_agent(
-    wanted: &Wanted<'_>,
+    wanted: &StepSettings<'_>,
     agent: &str,
     base: &str,
     found: Option<&Result<(String, String), Error>>,
@@ -364,18 +364,18 @@ pub fn custom_agent(
 
 /// Whether the cloud agent takes a custom agent's file,
 /// <https://docs.github.com/en/copilot/reference/custom-agents-configuration>.
-fn profile(wanted: &Wanted<'_>, place: &str, text: &str) -> Finding {
+fn profile(wanted: &StepSettings<'_>, place: &str, text: &str) -> Finding {
     let finding = |verdict, says: &str| Check::CustomAgent.finds(verdict, format!("`{place}` {says}"));
     let text = text.replace("\r\n", "\n");
     let head = text.strip_prefix("---\n").and_then(|rest| rest.split_once("\n---"));
     let Some((head, _)) = head else {
-        return finding(Verdict::Warn, "does not begin with properties between two lines of `---`; add them");
+        return finding(Status::Warn, "does not begin with properties between two lines of `---`; add them");
     };
     let properties = match compose::parse(head) {
         Ok((properties, _)) => properties,
         Err(fault) => {
             let why = format!("has properties that are no YAML, in line {}: {}", fault.place.line + 1, fault.why);
-            return finding(Verdict::Fail, &why);
+            return finding(Status::Fail, &why);
         }
     };
     let property = |name: &str| match &properties.kind {
@@ -391,25 +391,25 @@ fn profile(wanted: &Wanted<'_>, place: &str, text: &str) -> Finding {
     let other = property("model").filter(|model| models.clone().any(|asked| !asked.eq_ignore_ascii_case(model)));
     match (property("target"), other) {
         (Some("vscode"), _) => finding(
-            Verdict::Fail,
+            Status::Fail,
             "has `target: vscode`, and so is not there for the cloud agent; write `github-copilot`, or leave it out",
         ),
         // <https://github.com/github/copilot-cli/issues/2695>
         (_, Some(model)) => finding(
-            Verdict::Warn,
+            Status::Warn,
             &format!(
                 "has `model: {model}`, and another one in `model` was seen to end the session; name one of them alone"
             ),
         ),
         _ if property("description").is_none() => {
-            finding(Verdict::Warn, "has no `description`, which GitHub requires; add one")
+            finding(Status::Warn, "has no `description`, which GitHub requires; add one")
         }
-        _ => finding(Verdict::Pass, "is there"),
+        _ => finding(Status::Pass, "is there"),
     }
 }
 
 /// Whether the cloud agent is set up as the policy has it.
-pub fn cloud_agent(wanted: &Wanted<'_>, told: &Result<Configuration, Error>) -> Finding {
+pub fn cloud_agent(wanted: &StepSettings<'_>, told: &Result<AgentConfiguration, Error>) -> Finding {
     let CloudAgent { firewall, recommended_allowlist, workflow_approval, tools } = wanted.cloud_agent;
     let tools = tools.iter().flat_map(|tools| &tools.0);
     let policy = wanted.policy;
@@ -466,7 +466,7 @@ pub fn cloud_agent(wanted: &Wanted<'_>, told: &Result<Configuration, Error>) -> 
 
 /// Whether GitHub Actions is enabled. `githubs_own` says whether GitHub's own actions may be used, where only selected
 /// ones may.
-pub fn actions(told: &Result<Actions, Error>, githubs_own: Option<bool>) -> Finding {
+pub fn actions(told: &Result<ActionsPermissions, Error>, githubs_own: Option<bool>) -> Finding {
     let told = match told {
         Ok(told) => told,
         Err(error) => return unseen(Check::Actions, error),
@@ -493,14 +493,14 @@ fn unseen(check: Check, error: &Error) -> Finding {
 
 /// All that was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Report {
+pub struct DoctorReport {
     /// What is about the step as a whole.
     pub step: Vec<Finding>,
     /// What is about each repository.
     pub repositories: Vec<(Repository, Vec<Finding>)>,
 }
 
-impl Report {
+impl DoctorReport {
     /// All findings, each with the repository that it is about.
     pub fn all(&self) -> impl Iterator<Item = (Option<&Repository>, &Finding)> {
         let of_step = self.step.iter().map(|finding| (None, finding));
@@ -508,7 +508,7 @@ impl Report {
     }
 
     /// How many findings stand so.
-    pub fn count(&self, verdict: Verdict) -> usize {
+    pub fn count(&self, verdict: Status) -> usize {
         self.all().filter(|(_, finding)| finding.verdict == verdict).count()
     }
 
@@ -518,16 +518,16 @@ impl Report {
             1 => format!("1 {one}"),
             count => format!("{count} {one}s"),
         };
-        match (self.count(Verdict::Fail), self.count(Verdict::Warn)) {
+        match (self.count(Status::Fail), self.count(Status::Warn)) {
             (0, 0) => "Nothing found that keeps a task from starting".to_owned(),
-            (0, _) => count(Verdict::Warn, "warning"),
-            (_, 0) => count(Verdict::Fail, "fault"),
-            _ => format!("{}, {}", count(Verdict::Fail, "fault"), count(Verdict::Warn, "warning")),
+            (0, _) => count(Status::Warn, "warning"),
+            (_, 0) => count(Status::Fail, "fault"),
+            _ => format!("{}, {}", count(Status::Fail, "fault"), count(Status::Warn, "warning")),
         }
     }
 
     /// The findings that stand so, a line each.
-    pub fn lines(&self, verdict: Verdict) -> Vec<String> {
+    pub fn lines(&self, verdict: Status) -> Vec<String> {
         let these = self.all().filter(|(_, finding)| finding.verdict == verdict);
         let line = |(repository, finding): (Option<&Repository>, &Finding)| {
             let whose = repository.map_or_else(String::new, |repository| format!("{repository}: "));
@@ -539,7 +539,7 @@ impl Report {
     /// How it ended for each repository: a fault of the step is one of every repository.
     pub fn outcomes(&self) -> Vec<Outcome> {
         let faults = |findings: &[Finding]| {
-            let faults = findings.iter().filter(|finding| finding.verdict == Verdict::Fail);
+            let faults = findings.iter().filter(|finding| finding.verdict == Status::Fail);
             faults.map(ToString::to_string).collect::<Vec<_>>()
         };
         let of_step = faults(&self.step);
@@ -563,28 +563,28 @@ mod tests {
         let now = "2026-11-20T08:00:00Z".parse().unwrap();
         let found = |told: &str| expiry(Some(told), TokenKind::FineGrained, now);
         for (told, verdict, part) in [
-            ("2026-11-20 08:00:00 UTC", Verdict::Fail, "has ended"),
-            ("2026-11-20 09:59:59 +0200", Verdict::Fail, "has ended"),
-            ("2026-11-20 10:00:01 +0200", Verdict::Warn, "in 0 days"),
-            ("2026-12-04 07:59:59 UTC", Verdict::Warn, "in 13 days; renew it"),
-            ("2026-12-04 08:00:00 UTC", Verdict::Pass, "in 14 days"),
-            ("2027-11-20 08:00:00 -0500", Verdict::Pass, "in 365 days"),
-            ("tomorrow", Verdict::Open, "`tomorrow`"),
-            ("", Verdict::Open, "``"),
+            ("2026-11-20 08:00:00 UTC", Status::Fail, "has ended"),
+            ("2026-11-20 09:59:59 +0200", Status::Fail, "has ended"),
+            ("2026-11-20 10:00:01 +0200", Status::Warn, "in 0 days"),
+            ("2026-12-04 07:59:59 UTC", Status::Warn, "in 13 days; renew it"),
+            ("2026-12-04 08:00:00 UTC", Status::Pass, "in 14 days"),
+            ("2027-11-20 08:00:00 -0500", Status::Pass, "in 365 days"),
+            ("tomorrow", Status::Open, "`tomorrow`"),
+            ("", Status::Open, "``"),
         ] {
             let finding = found(told);
             assert_eq!(finding.verdict, verdict, "{told}: {finding}");
             assert!(finding.says.contains(part), "{told}: {finding}");
         }
-        assert_eq!(expiry(None, TokenKind::Classic, now).verdict, Verdict::Pass);
-        assert_eq!(expiry(None, TokenKind::AppUser, now).verdict, Verdict::Warn);
+        assert_eq!(expiry(None, TokenKind::Classic, now).verdict, Status::Pass);
+        assert_eq!(expiry(None, TokenKind::AppUser, now).verdict, Status::Warn);
     }
 
     #[test]
     fn a_profile_is_read_as_github_reads_it() {
         let settings = CloudAgent::default();
         let models = [Some("gpt-5.4".to_owned())];
-        let wanted = Wanted {
+        let wanted = StepSettings {
             base_ref: None,
             head_ref: None,
             custom_agent: None,
@@ -594,16 +594,16 @@ mod tests {
             policy: "",
         };
         for (text, verdict, part) in [
-            ("---\ndescription: x\n---\nDo.", Verdict::Pass, "is there"),
-            ("---\r\ndescription: x\r\n---\r\nDo.", Verdict::Pass, "is there"),
-            ("---\ndescription: x\nmodel: GPT-5.4\n---", Verdict::Pass, "is there"),
-            ("---\ndescription: x\nmodel: other\n---", Verdict::Warn, "`model: other`"),
-            ("---\ndescription: x\ntarget: vscode\nmodel: other\n---", Verdict::Fail, "`target: vscode`"),
-            ("---\nname: x\n---\nDo.", Verdict::Warn, "no `description`"),
-            ("---\na: [\n---\nDo.", Verdict::Fail, "no YAML, in line "),
-            ("---\n- a\n---\nDo.", Verdict::Warn, "no `description`"),
-            ("Do.", Verdict::Warn, "does not begin with properties"),
-            ("", Verdict::Warn, "does not begin with properties"),
+            ("---\ndescription: x\n---\nDo.", Status::Pass, "is there"),
+            ("---\r\ndescription: x\r\n---\r\nDo.", Status::Pass, "is there"),
+            ("---\ndescription: x\nmodel: GPT-5.4\n---", Status::Pass, "is there"),
+            ("---\ndescription: x\nmodel: other\n---", Status::Warn, "`model: other`"),
+            ("---\ndescription: x\ntarget: vscode\nmodel: other\n---", Status::Fail, "`target: vscode`"),
+            ("---\nname: x\n---\nDo.", Status::Warn, "no `description`"),
+            ("---\na: [\n---\nDo.", Status::Fail, "no YAML, in line "),
+            ("---\n- a\n---\nDo.", Status::Warn, "no `description`"),
+            ("Do.", Status::Warn, "does not begin with properties"),
+            ("", Status::Warn, "does not begin with properties"),
         ] {
             let finding = profile(&wanted, "x.md", text);
             assert_eq!(finding.verdict, verdict, "{text}: {finding}");

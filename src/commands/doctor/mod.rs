@@ -7,15 +7,15 @@ use futures_util::future::join_all;
 use serde_json::{Map, Value};
 
 use crate::actions::context::Context;
-use crate::actions::host::Runner;
-use crate::commands::doctor::checks::{Check, Finding, Wanted};
-use crate::commands::load_policy::Trial;
+use crate::actions::host::Host;
+use crate::commands::doctor::checks::{Check, Finding, StepSettings};
+use crate::commands::load_policy::ClassPrompt;
 use crate::github::error::Error;
 use crate::github::limited;
-use crate::github::limited::Door;
+use crate::github::limited::LimitedClient;
 use crate::github::repository::Repository;
 use crate::github::token::Token;
-use crate::inputs::request::{Inputs, Start};
+use crate::inputs::request::{Inputs, StartRequest};
 use crate::inputs::targets::Target;
 use crate::plan::permitted;
 use crate::policy::actor;
@@ -30,20 +30,20 @@ pub struct Case<'a> {
     /// The inputs.
     pub inputs: &'a Inputs,
     /// What of them is about a start.
-    pub start: &'a Start,
+    pub start: &'a StartRequest,
     /// The repositories.
     pub targets: &'a [Target],
     /// The run.
     pub context: &'a Context,
     /// The machine.
-    pub runner: &'a Runner,
+    pub host: &'a Host,
 }
 
 impl Case<'_> {
     /// Whether the policy and the gate let the step start its tasks, and whether its prompt can be made.
     pub fn rehearse(&self, template: Option<&Template>) -> Vec<Finding> {
         let mut findings = Vec::new();
-        match permitted(self.inputs, self.start, self.targets, self.runner.now()) {
+        match permitted(self.inputs, self.start, self.targets, self.host.now()) {
             Err(refusals) => {
                 findings.extend(refusals.iter().map(|no| Check::Start.fail(no.to_string())));
             }
@@ -58,10 +58,10 @@ impl Case<'_> {
         // What is about the event may be otherwise in another run.
         let mut warn = |why: String| findings.push(Check::Start.warn(format!("as this run is, {why}")));
         self.inputs.rules.forbid_run(self.context).into_iter().for_each(|no| warn(no.why));
-        match actor::Verdict::of(self.context, &self.start.allowed) {
-            actor::Verdict::Shut(why) => warn(why),
-            actor::Verdict::Open(why) => findings.push(Check::Start.pass(why)),
-            actor::Verdict::Ask(_) => {
+        match actor::ActorCheck::of(self.context, &self.start.allowed) {
+            actor::ActorCheck::Shut(why) => warn(why),
+            actor::ActorCheck::Open(why) => findings.push(Check::Start.pass(why)),
+            actor::ActorCheck::Ask(_) => {
                 let why = "whoever causes the event needs write access, and is asked about";
                 findings.push(Check::Start.pass(why));
             }
@@ -70,7 +70,7 @@ impl Case<'_> {
     }
 
     /// Whether the prompts of the policy's classes can be made.
-    pub fn try_out(&self, trials: &[Trial]) -> Vec<Finding> {
+    pub fn try_out(&self, trials: &[ClassPrompt]) -> Vec<Finding> {
         let Some(target) = self.targets.first() else {
             return Vec::new();
         };
@@ -94,7 +94,7 @@ impl Case<'_> {
         target: &Repository,
         vars: Option<&Map<String, Value>>,
     ) -> Result<(), String> {
-        let (now, untrusted) = (self.runner.now(), self.start.untrusted);
+        let (now, untrusted) = (self.host.now(), self.start.untrusted);
         render(template, &Scope { context: self.context, vars, target, now, untrusted, samples: true }).map(drop)
     }
 
@@ -102,17 +102,17 @@ impl Case<'_> {
     ///
     /// # Errors
     /// Where GitHub does not answer.
-    pub async fn ask_about(&self, token: &Token, door: &Door) -> Result<Vec<Finding>, Error> {
-        let ask = async |door: &&Door| last_word(door.read(door.github().me()).await);
-        let holder = limited::ask(&[door], ask, async |pause| self.runner.rest(pause, "asking GitHub").await).await?;
-        Ok(checks::holder(&holder, token.kind(), self.runner.now()))
+    pub async fn ask_about(&self, token: &Token, client: &LimitedClient) -> Result<Vec<Finding>, Error> {
+        let ask = async |client: &&LimitedClient| last_word(client.read(client.github().me()).await);
+        let holder = limited::ask(&[client], ask, async |pause| self.host.sleep(pause, "asking GitHub").await).await?;
+        Ok(checks::holder(&holder, token.kind(), self.host.now()))
     }
 
     /// Looks at all repositories, and tells of each as soon as all of it is known. `pulls` are those who may read pull
     /// requests.
-    pub async fn visit(&self, tasks: &Door, pulls: &[&Door]) -> Vec<(Repository, Vec<Finding>)> {
+    pub async fn visit(&self, tasks: &LimitedClient, pulls: &[&LimitedClient]) -> Vec<(Repository, Vec<Finding>)> {
         let policy = self.inputs.rules.source();
-        let wanted = Wanted {
+        let wanted = StepSettings {
             base_ref: self.start.base_ref.as_deref(),
             head_ref: self.start.head_ref.as_deref(),
             custom_agent: self.start.custom_agent.as_deref(),
@@ -123,12 +123,12 @@ impl Case<'_> {
         };
         join_all(self.targets.iter().map(async |target| {
             let repository = &target.repository;
-            let look = async |tasks: &&Door| look_at(repository, &wanted, tasks, pulls).await;
-            let rest = async |pause| self.runner.rest(pause, "looking at repositories").await;
+            let look = async |tasks: &&LimitedClient| look_at(repository, &wanted, tasks, pulls).await;
+            let rest = async |pause| self.host.sleep(pause, "looking at repositories").await;
             let findings = limited::ask(&[tasks], look, rest).await.unwrap_or_else(|error| {
                 vec![Check::Repository.leave_open(format!("it could not be looked at. {error}"))]
             });
-            tell(self.runner, &repository.to_string(), &findings);
+            log_findings(self.host, &repository.to_string(), &findings);
             (repository.clone(), findings)
         }))
         .await
@@ -138,9 +138,9 @@ impl Case<'_> {
 /// Looks at a repository, in one go: where GitHub does not answer, all of it is looked at again.
 async fn look_at(
     repository: &Repository,
-    wanted: &Wanted<'_>,
-    tasks: &Door,
-    pulls: &[&Door],
+    wanted: &StepSettings<'_>,
+    tasks: &LimitedClient,
+    pulls: &[&LimitedClient],
 ) -> Result<Vec<Finding>, Error> {
     let github = tasks.github();
     let home = last_word(tasks.read(github.repository(repository)).await)?;
@@ -153,7 +153,7 @@ async fn look_at(
     findings.push(checks::base_ref(base, wanted.base_ref, &branch));
     // Few pull requests come from a default branch, so that the answer is short.
     let head = wanted.head_ref.unwrap_or(&home.default_branch);
-    let list = async |door: &&Door| door.read(door.github().pulls(repository, Some(head))).await;
+    let list = async |client: &&LimitedClient| client.read(client.github().pulls(repository, Some(head))).await;
     let listed = last_word(limited::ask_once(pulls, list).await)?;
     findings.extend(checks::pulls(wanted, base, &listed));
     let listed = last_word(tasks.read(github.tasks(repository, false, 1)).await)?;
@@ -191,7 +191,7 @@ fn last_word<T>(answer: Result<T, Error>) -> Result<Result<T, Error>, Error> {
 }
 
 /// Tells what was found.
-pub fn tell(runner: &Runner, about: &str, findings: &[Finding]) {
+pub fn log_findings(host: &Host, about: &str, findings: &[Finding]) {
     let lines = findings.iter().map(|it| format!("{} {it}", it.verdict.mark())).collect::<Vec<_>>();
-    runner.group(about, lines.iter().map(String::as_str));
+    host.group(about, lines.iter().map(String::as_str));
 }

@@ -1,6 +1,6 @@
 //! The step summary of what the doctor found.
 
-use crate::commands::doctor::checks::Report;
+use crate::commands::doctor::checks::DoctorReport;
 use crate::report::summary::MOST_ROWS;
 use crate::text::{cut, escaped};
 
@@ -8,7 +8,7 @@ use crate::text::{cut, escaped};
 const LONGEST_FINDING: usize = 2000;
 
 /// The summary of what the doctor found: what is wrong first, and what is in order last.
-pub fn checkup(report: &Report) -> String {
+pub fn checkup(report: &DoctorReport) -> String {
     let mut findings = report.all().collect::<Vec<_>>();
     findings.sort_by_key(|(_, finding)| finding.verdict);
     let rows = findings.iter().take(MOST_ROWS).map(|(repository, finding)| {

@@ -8,16 +8,14 @@
 
 use std::convert::Infallible;
 
-use agent_task::github::url::Address;
-use agent_task::github::error::Error;
+use agent_task::github::answers::TaskAnswer;
 use agent_task::github::client::GitHub;
-use agent_task::github::answers::Look;
-use agent_task::task::pull_request::Clues;
+use agent_task::github::error::Error;
 use agent_task::github::repository::Repository;
-use agent_task::github::task::NewTask;
-use agent_task::github::task::Task;
-use agent_task::github::task::TaskId;
+use agent_task::github::task::{NewTask, Task, TaskId};
 use agent_task::github::token::Token;
+use agent_task::github::url::ApiUrl;
+use agent_task::task::pull_request::PullRequestHints;
 use bytes::Bytes;
 use http_body_util::Full;
 use libfuzzer_sys::fuzz_target;
@@ -57,7 +55,7 @@ fn use_up(task: &Task) {
         base_ref: Some("main".to_owned()),
         head_ref: Some("topic".to_owned()),
     };
-    let _ = (task.departures(&asked), task.credits(), task.user(), Clues::of(task).promise_a_pull());
+    let _ = (task.departures(&asked), task.credits(), task.user(), PullRequestHints::of(task).promise_a_pull());
     let _ = (task.error_message(), task.model(), task.head_ref(), task.base_ref(), task.link());
 }
 
@@ -76,7 +74,7 @@ async fn ask(github: &GitHub, repository: &Repository, request: &str) -> Result<
         }
         "task" => {
             let id = TaskId::parse("a1").unwrap_or_else(|why| unreachable!("{why}"));
-            if let Look::Seen(task, _) = github.task(repository, &id, Some("\"mark\"")).await? {
+            if let TaskAnswer::Seen(task, _) = github.task(repository, &id, Some("\"mark\"")).await? {
                 use_up(&task);
             }
         }
@@ -104,7 +102,7 @@ fuzz_target!(|data: &[u8]| {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     let runtime = runtime.unwrap_or_else(|why| unreachable!("{why}"));
     let found = runtime.block_on(async move {
-        let address = Address::parse("https://api.github.com", None).unwrap_or_else(|why| unreachable!("{why}"));
+        let address = ApiUrl::parse("https://api.github.com", None).unwrap_or_else(|why| unreachable!("{why}"));
         let token = Token::parse(SECRET).unwrap_or_else(|why| unreachable!("{why}"));
         let repository = "octo/app".parse().unwrap_or_else(|why| unreachable!("{why}"));
         let service = tower::service_fn(move |_| std::future::ready(Ok::<_, Infallible>(answer.clone())));

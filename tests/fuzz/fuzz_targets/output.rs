@@ -3,10 +3,9 @@
 #![no_main]
 #![expect(clippy::disallowed_methods, reason = "libFuzzer's macro can write what it gives into a file")]
 
-use agent_task::text::harmless;
-use agent_task::text::harmless_lines;
-use agent_task::report::outputs::OUTPUTS;
 use agent_task::actions::output_file::render;
+use agent_task::report::outputs::OUTPUTS;
+use agent_task::text::{harmless, harmless_lines};
 use libfuzzer_sys::fuzz_target;
 
 #[path = "../grammar.rs"]
