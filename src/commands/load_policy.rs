@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::actions::host::Host;
+use crate::commands::load_prompt::read_template;
 use crate::github::client::GitHub;
 use crate::github::error::Error;
 use crate::github::limited;
@@ -169,12 +170,4 @@ impl<'a> Source<'a> {
         let rest = async |pause| self.host.sleep(pause, "reading the policy").await;
         limited::ask(&self.readers, question, rest).await.map_err(FetchError::GitHub)
     }
-}
-
-/// A template in the workspace.
-///
-/// # Errors
-/// Those of [`Host::text`].
-pub fn read_template(host: &Host, name: &str) -> anyhow::Result<Template> {
-    Ok(Template { name: name.to_owned(), source: host.text(name, render::MOST_BYTES)? })
 }

@@ -1,5 +1,32 @@
-//! The commands, one file each.
+//! The commands, one file each. A command returns an [`Ending`](crate::report::ending::Ending).
+
+use crate::actions::context::{Context, Environment};
+use crate::actions::host::Host;
+use crate::actions::workflow_command::{Annotation, Level};
+use crate::inputs::request::Inputs;
 
 pub mod doctor;
 pub mod load_policy;
+pub mod load_prompt;
+pub mod plan;
 pub mod resolve_targets;
+pub mod start;
+pub mod wait;
+
+/// Shows warnings on the run's page.
+pub fn warn(host: &Host, warnings: &[String]) {
+    for message in warnings {
+        let title = "agent-task".to_owned();
+        host.annotate(&Annotation { level: Level::Warning, title, message: message.clone() });
+    }
+}
+
+/// The context of the run, with the event's payload where it can be read.
+fn load_context(environment: &Environment, host: &Host, inputs: &Inputs) -> Context {
+    let workflow_inputs = inputs.request.start().and_then(|start| start.inputs.clone());
+    let event = host.event(environment).unwrap_or_else(|error| {
+        warn(host, &[format!("{error:#}; templates see no `github.event`")]);
+        None
+    });
+    Context::new(environment, event, workflow_inputs).fenced_by(host.random_id())
+}

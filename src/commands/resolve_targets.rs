@@ -8,8 +8,10 @@ use crate::github::error::Error;
 use crate::github::limited::LimitedClient;
 use crate::github::repository::Repository;
 use crate::inputs::problem::{LoadError, Problem};
+use crate::inputs::request::Inputs;
 use crate::inputs::targets;
 use crate::inputs::targets::{List, MOST_BYTES, Shard, Source, Target};
+use crate::run::clients::Clients;
 use crate::text::repositories;
 
 /// "The REST API provides up to 1,000 results for each search",
@@ -29,6 +31,22 @@ pub struct ResolvedTargets {
     pub targets: Vec<Target>,
     /// Which part of a larger list they are.
     pub part: Option<Shard>,
+}
+
+/// Reads the repositories that the inputs list.
+///
+/// # Errors
+/// All that is wrong with the list, or the error of the first query that is not answered.
+pub async fn resolve_targets(
+    host: &Host,
+    inputs: &Inputs,
+    clients: Option<&Clients>,
+) -> Result<ResolvedTargets, LoadError> {
+    let shard = inputs.request.start().and_then(|start| start.shard);
+    match inputs.request.list() {
+        Some(list) => read(list, shard, host, clients.map(|clients| &clients.tasks)).await,
+        None => Ok(ResolvedTargets { targets: Vec::new(), part: None }),
+    }
 }
 
 /// Reads a list to its end, and takes the part of it that is asked for.

@@ -308,6 +308,16 @@ impl Task {
         self.creator.as_ref().filter(|_| user).map(|creator| creator.id)
     }
 
+    /// Fills in what a list or an early answer leaves out, from an earlier answer about the same task.
+    pub fn complete_from(&mut self, before: &Self) {
+        if self.sessions.is_empty() {
+            self.sessions.clone_from(&before.sessions);
+        }
+        if self.html_url.is_none() {
+            self.html_url.clone_from(&before.html_url);
+        }
+    }
+
     /// The page where a person can see it, or as much as is known.
     pub fn link(&self) -> &str {
         self.html_url.as_deref().unwrap_or_default()

@@ -1,16 +1,20 @@
-//! What is known of all orders, and the one place where something that happens becomes log, outputs and summary.
+//! The owner of all that is known of a step's tasks. Events come in over a channel; log, annotations, outputs, results,
+//! summary and record go out.
 
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::time::Duration;
 
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 
 use crate::actions::context::Context;
 use crate::actions::host::Host;
+use crate::actions::signal::Signal;
 use crate::actions::workflow_command::{Annotation, Level};
 use crate::plan::{Action, Plan};
 use crate::report::audit::{AuditEntry, AuditLog};
+use crate::report::ending::Ending;
 use crate::report::outputs;
 use crate::report::outputs::StepOutputs;
 use crate::report::summary::{SummaryContext, summary};
@@ -20,44 +24,57 @@ use crate::task::outcome::Outcome;
 use crate::task::rollout::StoppedWave;
 use crate::text::repositories;
 
-/// GitHub shows ten annotations of a kind for a step; one is kept for saying that there are more,
+/// GitHub shows ten annotations of a kind for a step; one is kept for the count of the others,
 /// <https://github.com/orgs/community/discussions/26680>.
-const MOST_ANNOTATIONS: usize = 9;
-/// How long at least between two writings of what is known, for each order there is: writing a thousand results takes
-/// some milliseconds, and a thousand things happen within seconds.
-const WRITING: Duration = Duration::from_millis(10);
-/// How long at least between two writings of the outputs of many orders: the file only grows, by up to 130 KB each time.
-const HANDING_ON: Duration = Duration::from_secs(5 * 60);
-/// Up to so many orders, everything is written down when it happens.
-const FEW: usize = 10;
+const MAX_ANNOTATIONS: usize = 9;
+/// Up to this many tasks, everything is written as soon as it happens.
+const FEW_TASKS: usize = 10;
+/// The least time between two writes of outputs, results and summary, for each task: writing a thousand results takes
+/// milliseconds, and a thousand events arrive within seconds.
+const WRITE_INTERVAL_PER_TASK: Duration = Duration::from_millis(10);
+/// The least time between two writes of the outputs of many tasks: the file only grows, by up to 130 KB each time.
+const OUTPUTS_INTERVAL: Duration = Duration::from_secs(5 * 60);
+/// How often what was held back by these intervals is written.
+const CATCH_UP_INTERVAL: Duration = Duration::from_secs(10);
+/// After this long without a line, the log says that the wait goes on, so that nobody takes the job for stuck.
+const HEARTBEAT: Duration = Duration::from_secs(5 * 60);
 
-/// What is known of all orders.
+/// What the executor reports.
+#[derive(Debug)]
+pub enum Update {
+    /// Something happened to the task at this index of the plan.
+    Task(usize, Event),
+    /// A wave begins: its number, how many waves there are, and how many repositories it has.
+    WaveBegins(usize, usize, usize),
+    /// A wave stopped the rollout before the tasks of this range.
+    WaveStopped(StoppedWave, Range<usize>),
+}
+
+/// All that is known of a step's tasks.
 pub struct Reporter<'a> {
     host: &'a Host,
     plan: &'a Plan,
     context: &'a Context,
-    journal: Option<&'a AuditLog>,
-    outcomes: RefCell<Vec<Outcome>>,
-    told: RefCell<Vec<Instant>>,
-    published: RefCell<Vec<(&'static str, String)>>,
-    /// When what is known was written last, and when it was handed on as outputs.
-    written: Cell<Option<Instant>>,
-    handed_on: Cell<Option<Instant>>,
-    stopped: RefCell<Option<StoppedWave>>,
-    /// Why no more starts are sent.
-    closed: RefCell<Option<String>>,
-    /// Whether the process was told to end.
-    ending: Cell<bool>,
-    /// How many warnings stand on the run's page.
-    warnings: Cell<usize>,
-    /// For each order, whether a start may have become a task of which nothing is known.
-    open: RefCell<Vec<bool>>,
-    broken: RefCell<Option<anyhow::Error>>,
+    audit: Option<&'a AuditLog>,
+    outcomes: Vec<Outcome>,
+    /// The outputs as they were written last.
+    written: Vec<(&'static str, String)>,
+    written_at: Option<Instant>,
+    outputs_written_at: Option<Instant>,
+    /// When the last line about a task was logged.
+    logged_at: Instant,
+    /// When the progress of many tasks was logged.
+    progress_at: Instant,
+    stopped: Option<StoppedWave>,
+    /// How many annotations were shown while the tasks ran.
+    warnings: usize,
+    /// The first error of a write.
+    error: Option<anyhow::Error>,
 }
 
 impl<'a> Reporter<'a> {
-    /// A board on which nothing has happened yet. Without a journal nothing is recorded.
-    pub fn new(host: &'a Host, plan: &'a Plan, context: &'a Context, journal: Option<&'a AuditLog>) -> Self {
+    /// A reporter of tasks to which nothing has happened yet. Without an audit log nothing is recorded.
+    pub fn new(host: &'a Host, plan: &'a Plan, context: &'a Context, audit: Option<&'a AuditLog>) -> Self {
         let outcomes = plan.orders.iter().map(|order| {
             let mut outcome = Outcome::new(order.repository.clone());
             outcome.pull_required = plan.require_pull_request;
@@ -78,178 +95,176 @@ impl<'a> Reporter<'a> {
             host,
             plan,
             context,
-            journal,
-            outcomes: RefCell::new(outcomes.collect()),
-            told: RefCell::new(vec![Instant::now(); plan.orders.len()]),
-            published: RefCell::default(),
-            written: Cell::default(),
-            handed_on: Cell::default(),
-            stopped: RefCell::default(),
-            closed: RefCell::default(),
-            ending: Cell::new(false),
-            warnings: Cell::new(0),
-            open: RefCell::new(vec![false; plan.orders.len()]),
-            broken: RefCell::default(),
+            audit,
+            outcomes: outcomes.collect(),
+            written: Vec::new(),
+            written_at: None,
+            outputs_written_at: None,
+            logged_at: Instant::now(),
+            progress_at: Instant::now(),
+            stopped: None,
+            warnings: 0,
+            error: None,
         }
     }
 
-    /// The machine that we run on.
-    pub fn host(&self) -> &'a Host {
-        self.host
+    /// Writes outputs, results and summary for the first time, and records what is about to be done.
+    ///
+    /// # Errors
+    /// Where one of them cannot be written.
+    pub fn prepare(&mut self) -> anyhow::Result<()> {
+        self.write(false);
+        for index in 0..self.outcomes.len() {
+            self.record(AuditEntry::planned(), index);
+        }
+        self.error.take().map_or(Ok(()), Err)
     }
 
-    /// Takes in that something happened to an order.
-    pub fn record(&self, order: usize, event: Event) {
-        // A person wants to know when, and only the runner has a clock.
+    /// Takes in updates until the executor has ended.
+    pub async fn run(&mut self, mut updates: UnboundedReceiver<Update>) {
+        let mut catch_up = tokio::time::interval(CATCH_UP_INTERVAL);
+        loop {
+            tokio::select! {
+                update = updates.recv() => match update {
+                    Some(update) => self.apply(update),
+                    None => return,
+                },
+                _ = catch_up.tick() => {
+                    self.write_if_due();
+                    // Of many tasks there is always one with news, so their progress is logged in any case.
+                    let since = if self.outcomes.len() == 1 { self.logged_at } else { self.progress_at };
+                    if since.elapsed() >= HEARTBEAT {
+                        self.log_progress();
+                    }
+                }
+            }
+        }
+    }
+
+    fn apply(&mut self, update: Update) {
+        match update {
+            Update::Task(index, event) => self.apply_event(index, event),
+            Update::WaveBegins(wave, waves, size) => {
+                self.host.log(&format!("wave {wave} of {waves}: {}", repositories(size)));
+            }
+            Update::WaveStopped(stopped, behind) => {
+                self.host.log(&format!("no further wave is started: {stopped}"));
+                let why = format!("not started: {stopped}");
+                self.stopped = Some(stopped);
+                for index in behind {
+                    self.apply_event(index, Event::HeldBack(why.clone()));
+                }
+            }
+        }
+    }
+
+    fn apply_event(&mut self, index: usize, event: Event) {
+        // People want to know when, and only the host has a clock.
         let until = match &event {
             Event::Limited { wait, .. } | Event::NotSent { wait, .. } => self.host.clock_in(*wait),
             _ => String::new(),
         };
-        let (lines, repository) = {
-            let mut outcomes = self.outcomes.borrow_mut();
-            let outcome = &mut outcomes[order];
-            let entry = AuditEntry::of(&event, outcome);
-            let lines = outcome.apply(event);
-            if let Some(entry) = entry {
-                self.write_entry(entry, order, outcome);
-            }
-            let elapsed = self.host.elapsed();
-            if outcome.task_id.is_some() {
-                outcome.began.get_or_insert(elapsed);
-            }
-            if outcome.is_over() {
-                outcome.ended.get_or_insert(elapsed);
-            }
-            (lines, outcome.repository.to_string())
-        };
+        let outcome = &mut self.outcomes[index];
+        let entry = AuditEntry::of(&event, outcome);
+        let lines = outcome.apply(event);
+        let elapsed = self.host.elapsed();
+        if outcome.task_id.is_some() {
+            outcome.began.get_or_insert(elapsed);
+        }
+        if outcome.is_over() {
+            outcome.ended.get_or_insert(elapsed);
+        }
+        let repository = outcome.repository.to_string();
+        if let Some(entry) = entry {
+            self.record(entry, index);
+        }
         for line in lines {
-            self.told.borrow_mut()[order] = Instant::now();
-            let shown = self.warnings.get() < MOST_ANNOTATIONS;
-            match line.level.filter(|_| shown) {
+            self.logged_at = Instant::now();
+            match line.level.filter(|_| self.warnings < MAX_ANNOTATIONS) {
                 Some(level) => {
-                    self.warnings.set(self.warnings.get() + 1);
+                    self.warnings += 1;
                     self.host.annotate(&Annotation { level, title: repository.clone(), message: line.text });
                 }
-                None if self.plan.orders.len() == 1 => self.host.log(&format!("{}{until}", line.text)),
+                None if self.outcomes.len() == 1 => self.host.log(&format!("{}{until}", line.text)),
                 None => self.host.log(&format!("{repository}: {}{until}", line.text)),
             }
         }
-        self.publish();
+        self.write_if_due();
     }
 
-    /// Records what is about to be done.
-    pub fn announce(&self) {
-        for (order, outcome) in self.outcomes.borrow().iter().enumerate() {
-            self.write_entry(AuditEntry::planned(), order, outcome);
-        }
-    }
-
-    fn write_entry(&self, entry: AuditEntry, order: usize, outcome: &Outcome) {
-        let Some(journal) = self.journal else { return };
+    fn record(&mut self, entry: AuditEntry, index: usize) {
+        let Some(audit) = self.audit else { return };
         let (id, now) = (self.host.random_id(), self.host.now());
-        let line = journal.line(entry, self.plan.orders.get(order), outcome, &id, now);
-        if let Err(error) = self.host.write_record(&line) {
-            self.broken.borrow_mut().get_or_insert(error);
-        }
+        let line = audit.line(entry, self.plan.orders.get(index), &self.outcomes[index], &id, now);
+        self.keep_error(self.host.write_record(&line));
     }
 
-    /// Hands on what is known, if it has changed since the last time; for many orders only now and then.
-    pub fn publish(&self) {
-        let pause = WRITING.saturating_mul(u32::try_from(self.few_or_all()).unwrap_or(u32::MAX));
-        if self.written.get().is_none_or(|written| written.elapsed() >= pause) {
+    fn keep_error(&mut self, written: anyhow::Result<()>) -> bool {
+        let is_written = written.is_ok();
+        if let Err(error) = written {
+            self.error.get_or_insert(error);
+        }
+        is_written
+    }
+
+    /// Writes what is known; for many tasks only now and then.
+    fn write_if_due(&mut self) {
+        let interval = WRITE_INTERVAL_PER_TASK.saturating_mul(u32::try_from(self.many()).unwrap_or(u32::MAX));
+        if self.written_at.is_none_or(|written| written.elapsed() >= interval) {
             self.write(false);
         }
     }
 
-    /// How many orders there are, where that is too many for each event to be written down at once.
-    fn few_or_all(&self) -> usize {
-        if self.plan.orders.len() > FEW { self.plan.orders.len() } else { 0 }
+    /// How many tasks there are, where they are too many for each event to be written at once; otherwise zero.
+    fn many(&self) -> usize {
+        if self.outcomes.len() > FEW_TASKS { self.outcomes.len() } else { 0 }
     }
 
-    /// Writes down what is known; `last` where nothing more will be.
-    fn write(&self, last: bool) {
-        let outcomes = self.outcomes.borrow();
-        let results_file = self.host.results_file();
-        let audit_log = self.journal.map(|_| self.host.audit_log()).unwrap_or_default();
-        let aside = StepOutputs { results_file: &results_file, audit_log: &audit_log, ..StepOutputs::default() };
-        let outputs = outputs::outputs(&outcomes, &aside);
-        if *self.published.borrow() == outputs {
+    fn write(&mut self, is_last: bool) {
+        let outputs = self.outputs();
+        if self.written == outputs {
             return;
         }
-        self.written.set(Some(Instant::now()));
-        let early = |handed_on: Instant| !last && self.few_or_all() > 0 && handed_on.elapsed() < HANDING_ON;
-        let handed_on = !self.handed_on.get().is_some_and(early);
-        // Each is written whatever becomes of the others, and what others build on comes first.
-        let mut whole = true;
-        for written in [
-            if handed_on { self.host.write_outputs(&outputs) } else { Ok(()) },
-            self.host.write_results(&outputs::all_results(&outcomes)),
-            self.summarise(&outcomes, false),
-        ] {
-            if let Err(error) = written {
-                self.broken.borrow_mut().get_or_insert(error);
-                whole = false;
-            }
+        self.written_at = Some(Instant::now());
+        let is_early = |at: Instant| !is_last && self.many() > 0 && at.elapsed() < OUTPUTS_INTERVAL;
+        let writes_outputs = !self.outputs_written_at.is_some_and(is_early);
+        // Each is written whatever becomes of the others, and what later steps build on comes first.
+        let written = [
+            if writes_outputs { self.host.write_outputs(&outputs) } else { Ok(()) },
+            self.host.write_results(&outputs::all_results(&self.outcomes)),
+            self.host.write_summary(&self.summary(false)),
+        ];
+        let mut is_whole = true;
+        for written in written {
+            is_whole &= self.keep_error(written);
         }
-        if handed_on {
-            self.handed_on.set(Some(Instant::now()));
+        if writes_outputs {
+            self.outputs_written_at = Some(Instant::now());
         }
-        if whole && handed_on {
-            *self.published.borrow_mut() = outputs;
+        if is_whole && writes_outputs {
+            self.written = outputs;
         }
     }
 
-    /// What kept outputs, results or summary from being written, if anything did.
-    pub fn broken(&self) -> Option<String> {
-        self.broken.borrow().as_ref().map(|error| format!("{error:#}"))
+    fn outputs(&self) -> Vec<(&'static str, String)> {
+        let results_file = self.host.results_file();
+        let audit_log = self.audit.map(|_| self.host.audit_log()).unwrap_or_default();
+        let more = StepOutputs { results_file: &results_file, audit_log: &audit_log, ..StepOutputs::default() };
+        outputs::outputs(&self.outcomes, &more)
     }
 
-    /// Notes whether a start of this order may have become a task of which nothing is known.
-    pub fn set_open(&self, order: usize, open: bool) {
-        self.open.borrow_mut()[order] = open;
+    fn summary(&self, ended: bool) -> String {
+        let context = SummaryContext { elapsed: self.host.elapsed(), ended, stopped: self.stopped.as_ref() };
+        summary(self.plan, &self.outcomes, self.context, &context)
     }
 
-    /// Whether a start may have become a task of which nothing is known.
-    pub fn is_open(&self) -> bool {
-        self.open.borrow().contains(&true)
-    }
-
-    /// Lets no more starts go out: the process was told to end.
-    pub fn end(&self) {
-        self.ending.set(true);
-    }
-
-    /// Whether the process was told to end.
-    pub fn is_ending(&self) -> bool {
-        self.ending.get()
-    }
-
-    /// Lets no more starts go out: GitHub would refuse each for the same reason.
-    pub fn close(&self, why: &str) {
-        let why = format!("nothing was sent, for GitHub refuses all starts of this token: {why}");
-        self.closed.borrow_mut().get_or_insert(why);
-    }
-
-    /// Why no more starts go out, where that is so.
-    pub fn closed(&self) -> Option<String> {
-        self.closed.borrow().clone()
-    }
-
-    /// Notes that a wave was the last one, and holds back the orders behind it.
-    pub fn stop(&self, stopped: StoppedWave, behind: impl Iterator<Item = usize>) {
-        let why = format!("not started: {stopped}");
-        self.host.log(&why.replacen("not started: ", "no further wave is started: ", 1));
-        *self.stopped.borrow_mut() = Some(stopped);
-        for order in behind {
-            self.record(order, Event::HeldBack(why.clone()));
+    fn log_progress(&mut self) {
+        self.progress_at = Instant::now();
+        if self.outcomes.len() == 1 {
+            return self.apply_event(0, Event::StillWaiting);
         }
-    }
-
-    /// Tells how far all orders are.
-    pub fn progress(&self) {
-        let outcomes = self.outcomes.borrow();
         let mut counts = BTreeMap::<&str, usize>::new();
-        for outcome in outcomes.iter() {
+        for outcome in &self.outcomes {
             let word = match (outcome.conclusion, outcome.trouble) {
                 (Some(conclusion), _) => conclusion.as_str(),
                 (None, Some(_)) => "in trouble",
@@ -259,65 +274,60 @@ impl<'a> Reporter<'a> {
             *counts.entry(word).or_default() += 1;
         }
         let counts = counts.iter().map(|(word, count)| format!("{count} {word}")).collect::<Vec<_>>();
-        self.host.log(&format!("{}: {}", repositories(outcomes.len()), counts.join(", ")));
+        self.host.log(&format!("{}: {}", repositories(self.outcomes.len()), counts.join(", ")));
     }
 
-    /// Tells each order that the process ends.
-    pub fn interrupted(&self) {
-        let open = self.outcomes.borrow().iter().map(|outcome| !outcome.is_over()).collect::<Vec<_>>();
-        for (order, _) in open.iter().enumerate().filter(|(_, open)| **open) {
-            let in_flight = self.open.borrow()[order];
-            self.record(order, Event::Interrupted { in_flight });
+    /// Takes in that the process was interrupted. `unanswered` are the tasks whose start was on its way.
+    pub fn interrupt(&mut self, unanswered: &BTreeSet<usize>) {
+        for index in 0..self.outcomes.len() {
+            if !self.outcomes[index].is_over() {
+                let in_flight = unanswered.contains(&index);
+                self.apply_event(index, Event::Interrupted { in_flight });
+            }
         }
     }
 
-    /// Writes the last summary and the annotations, and says what the process ends with.
-    pub fn finish(&self, interrupted: bool) -> Exit {
-        self.write(true);
-        let outcomes = self.outcomes.borrow();
-        if let Err(error) = self.summarise(&outcomes, true) {
-            self.broken.borrow_mut().get_or_insert(error);
-        }
-        if let Some(stopped) = &*self.stopped.borrow() {
-            let held_back = outcomes.iter().filter(|outcome| outcome.held_back).count();
+    /// How the step ends. `signal` is the one that interrupted it.
+    pub fn ending(mut self, signal: Option<Signal>) -> Ending {
+        let exit = Exit::of(&self.outcomes, &self.plan.fail_on, self.plan.rollout.tolerate);
+        let mut annotations = Vec::new();
+        if let Some(stopped) = &self.stopped {
+            let held_back = self.outcomes.iter().filter(|outcome| outcome.held_back).count();
             let message = format!("{} not started: {stopped}", repositories(held_back));
-            self.host.annotate(&Annotation { level: Level::Error, title: "Rollout stopped".to_owned(), message });
+            annotations.push(Annotation { level: Level::Error, title: "Rollout stopped".to_owned(), message });
         }
-        let exit = Exit::of(&outcomes, &self.plan.fail_on, self.plan.rollout.tolerate);
-        let annotations = outcomes.iter().filter_map(|outcome| match outcome.annotation(&self.plan.fail_on) {
-            None if interrupted => outcome.interruption_annotation(),
-            // What is tolerated fails nothing.
+        let of_tasks = self.outcomes.iter().filter_map(|outcome| match outcome.annotation(&self.plan.fail_on) {
+            None if signal.is_some() => outcome.interruption_annotation(),
+            // What is tolerated does not fail the step.
             Some(annotation) if exit == Exit::Fine && annotation.level == Level::Error => {
                 Some(Annotation { level: Level::Warning, ..annotation })
             }
             annotation => annotation,
         });
-        let annotations = annotations.collect::<Vec<_>>();
-        let most = MOST_ANNOTATIONS - usize::from(self.stopped.borrow().is_some());
-        for annotation in annotations.iter().take(most) {
-            self.host.annotate(annotation);
-        }
-        if let Some(more) = annotations.get(most) {
-            let left = annotations.len() - most;
+        annotations.extend(of_tasks);
+        if let Some(next) = annotations.get(MAX_ANNOTATIONS) {
+            let left = annotations.len() - MAX_ANNOTATIONS;
             let message = format!("{left} more tasks need a look; the step summary lists them");
-            self.host.annotate(&Annotation { message, ..more.clone() });
+            let more = Annotation { message, ..next.clone() };
+            annotations.truncate(MAX_ANNOTATIONS);
+            annotations.push(more);
         }
-        exit
-    }
-
-    fn summarise(&self, outcomes: &[Outcome], ended: bool) -> anyhow::Result<()> {
-        let stopped = self.stopped.borrow();
-        let told = SummaryContext { elapsed: self.host.elapsed(), ended, stopped: stopped.as_ref() };
-        self.host.write_summary(&summary(self.plan, outcomes, self.context, &told))
-    }
-
-    /// Asks what is known of an order.
-    pub fn know<T>(&self, order: usize, ask: impl FnOnce(&Outcome) -> T) -> T {
-        ask(&self.outcomes.borrow()[order])
-    }
-
-    /// For how long nothing was told of an order.
-    pub fn quiet(&self, order: usize) -> Duration {
-        self.told.borrow()[order].elapsed()
+        let error = self.error.take();
+        if let Some(error) = &error {
+            let message = format!("{error:#}");
+            annotations.push(Annotation { level: Level::Error, title: "Outputs lost".to_owned(), message });
+        }
+        Ending {
+            outputs: self.outputs(),
+            results: Some(outputs::all_results(&self.outcomes)),
+            summary: self.summary(true),
+            exit: match (signal, exit) {
+                (Some(signal), _) => Exit::Signalled(signal),
+                // A step whose outputs were lost does not show green.
+                (None, Exit::Fine) if error.is_some() => Exit::Concluded,
+                (None, exit) => exit,
+            },
+            annotations,
+        }
     }
 }

@@ -1,119 +1,165 @@
-//! All orders at once: the acting half. What the machines of `claim.rs` and `watch.rs` decide is done here, one wave
-//! after the other, and what happens is told to the board.
+//! Carries out a plan: one wave after the other, the tasks of a wave side by side. What happens is sent to the reporter.
 
-use std::collections::HashSet;
+use std::cell::{Cell, OnceCell};
+use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
+use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::sync::Semaphore;
-use tokio::time::Instant;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{Semaphore, watch};
 
-use crate::github::limited::LimitedClient;
+use crate::actions::host::Host;
+use crate::actions::signal::Signal;
+use crate::github::error::Error;
 use crate::plan::{Action, Plan};
-use crate::report::reporter::Reporter;
+use crate::report::reporter::Update;
+use crate::run::clients::Clients;
 use crate::run::poller::{Poller, PollerConfig};
-use crate::run::task_run::{HEARTBEAT, TaskRun};
+use crate::run::task_run::TaskRun;
 use crate::task::conclusion::Conclusion;
+use crate::task::event::Event;
 use crate::task::rollout::StoppedWave;
-use crate::text::repositories;
 
-/// How many orders are on their way to a task at once. GitHub allows a hundred requests at once,
+/// How many tasks are being started at once. GitHub allows a hundred requests at once,
 /// <https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#about-secondary-rate-limits>.
-const LOBBY: usize = 64;
-/// The pause between two writings of what is known of many orders.
-const CATCHING_UP: Duration = Duration::from_secs(10);
+const START_PERMITS: usize = 64;
+/// How long an interrupted process waits for the answer to a start that is on its way. The runner sends SIGTERM 7.5
+/// seconds after SIGINT, and the reference promises that everything is written within one second.
+const LAST_ANSWER: Duration = Duration::from_millis(600);
 
-/// Those who speak to GitHub.
-pub struct Clients<'a> {
-    /// Starts and watches tasks.
-    pub tasks: &'a LimitedClient,
-    /// Reads pull requests, in this order: who may not leaves it to the next.
-    pub pulls: &'a [&'a LimitedClient],
+/// How the process was interrupted.
+pub struct Interruption {
+    /// The signal.
+    pub signal: Signal,
+    /// The tasks whose start was sent and not answered, by their index in the plan.
+    pub unanswered: BTreeSet<usize>,
 }
 
-/// Carries out all orders.
-pub async fn run(plan: &Plan, clients: &Clients<'_>, reporter: &Reporter<'_>) {
+/// Carries out the plan, until it is done or `interrupted` names a signal.
+pub async fn run(
+    plan: &Plan,
+    clients: &Clients,
+    host: &Host,
+    updates: UnboundedSender<Update>,
+    interrupted: impl Future<Output = Signal>,
+) -> Option<Interruption> {
     let keys = plan.orders.iter().filter_map(|order| match &order.action {
         Action::Start { terms, .. } => Some(terms.marker.key.clone()),
         Action::Wait(_) => None,
     });
-    let watched = PollerConfig {
+    let config = PollerConfig {
         orders: plan.orders.len(),
         keys: keys.collect::<HashSet<_>>(),
         interval: plan.wait.as_ref().map(|rules| rules.interval).unwrap_or_default(),
         parts: plan.parts,
-        host: reporter.host(),
+        host,
     };
-    let poller = Poller::new(clients.tasks, clients.pulls, watched);
-    let executor = Executor { plan, clients, reporter, poller, start_permits: Semaphore::new(LOBBY) };
+    let pulls = clients.for_pull_requests();
+    let executor = Executor {
+        plan,
+        clients,
+        host,
+        poller: Poller::new(&clients.tasks, &pulls, config),
+        start_permits: Semaphore::new(START_PERMITS),
+        has_started: Cell::new(false),
+        refused: OnceCell::new(),
+        is_interrupted: Cell::new(false),
+        unanswered: watch::Sender::default(),
+        updates,
+    };
+    let mut work = pin!(executor.run_waves());
+    let signal = tokio::select! {
+        signal = interrupted => signal,
+        () = &mut work => return None,
+    };
+    executor.is_interrupted.set(true);
+    let mut unanswered = executor.unanswered.subscribe();
     tokio::select! {
-        () = executor.waves() => {}
-        () = executor.report() => {}
+        () = work => {}
+        _ = tokio::time::timeout(LAST_ANSWER, unanswered.wait_for(BTreeSet::is_empty)) => {}
     }
+    let unanswered = executor.unanswered.borrow().clone();
+    Some(Interruption { signal, unanswered })
 }
 
-/// All orders on their way.
-pub(crate) struct Executor<'a> {
+/// What the tasks of a plan share.
+pub(super) struct Executor<'a> {
     pub(super) plan: &'a Plan,
-    pub(super) clients: &'a Clients<'a>,
-    pub(super) reporter: &'a Reporter<'a>,
+    pub(super) clients: &'a Clients,
+    pub(super) host: &'a Host,
     pub(super) poller: Poller<'a>,
     pub(super) start_permits: Semaphore,
+    /// Whether GitHub accepted a start of this step.
+    pub(super) has_started: Cell<bool>,
+    /// Why GitHub would refuse every further start.
+    pub(super) refused: OnceCell<String>,
+    /// Whether the process was interrupted, so that nothing more is started.
+    pub(super) is_interrupted: Cell<bool>,
+    /// The tasks whose start was sent and not answered.
+    pub(super) unanswered: watch::Sender<BTreeSet<usize>>,
+    pub(super) updates: UnboundedSender<Update>,
 }
 
 impl Executor<'_> {
-    async fn waves(&self) {
+    async fn run_waves(&self) {
         let waves = &self.plan.waves;
-        for (at, wave) in waves.iter().enumerate() {
+        for (index, wave) in waves.iter().enumerate() {
             if waves.len() > 1 {
-                let told = format!("wave {} of {}: {}", at + 1, waves.len(), repositories(wave.len()));
-                self.reporter.host().log(&told);
+                self.send(Update::WaveBegins(index + 1, waves.len(), wave.len()));
             }
-            self.wave(wave.clone()).await;
-            let stopped = self.verdict(at, wave.clone());
-            if let (Some(stopped), Some(next)) = (stopped, waves.get(at + 1)) {
-                return self.reporter.stop(stopped, next.start..self.plan.orders.len());
+            let conclusions = self.run_wave(wave.clone()).await;
+            let stopped = self.stopped_by(index, &conclusions);
+            if let (Some(stopped), Some(next)) = (stopped, waves.get(index + 1)) {
+                return self.send(Update::WaveStopped(stopped, next.start..self.plan.orders.len()));
             }
         }
     }
 
-    /// Carries out one wave.
-    async fn wave(&self, wave: Range<usize>) {
-        let bound = Semaphore::new(self.plan.rollout.most_at_once.unwrap_or(wave.len()).max(1));
-        let bound = &bound;
-        join_all(wave.map(|at| async move {
+    /// Carries out one wave, and returns the conclusion of each of its tasks.
+    async fn run_wave(&self, wave: Range<usize>) -> Vec<Option<Conclusion>> {
+        let permits = Semaphore::new(self.plan.rollout.most_at_once.unwrap_or(wave.len()).max(1));
+        let permits = &permits;
+        join_all(wave.map(|index| async move {
             // The semaphore is never closed.
-            let _place = bound.acquire().await;
-            // In a box, for ten thousand that wait for their place need little room.
-            Box::pin(TaskRun { at, order: &self.plan.orders[at], executor: self }.run()).await;
+            let _permit = permits.acquire().await;
+            // Boxed, so that ten thousand that wait for their permit need little memory.
+            Box::pin(TaskRun::new(index, self).run()).await
         }))
-        .await;
+        .await
     }
 
-    /// Why no other wave begins, if that is so. What was skipped counts neither way.
-    fn verdict(&self, at: usize, wave: Range<usize>) -> Option<StoppedWave> {
-        let conclusions = wave.map(|order| self.reporter.know(order, |outcome| outcome.conclusion));
-        let counted = conclusions.filter(|it| *it != Some(Conclusion::Skipped)).collect::<Vec<_>>();
-        let succeeded = counted.iter().filter(|it| **it == Some(Conclusion::Success)).count();
+    /// Why no further wave begins, if this one has too few successes. What was skipped counts neither way.
+    fn stopped_by(&self, index: usize, conclusions: &[Option<Conclusion>]) -> Option<StoppedWave> {
+        let counted = conclusions.iter().filter(|it| **it != Some(Conclusion::Skipped)).collect::<Vec<_>>();
+        let succeeded = counted.iter().filter(|it| ***it == Some(Conclusion::Success)).count();
         let needed = self.plan.rollout.success;
-        let stopped =
-            StoppedWave { wave: at + 1, waves: self.plan.waves.len(), size: counted.len(), succeeded, needed };
+        let (wave, waves) = (index + 1, self.plan.waves.len());
+        let stopped = StoppedWave { wave, waves, size: counted.len(), succeeded, needed };
         (!needed.is_reached(succeeded, counted.len())).then_some(stopped)
     }
 
-    /// Tells of many orders together, for as long as they last.
-    async fn report(&self) {
-        if self.plan.orders.len() == 1 {
-            return std::future::pending().await;
-        }
-        loop {
-            let until = Instant::now() + HEARTBEAT;
-            while Instant::now() < until {
-                tokio::time::sleep(CATCHING_UP).await;
-                self.reporter.publish();
+    /// Notes the answer to a start: after some, GitHub would refuse every other start of the token as well.
+    pub(super) fn note_answer<T>(&self, answer: &Result<T, Error>) {
+        match answer {
+            Ok(_) => self.has_started.set(true),
+            // A licence can be missing in one organization only; a token that has started something has one elsewhere.
+            Err(Error::NoLicence { .. }) if self.has_started.get() => {}
+            Err(error @ (Error::BadToken { .. } | Error::NoLicence { .. })) => {
+                let reason = format!("not started: GitHub refuses all starts of this token. {error}");
+                self.refused.get_or_init(|| reason);
             }
-            self.reporter.progress();
+            Err(_) => {}
         }
+    }
+
+    pub(super) fn send(&self, update: Update) {
+        // The reporter receives until the executor has ended.
+        let _ = self.updates.send(update);
+    }
+
+    pub(super) fn record(&self, index: usize, event: Event) {
+        self.send(Update::Task(index, event));
     }
 }

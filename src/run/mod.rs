@@ -1,6 +1,8 @@
 //! What acts: one task, many tasks, looking at them.
 
+pub mod authorize;
 pub mod batch;
+pub mod clients;
 pub mod executor;
 pub mod poller;
 pub mod pull_request;

@@ -13,9 +13,9 @@ use crate::github::repository::Repository;
 use crate::github::task::{NewTask, Phase, State, Task, TaskId};
 use crate::plan::{Action, PlannedTask};
 use crate::policy::limits::Capacity;
-use crate::report::reporter::Reporter;
 use crate::run::executor::Executor;
 use crate::run::poller::{MOST_PAGES, OwnTasks};
+use crate::task::conclusion::Conclusion;
 use crate::task::event::{Adoption, Event};
 use crate::task::pull_request::{NoPullRequest, PullRequestHints};
 use crate::task::start::{Candidate, MEMORY, StartMachine, StartOptions};
@@ -23,8 +23,6 @@ use crate::task::wait::{Observation, WaitEnd, WaitMachine, WaitRules};
 use crate::task::{start, wait};
 use crate::text::spelled;
 
-/// After how long without a line the log says that the wait goes on.
-pub(crate) const HEARTBEAT: Duration = Duration::from_secs(5 * 60);
 /// How long a pull request that must be there is looked for after `completed`: the artifact can come late.
 const GRACE: Duration = Duration::from_secs(30);
 /// The same where nobody can say whether there is one.
@@ -44,15 +42,26 @@ const RECOUNT: Duration = Duration::from_secs(5);
 /// Tasks as they were read last, with the marks by which another look asks for changes only.
 type EtagCache = HashMap<TaskId, (String, Box<Task>)>;
 
-/// One order on its way.
-pub(crate) struct TaskRun<'a> {
-    pub(super) at: usize,
-    pub(super) order: &'a PlannedTask,
-    pub(super) executor: &'a Executor<'a>,
+/// One task of the plan on its way.
+pub(super) struct TaskRun<'a> {
+    index: usize,
+    order: &'a PlannedTask,
+    executor: &'a Executor<'a>,
+    /// The task as it was seen last.
+    task: Option<Task>,
+    /// Whether its pull request is known.
+    has_pull: bool,
+    conclusion: Option<Conclusion>,
 }
 
-impl TaskRun<'_> {
-    pub(super) async fn run(self) {
+impl<'a> TaskRun<'a> {
+    pub(super) fn new(index: usize, executor: &'a Executor<'a>) -> Self {
+        let order = &executor.plan.orders[index];
+        Self { index, order, executor, task: None, has_pull: false, conclusion: None }
+    }
+
+    /// Starts the task or takes up the one that the plan names, waits for it if asked, and returns its conclusion.
+    pub(super) async fn run(mut self) -> Option<Conclusion> {
         let started = match &self.order.action {
             Action::Wait(id) => Some((id.clone(), false)),
             Action::Start { task, models, terms, .. } => self.start(task, models, terms).await,
@@ -60,17 +69,23 @@ impl TaskRun<'_> {
         if let (Some((id, new)), Some(rules)) = (started, &self.executor.plan.wait) {
             self.watch(&id, rules, new).await;
         }
+        self.conclusion
     }
 
     /// Starts the task, or takes up the one that this start has already made; tells whether it is new.
-    async fn start(&self, task: &NewTask, models: &[Option<String>], terms: &StartOptions) -> Option<(TaskId, bool)> {
+    async fn start(
+        &mut self,
+        task: &NewTask,
+        models: &[Option<String>],
+        terms: &StartOptions,
+    ) -> Option<(TaskId, bool)> {
         // The semaphore is never closed.
         let _place = self.executor.start_permits.acquire().await;
-        if let Some(why) = self.reporter().closed() {
-            self.record(Event::HeldBack(why));
+        if let Some(reason) = self.executor.refused.get() {
+            self.record(Event::HeldBack(reason.clone()));
             return None;
         }
-        let mut claim = StartMachine::new(terms.clone(), models, self.reporter().host().elapsed());
+        let mut claim = StartMachine::new(terms.clone(), models, self.executor.host.elapsed());
         let mut task = task.clone();
         let began = Instant::now();
         let mut etags = EtagCache::new();
@@ -82,12 +97,11 @@ impl TaskRun<'_> {
                     self.record_if_any(event);
                     let queued = Instant::now();
                     self.tasks().turn().await;
-                    // Who was told to end starts nothing any more.
-                    if self.reporter().is_ending() {
+                    if self.executor.is_interrupted.get() {
                         return None;
                     }
-                    if let Some(why) = self.reporter().closed().filter(|_| !claim.is_open()) {
-                        self.record(Event::HeldBack(why));
+                    if let Some(reason) = self.executor.refused.get().filter(|_| !claim.is_open()) {
+                        self.record(Event::HeldBack(reason.clone()));
                         break None;
                     }
                     if queued.elapsed() > STALE && claim.looked_first() {
@@ -102,19 +116,17 @@ impl TaskRun<'_> {
                             has_room = true;
                         }
                         task.model = model;
-                        self.reporter().set_open(self.at, true);
+                        self.set_unanswered(true);
                         claim.sending(began.elapsed());
                         let answer = self.tasks().start(self.repository(), &task).await;
-                        if let Err(error @ (Error::BadToken { .. } | Error::NoLicence { .. })) = &answer {
-                            self.reporter().close(&error.to_string());
-                        }
+                        self.executor.note_answer(&answer);
                         claim.answered(began.elapsed(), answer)
                     }
                 }
                 start::StartStep::Look { pause, event } => {
                     self.record_if_any(event);
                     let since = Instant::now();
-                    self.reporter().host().sleep(pause, "looking for the task").await;
+                    self.executor.host.sleep(pause, "looking for the task").await;
                     // Without an answer nobody is ruled out; the stamp decides alone.
                     claim.introduce(self.tasks().me().await);
                     // The look tells of the moment at which it was asked for, however long the answers take.
@@ -130,9 +142,9 @@ impl TaskRun<'_> {
                     claim.looked(asked.saturating_duration_since(began), seen)
                 }
                 start::StartStep::Sleep(pause, event) => {
-                    self.reporter().set_open(self.at, claim.is_open());
+                    self.set_unanswered(claim.is_open());
                     self.record(event);
-                    self.reporter().host().sleep(pause, "waiting to start the task").await;
+                    self.executor.host.sleep(pause, "waiting to start the task").await;
                     claim.rested(began.elapsed())
                 }
                 start::StartStep::Held(task) => break Some((task.id.clone(), true, Event::Started(task))),
@@ -157,7 +169,7 @@ impl TaskRun<'_> {
                 }
             }
         };
-        self.reporter().set_open(self.at, false);
+        self.set_unanswered(false);
         let (id, new, event) = held?;
         self.record(event);
         Some((id, new))
@@ -211,7 +223,7 @@ impl TaskRun<'_> {
                     break;
                 }
                 if page == MOST_PAGES {
-                    self.reporter().host().log("looked through the newest tasks only, for there are too many");
+                    self.executor.host.log("looked through the newest tasks only, for there are too many");
                 }
             }
         }
@@ -241,7 +253,7 @@ impl TaskRun<'_> {
             if began.elapsed() + pause > patience {
                 return Err(event);
             }
-            self.reporter().host().sleep(pause, "counting the tasks of the class").await;
+            self.executor.host.sleep(pause, "counting the tasks of the class").await;
         }
     }
 
@@ -306,9 +318,9 @@ impl TaskRun<'_> {
     }
 
     /// Waits for the task. `new` says that it was started a moment ago.
-    async fn watch(&self, id: &TaskId, rules: &WaitRules, new: bool) {
+    async fn watch(&mut self, id: &TaskId, rules: &WaitRules, new: bool) {
         let began = Instant::now();
-        let mut watch = WaitMachine::new(rules.clone(), self.reporter().host().seed());
+        let mut watch = WaitMachine::new(rules.clone(), self.executor.host.seed());
         let mut etag = None;
         let mut failing = false;
         let mut followed = PullRequestHints::default();
@@ -317,8 +329,8 @@ impl TaskRun<'_> {
         }
         loop {
             let left = rules.timeout.saturating_sub(began.elapsed());
-            let state = self.reporter().know(self.at, |outcome| outcome.state().cloned());
-            let looking = self.executor.poller.look(self.repository(), id, etag.as_deref(), state.as_ref());
+            let state = self.task.as_ref().map(|task| &task.state);
+            let looking = self.executor.poller.look(self.repository(), id, etag.as_deref(), state);
             let look = tokio::time::timeout(left.max(self.least()), looking).await;
             let late =
                 || Err(Error::Unanswered { why: "nothing came before `wait-timeout`".to_owned(), retry_after: None });
@@ -366,7 +378,7 @@ impl TaskRun<'_> {
     }
 
     /// The end of the wait. `left` is what remains of its time.
-    async fn end(&self, id: &TaskId, ending: WaitEnd, error: Option<Error>, left: Duration) {
+    async fn end(&mut self, id: &TaskId, ending: WaitEnd, error: Option<Error>, left: Duration) {
         match ending {
             // A task that could not be seen has told of no pull request either.
             WaitEnd::LostSight | WaitEnd::Refused => {}
@@ -384,40 +396,37 @@ impl TaskRun<'_> {
 
     /// Finds the pull request as soon as the task tells of one, so that its number is known while the wait goes on.
     /// `followed` is what an earlier try went by.
-    async fn follow(&self, followed: &mut PullRequestHints) {
-        let Some(hints) = self.reporter().know(self.at, |outcome| outcome.task.as_ref().map(PullRequestHints::of))
-        else {
+    async fn follow(&mut self, followed: &mut PullRequestHints) {
+        let Some(hints) = self.task.as_ref().map(PullRequestHints::of) else {
             return;
         };
-        let known = self.reporter().know(self.at, |outcome| outcome.pull.is_some());
-        if known || !hints.promise_a_pull() || hints == *followed {
+        if self.has_pull || !hints.promise_a_pull() || hints == *followed {
             return;
         }
         match self.pull(&hints).await {
             Ok(pull) => self.record(Event::PullFound(pull)),
-            Err(why) => self.reporter().host().debug(&why.to_string()),
+            Err(why) => self.executor.host.debug(&why.to_string()),
         }
         *followed = hints;
     }
 
     /// Finds the pull request, or says why there is none. The task is looked at again for a while, for the artifact
     /// can come after the state.
-    async fn seek_pull(&self, id: &TaskId, left: Duration) {
-        if self.reporter().know(self.at, |outcome| outcome.pull.is_some()) {
+    async fn seek_pull(&mut self, id: &TaskId, left: Duration) {
+        if self.has_pull {
             return;
         }
+        let requires_pull = self.executor.plan.require_pull_request;
+        // Unknown for a task that another step started, unless this one requires it.
+        let asked = match &self.order.action {
+            Action::Start { task, .. } => Some(requires_pull || task.create_pull_request || task.head_ref.is_some()),
+            Action::Wait(_) => requires_pull.then_some(true),
+        };
         let began = Instant::now();
         let mut etag = None;
         loop {
-            let (hints, asked, state) = self.reporter().know(self.at, |outcome| {
-                let wanted = outcome.pull_required
-                    || outcome
-                        .asked
-                        .as_ref()
-                        .is_some_and(|asked| asked.create_pull_request || asked.head_ref.is_some());
-                let asked = if outcome.asked.is_some() || outcome.pull_required { Some(wanted) } else { None };
-                (outcome.task.as_ref().map(PullRequestHints::of).unwrap_or_default(), asked, outcome.state().cloned())
-            });
+            let hints = self.task.as_ref().map(PullRequestHints::of).unwrap_or_default();
+            let state = self.task.as_ref().map(|task| task.state.clone());
             let grace = match (asked, &state) {
                 _ if hints.promise_a_pull() => GRACE,
                 (Some(true), Some(State::Completed)) => GRACE,
@@ -439,7 +448,7 @@ impl TaskRun<'_> {
                 }
                 return;
             }
-            self.reporter().host().sleep(GRACE_PAUSE, "looking for the pull request").await;
+            self.executor.host.sleep(GRACE_PAUSE, "looking for the pull request").await;
             // Somebody may open another session meanwhile; what was waited for has ended all the same.
             let asking = self.tasks().github().task(self.repository(), id, etag.as_deref());
             if let Ok(TaskAnswer::Seen(task, mark)) = self.tasks().read(asking).await
@@ -457,34 +466,56 @@ impl TaskRun<'_> {
         found.unwrap_or_else(|_| Err(NoPullRequest::Hidden(format!("GitHub did not answer within {}", spelled(least)))))
     }
 
-    fn record(&self, event: Event) {
-        self.reporter().record(self.at, event);
+    /// Notes what the next steps depend on, and reports the event.
+    fn record(&mut self, event: Event) {
+        match &event {
+            Event::Started(task) | Event::Adopted(task, _) | Event::Saw(task) => {
+                let mut task = Task::clone(task);
+                if let Some(before) = &self.task {
+                    task.complete_from(before);
+                }
+                // A prompt is long, there can be a thousand of them, and no later step needs it.
+                task.sessions.iter_mut().for_each(|session| session.prompt = None);
+                self.task = Some(task);
+            }
+            Event::PullFound(_) => self.has_pull = true,
+            Event::Declined { failing: false, .. } | Event::Refused(_) | Event::HeldBack(_) => {
+                self.conclusion = Some(Conclusion::Skipped);
+            }
+            Event::Ended(end) => {
+                let lacks_pull = self.executor.plan.require_pull_request && !self.has_pull;
+                let state = self.task.as_ref().map(|task| &task.state);
+                self.conclusion = Conclusion::of(end, state, lacks_pull);
+            }
+            _ => {}
+        }
+        self.executor.record(self.index, event);
     }
 
-    fn record_if_any(&self, event: Option<Event>) {
+    fn record_if_any(&mut self, event: Option<Event>) {
         if let Some(event) = event {
             self.record(event);
         }
     }
 
-    /// Sleeps until the next look, which comes before so much is over.
+    /// Sleeps until the next look, which comes before `left` is over.
     async fn rest(&self, pause: Duration, left: Duration) {
         let pause = self.executor.poller.pause(pause).min(left.max(pause));
-        let status = self.reporter().know(self.at, |outcome| {
-            let id = outcome.task_id.as_ref().map(TaskId::as_str).unwrap_or_default();
-            format!("{id} {}", outcome.state().map_or("not seen yet", State::as_str))
+        let (id, state) = match &self.task {
+            Some(task) => (task.id.as_str(), task.state.as_str()),
+            None => ("the task", "not seen yet"),
+        };
+        self.executor.host.sleep(pause, &format!("{id} {state}")).await;
+    }
+
+    /// Notes whether the start was sent and not answered.
+    fn set_unanswered(&self, is_unanswered: bool) {
+        self.executor.unanswered.send_modify(|unanswered| {
+            match is_unanswered {
+                true => unanswered.insert(self.index),
+                false => unanswered.remove(&self.index),
+            };
         });
-        let until = Instant::now() + pause;
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            let quiet = HEARTBEAT.saturating_sub(self.reporter().quiet(self.at));
-            // Of many, only all together are told of.
-            if quiet >= left || self.executor.plan.orders.len() > 1 {
-                return self.reporter().host().sleep(left, &status).await;
-            }
-            self.reporter().host().sleep(quiet, &status).await;
-            self.record(Event::StillWaiting);
-        }
     }
 
     /// The least time that a question has.
@@ -492,15 +523,11 @@ impl TaskRun<'_> {
         if self.executor.poller.is_shared() { LEAST_OF_MANY } else { LEAST }
     }
 
-    fn repository(&self) -> &Repository {
+    fn repository(&self) -> &'a Repository {
         &self.order.repository
     }
 
-    fn reporter(&self) -> &Reporter<'_> {
-        self.executor.reporter
-    }
-
-    fn tasks(&self) -> &LimitedClient {
-        self.executor.clients.tasks
+    fn tasks(&self) -> &'a LimitedClient {
+        &self.executor.clients.tasks
     }
 }

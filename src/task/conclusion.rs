@@ -4,8 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::actions::signal::Signal;
+use crate::github::task::State;
 use crate::task::outcome::Outcome;
 use crate::task::rollout::Share;
+use crate::task::wait::WaitEnd;
 
 /// How an order ended, in the words of GitHub's Checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,6 +30,23 @@ impl Conclusion {
     /// All of them, mildest first.
     pub const ALL: [Self; 6] =
         [Self::Success, Self::Skipped, Self::Cancelled, Self::ActionRequired, Self::TimedOut, Self::Failure];
+
+    /// The conclusion of a wait that ended so, with the task in this state. `lacks_pull` says that a required pull
+    /// request is missing. `None` where the end leaves it open.
+    pub fn of(end: &WaitEnd, state: Option<&State>, lacks_pull: bool) -> Option<Self> {
+        Some(match end {
+            WaitEnd::Settled => match state? {
+                State::Completed if lacks_pull => Self::Failure,
+                State::Completed => Self::Success,
+                State::TimedOut => Self::TimedOut,
+                State::Cancelled => Self::Cancelled,
+                _ => Self::Failure,
+            },
+            WaitEnd::NeedsPerson => Self::ActionRequired,
+            WaitEnd::DeadlinePassed | WaitEnd::LimitedPastDeadline(_) | WaitEnd::LostSight => Self::TimedOut,
+            WaitEnd::Refused => return None,
+        })
+    }
 
     /// The word that goes into outputs and comes in by `fail-on`.
     pub fn as_str(self) -> &'static str {

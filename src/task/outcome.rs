@@ -201,7 +201,7 @@ impl Outcome {
                 vec![line]
             }
             Event::Ended(ending) => {
-                self.conclusion = self.conclude(&ending);
+                self.conclusion = Conclusion::of(&ending, self.state(), self.pull_required && self.pull.is_none());
                 if self.error_message.is_none() {
                     self.error_message = self.reason(&ending);
                 }
@@ -251,12 +251,7 @@ impl Outcome {
     fn see(&mut self, mut task: Task) -> Vec<Line> {
         // What a list or an early answer leaves out is still known from before.
         if let Some(before) = &self.task {
-            if task.sessions.is_empty() {
-                task.sessions.clone_from(&before.sessions);
-            }
-            if task.html_url.is_none() {
-                task.html_url.clone_from(&before.html_url);
-            }
+            task.complete_from(before);
         }
         // A prompt is long, there can be a thousand of them, and nobody asks for it again.
         for session in &mut task.sessions {
@@ -286,23 +281,6 @@ impl Outcome {
         self.task_id = Some(task.id.clone());
         self.task = Some(task);
         lines
-    }
-
-    fn conclude(&self, ending: &WaitEnd) -> Option<Conclusion> {
-        match ending {
-            WaitEnd::Settled => match self.state()? {
-                State::Completed if self.pull_required && self.pull.is_none() => Some(Conclusion::Failure),
-                State::Completed => Some(Conclusion::Success),
-                State::TimedOut => Some(Conclusion::TimedOut),
-                State::Cancelled => Some(Conclusion::Cancelled),
-                _ => Some(Conclusion::Failure),
-            },
-            WaitEnd::NeedsPerson => Some(Conclusion::ActionRequired),
-            WaitEnd::DeadlinePassed | WaitEnd::LimitedPastDeadline(_) | WaitEnd::LostSight => {
-                Some(Conclusion::TimedOut)
-            }
-            WaitEnd::Refused => None,
-        }
     }
 
     /// Why an order ended otherwise than well, where neither the task nor GitHub says.

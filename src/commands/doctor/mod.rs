@@ -6,24 +6,160 @@ pub mod summary;
 use futures_util::future::join_all;
 use serde_json::{Map, Value};
 
-use crate::actions::context::Context;
+use crate::actions::context::{Context, Environment};
 use crate::actions::host::Host;
-use crate::commands::doctor::checks::{Check, Finding, StepSettings};
-use crate::commands::load_policy::ClassPrompt;
+use crate::actions::workflow_command::{Annotation, Level};
+use crate::commands::doctor::checks::{Check, DoctorReport, Finding, Status, StepSettings};
+use crate::commands::load_context;
+use crate::commands::load_policy::{ClassPrompt, LoadedPolicy};
+use crate::commands::load_prompt::load_prompt;
+use crate::commands::resolve_targets::resolve_targets;
+use crate::github::client::GitHub;
 use crate::github::error::Error;
 use crate::github::limited;
 use crate::github::limited::LimitedClient;
 use crate::github::repository::Repository;
 use crate::github::token::Token;
-use crate::inputs::request::{Inputs, StartRequest};
+use crate::github::url::ApiUrl;
+use crate::inputs::problem::{LoadError, Problem};
+use crate::inputs::request::{Inputs, PromptSource, StartRequest};
 use crate::inputs::targets::Target;
 use crate::plan::permitted;
 use crate::policy::actor;
 use crate::prompt::render::{Scope, Template, render};
+use crate::report::ending::Ending;
+use crate::report::outputs::{StepOutputs, all_results, outputs};
+use crate::run::clients::Clients;
+use crate::task::conclusion::Exit;
 
 /// The most bytes of a custom agent's file that are read; its prompt may have 30,000 characters,
 /// <https://docs.github.com/en/copilot/reference/custom-agents-configuration>.
 const MOST_AGENT_BYTES: usize = 256 * 1024;
+
+/// How many findings of a kind an annotation lists, so that it stays below the runner's limit of 4,096 characters in
+/// most cases; the summary has all.
+const MAX_LISTED: usize = 20;
+
+/// Looks for everything that would keep the step from its tasks. Nothing is started.
+pub async fn run(
+    environment: &Environment,
+    host: &Host,
+    inputs: Result<Inputs, Vec<Problem>>,
+    policy: Result<LoadedPolicy, Vec<Problem>>,
+    connect: impl Fn(&ApiUrl, &Token) -> anyhow::Result<GitHub>,
+) -> Ending {
+    let (policy, policy_problems) = match policy {
+        Ok(policy) => (policy, Vec::new()),
+        Err(problems) => (LoadedPolicy::default(), problems),
+    };
+    let input_problems = inputs.as_ref().err().into_iter().flatten();
+    let step = policy_problems.iter().chain(input_problems).map(checks::problem).collect();
+    let mut report = DoctorReport { step, ..DoctorReport::default() };
+    let Ok(inputs) = inputs else {
+        log_findings(host, "The step", &report.step);
+        return ending(host, &report, Exit::BadInput);
+    };
+    let done = tokio::select! {
+        signal = host.interrupted() => {
+            let lines = ["not everything was looked at".to_owned()];
+            return Ending::error("Interrupted", &lines, Exit::Signalled(signal));
+        }
+        done = examine(environment, host, &inputs, policy, &mut report, connect) => done,
+    };
+    if let Err(error) = done {
+        return Ending::github_error(&error);
+    }
+    let exit = match report.repositories.as_slice() {
+        [] => Exit::Concluded,
+        _ => Exit::of(&report.outcomes(), &inputs.fail_on, inputs.rollout.tolerate),
+    };
+    ending(host, &report, exit)
+}
+
+/// First what is known without GitHub, then the token, then each repository.
+async fn examine(
+    environment: &Environment,
+    host: &Host,
+    inputs: &Inputs,
+    policy: LoadedPolicy,
+    report: &mut DoctorReport,
+    connect: impl Fn(&ApiUrl, &Token) -> anyhow::Result<GitHub>,
+) -> Result<(), Error> {
+    let Some(start) = inputs.request.start() else {
+        return Ok(());
+    };
+    let token = checks::token(inputs.token.as_ref());
+    let may_ask = token.verdict == Status::Pass && !inputs.dry_run;
+    report.step.push(token);
+    let clients = match may_ask {
+        true => Clients::connect(inputs, connect).map_err(|error| Error::Unreachable { why: format!("{error:#}") })?,
+        false => None,
+    };
+    let targets = match resolve_targets(host, inputs, clients.as_ref()).await {
+        Ok(resolved) => resolved.targets,
+        Err(LoadError::BadInput(problems)) => {
+            report.step.extend(problems.iter().map(checks::problem));
+            Vec::new()
+        }
+        Err(LoadError::GitHub(error)) => return Err(error),
+    };
+    let context = load_context(environment, host, inputs);
+    let case = Case { inputs, start, targets: &targets, context: &context, host };
+    report.step.extend(case.try_out(&policy.trials));
+    if let Some(prompt) = start.prompt.as_ref().filter(|_| !targets.is_empty()) {
+        let tried = policy.trials.into_iter().find(|trial| trial.rules.class() == inputs.rules.class());
+        let template = match (prompt, tried) {
+            (PromptSource::Class(_), Some(tried)) => tried.template.ok(),
+            _ => load_prompt(host, inputs, None).unwrap_or_else(|problems| {
+                report.step.extend(problems.iter().map(checks::problem));
+                None
+            }),
+        };
+        report.step.extend(case.rehearse(template.as_ref()));
+    }
+    if let (Some(clients), Some(token)) = (&clients, &inputs.token) {
+        report.step.extend(case.ask_about(token, &clients.tasks).await?);
+    }
+    log_findings(host, "The step", &report.step);
+    let is_known = report.step.iter().any(|finding| finding.check == Check::Login && finding.verdict == Status::Pass);
+    report.repositories = match clients.as_ref().filter(|_| is_known) {
+        Some(clients) => case.visit(&clients.tasks, &clients.for_pull_requests()).await,
+        None => {
+            host.log("GitHub was not asked about the repositories");
+            targets.iter().map(|target| (target.repository.clone(), Vec::new())).collect()
+        }
+    };
+    Ok(())
+}
+
+fn ending(host: &Host, report: &DoctorReport, exit: Exit) -> Ending {
+    let title = report.title();
+    let mut annotations = Vec::new();
+    for (level, status) in [(Level::Error, Status::Fail), (Level::Warning, Status::Warn)] {
+        let mut lines = report.lines(status);
+        let more = lines.len().saturating_sub(MAX_LISTED);
+        if more > 0 {
+            lines.truncate(MAX_LISTED);
+            lines.push(format!("and {more} more, which the summary lists"));
+        }
+        if !lines.is_empty() {
+            annotations.push(Annotation { level, title: format!("Doctor: {title}"), message: lines.join("\n") });
+        }
+    }
+    host.log(&title);
+    let outcomes = report.outcomes();
+    let (results_file, error) = (host.results_file(), report.lines(Status::Fail).join("; "));
+    Ending {
+        annotations,
+        outputs: outputs(
+            &outcomes,
+            &StepOutputs { results_file: &results_file, error: &error, ..StepOutputs::default() },
+        ),
+        results: Some(all_results(&outcomes)),
+        summary: summary::checkup(report),
+        exit,
+    }
+}
 
 /// What is known of a step before GitHub is asked.
 pub struct Case<'a> {

@@ -1,0 +1,48 @@
+//! `command: plan`: splits a list of repositories for the jobs of a matrix.
+
+use crate::actions::host::Host;
+use crate::commands::resolve_targets::resolve_targets;
+use crate::github::client::GitHub;
+use crate::github::token::Token;
+use crate::github::url::ApiUrl;
+use crate::inputs::request::Inputs;
+use crate::plan::matrix;
+use crate::report::ending::Ending;
+use crate::report::outputs::{StepOutputs, outputs};
+use crate::report::summary;
+use crate::run::clients::Clients;
+use crate::task::conclusion::Exit;
+use crate::text;
+
+/// Splits the list into `parts`, or into as many as it takes.
+pub async fn run(
+    host: &Host,
+    inputs: &Inputs,
+    parts: Option<usize>,
+    connect: impl Fn(&ApiUrl, &Token) -> anyhow::Result<GitHub>,
+) -> Ending {
+    let clients = match Clients::connect(inputs, connect) {
+        Ok(clients) => clients,
+        Err(error) => return Ending::unreachable(&format!("{error:#}")),
+    };
+    let resolved = match resolve_targets(host, inputs, clients.as_ref()).await {
+        Ok(resolved) => resolved,
+        Err(error) => return Ending::load_error(&error),
+    };
+    let repositories = resolved.targets.iter().map(|target| target.repository.to_string()).collect::<Vec<_>>();
+    let matrix = match matrix(resolved.targets, parts) {
+        Ok(matrix) => matrix,
+        Err(problems) => return Ending::bad_input(&problems),
+    };
+    let jobs = matrix["include"].as_array().map_or(0, Vec::len);
+    let jobs = format!("{jobs} {}", if jobs == 1 { "job" } else { "jobs" });
+    let title = format!("{} for {jobs}", text::repositories(repositories.len()));
+    host.group(&title, repositories.iter().map(String::as_str));
+    Ending {
+        annotations: Vec::new(),
+        outputs: outputs(&[], &StepOutputs { matrix: &matrix.to_string(), ..StepOutputs::default() }),
+        results: None,
+        summary: summary::note(&format!("🗂️ {title}"), &[repositories.join("\n")]),
+        exit: Exit::Fine,
+    }
+}

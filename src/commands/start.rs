@@ -1,0 +1,181 @@
+//! `command: start`: starts tasks, and waits for them if asked.
+
+use std::collections::BTreeSet;
+use std::pin::pin;
+
+use tokio::sync::mpsc::unbounded_channel;
+
+use crate::actions::context::{Context, Environment};
+use crate::actions::host::Host;
+use crate::commands::load_policy::LoadedPolicy;
+use crate::commands::load_prompt::load_prompt;
+use crate::commands::resolve_targets::resolve_targets;
+use crate::commands::{load_context, warn};
+use crate::github::client::GitHub;
+use crate::github::repository::Repository;
+use crate::github::token::Token;
+use crate::github::url::ApiUrl;
+use crate::inputs::request::Inputs;
+use crate::plan::{Action, Plan, PlanContext, PlanError, plan};
+use crate::report::audit::{AuditEntry, AuditLog};
+use crate::report::ending::Ending;
+use crate::report::outputs::{StepOutputs, all_results, outputs};
+use crate::report::reporter::Reporter;
+use crate::report::summary;
+use crate::run::authorize::{AuthorizationError, authorize};
+use crate::run::clients::Clients;
+use crate::run::executor;
+use crate::task::conclusion::{Exit, Refusal, RefusedBy};
+use crate::task::event::Event;
+use crate::task::outcome::Outcome;
+
+/// How many requests a dry run shows in full, so that its log stays readable.
+const MAX_SHOWN: usize = 20;
+
+/// Starts the tasks that the inputs ask for.
+pub async fn run(
+    environment: &Environment,
+    host: &Host,
+    inputs: &Inputs,
+    policy: LoadedPolicy,
+    connect: impl Fn(&ApiUrl, &Token) -> anyhow::Result<GitHub>,
+) -> Ending {
+    let clients = match Clients::connect(inputs, connect) {
+        Ok(clients) => clients,
+        Err(error) => return Ending::unreachable(&format!("{error:#}")),
+    };
+    let resolved = match resolve_targets(host, inputs, clients.as_ref()).await {
+        Ok(resolved) => resolved,
+        Err(error) => return Ending::load_error(&error),
+    };
+    let template = match load_prompt(host, inputs, policy.template) {
+        Ok(template) => template,
+        Err(problems) => return Ending::bad_input(&problems),
+    };
+    let context = load_context(environment, host, inputs);
+    host.record_in(inputs.audit_log.as_deref());
+    let repositories = resolved.targets.iter().map(|target| target.repository.clone()).collect();
+    let parts = PlanContext {
+        context: &context,
+        template: template.as_ref(),
+        targets: resolved.targets,
+        part: resolved.part,
+        now: host.now(),
+    };
+    let plan = match plan(inputs, parts) {
+        Ok(plan) => plan,
+        Err(PlanError::BadInput(problems)) => return Ending::bad_input(&problems),
+        Err(PlanError::Refused(refusals)) => return refused(host, inputs, &context, repositories, &refusals),
+    };
+    warn(host, &plan.warnings);
+    show(host, inputs, &plan);
+    carry_out(host, inputs, &plan, &context, clients.as_ref()).await
+}
+
+/// Shows the plan.
+pub fn show(host: &Host, inputs: &Inputs, plan: &Plan) {
+    let mut lines = plan.lines(&inputs.address, inputs.token.as_ref());
+    // The prompts of many repositories differ little, so one stands for all.
+    if let Some(Action::Start { task, .. }) = plan.orders.first().map(|order| &order.action) {
+        lines.extend([String::new(), task.prompt.clone()]);
+    }
+    host.group(&plan.title(), lines.iter().map(String::as_str));
+}
+
+/// Carries out the plan until it is done or the process is interrupted. A dry run ends here.
+pub async fn carry_out(
+    host: &Host,
+    inputs: &Inputs,
+    plan: &Plan,
+    context: &Context,
+    clients: Option<&Clients>,
+) -> Ending {
+    let Some(clients) = clients.filter(|_| !plan.dry_run) else {
+        return dry_run(host, inputs, plan, context);
+    };
+    let audit = AuditLog::new(context, inputs.token.as_ref(), &inputs.facts());
+    let mut reporter = Reporter::new(host, plan, context, Some(&audit));
+    // What cannot be written later must not be started: a lost output is a lost task, and every start is on record.
+    if let Err(error) = reporter.prepare() {
+        return Ending::error("Bad input, nothing was sent", &[format!("{error:#}")], Exit::BadInput);
+    }
+    let mut interrupted = pin!(host.interrupted());
+    let authorized = tokio::select! {
+        signal = &mut interrupted => {
+            reporter.interrupt(&BTreeSet::new());
+            return reporter.ending(Some(signal));
+        }
+        authorized = authorize(plan.gate.as_ref(), clients, host) => authorized,
+    };
+    match authorized {
+        Ok(()) => {}
+        Err(AuthorizationError::Unanswered(error)) => return Ending::github_error(&error),
+        Err(AuthorizationError::Refused(refusal)) => {
+            let repositories = plan.orders.iter().map(|order| order.repository.clone()).collect();
+            return refused(host, inputs, context, repositories, &[refusal]);
+        }
+    }
+    let (sender, updates) = unbounded_channel();
+    let (interruption, ()) =
+        tokio::join!(executor::run(plan, clients, host, sender, interrupted), reporter.run(updates));
+    if let Some(interruption) = &interruption {
+        reporter.interrupt(&interruption.unanswered);
+    }
+    reporter.ending(interruption.map(|interruption| interruption.signal))
+}
+
+/// The end of a step that the policy or the actor check refuses. Nothing was sent.
+pub fn refused(
+    host: &Host,
+    inputs: &Inputs,
+    context: &Context,
+    repositories: Vec<Repository>,
+    refusals: &[Refusal],
+) -> Ending {
+    let lines = refusals.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let gate = refusals.first().map_or(RefusedBy::Policy, |refusal| refusal.gate);
+    let mut ending = Ending::error(&format!("{}, nothing was sent", gate.title()), &lines, Exit::Declined);
+    let audit = AuditLog::new(context, inputs.token.as_ref(), &inputs.facts());
+    let mut outcomes = repositories.into_iter().map(Outcome::new).collect::<Vec<_>>();
+    let mut errors = Vec::new();
+    for outcome in &mut outcomes {
+        let event = Event::Refused(Refusal { gate, why: lines.join("; ") });
+        let entry = AuditEntry::of(&event, outcome);
+        outcome.apply(event);
+        let line = entry.map(|entry| audit.line(entry, None, outcome, &host.random_id(), host.now()));
+        errors.extend(line.and_then(|line| host.write_record(&line).err()).map(|error| format!("{error:#}")));
+    }
+    if !errors.is_empty() {
+        errors.dedup();
+        ending.annotations.extend(Ending::error("Record lost", &errors, Exit::Declined).annotations);
+    }
+    let (results_file, audit_log, error) = (host.results_file(), host.audit_log(), lines.join("; "));
+    let more =
+        StepOutputs { results_file: &results_file, audit_log: &audit_log, error: &error, ..StepOutputs::default() };
+    ending.outputs = outputs(&outcomes, &more);
+    ending.results = Some(all_results(&outcomes));
+    ending
+}
+
+/// The end of a dry run. Nothing was sent.
+fn dry_run(host: &Host, inputs: &Inputs, plan: &Plan, context: &Context) -> Ending {
+    let mut lines = Vec::new();
+    let requests = plan.requests(&inputs.address);
+    for (to, body) in requests.iter().take(MAX_SHOWN) {
+        host.group("Request", [to.as_str(), body.as_str()]);
+        lines.push(format!("{to}\n{body}"));
+    }
+    if requests.len() > MAX_SHOWN {
+        let more = format!("and {} more requests of this kind", requests.len() - MAX_SHOWN);
+        host.print_line(&more);
+        lines.push(more);
+    }
+    host.log("dry run: nothing was sent");
+    let ending = Reporter::new(host, plan, context, None).ending(None);
+    Ending {
+        annotations: Vec::new(),
+        summary: summary::note("Dry run, nothing was sent", &lines),
+        exit: Exit::Fine,
+        ..ending
+    }
+}

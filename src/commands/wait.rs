@@ -1,0 +1,38 @@
+//! `command: wait`: waits for tasks that were started earlier.
+
+use crate::actions::context::Environment;
+use crate::actions::host::Host;
+use crate::commands::start::{carry_out, refused, show};
+use crate::commands::{load_context, warn};
+use crate::github::client::GitHub;
+use crate::github::token::Token;
+use crate::github::url::ApiUrl;
+use crate::inputs::request::Inputs;
+use crate::plan::{PlanContext, PlanError, plan};
+use crate::report::ending::Ending;
+use crate::run::clients::Clients;
+
+/// Waits for the tasks that the inputs name.
+pub async fn run(
+    environment: &Environment,
+    host: &Host,
+    inputs: &Inputs,
+    connect: impl Fn(&ApiUrl, &Token) -> anyhow::Result<GitHub>,
+) -> Ending {
+    let clients = match Clients::connect(inputs, connect) {
+        Ok(clients) => clients,
+        Err(error) => return Ending::unreachable(&format!("{error:#}")),
+    };
+    let context = load_context(environment, host, inputs);
+    let parts = PlanContext { context: &context, template: None, targets: Vec::new(), part: None, now: host.now() };
+    let plan = match plan(inputs, parts) {
+        Ok(plan) => plan,
+        Err(PlanError::BadInput(problems)) => return Ending::bad_input(&problems),
+        Err(PlanError::Refused(refusals)) => {
+            return refused(host, inputs, &context, Vec::new(), &refusals);
+        }
+    };
+    warn(host, &plan.warnings);
+    show(host, inputs, &plan);
+    carry_out(host, inputs, &plan, &context, clients.as_ref()).await
+}

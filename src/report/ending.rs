@@ -1,0 +1,87 @@
+//! How a command ends: the [`Ending`] that every command returns, and [`finish`], which writes it.
+
+use crate::actions::host::Host;
+use crate::actions::workflow_command::{Annotation, Level};
+use crate::github::error::Error;
+use crate::inputs::problem::{LoadError, Problem};
+use crate::report::outputs::{StepOutputs, outputs};
+use crate::report::summary;
+use crate::task::conclusion::Exit;
+
+/// How a command ends: everything that is written last.
+#[derive(Debug)]
+pub struct Ending {
+    /// The messages on the run's page.
+    pub annotations: Vec<Annotation>,
+    /// The values of all outputs.
+    pub outputs: Vec<(&'static str, String)>,
+    /// The results of all tasks, as JSON; absent where there are none.
+    pub results: Option<String>,
+    /// The step summary, in Markdown.
+    pub summary: String,
+    /// What the process ends with.
+    pub exit: Exit,
+}
+
+impl Ending {
+    /// The end of a step that sent nothing, with what is wrong, a line each.
+    pub fn error(title: &str, lines: &[String], exit: Exit) -> Self {
+        let mark = if exit == Exit::Declined { "⛔" } else { "❌" };
+        Self {
+            annotations: vec![Annotation { level: Level::Error, title: title.to_owned(), message: lines.join("\n") }],
+            outputs: outputs(&[], &StepOutputs { error: &lines.join("; "), ..StepOutputs::default() }),
+            results: None,
+            summary: summary::note(&format!("{mark} {title}"), lines),
+            exit,
+        }
+    }
+
+    /// The end of a step with bad input.
+    pub fn bad_input(problems: &[Problem]) -> Self {
+        let lines = problems.iter().map(ToString::to_string).collect::<Vec<_>>();
+        Self::error("Bad input, nothing was sent", &lines, Exit::BadInput)
+    }
+
+    /// The end of a step that cannot reach GitHub.
+    pub fn unreachable(why: &str) -> Self {
+        Self::error("GitHub not reached, nothing was sent", &[why.to_owned()], Exit::Unreachable)
+    }
+
+    /// The end of a step whose question GitHub did not answer, before anything was started.
+    pub fn github_error(error: &Error) -> Self {
+        let title = match error {
+            Error::RateLimited(_) => "Rate limit exceeded, nothing was sent",
+            error if error.may_pass() => return Self::unreachable(&error.to_string()),
+            _ => return Self::error("GitHub refused, nothing was sent", &[error.to_string()], Exit::RefusedByGitHub),
+        };
+        Self::error(title, &[error.to_string()], Exit::Unreachable)
+    }
+
+    /// The end of a step that could not load what its inputs name.
+    pub fn load_error(error: &LoadError) -> Self {
+        match error {
+            LoadError::BadInput(problems) => Self::bad_input(problems),
+            LoadError::GitHub(error) => Self::github_error(error),
+        }
+    }
+}
+
+/// Writes an ending. A step whose outputs are lost does not end well.
+pub fn finish(host: &Host, ending: Ending) -> Exit {
+    for annotation in &ending.annotations {
+        host.annotate(annotation);
+    }
+    let results = ending.results.map_or(Ok(()), |results| host.write_results(&results));
+    // Each is written whatever becomes of the others.
+    let written = [results, host.write_outputs(&ending.outputs), host.write_summary(&ending.summary)];
+    let errors = written.into_iter().filter_map(Result::err).map(|error| format!("{error:#}")).collect::<Vec<_>>();
+    if errors.is_empty() {
+        return ending.exit;
+    }
+    let title = "Outputs lost".to_owned();
+    host.annotate(&Annotation { level: Level::Error, title, message: errors.join("\n") });
+    match ending.exit {
+        Exit::Fine => Exit::Concluded,
+        exit => exit,
+    }
+}

@@ -1,0 +1,42 @@
+//! The clients of a step: one for each token.
+
+use crate::github::client::GitHub;
+use crate::github::limited::LimitedClient;
+use crate::github::token::Token;
+use crate::github::url::ApiUrl;
+use crate::inputs::request::Inputs;
+
+/// The clients of a step.
+pub struct Clients {
+    /// Starts and reads tasks.
+    pub tasks: LimitedClient,
+    /// Reads pull requests, where `lookup-token` is another token.
+    lookup: Option<LimitedClient>,
+}
+
+impl Clients {
+    /// Connects one client for each token. A dry run without a usable token has none.
+    ///
+    /// # Errors
+    /// Where no connection can be set up, for example for want of certificate authorities.
+    pub fn connect(
+        inputs: &Inputs,
+        connect: impl Fn(&ApiUrl, &Token) -> anyhow::Result<GitHub>,
+    ) -> anyhow::Result<Option<Self>> {
+        let part = inputs.request.start().and_then(|start| start.list.part.or(start.shard));
+        let parts = part.map_or(1, |part| part.count);
+        let open = |token: &Token| connect(&inputs.address, token).map(|github| LimitedClient::new(github, parts));
+        let tasks = match inputs.token.as_ref().map(open).transpose() {
+            Err(_) if inputs.dry_run => None,
+            opened => opened?,
+        };
+        let lookup = inputs.lookup_token.as_ref().filter(|lookup| Some(*lookup) != inputs.token.as_ref());
+        let lookup = lookup.and_then(|lookup| open(lookup).ok());
+        Ok(tasks.map(|tasks| Self { tasks, lookup }))
+    }
+
+    /// The clients that may read pull requests, in the order in which they are asked.
+    pub fn for_pull_requests(&self) -> Vec<&LimitedClient> {
+        self.lookup.iter().chain([&self.tasks]).collect()
+    }
+}
