@@ -28,20 +28,20 @@ impl World {
     /// Starts a task.
     pub(crate) fn start(&mut self, now: Moment, repository: &str, token: &Token, request: &Request) -> Answer {
         let Ok(body) = serde_json::from_slice::<Value>(&request.body) else {
-            self.object(format!("POST {}: the body is not JSON", request.path));
+            self.report_unexpected(format!("POST {}: the body is not JSON", request.path));
             return Answer::error(400, "Problems parsing JSON");
         };
-        let complaints = schema::complaints(&body);
-        if !complaints.is_empty() {
-            self.object(format!("POST {}: {}", request.path, complaints.join("; ")));
-            return Answer::invalid(&complaints);
+        let violations = schema::violations(&body);
+        if !violations.is_empty() {
+            self.report_unexpected(format!("POST {}: {}", request.path, violations.join("; ")));
+            return Answer::invalid(&violations);
         }
-        for stranger in schema::strangers(&body) {
-            self.object(format!("POST {}: `{stranger}` is no documented field", request.path));
+        for stranger in schema::unknown_fields(&body) {
+            self.report_unexpected(format!("POST {}: `{stranger}` is no documented field", request.path));
         }
 
         let text = |name: &str| body.get(name).and_then(Value::as_str);
-        let Some(spec) = self.homes.get(&key(repository)).map(|home| &home.spec) else {
+        let Some(spec) = self.repositories.get(&key(repository)).map(|record| &record.spec) else {
             return Answer::not_found();
         };
         if text("prompt").is_none_or(|prompt| prompt.trim().is_empty()) {
@@ -60,11 +60,11 @@ impl World {
 
         let script = self.next_script(repository);
         let repository = repository.to_owned();
-        let place = self.create(NewTask { repository, creator: token.id, body, created: now, script });
+        let index = self.create(NewTask { repository, creator: token.id, body, created: now, script });
         self.starts += 1;
         // What the script sets for the very first moment has happened before anybody can look.
         self.advance(now);
-        match self.tasks.get(place) {
+        match self.tasks.get(index) {
             Some(task) => Answer::json(201, &self.show(task, Depth::Stub, now, &request.base)),
             None => Answer::not_found(),
         }
@@ -96,7 +96,7 @@ impl World {
         let filter = match filter(request) {
             Ok(filter) => filter,
             Err(why) => {
-                self.object(format!("GET {}: {why}", request.path));
+                self.report_unexpected(format!("GET {}: {why}", request.path));
                 return Answer::invalid(&[why]);
             }
         };

@@ -15,18 +15,18 @@ impl World {
     pub(crate) fn graphql(&mut self, token: &Token, request: &Request) -> Answer {
         let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
         let Some(text) = body.get("query").and_then(Value::as_str) else {
-            self.object("POST /graphql: no query in the body");
+            self.report_unexpected("POST /graphql: no query in the body");
             return Answer::error(400, "A query attribute must be specified and must be a string.");
         };
         let nothing = Value::Null;
         let document = match Document::parse(text, body.get("variables").unwrap_or(&nothing)) {
             Ok(document) if !document.mutation => document,
             Ok(_) => {
-                self.object(format!("POST /graphql: no query, but {text}"));
+                self.report_unexpected(format!("POST /graphql: no query, but {text}"));
                 return refused("only queries are answered here");
             }
             Err(why) => {
-                self.object(format!("POST /graphql: {why}: {text}"));
+                self.report_unexpected(format!("POST /graphql: {why}: {text}"));
                 return refused(&format!("Parse error on the query: {why}"));
             }
         };
@@ -41,7 +41,7 @@ impl World {
         if !unknown.is_empty() {
             // A query that names an unknown field is refused as a whole.
             let messages: Vec<Value> = unknown.iter().map(|why| json!({"message": why})).collect();
-            self.object(format!("POST /graphql: {}", unknown.join("; ")));
+            self.report_unexpected(format!("POST /graphql: {}", unknown.join("; ")));
             return Answer::json(200, &json!({"errors": messages}));
         }
         let mut whole = json!({"data": data});
@@ -84,7 +84,7 @@ impl World {
         let text = |field: &Field, name: &str| field.arguments.get(name).and_then(Value::as_str).map(str::to_owned);
         let (owner, name) = (text(field, "owner").unwrap_or_default(), text(field, "name").unwrap_or_default());
         let full = key(&format!("{owner}/{name}"));
-        if !self.homes.contains_key(&full) || !token.can_see(&full) {
+        if !self.repositories.contains_key(&full) || !token.can_see(&full) {
             let message = format!("Could not resolve to a Repository with the name '{owner}/{name}'.");
             asking.errors.push(json!({"type": "NOT_FOUND", "path": [field.alias], "message": message}));
             return Value::Null;
@@ -148,7 +148,7 @@ impl World {
         let date = |at: Moment| Value::String(self.clock.rfc3339(at));
         let full = self.name_of(&pull.repository);
         let (owner, name) = full.split_once('/').unwrap_or(("", &full));
-        let id = self.homes.get(&pull.repository).map_or(0, |home| home.id);
+        let id = self.repositories.get(&pull.repository).map_or(0, |record| record.id);
         let repository = json!({
             "__typename": "Repository",
             "nameWithOwner": full,

@@ -1,9 +1,9 @@
 //! GitHub's agent tasks API as plain state, for tests and rehearsals.
 //!
-//! A [`Simulator`] is a world of repositories, tasks, pull requests, tokens, limits and faults. It
-//! has two doors: it is a tower service, for tests under tokio's paused clock, and [`serve`] lets
-//! it answer on a socket, for a program under a clock that runs. (Never a paused clock together
-//! with a socket: time would jump while bytes are on their way.)
+//! A [`Simulator`] is a world of repositories, tasks, pull requests, runs, tokens, limits and faults.
+//! It is a tower service, for tests under tokio's paused clock, and [`serve`] lets it answer on a
+//! socket, for a program under a clock that runs. (Never a paused clock together with a socket:
+//! time would jump while bytes are on their way.)
 //!
 //! It speaks JSON, knows nothing of its clients' types, and remembers every request
 //! ([`Simulator::log`]) and everything that no client should do ([`Simulator::unexpected`]).
@@ -12,14 +12,13 @@ mod agents;
 mod answer;
 mod call;
 mod clock;
-mod door;
+mod endpoint;
 mod fault;
-mod front;
 mod graphql;
+mod handler;
 mod limit;
+mod loopback;
 mod page;
-mod person;
-mod place;
 mod pull;
 mod query;
 mod repos;
@@ -34,18 +33,19 @@ mod service;
 mod settings;
 mod task;
 mod token;
+mod user;
 mod world;
 
 #[cfg(test)]
 mod tests;
 
 pub use crate::call::Call;
-pub use crate::door::serve;
 pub use crate::fault::Fault;
 pub use crate::fault::FaultKind;
 pub use crate::fault::Route;
 pub use crate::fault::Status;
 pub use crate::limit::Limits;
+pub use crate::loopback::serve;
 pub use crate::pull::PullView;
 pub use crate::repository::Actions;
 pub use crate::repository::Repository;

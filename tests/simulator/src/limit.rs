@@ -70,7 +70,7 @@ pub(crate) struct Hour {
 
 /// What everybody has used so far.
 #[derive(Debug, Default)]
-pub(crate) struct Ledger {
+pub(crate) struct RateLimiter {
     hours: BTreeMap<(String, &'static str), Hour>,
     points: BTreeMap<String, Recent>,
     creations: BTreeMap<String, Recent>,
@@ -107,7 +107,7 @@ impl Recent {
     }
 }
 
-impl Ledger {
+impl RateLimiter {
     /// Lets a request through and books it under the secondary limits, or says why not.
     pub(crate) fn admit(
         &mut self,

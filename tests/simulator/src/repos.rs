@@ -7,21 +7,21 @@ use serde_json::{Value, json};
 use crate::answer::Answer;
 use crate::clock::Moment;
 use crate::page::Page;
-use crate::person::show_person;
 use crate::pull::{Pull, node_id};
 use crate::request::Request;
 use crate::token::Token;
-use crate::world::{Home, World, key};
+use crate::user::show_user;
+use crate::world::{RepositoryRecord, World, key};
 
 /// The id of the account that opens the pull requests.
 const COPILOT: u64 = 198_982_749;
 
 impl World {
-    pub(crate) fn repository(&self, home: &Home, token: &Token, request: &Request) -> Answer {
-        let pushes = !home.spec.cannot_push(&token.login);
-        let mut shown = show_repository(home, &request.base);
+    pub(crate) fn repository(&self, record: &RepositoryRecord, token: &Token, request: &Request) -> Answer {
+        let pushes = !record.spec.cannot_push(&token.login);
+        let mut shown = show_repository(record, &request.base);
         shown["permissions"] = json!({
-            "admin": home.spec.permission(&token.login) == "admin",
+            "admin": record.spec.permission(&token.login) == "admin",
             "maintain": false,
             "push": pushes,
             "triage": pushes,
@@ -33,15 +33,15 @@ impl World {
         Answer::json(200, &shown)
     }
 
-    pub(crate) fn pulls(&self, home: &Home, request: &Request) -> Answer {
+    pub(crate) fn pulls(&self, record: &RepositoryRecord, request: &Request) -> Answer {
         let state = request.parameter("state").unwrap_or("open");
         let base = request.parameter("base");
-        let owner = home.owner();
+        let owner = record.owner();
         let head = request.parameter("head").filter(|head| !head.is_empty());
         let mut found: Vec<&Pull> = self
             .pulls
             .iter()
-            .filter(|pull| pull.repository == key(&home.name))
+            .filter(|pull| pull.repository == key(&record.name))
             .filter(|pull| state == "all" || (state == "open") == pull.is_open())
             .filter(|pull| base.is_none_or(|base| pull.base == base))
             .filter(|pull| match head {
@@ -61,7 +61,7 @@ impl World {
         let total = found.len();
         let page = Page::of(request);
         let list: Vec<Value> =
-            page.cut(found).into_iter().map(|pull| self.show_pull(pull, home, &request.base)).collect();
+            page.cut(found).into_iter().map(|pull| self.show_pull(pull, record, &request.base)).collect();
         let answer = Answer::json(200, &Value::Array(list));
         match page.links(request, total, &[]) {
             Some(links) => answer.header("link", links),
@@ -69,13 +69,13 @@ impl World {
         }
     }
 
-    pub(crate) fn pull(&self, home: &Home, number: &str, request: &Request) -> Answer {
+    pub(crate) fn pull(&self, record: &RepositoryRecord, number: &str, request: &Request) -> Answer {
         let found =
-            self.pulls.iter().find(|pull| pull.repository == key(&home.name) && pull.number.to_string() == number);
+            self.pulls.iter().find(|pull| pull.repository == key(&record.name) && pull.number.to_string() == number);
         let Some(pull) = found else {
             return Answer::not_found();
         };
-        let mut shown = self.show_pull(pull, home, &request.base);
+        let mut shown = self.show_pull(pull, record, &request.base);
         if let Some(fields) = shown.as_object_mut() {
             let more = json!({
                 "merged": pull.merged.is_some(),
@@ -94,10 +94,10 @@ impl World {
         Answer::json(200, &shown)
     }
 
-    fn show_pull(&self, pull: &Pull, home: &Home, base_url: &str) -> Value {
+    fn show_pull(&self, pull: &Pull, record: &RepositoryRecord, base_url: &str) -> Value {
         let date = |at: Moment| Value::String(self.clock.rfc3339(at));
-        let owner = home.owner();
-        let repository = show_repository(home, base_url);
+        let owner = record.owner();
+        let repository = show_repository(record, base_url);
         let side = |branch: &str| {
             json!({
                 "label": format!("{owner}:{branch}"),
@@ -108,8 +108,8 @@ impl World {
             })
         };
         let number = pull.number;
-        let web = format!("https://github.com/{}/pull/{number}", home.name);
-        let url = format!("{base_url}/repos/{}", home.name);
+        let web = format!("https://github.com/{}/pull/{number}", record.name);
+        let url = format!("{base_url}/repos/{}", record.name);
         let mut shown = json!({
             "id": pull.id,
             "node_id": pull.node_id,
@@ -119,7 +119,7 @@ impl World {
             "draft": pull.draft,
             "title": pull.title,
             "body": Value::Null,
-            "user": show_person(base_url, &pull.author, COPILOT, "Bot"),
+            "user": show_user(base_url, &pull.author, COPILOT, "Bot"),
             "author_association": "CONTRIBUTOR",
             "assignee": Value::Null,
             "assignees": [],
@@ -153,15 +153,15 @@ impl World {
         shown
     }
 
-    pub(crate) fn branch(&self, home: &Home, name: &str, request: &Request) -> Answer {
-        if !home.spec.has_branch(name) {
+    pub(crate) fn branch(&self, record: &RepositoryRecord, name: &str, request: &Request) -> Answer {
+        if !record.spec.has_branch(name) {
             return Answer::error(404, "Branch not found");
         }
-        let url = format!("{}/repos/{}/branches/{name}", request.base, home.name);
-        let html = format!("https://github.com/{}/tree/{name}", home.name);
+        let url = format!("{}/repos/{}/branches/{name}", request.base, record.name);
+        let html = format!("https://github.com/{}/tree/{name}", record.name);
         let branch = json!({
             "name": name,
-            "commit": show_commit(home, name, request),
+            "commit": show_commit(record, name, request),
             "_links": {"self": url, "html": html},
             "protected": false,
             "protection": {"enabled": false},
@@ -171,16 +171,16 @@ impl World {
     }
 
     /// A file, or a directory when the path is one. The content of a file beyond a megabyte is left out.
-    pub(crate) fn contents(&self, home: &Home, path: &str, request: &Request) -> Answer {
+    pub(crate) fn contents(&self, record: &RepositoryRecord, path: &str, request: &Request) -> Answer {
         let told = request.parameter("ref");
-        let Some(reference) = home.spec.reference(told) else {
+        let Some(reference) = record.spec.reference(told) else {
             return Answer::error(404, &format!("No commit found for the ref {}", told.unwrap_or_default()));
         };
-        let files = home.spec.files_of(reference);
+        let files = record.spec.files_of(reference);
         let show = |path: &str, text: &str| {
-            let url = format!("{}/repos/{}/contents/{path}?ref={reference}", request.base, home.name);
-            let git = format!("{}/repos/{}/git/blobs/{}", request.base, home.name, sha(text));
-            let html = format!("https://github.com/{}/blob/{reference}/{path}", home.name);
+            let url = format!("{}/repos/{}/contents/{path}?ref={reference}", request.base, record.name);
+            let git = format!("{}/repos/{}/git/blobs/{}", request.base, record.name, sha(text));
+            let html = format!("https://github.com/{}/blob/{reference}/{path}", record.name);
             json!({
                 "type": "file",
                 "name": path.rsplit('/').next(),
@@ -190,13 +190,13 @@ impl World {
                 "url": url,
                 "git_url": git,
                 "html_url": html,
-                "download_url": format!("https://raw.githubusercontent.com/{}/{reference}/{path}", home.name),
+                "download_url": format!("https://raw.githubusercontent.com/{}/{reference}/{path}", record.name),
                 "_links": {"self": url, "git": git, "html": html},
             })
         };
         // A custom agent is a file.
         let agent = path.strip_prefix(".github/agents/").and_then(|name| name.strip_suffix(".agent.md"));
-        let agent = agent.filter(|agent| home.spec.custom_agents.iter().any(|known| known == agent));
+        let agent = agent.filter(|agent| record.spec.custom_agents.iter().any(|known| known == agent));
         let agent = agent.map(|agent| format!("---\nname: {agent}\ndescription: Works on this\n---\nDo it.\n"));
         if let Some(text) = files.get(path).or(agent.as_ref()) {
             let mut file = show(path, text);
@@ -215,33 +215,39 @@ impl World {
     }
 
     /// The newest commit of a branch or a tag; older ones have nothing to tell here.
-    pub(crate) fn commits(&self, home: &Home, request: &Request) -> Answer {
-        let Some(reference) = home.spec.reference(request.parameter("sha")) else {
+    pub(crate) fn commits(&self, record: &RepositoryRecord, request: &Request) -> Answer {
+        let Some(reference) = record.spec.reference(request.parameter("sha")) else {
             return Answer::not_found();
         };
-        Answer::json(200, &json!([show_commit(home, reference, request)]))
+        Answer::json(200, &json!([show_commit(record, reference, request)]))
     }
 
     /// What somebody may do here. A personal token is answered only where its owner can push; an installation's is
     /// always.
-    pub(crate) fn permission(&self, home: &Home, login: &str, request: &Request, asker: Option<&str>) -> Answer {
-        if asker.is_some_and(|asker| home.spec.cannot_push(asker)) {
+    pub(crate) fn permission(
+        &self,
+        record: &RepositoryRecord,
+        login: &str,
+        request: &Request,
+        asker: Option<&str>,
+    ) -> Answer {
+        if asker.is_some_and(|asker| record.spec.cannot_push(asker)) {
             return Answer::error(403, "Must have push access to view collaborator permission.");
         }
-        let Some((permission, role)) = home.spec.access(login) else {
+        let Some((permission, role)) = record.spec.access(login) else {
             return Answer::error(404, &format!("{login} is not a user"));
         };
         let id = self.tokens.values().find(|token| token.login.eq_ignore_ascii_case(login)).map(|token| token.id);
         let id = id.unwrap_or_else(|| login.bytes().fold(1, |id, byte| id * 31 % 100_000_007 + u64::from(byte)));
         let kind = if login.ends_with("[bot]") { "Bot" } else { "User" };
-        let mut user = show_person(&request.base, login, id, kind);
+        let mut user = show_user(&request.base, login, id, kind);
         user["role_name"] = role.into();
         Answer::json(200, &json!({"permission": permission, "role_name": role, "user": user}))
     }
 
     /// The cloud agent's configuration, as documented.
-    pub(crate) fn configuration(&self, home: &Home) -> Answer {
-        if !home.spec.agent_enabled {
+    pub(crate) fn configuration(&self, record: &RepositoryRecord) -> Answer {
+        if !record.spec.agent_enabled {
             return Answer::not_found();
         }
         let mut shown = json!({
@@ -259,30 +265,30 @@ impl World {
             "is_automations_enabled": true,
             "require_write_access_for_automation_triggers": true,
         });
-        for (name, value) in &home.spec.agent_settings {
+        for (name, value) in &record.spec.agent_settings {
             shown[name] = value.clone();
         }
         Answer::json(200, &shown)
     }
 
     /// What GitHub Actions may do; which actions are allowed is told only where there are workflows at all.
-    pub(crate) fn actions(&self, home: &Home, request: &Request) -> Answer {
-        let actions = &home.spec.actions;
+    pub(crate) fn actions(&self, record: &RepositoryRecord, request: &Request) -> Answer {
+        let actions = &record.spec.actions;
         let mut shown = json!({"enabled": actions.enabled});
         if actions.enabled {
             shown["allowed_actions"] = actions.allowed.clone().into();
             shown["sha_pinning_required"] = false.into();
         }
         if actions.enabled && actions.allowed == "selected" {
-            let url = format!("{}/repositories/{}/actions/permissions/selected-actions", request.base, home.id);
+            let url = format!("{}/repositories/{}/actions/permissions/selected-actions", request.base, record.id);
             shown["selected_actions_url"] = url.into();
         }
         Answer::json(200, &shown)
     }
 
     /// Which actions are selected, where only those are allowed.
-    pub(crate) fn selected_actions(&self, home: &Home) -> Answer {
-        let actions = &home.spec.actions;
+    pub(crate) fn selected_actions(&self, record: &RepositoryRecord) -> Answer {
+        let actions = &record.spec.actions;
         if !actions.enabled || actions.allowed != "selected" {
             return Answer::error(409, "Conflict");
         }
@@ -292,9 +298,9 @@ impl World {
 }
 
 /// The newest commit of a branch or a tag.
-fn show_commit(home: &Home, reference: &str, request: &Request) -> Value {
+fn show_commit(record: &RepositoryRecord, reference: &str, request: &Request) -> Value {
     let id = sha(reference);
-    let api = format!("{}/repos/{}", request.base, home.name);
+    let api = format!("{}/repos/{}", request.base, record.name);
     let person = json!({"name": "Mona", "email": "mona@example.com", "date": "2026-11-01T08:00:00Z"});
     let verification = json!({"verified": false, "reason": "unsigned", "signature": null, "payload": null,
         "verified_at": null});
@@ -302,7 +308,7 @@ fn show_commit(home: &Home, reference: &str, request: &Request) -> Value {
         "sha": id,
         "node_id": format!("C_{id}"),
         "url": format!("{api}/commits/{id}"),
-        "html_url": format!("https://github.com/{}/commit/{id}", home.name),
+        "html_url": format!("https://github.com/{}/commit/{id}", record.name),
         "comments_url": format!("{api}/commits/{id}/comments"),
         "commit": {
             "url": format!("{api}/git/commits/{id}"),
@@ -320,28 +326,28 @@ fn show_commit(home: &Home, reference: &str, request: &Request) -> Value {
 }
 
 /// Everything that GitHub says of a repository in passing.
-pub(crate) fn show_repository(home: &Home, base: &str) -> Value {
-    let web = format!("https://github.com/{}", home.name);
-    let url = format!("{base}/repos/{}", home.name);
-    let owner = home.owner();
+pub(crate) fn show_repository(record: &RepositoryRecord, base: &str) -> Value {
+    let web = format!("https://github.com/{}", record.name);
+    let url = format!("{base}/repos/{}", record.name);
+    let owner = record.owner();
     let mut shown = json!({
-        "id": home.id,
-        "node_id": node_id("R", home.owner_id, home.id),
-        "name": home.name.split('/').next_back(),
-        "full_name": home.name,
-        "owner": show_person(base, owner, home.owner_id, "Organization"),
-        "private": home.spec.private,
-        "archived": home.spec.archived,
-        "disabled": home.spec.disabled,
+        "id": record.id,
+        "node_id": node_id("R", record.owner_id, record.id),
+        "name": record.name.split('/').next_back(),
+        "full_name": record.name,
+        "owner": show_user(base, owner, record.owner_id, "Organization"),
+        "private": record.spec.private,
+        "archived": record.spec.archived,
+        "disabled": record.spec.disabled,
         "fork": false,
-        "default_branch": home.spec.default_branch,
+        "default_branch": record.spec.default_branch,
         "description": Value::Null,
         "homepage": Value::Null,
         "language": Value::Null,
         "license": Value::Null,
         "clone_url": format!("{web}.git"),
-        "git_url": format!("git://github.com/{}.git", home.name),
-        "ssh_url": format!("git@github.com:{}.git", home.name),
+        "git_url": format!("git://github.com/{}.git", record.name),
+        "ssh_url": format!("git@github.com:{}.git", record.name),
         "svn_url": web,
         "mirror_url": Value::Null,
         "html_url": web,
@@ -425,6 +431,6 @@ fn wrapped(base64: &str) -> String {
 
 /// Something of the form of a commit id.
 pub(crate) fn sha(of: &str) -> String {
-    let seed = of.bytes().fold(7, |sum: u64, byte| crate::world::scramble(sum ^ u64::from(byte)));
-    format!("{:016x}{:016x}{:08x}", seed, crate::world::scramble(seed), seed >> 32)
+    let seed = of.bytes().fold(7, |sum: u64, byte| crate::world::split_mix(sum ^ u64::from(byte)));
+    format!("{:016x}{:016x}{:08x}", seed, crate::world::split_mix(seed), seed >> 32)
 }

@@ -16,7 +16,7 @@ static CREATE_REQUEST: LazyLock<Result<Validator, String>> = LazyLock::new(|| {
 const FIELDS: [&str; 6] = ["prompt", "model", "custom_agent", "create_pull_request", "base_ref", "head_ref"];
 
 /// Why this body cannot start a task; nothing if it can.
-pub(crate) fn complaints(body: &Value) -> Vec<String> {
+pub(crate) fn violations(body: &Value) -> Vec<String> {
     match &*CREATE_REQUEST {
         Ok(validator) => {
             validator.iter_errors(body).map(|error| format!("`{}`: {error}", error.instance_path())).collect()
@@ -27,7 +27,7 @@ pub(crate) fn complaints(body: &Value) -> Vec<String> {
 
 /// The fields of this body that the schema does not name. It does not forbid them either, but a
 /// client that sends one has an option that does nothing.
-pub(crate) fn strangers(body: &Value) -> Vec<String> {
+pub(crate) fn unknown_fields(body: &Value) -> Vec<String> {
     body.as_object()
         .into_iter()
         .flat_map(|fields| fields.keys())
@@ -40,12 +40,12 @@ pub(crate) fn strangers(body: &Value) -> Vec<String> {
 mod tests {
     use serde_json::json;
 
-    use super::{complaints, strangers};
+    use super::{unknown_fields, violations};
 
     #[test]
     fn a_body_is_held_against_the_schema() {
-        assert!(complaints(&json!({"prompt": "Do it", "create_pull_request": true})).is_empty());
-        assert_eq!(complaints(&json!({"model": 7})).len(), 2);
-        assert_eq!(strangers(&json!({"prompt": "x", "event_content": "x"})), ["event_content"]);
+        assert!(violations(&json!({"prompt": "Do it", "create_pull_request": true})).is_empty());
+        assert_eq!(violations(&json!({"model": 7})).len(), 2);
+        assert_eq!(unknown_fields(&json!({"prompt": "x", "event_content": "x"})), ["event_content"]);
     }
 }

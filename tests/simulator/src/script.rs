@@ -20,7 +20,7 @@ use crate::settings::GlobalId;
 ///     .state("completed", Duration::ZERO);
 /// ```
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(from = "Written")]
+#[serde(from = "ScriptJson")]
 pub struct Script {
     pub(crate) steps: Vec<Step>,
     /// How long after the last step the next one is to come.
@@ -129,7 +129,7 @@ impl Script {
         self
     }
 
-    /// Let this happen now.
+    /// Let this apply_due now.
     #[must_use]
     pub fn effect(mut self, effect: Effect) -> Script {
         match self.steps.last_mut() {
@@ -239,7 +239,7 @@ impl Script {
         Script::new().state("queued", QUEUE).state(state, Duration::ZERO)
     }
 
-    /// A minute in a state that nobody has heard of, then on as `then` does.
+    /// A minute in a state that nobody has reply of, then on as `then` does.
     pub fn unknown_state(name: impl Into<String>, then: Script) -> Script {
         Script::new().state("queued", QUEUE).state(name, WORK).then(then)
     }
@@ -248,7 +248,7 @@ impl Script {
 /// A script as a scenario writes it: ready-made, or step by step.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Written {
+enum ScriptJson {
     Steps(Vec<Step>),
     CompletesWithPull(#[serde(with = "seconds")] Duration),
     CompletesWithoutPull(#[serde(with = "seconds")] Duration),
@@ -260,31 +260,31 @@ enum Written {
     IdlesThenCompletes(#[serde(with = "seconds")] Duration),
     IdlesForever,
     Stays(String),
-    UnknownState(Unheard),
+    UnknownState(NamedState),
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Unheard {
+struct NamedState {
     name: String,
     then: Box<Script>,
 }
 
-impl From<Written> for Script {
-    fn from(written: Written) -> Script {
+impl From<ScriptJson> for Script {
+    fn from(written: ScriptJson) -> Script {
         match written {
-            Written::Steps(steps) => Script { steps, pending: Duration::ZERO },
-            Written::CompletesWithPull(total) => Script::completes_with_pull(total),
-            Written::CompletesWithoutPull(total) => Script::completes_without_pull(total),
-            Written::BranchOnly(total) => Script::branch_only(total),
-            Written::Fails(message) => Script::fails(message),
-            Written::TimesOut => Script::times_out(),
-            Written::Cancelled => Script::cancelled(),
-            Written::WaitsForUser => Script::waits_for_user(),
-            Written::IdlesThenCompletes(idle_for) => Script::idles_then_completes(idle_for),
-            Written::IdlesForever => Script::idles_forever(),
-            Written::Stays(state) => Script::stays(state),
-            Written::UnknownState(it) => Script::unknown_state(it.name, *it.then),
+            ScriptJson::Steps(steps) => Script { steps, pending: Duration::ZERO },
+            ScriptJson::CompletesWithPull(total) => Script::completes_with_pull(total),
+            ScriptJson::CompletesWithoutPull(total) => Script::completes_without_pull(total),
+            ScriptJson::BranchOnly(total) => Script::branch_only(total),
+            ScriptJson::Fails(message) => Script::fails(message),
+            ScriptJson::TimesOut => Script::times_out(),
+            ScriptJson::Cancelled => Script::cancelled(),
+            ScriptJson::WaitsForUser => Script::waits_for_user(),
+            ScriptJson::IdlesThenCompletes(idle_for) => Script::idles_then_completes(idle_for),
+            ScriptJson::IdlesForever => Script::idles_forever(),
+            ScriptJson::Stays(state) => Script::stays(state),
+            ScriptJson::UnknownState(it) => Script::unknown_state(it.name, *it.then),
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::page::Page;
 use crate::repos::show_repository;
 use crate::request::Request;
 use crate::token::Token;
-use crate::world::{Home, World, scramble};
+use crate::world::{RepositoryRecord, World, split_mix};
 
 /// GitHub shows no more results than this of any search.
 const MOST: usize = 1000;
@@ -17,22 +17,23 @@ impl World {
         let Some(query) = request.parameter("q").filter(|query| !query.trim().is_empty()) else {
             return Answer::invalid(&["q is missing".to_owned()]);
         };
-        let mut found: Vec<&Home> = self.homes.values().filter(|home| token.can_see(&home.name)).collect();
+        let mut found: Vec<&RepositoryRecord> =
+            self.repositories.values().filter(|record| token.can_see(&record.name)).collect();
         for word in query.split_whitespace() {
             match fits(word) {
-                Some(fits) => found.retain(|home| fits(home)),
+                Some(fits) => found.retain(|record| fits(record)),
                 None => return Answer::invalid(&[format!("`{word}` is not understood")]),
             }
         }
         // The best match comes first, which is no order that a reader could know.
-        found.sort_by_key(|home| scramble(home.id));
+        found.sort_by_key(|record| split_mix(record.id));
         let total = found.len();
         let page = Page::of(request);
         if page.number.saturating_sub(1).saturating_mul(page.size) >= MOST {
             return Answer::invalid(&["Only the first 1000 search results are available".to_owned()]);
         }
-        let item = |home: &Home| {
-            let mut shown = show_repository(home, &request.base);
+        let item = |record: &RepositoryRecord| {
+            let mut shown = show_repository(record, &request.base);
             shown["score"] = json!(1.0);
             shown
         };
@@ -47,7 +48,7 @@ impl World {
 }
 
 /// Whether a repository fits a word of a query; nothing for a qualifier that is not known here.
-fn fits(word: &str) -> Option<impl Fn(&Home) -> bool> {
+fn fits(word: &str) -> Option<impl Fn(&RepositoryRecord) -> bool> {
     let (wanted, word) = match word.strip_prefix('-') {
         Some(rest) => (false, rest.to_lowercase()),
         None => (true, word.to_lowercase()),
@@ -57,13 +58,13 @@ fn fits(word: &str) -> Option<impl Fn(&Home) -> bool> {
         return None;
     }
     let (qualifier, value) = (qualifier.to_owned(), value.to_owned());
-    Some(move |home: &Home| {
+    Some(move |record: &RepositoryRecord| {
         let is = match qualifier.as_str() {
-            "org" | "user" => home.owner().eq_ignore_ascii_case(&value),
-            "topic" => home.spec.topics.contains(&value),
-            "archived" => home.spec.archived.to_string() == value,
-            "is" => (value == "private") == home.spec.private,
-            _ => home.name.to_lowercase().contains(&value),
+            "org" | "user" => record.owner().eq_ignore_ascii_case(&value),
+            "topic" => record.spec.topics.contains(&value),
+            "archived" => record.spec.archived.to_string() == value,
+            "is" => (value == "private") == record.spec.private,
+            _ => record.name.to_lowercase().contains(&value),
         };
         is == wanted
     })

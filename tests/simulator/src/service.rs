@@ -1,4 +1,4 @@
-//! The simulator, and its door inside the process.
+//! The simulator, and the service that answers inside the process.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -18,8 +18,8 @@ use tokio::time::Instant;
 use crate::answer::Answer;
 use crate::call::Call;
 use crate::clock::{Clock, Moment};
+use crate::endpoint::Endpoint;
 use crate::fault::{Fault, FaultKind, Route};
-use crate::place::Place;
 use crate::pull::{Pull, PullView};
 use crate::repository::Repository;
 use crate::request::Request;
@@ -45,9 +45,9 @@ struct Inner {
 
 type Observer = Box<dyn FnMut(&Call) + Send>;
 
-/// Marks an answer whose body is to break off; the loopback door looks for it.
+/// Marks an answer whose body is to break off; the loopback server looks for it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Cut;
+pub(crate) struct Truncated;
 
 impl fmt::Debug for Simulator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -107,7 +107,7 @@ impl Simulator {
             simulator.repository(&name, repository);
         }
         let known = |name: &str| {
-            if simulator.world().homes.contains_key(&key(name)) {
+            if simulator.world().repositories.contains_key(&key(name)) {
                 Ok(())
             } else {
                 Err(format!("`{name}` is not among the `repositories`"))
@@ -162,13 +162,13 @@ impl Simulator {
         let now = self.now();
         let mut world = self.world();
         world.advance(now);
-        let home = world.home_or_new(name);
+        let record = world.repository_or_new(name);
         for branch in [head, base] {
-            if !home.spec.has_branch(branch) {
-                home.spec.branches.push(branch.to_owned());
+            if !record.spec.has_branch(branch) {
+                record.spec.branches.push(branch.to_owned());
             }
         }
-        let number = home.spec.next_pull_number;
+        let number = record.spec.next_pull_number;
         world.open_pull(name, head, base, "A change", false, now);
         number
     }
@@ -193,7 +193,7 @@ impl Simulator {
             body = json!({});
         }
         body["prompt"] = Value::String(task.prompt);
-        let place = world.create(NewTask {
+        let index = world.create(NewTask {
             repository: task.repository,
             creator: task.creator,
             body,
@@ -201,7 +201,7 @@ impl Simulator {
             script: task.script,
         });
         world.advance(now);
-        world.tasks.get(place).map(|task| task.id.clone()).unwrap_or_default()
+        world.tasks.get(index).map(|task| task.id.clone()).unwrap_or_default()
     }
 
     /// Puts a task into this state now and ends its script, as somebody on the web would.
@@ -312,7 +312,7 @@ impl Simulator {
         self.inner.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tell(&self, entry: usize) {
+    fn notify_observer(&self, entry: usize) {
         let call = self.world().log.get(entry).cloned();
         let mut observer = self.inner.observer.lock().unwrap_or_else(PoisonError::into_inner);
         if let (Some(call), Some(observer)) = (call, observer.as_mut()) {
@@ -327,11 +327,11 @@ impl Simulator {
     }
 
     async fn answer(self, request: Request) -> io::Result<http::Response<Full<Bytes>>> {
-        let _present = Present::new(&self.inner.concurrent);
+        let _present = InFlight::new(&self.inner.concurrent);
         let (entry, fault) = self.receive(&request);
         let Some(fault) = fault else {
             let answer = self.handle(entry, &request);
-            self.tell(entry);
+            self.notify_observer(entry);
             return response(answer);
         };
 
@@ -339,7 +339,7 @@ impl Simulator {
         if let FaultKind::Delay(span) = fault.kind
             && !fault.after_accepting
         {
-            self.tell(entry);
+            self.notify_observer(entry);
             tokio::time::sleep(scaled(span)).await;
             return response(self.handle(entry, &request));
         }
@@ -359,7 +359,7 @@ impl Simulator {
         {
             call.status = None;
         }
-        self.tell(entry);
+        self.notify_observer(entry);
 
         if let FaultKind::Delay(span) | FaultKind::TimeOut(span) = fault.kind {
             tokio::time::sleep(scaled(span)).await;
@@ -376,7 +376,7 @@ impl Simulator {
     fn receive(&self, request: &Request) -> (usize, Option<Fault>) {
         let now = self.now();
         let mut world = self.world();
-        let fault = world.faults.take(Place::of(request).0.route());
+        let fault = world.faults.take(Endpoint::of(request).0.route());
         let mut call = request.call(now);
         call.fault = fault.as_ref().map(Fault::name);
         world.log.push(call);
@@ -390,16 +390,16 @@ fn today() -> Timestamp {
 }
 
 /// A request that is being worked on.
-struct Present<'a>(&'a AtomicUsize);
+struct InFlight<'a>(&'a AtomicUsize);
 
-impl Present<'_> {
-    fn new(count: &AtomicUsize) -> Present<'_> {
+impl InFlight<'_> {
+    fn new(count: &AtomicUsize) -> InFlight<'_> {
         count.fetch_add(1, Ordering::Relaxed);
-        Present(count)
+        InFlight(count)
     }
 }
 
-impl Drop for Present<'_> {
+impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -416,7 +416,7 @@ fn response(answer: Answer) -> io::Result<http::Response<Full<Bytes>>> {
     }
     if answer.cut {
         body.truncate(body.len() / 2);
-        builder = builder.extension(Cut);
+        builder = builder.extension(Truncated);
     }
     builder.body(Full::new(body)).map_err(io::Error::other)
 }

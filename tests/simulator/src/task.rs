@@ -110,7 +110,7 @@ pub(crate) enum Depth {
 }
 
 /// What is needed to show a task.
-pub(crate) struct Eye<'a> {
+pub(crate) struct ViewContext<'a> {
     pub(crate) now: Moment,
     pub(crate) clock: Clock,
     pub(crate) settings: &'a Settings,
@@ -184,9 +184,9 @@ impl Task {
         self.created.plus(settings.scaled(settings.sessions_lag))
     }
 
-    pub(crate) fn show(&self, depth: Depth, eye: &Eye<'_>) -> Value {
-        let settings = eye.settings;
-        let date = |at: Moment| Value::String(eye.clock.rfc3339(at));
+    pub(crate) fn show(&self, depth: Depth, context: &ViewContext<'_>) -> Value {
+        let settings = context.settings;
+        let date = |at: Moment| Value::String(context.clock.rfc3339(at));
         let mut shown = Map::new();
         let mut put = |key: &str, value: Value| {
             shown.insert(key.to_owned(), value);
@@ -201,19 +201,19 @@ impl Task {
             return Value::Object(shown);
         }
 
-        put("name", json!(self.name(eye.now, settings)));
+        put("name", json!(self.name(context.now, settings)));
         put("state", if depth == Depth::Stub { json!("queued") } else { json!(self.state) });
         put("updated_at", date(self.updated));
         put("archived_at", self.archived.map_or(Value::Null, date));
         put("creator", json!({"id": self.creator}));
         put("creator_type", json!("user"));
-        put("owner", json!({"id": eye.owner_id}));
-        put("repository", self.show_repository(eye));
+        put("owner", json!({"id": context.owner_id}));
+        put("repository", self.show_repository(context));
         put("session_count", json!(self.sessions.len()));
-        put("artifacts", Value::Array(self.artifacts(eye)));
-        put("url", json!(format!("{}/agents/repos/{}/tasks/{}", eye.base_url, eye.repository_name, self.id)));
-        if eye.now >= self.created.plus(settings.scaled(settings.html_url_lag)) {
-            let address = format!("https://github.com/{}/tasks/{}", eye.repository_name, self.id);
+        put("artifacts", Value::Array(self.artifacts(context)));
+        put("url", json!(format!("{}/agents/repos/{}/tasks/{}", context.base_url, context.repository_name, self.id)));
+        if context.now >= self.created.plus(settings.scaled(settings.html_url_lag)) {
+            let address = format!("https://github.com/{}/tasks/{}", context.repository_name, self.id);
             put("html_url", json!(address));
         }
         if let Some(agent) = &self.custom_agent {
@@ -226,24 +226,24 @@ impl Task {
             put("automation_id", Value::Null);
         }
         if depth == Depth::Detail {
-            let ready = eye.now >= self.shows_sessions(settings);
+            let ready = context.now >= self.shows_sessions(settings);
             let sessions =
-                if ready { self.sessions.iter().map(|it| self.session(it, eye)).collect() } else { Vec::new() };
+                if ready { self.sessions.iter().map(|it| self.session(it, context)).collect() } else { Vec::new() };
             put("sessions", Value::Array(sessions));
         }
         Value::Object(shown)
     }
 
-    fn show_repository(&self, eye: &Eye<'_>) -> Value {
-        if eye.settings.bare_repository && self.ordinal % 2 == 1 {
-            json!(eye.repository_id)
+    fn show_repository(&self, context: &ViewContext<'_>) -> Value {
+        if context.settings.bare_repository && self.ordinal % 2 == 1 {
+            json!(context.repository_id)
         } else {
-            json!({"id": eye.repository_id})
+            json!({"id": context.repository_id})
         }
     }
 
-    fn artifacts(&self, eye: &Eye<'_>) -> Vec<Value> {
-        let settings = eye.settings;
+    fn artifacts(&self, context: &ViewContext<'_>) -> Vec<Value> {
+        let settings = context.settings;
         if self.state == "queued" && self.pulls.is_empty() {
             return if settings.placeholder && self.wants_pull {
                 vec![json!({"provider": "github", "type": "pull", "data": {}})]
@@ -258,8 +258,8 @@ impl Task {
             let data = json!({"id": id, "type": "pull_request"});
             artifacts.push(json!({"provider": "github", "type": "github_resource", "data": data}));
         }
-        for link in self.pulls.iter().filter(|link| link.visible <= eye.now) {
-            let Some(pull) = eye.pulls.get(link.index) else {
+        for link in self.pulls.iter().filter(|link| link.visible <= context.now) {
+            let Some(pull) = context.pulls.get(link.index) else {
                 continue;
             };
             let mut data = Map::new();
@@ -280,16 +280,16 @@ impl Task {
             artifacts.push(json!({"provider": "github", "type": "branch", "data": data}));
         }
         for kind in &self.extra_artifacts {
-            let global_id = node_id("XX", eye.repository_id, self.ordinal as u64);
+            let global_id = node_id("XX", context.repository_id, self.ordinal as u64);
             let data = json!({"id": 91_000_000_000_u64, "global_id": global_id});
             artifacts.push(json!({"provider": "github", "type": kind, "data": data}));
         }
         artifacts
     }
 
-    fn session(&self, session: &Session, eye: &Eye<'_>) -> Value {
-        let settings = eye.settings;
-        let date = |at: Moment| Value::String(eye.clock.rfc3339(at));
+    fn session(&self, session: &Session, context: &ViewContext<'_>) -> Value {
+        let settings = context.settings;
+        let date = |at: Moment| Value::String(context.clock.rfc3339(at));
         let hidden = settings.empty_session_refs && (!self.branch_made || self.ordinal % 3 == 1);
         let mut shown = Map::new();
         let mut put = |key: &str, value: Value| {
@@ -297,10 +297,10 @@ impl Task {
         };
         put("id", json!(session.id));
         put("task_id", json!(self.id));
-        put("name", json!(self.name(eye.now, settings)));
+        put("name", json!(self.name(context.now, settings)));
         put("user", json!({"id": self.creator}));
-        put("owner", json!({"id": eye.owner_id}));
-        put("repository", self.show_repository(eye));
+        put("owner", json!({"id": context.owner_id}));
+        put("repository", self.show_repository(context));
         put("state", json!(session.state));
         put("created_at", date(session.created));
         put("updated_at", date(session.updated));

@@ -1,4 +1,4 @@
-//! The simulator as a client meets it, through the door inside the process.
+//! The simulator as a client meets it, as a service inside the process.
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -16,14 +16,14 @@ const TASKS: &str = "/agents/repos/octo/app/tasks";
 
 /// An answer, read to its end.
 #[derive(Debug)]
-struct Heard {
+struct Reply {
     status: u16,
     headers: http::HeaderMap,
     body: Value,
     text: String,
 }
 
-impl Heard {
+impl Reply {
     fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
@@ -34,7 +34,7 @@ fn secs(seconds: u64) -> Duration {
 }
 
 /// A request as a well-behaved client makes it.
-fn asking(method: &str, path: &str) -> http::request::Builder {
+fn request(method: &str, path: &str) -> http::request::Builder {
     http::Request::builder()
         .method(method)
         .uri(format!("https://api.test{path}"))
@@ -44,11 +44,11 @@ fn asking(method: &str, path: &str) -> http::request::Builder {
         .header("authorization", format!("Bearer {TOKEN}"))
 }
 
-async fn send(simulator: &Simulator, request: http::request::Builder, body: &str) -> std::io::Result<Heard> {
+async fn send(simulator: &Simulator, request: http::request::Builder, body: &str) -> std::io::Result<Reply> {
     let request = request.body(Full::new(Bytes::from(body.to_owned()))).unwrap();
     let (parts, body) = simulator.clone().call(request).await?.into_parts();
     let bytes = body.collect().await.unwrap().to_bytes();
-    Ok(Heard {
+    Ok(Reply {
         status: parts.status.as_u16(),
         headers: parts.headers,
         body: serde_json::from_slice(&bytes).unwrap_or_default(),
@@ -56,23 +56,23 @@ async fn send(simulator: &Simulator, request: http::request::Builder, body: &str
     })
 }
 
-async fn get(simulator: &Simulator, path: &str) -> Heard {
-    send(simulator, asking("GET", path), "").await.unwrap()
+async fn get(simulator: &Simulator, path: &str) -> Reply {
+    send(simulator, request("GET", path), "").await.unwrap()
 }
 
-async fn start(simulator: &Simulator, body: Value) -> Heard {
-    send(simulator, asking("POST", TASKS), &body.to_string()).await.unwrap()
+async fn start(simulator: &Simulator, body: Value) -> Reply {
+    send(simulator, request("POST", TASKS), &body.to_string()).await.unwrap()
 }
 
 /// Starts a task and returns its id.
 async fn started(simulator: &Simulator, body: Value) -> String {
-    let heard = start(simulator, body).await;
-    assert_eq!(heard.status, 201, "{}", heard.text);
-    heard.body["id"].as_str().unwrap().to_owned()
+    let reply = start(simulator, body).await;
+    assert_eq!(reply.status, 201, "{}", reply.text);
+    reply.body["id"].as_str().unwrap().to_owned()
 }
 
-async fn as_token(simulator: &Simulator, secret: &str, method: &str, path: &str) -> Heard {
-    let mut request = asking(method, path);
+async fn as_token(simulator: &Simulator, secret: &str, method: &str, path: &str) -> Reply {
+    let mut request = request(method, path);
     request.headers_mut().unwrap().insert("authorization", format!("token {secret}").parse().unwrap());
     let body = if method == "POST" { r#"{"prompt": "Do it"}"# } else { "" };
     send(simulator, request, body).await.unwrap()
@@ -140,9 +140,9 @@ async fn the_pull_artifact_comes_after_the_end() {
     let query = "query($id: ID!) { node(id: $id) { ... on PullRequest { number isDraft \
         merged state base: baseRepository { nameWithOwner } fullDatabaseId } } }";
     let body = json!({"query": query, "variables": {"id": pull.node_id}}).to_string();
-    let heard = send(&simulator, asking("POST", "/graphql"), &body).await.unwrap();
+    let reply = send(&simulator, request("POST", "/graphql"), &body).await.unwrap();
     assert_eq!(
-        heard.body,
+        reply.body,
         json!({"data": {"node": {"number": 12, "isDraft": false, "merged": false, "state": "OPEN",
             "base": {"nameWithOwner": "octo/app"}, "fullDatabaseId": pull.id.to_string()}}})
     );
@@ -215,9 +215,9 @@ async fn starts_that_cannot_be() {
     for body in
         [json!({"prompt": "x", "base_ref": "gone"}), json!({"prompt": "x", "model": "gpt-1"}), json!({"prompt": " "})]
     {
-        let heard = start(&simulator, body).await;
-        assert_eq!(heard.status, 422);
-        assert_eq!(heard.body["errors"][0]["code"], "custom");
+        let reply = start(&simulator, body).await;
+        assert_eq!(reply.status, 422);
+        assert_eq!(reply.body["errors"][0]["code"], "custom");
     }
     assert!(simulator.unexpected().is_empty());
     assert_eq!(start(&simulator, json!({"model": 1})).await.status, 422);
@@ -259,12 +259,12 @@ async fn tokens_are_refused_in_githubs_ways() {
     simulator.open_pull("octo/app", "feature", "main");
     let node = simulator.pulls()[0].node_id.clone();
     let query = json!({"query": format!("{{ a: node(id: \"{node}\") {{ id }} }}")}).to_string();
-    let mut request = asking("POST", "/graphql");
+    let mut request = request("POST", "/graphql");
     request.headers_mut().unwrap().insert("authorization", "Bearer ghp_nopulls".parse().unwrap());
-    let heard = send(&simulator, request, &query).await.unwrap();
-    assert_eq!(heard.status, 200);
-    assert_eq!(heard.body["data"]["a"], Value::Null);
-    assert_eq!(heard.body["errors"][0]["type"], "FORBIDDEN");
+    let reply = send(&simulator, request, &query).await.unwrap();
+    assert_eq!(reply.status, 200);
+    assert_eq!(reply.body["data"]["a"], Value::Null);
+    assert_eq!(reply.body["errors"][0]["type"], "FORBIDDEN");
     assert_eq!(simulator.starts(), 0);
 
     let shown = format!("{:?}", simulator.log());
@@ -275,18 +275,18 @@ async fn tokens_are_refused_in_githubs_ways() {
 async fn what_no_client_should_do_is_remembered() {
     let simulator = Simulator::new();
     let odd = [
-        (asking("GET", "/teapots"), "", 501),
-        (asking("POST", "/agents/repos/octo/app/tasks/1"), "{}", 405),
-        (asking("DELETE", "/repos/octo/app"), "", 405),
-        (asking("GET", TASKS).header("x-github-api-version", "2022-11-28"), "", 400),
-        (asking("POST", "/graphql"), r#"{"query": "mutation { closeIssue { id } }"}"#, 200),
-        (asking("GET", "/agents/tasks?is_archive=true"), "", 200),
-        (asking("POST", "/graphql"), r#"{"query": "{ viewer { shoeSize } }"}"#, 200),
-        (asking("POST", TASKS), r#"{"prompt": "x", "event_content": "y"}"#, 201),
+        (request("GET", "/teapots"), "", 501),
+        (request("POST", "/agents/repos/octo/app/tasks/1"), "{}", 405),
+        (request("DELETE", "/repos/octo/app"), "", 405),
+        (request("GET", TASKS).header("x-github-api-version", "2022-11-28"), "", 400),
+        (request("POST", "/graphql"), r#"{"query": "mutation { closeIssue { id } }"}"#, 200),
+        (request("GET", "/agents/tasks?is_archive=true"), "", 200),
+        (request("POST", "/graphql"), r#"{"query": "{ viewer { shoeSize } }"}"#, 200),
+        (request("POST", TASKS), r#"{"prompt": "x", "event_content": "y"}"#, 201),
     ];
     for (count, (request, body, status)) in odd.into_iter().enumerate() {
-        let heard = send(&simulator, request, body).await.unwrap();
-        assert_eq!(heard.status, status, "{}", heard.text);
+        let reply = send(&simulator, request, body).await.unwrap();
+        assert_eq!(reply.status, status, "{}", reply.text);
         assert_eq!(simulator.unexpected().len(), count + 1);
     }
 }
@@ -299,13 +299,13 @@ async fn an_unchanged_answer_is_free() {
     let path = format!("/agents/tasks/{id}");
     let first = get(&simulator, &path).await;
     assert_eq!(first.header("x-ratelimit-used"), "2");
-    let again = asking("GET", &path).header("if-none-match", first.header("etag"));
+    let again = request("GET", &path).header("if-none-match", first.header("etag"));
     let again = send(&simulator, again, "").await.unwrap();
     assert_eq!((again.status, again.text.as_str()), (304, ""));
     assert_eq!(again.header("x-ratelimit-used"), "2");
     assert!(!simulator.log()[2].counted);
     sleep(secs(120)).await;
-    let changed = asking("GET", &path).header("if-none-match", first.header("etag"));
+    let changed = request("GET", &path).header("if-none-match", first.header("etag"));
     assert_eq!(send(&simulator, changed, "").await.unwrap().status, 200);
 }
 
@@ -369,9 +369,9 @@ async fn faults_strike_before_or_after_the_work() {
         let name = format!("{fault:?}");
         simulator.fault(Route::Start, fault);
         assert_eq!(get(&simulator, TASKS).await.status, 200);
-        let heard = send(&simulator, asking("POST", TASKS), body).await;
-        let heard = heard.map(|heard| heard.status).map_err(|why| why.kind());
-        assert_eq!(heard, outcome, "{name}");
+        let reply = send(&simulator, request("POST", TASKS), body).await;
+        let reply = reply.map(|reply| reply.status).map_err(|why| why.kind());
+        assert_eq!(reply, outcome, "{name}");
         assert_eq!(simulator.starts(), starts, "{name}");
         assert_eq!(simulator.log()[1].status, outcome.ok(), "{name}");
         started(&simulator, json!({"prompt": "x"})).await;
@@ -391,8 +391,8 @@ async fn lists_are_filtered_sorted_and_cut() {
             ..ExistingTask::default()
         });
     }
-    let ages = |heard: &Heard| -> Vec<u64> {
-        let tasks = heard.body["tasks"].as_array().unwrap();
+    let ages = |reply: &Reply| -> Vec<u64> {
+        let tasks = reply.body["tasks"].as_array().unwrap();
         tasks.iter().map(|task| task["creator"]["id"].as_u64().unwrap()).collect()
     };
     let since = simulator.timestamp() - jiff::SignedDuration::from_secs(3600 * 2);
@@ -405,8 +405,8 @@ async fn lists_are_filtered_sorted_and_cut() {
         ("?per_page=2&page=2", vec![3, 4]),
         (&format!("?since={since}"), vec![1, 2]),
     ] {
-        let heard = get(&simulator, &format!("{TASKS}{query}")).await;
-        assert_eq!(ages(&heard), expected, "{query}");
+        let reply = get(&simulator, &format!("{TASKS}{query}")).await;
+        assert_eq!(ages(&reply), expected, "{query}");
     }
     let page = get(&simulator, &format!("{TASKS}?per_page=2&is_archived=false&state=completed")).await;
     let next = page.header("link").split(';').next().unwrap();
@@ -421,10 +421,10 @@ async fn a_renamed_repository_redirects() {
     let simulator = Simulator::new();
     let renamed_from = vec!["octo/old".to_owned()];
     simulator.repository("octo/app", Repository { renamed_from, ..Repository::default() });
-    let heard = get(&simulator, "/agents/repos/Octo/Old/tasks?page=2").await;
-    assert_eq!(heard.status, 301);
-    assert_eq!(heard.header("location"), format!("https://api.test{TASKS}?page=2"));
-    let post = asking("POST", "/agents/repos/octo/old/tasks");
+    let reply = get(&simulator, "/agents/repos/Octo/Old/tasks?page=2").await;
+    assert_eq!(reply.status, 301);
+    assert_eq!(reply.header("location"), format!("https://api.test{TASKS}?page=2"));
+    let post = request("POST", "/agents/repos/octo/old/tasks");
     assert_eq!(send(&simulator, post, r#"{"prompt": "x"}"#).await.unwrap().status, 307);
     assert_eq!(simulator.starts(), 0);
 }
@@ -583,20 +583,20 @@ async fn what_somebody_may_do_is_told_to_those_who_can_push() {
         ("rel", "write", "releaser"),
         ("you", "read", "read"),
     ] {
-        let heard = as_token(&simulator, "ghs_job", "GET", &path(login)).await;
-        assert_eq!((heard.status, &heard.body["permission"]), (200, &json!(permission)), "{login}");
-        assert_eq!(heard.body["role_name"], role);
-        assert!(heard.body["user"]["id"].is_u64());
+        let reply = as_token(&simulator, "ghs_job", "GET", &path(login)).await;
+        assert_eq!((reply.status, &reply.body["permission"]), (200, &json!(permission)), "{login}");
+        assert_eq!(reply.body["role_name"], role);
+        assert!(reply.body["user"]["id"].is_u64());
     }
     assert_eq!(as_token(&simulator, "ghs_job", "GET", &path("tim")).await.body["user"]["id"], 5);
     assert_eq!(as_token(&simulator, "ghs_job", "GET", &path("gone")).await.body["message"], "gone is not a user");
-    let heard = as_token(&simulator, "github_pat_tim", "GET", &path("mona")).await;
+    let reply = as_token(&simulator, "github_pat_tim", "GET", &path("mona")).await;
     assert_eq!(
-        (heard.status, &heard.body["message"]),
+        (reply.status, &reply.body["message"]),
         (403, &json!("Must have push access to view collaborator permission."))
     );
-    let heard = as_token(&simulator, "github_pat_blind", "GET", &path("mona")).await;
-    assert_eq!((heard.status, heard.header("x-accepted-github-permissions")), (403, "metadata=read"));
+    let reply = as_token(&simulator, "github_pat_blind", "GET", &path("mona")).await;
+    assert_eq!((reply.status, reply.header("x-accepted-github-permissions")), (403, "metadata=read"));
 
     simulator.repository("octo/app", Repository { private: true, ..Default::default() });
     assert_eq!(as_token(&simulator, "ghs_job", "GET", &path("you")).await.status, 404);
@@ -639,8 +639,8 @@ async fn a_search_finds_by_qualifiers_page_by_page_and_has_a_limit_of_its_own() 
     let path =
         |page: u32| format!("/search/repositories?q=org%3Aacme+topic%3Ajava+-archived%3Atrue&per_page=100&page={page}");
     let (first, second) = (get(&simulator, &path(1)).await, get(&simulator, &path(2)).await);
-    let names = [&first, &second].map(|heard| {
-        let items = heard.body["items"].as_array().unwrap();
+    let names = [&first, &second].map(|reply| {
+        let items = reply.body["items"].as_array().unwrap();
         items.iter().map(|item| item["full_name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     });
     assert_eq!((names[0].len(), names[1].len(), &first.body["total_count"]), (100, 19, &json!(119)));

@@ -8,12 +8,12 @@ use serde_json::Value;
 use crate::call::Call;
 use crate::clock::{Clock, Moment};
 use crate::fault::Faults;
-use crate::limit::Ledger;
+use crate::limit::RateLimiter;
 use crate::pull::{Pull, PullView, node_id};
 use crate::repository::Repository;
 use crate::script::{Effect, OpenPull, Script};
 use crate::settings::Settings;
-use crate::task::{Depth, Due, Eye, PullLink, Session, Task, TaskView, Usage, timeline};
+use crate::task::{Depth, Due, PullLink, Session, Task, TaskView, Usage, ViewContext, timeline};
 use crate::token::Token;
 
 /// Pull requests have database ids far from their numbers, and too large for 32 bits.
@@ -25,13 +25,13 @@ pub(crate) struct World {
     pub(crate) settings: Settings,
     pub(crate) tokens: BTreeMap<String, Token>,
     /// By name in lower case.
-    pub(crate) homes: BTreeMap<String, Home>,
+    pub(crate) repositories: BTreeMap<String, RepositoryRecord>,
     pub(crate) tasks: Vec<Task>,
     pub(crate) pulls: Vec<Pull>,
     pub(crate) scripts: BTreeMap<String, VecDeque<Script>>,
     pub(crate) default_script: Script,
     pub(crate) faults: Faults,
-    pub(crate) ledger: Ledger,
+    pub(crate) rate_limiter: RateLimiter,
     pub(crate) log: Vec<Call>,
     pub(crate) unexpected: Vec<String>,
     /// How many requests have started a task.
@@ -41,14 +41,14 @@ pub(crate) struct World {
 
 /// A repository with what GitHub knows of it.
 #[derive(Clone, Debug)]
-pub(crate) struct Home {
+pub(crate) struct RepositoryRecord {
     pub(crate) name: String,
     pub(crate) id: u64,
     pub(crate) owner_id: u64,
     pub(crate) spec: Repository,
 }
 
-impl Home {
+impl RepositoryRecord {
     pub(crate) fn owner(&self) -> &str {
         self.name.split('/').next().unwrap_or_default()
     }
@@ -73,13 +73,13 @@ impl World {
             clock,
             settings: Settings::default(),
             tokens: BTreeMap::new(),
-            homes: BTreeMap::new(),
+            repositories: BTreeMap::new(),
             tasks: Vec::new(),
             pulls: Vec::new(),
             scripts: BTreeMap::new(),
             default_script: Script::completes_with_pull(Duration::from_secs(120)),
             faults: Faults::default(),
-            ledger: Ledger::default(),
+            rate_limiter: RateLimiter::default(),
             log: Vec::new(),
             unexpected: Vec::new(),
             starts: 0,
@@ -88,19 +88,19 @@ impl World {
     }
 
     /// Remembers that a client did what none should.
-    pub(crate) fn object(&mut self, what: impl Into<String>) {
+    pub(crate) fn report_unexpected(&mut self, what: impl Into<String>) {
         self.unexpected.push(what.into());
     }
 
     pub(crate) fn set_repository(&mut self, name: &str, spec: Repository) {
-        self.home_or_new(name).spec = spec;
+        self.repository_or_new(name).spec = spec;
     }
 
     /// The repository of this name, made first if there is none.
-    pub(crate) fn home_or_new(&mut self, name: &str) -> &mut Home {
-        let id = FIRST_REPOSITORY_ID + self.homes.len() as u64;
+    pub(crate) fn repository_or_new(&mut self, name: &str) -> &mut RepositoryRecord {
+        let id = FIRST_REPOSITORY_ID + self.repositories.len() as u64;
         let owner = name.split('/').next().unwrap_or_default();
-        self.homes.entry(key(name)).or_insert_with(|| Home {
+        self.repositories.entry(key(name)).or_insert_with(|| RepositoryRecord {
             name: name.to_owned(),
             id,
             owner_id: owner_id(owner),
@@ -110,10 +110,10 @@ impl World {
 
     /// The present name of a repository that once had this one.
     pub(crate) fn renamed(&self, name: &str) -> Option<String> {
-        self.homes
+        self.repositories
             .values()
-            .find(|home| home.spec.renamed_from.iter().any(|old| old.eq_ignore_ascii_case(name)))
-            .map(|home| home.name.clone())
+            .find(|record| record.spec.renamed_from.iter().any(|old| old.eq_ignore_ascii_case(name)))
+            .map(|record| record.name.clone())
     }
 
     pub(crate) fn next_script(&mut self, name: &str) -> Script {
@@ -123,7 +123,7 @@ impl World {
     /// An id of the form that GitHub gives to tasks and sessions.
     fn next_id(&mut self) -> String {
         self.ids += 1;
-        let (high, low) = (scramble(self.ids), scramble(!self.ids));
+        let (high, low) = (split_mix(self.ids), split_mix(!self.ids));
         format!(
             "{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}",
             high >> 32,
@@ -138,7 +138,7 @@ impl World {
     pub(crate) fn create(&mut self, new: NewTask) -> usize {
         let text = |name: &str| new.body.get(name).and_then(Value::as_str).map(str::to_owned);
         let key = key(&new.repository);
-        let spec = self.home_or_new(&new.repository).spec.clone();
+        let spec = self.repository_or_new(&new.repository).spec.clone();
         let base = text("base_ref");
         let prompt = text("prompt").unwrap_or_default();
 
@@ -222,7 +222,7 @@ impl World {
         }
     }
 
-    /// Lets everything happen that is due by now, in the order it is due.
+    /// Lets everything apply_due that is due by now, in the order it is due.
     pub(crate) fn advance(&mut self, now: Moment) {
         loop {
             let next = self
@@ -236,11 +236,11 @@ impl World {
             let Some(due) = self.tasks.get_mut(index).and_then(|task| task.timeline.pop_front()) else {
                 return;
             };
-            self.happen(index, due);
+            self.apply_due(index, due);
         }
     }
 
-    fn happen(&mut self, index: usize, due: Due) {
+    fn apply_due(&mut self, index: usize, due: Due) {
         for effect in due.effects {
             self.effect(index, due.at, effect);
         }
@@ -321,8 +321,8 @@ impl World {
         let title = format!("[WIP] {}", task.first_name());
         let opens = task.wants_pull || how.unasked;
         self.add_branch(&repository, head.clone());
-        let place = match follows {
-            Some(place) => place,
+        let index = match follows {
+            Some(index) => index,
             None if opens => self.open_pull(&repository, &head, &base, &title, how.draft, at),
             None => return,
         };
@@ -330,15 +330,15 @@ impl World {
         let visible = at.plus(self.settings.scaled(lag));
         let global_id = how.global_id.unwrap_or(self.settings.global_id);
         if let Some(task) = self.tasks.get_mut(index) {
-            task.pulls.push(PullLink { index: place, visible, global_id });
+            task.pulls.push(PullLink { index, visible, global_id });
         }
     }
 
     fn add_branch(&mut self, repository: &str, branch: String) {
-        if let Some(home) = self.homes.get_mut(repository)
-            && !home.spec.has_branch(&branch)
+        if let Some(record) = self.repositories.get_mut(repository)
+            && !record.spec.has_branch(&branch)
         {
-            home.spec.branches.push(branch);
+            record.spec.branches.push(branch);
         }
     }
 
@@ -354,10 +354,10 @@ impl World {
     ) -> usize {
         // The steps are uneven, so that nobody guesses one id from another.
         let id = FIRST_PULL_ID + 7_919 * self.pulls.len() as u64;
-        let home = self.home_or_new(repository);
-        let number = home.spec.next_pull_number;
-        home.spec.next_pull_number += 1;
-        let node_id = node_id("PR", home.id, id);
+        let record = self.repository_or_new(repository);
+        let number = record.spec.next_pull_number;
+        record.spec.next_pull_number += 1;
+        let node_id = node_id("PR", record.id, id);
         self.pulls.push(Pull {
             repository: key(repository),
             number,
@@ -378,18 +378,18 @@ impl World {
 
     /// What the API shows of a task.
     pub(crate) fn show(&self, task: &Task, depth: Depth, now: Moment, base_url: &str) -> Value {
-        let home = self.homes.get(&task.repository);
-        let eye = Eye {
+        let record = self.repositories.get(&task.repository);
+        let context = ViewContext {
             now,
             clock: self.clock,
             settings: &self.settings,
             pulls: &self.pulls,
             base_url,
-            repository_name: home.map_or(&task.repository, |home| &home.name),
-            repository_id: home.map_or(0, |home| home.id),
-            owner_id: home.map_or(0, |home| home.owner_id),
+            repository_name: record.map_or(&task.repository, |record| &record.name),
+            repository_id: record.map_or(0, |record| record.id),
+            owner_id: record.map_or(0, |record| record.owner_id),
         };
-        task.show(depth, &eye)
+        task.show(depth, &context)
     }
 
     pub(crate) fn task_views(&self) -> Vec<TaskView> {
@@ -429,19 +429,19 @@ impl World {
 
     /// A repository's name as it was given.
     pub(crate) fn name_of(&self, key: &str) -> String {
-        self.homes.get(key).map_or_else(|| key.to_owned(), |home| home.name.clone())
+        self.repositories.get(key).map_or_else(|| key.to_owned(), |record| record.name.clone())
     }
 }
 
 /// The same id for all repositories of an owner.
 fn owner_id(owner: &str) -> u64 {
     let mixed =
-        owner.bytes().map(|byte| u64::from(byte.to_ascii_lowercase())).fold(0, |sum: u64, byte| scramble(sum ^ byte));
+        owner.bytes().map(|byte| u64::from(byte.to_ascii_lowercase())).fold(0, |sum: u64, byte| split_mix(sum ^ byte));
     1_000_000 + mixed % 9_000_000
 }
 
 /// The SplitMix64 step: ids that look like chance and are the same in every run.
-pub(crate) fn scramble(seed: u64) -> u64 {
+pub(crate) fn split_mix(seed: u64) -> u64 {
     let mut mixed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

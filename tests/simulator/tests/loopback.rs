@@ -1,4 +1,4 @@
-//! The door on the loopback interface, by bytes: what faults do to a real connection.
+//! The simulator on a loopback socket, by bytes: what faults do to a real connection.
 
 use std::time::Duration;
 

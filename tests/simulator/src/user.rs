@@ -1,12 +1,12 @@
-//! Somebody with a login: a person, a bot or an organization.
+//! An account: a user, a bot or an organization.
 
 use serde_json::{Value, json};
 
 use crate::pull::node_id;
 
-/// Everything that GitHub says of somebody in passing. `base` is where the API is, and `kind` is `User`, `Bot` or
+/// A simple user, as other objects carry it. `base` is where the API is, and `kind` is `User`, `Bot` or
 /// `Organization`.
-pub(crate) fn show_person(base: &str, login: &str, id: u64, kind: &str) -> Value {
+pub(crate) fn show_user(base: &str, login: &str, id: u64, kind: &str) -> Value {
     let url = format!("{base}/users/{login}");
     json!({
         "login": login,
@@ -30,9 +30,9 @@ pub(crate) fn show_person(base: &str, login: &str, id: u64, kind: &str) -> Value
     })
 }
 
-/// Everything that GitHub says to somebody of themselves.
-pub(crate) fn show_oneself(base: &str, login: &str, id: u64, kind: &str) -> Value {
-    let mut shown = show_person(base, login, id, kind);
+/// The authenticated user.
+pub(crate) fn show_authenticated_user(base: &str, login: &str, id: u64, kind: &str) -> Value {
+    let mut shown = show_user(base, login, id, kind);
     for name in ["bio", "blog", "company", "email", "hireable", "location", "name"] {
         shown[name] = Value::Null;
     }

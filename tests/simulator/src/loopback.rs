@@ -1,4 +1,4 @@
-//! The door on the loopback interface: the same world over HTTP/1.1.
+//! The simulator on a loopback socket, over HTTP/1.1.
 
 use std::io;
 use std::pin::Pin;
@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tower_service::Service;
 
-use crate::service::{Cut, Simulator};
+use crate::service::{Simulator, Truncated};
 
 /// Serves for good. A request that gets no answer has its connection closed.
 pub async fn serve(listener: TcpListener, simulator: Simulator) -> io::Result<()> {
@@ -24,7 +24,7 @@ pub async fn serve(listener: TcpListener, simulator: Simulator) -> io::Result<()
                 let mut simulator = simulator.clone();
                 async move {
                     let (parts, body) = simulator.call(request).await?.into_parts();
-                    let cut = parts.extensions.get::<Cut>().is_some();
+                    let cut = parts.extensions.get::<Truncated>().is_some();
                     let bytes =
                         body.collect().await.map_or_else(|never| match never {}, http_body_util::Collected::to_bytes);
                     Ok::<_, io::Error>(http::Response::from_parts(parts, Sent::new(bytes, cut)))

@@ -1,4 +1,4 @@
-//! The front desk: what every request goes through, whichever endpoint it is for.
+//! What every request goes through, whichever endpoint it is for.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
@@ -7,12 +7,12 @@ use serde_json::json;
 
 use crate::answer::Answer;
 use crate::clock::Moment;
+use crate::endpoint::Endpoint;
 use crate::fault::FaultKind;
 use crate::limit::Refusal;
-use crate::person::show_oneself;
-use crate::place::Place;
 use crate::request::Request;
 use crate::token::{Permission, Token};
+use crate::user::show_authenticated_user;
 use crate::world::{World, key};
 
 /// The versions of the API that describe these endpoints.
@@ -45,17 +45,17 @@ impl World {
     /// Carries out a request and says what is answered; the log's entry is completed.
     pub(crate) fn handle(&mut self, now: Moment, entry: usize, request: &Request, concurrent: usize) -> Answer {
         self.advance(now);
-        let (place, name) = Place::of(request);
+        let (endpoint, name) = Endpoint::of(request);
         let caller = self.caller(request);
-        let resource = place.resource();
+        let resource = endpoint.resource();
 
         let mut counted = false;
-        let mut answer = match self.admit(now, &place, caller.as_ref(), request, concurrent) {
+        let mut answer = match self.admit(now, &endpoint, caller.as_ref(), request, concurrent) {
             Err(refusal) => refusal,
             Ok(()) => {
-                counted = place != Place::RateLimit;
+                counted = endpoint != Endpoint::RateLimit;
                 match &caller {
-                    Some(caller) => self.dispatch(now, &place, name.as_deref(), caller, request),
+                    Some(caller) => self.dispatch(now, &endpoint, name.as_deref(), caller, request),
                     None => Answer::error(401, "Requires authentication"),
                 }
             }
@@ -76,9 +76,9 @@ impl World {
         }
         if let Some(caller) = &caller {
             if counted {
-                self.ledger.count(&caller.account, resource, now);
+                self.rate_limiter.count(&caller.account, resource, now);
             }
-            self.decorate(now, &mut answer, &place, caller, resource);
+            self.decorate(now, &mut answer, &endpoint, caller, resource);
         }
         self.stamp(now, entry, &mut answer);
         if let Some(call) = self.log.get_mut(entry) {
@@ -142,25 +142,25 @@ impl World {
     fn admit(
         &mut self,
         now: Moment,
-        place: &Place,
+        endpoint: &Endpoint,
         caller: Option<&Caller>,
         request: &Request,
         concurrent: usize,
     ) -> Result<(), Answer> {
         let what = format!("{} {}", request.method, request.path);
-        match place {
-            Place::Unknown => {
-                self.object(format!("{what}: no such route"));
+        match endpoint {
+            Endpoint::Unknown => {
+                self.report_unexpected(format!("{what}: no such route"));
                 return Err(Answer::error(501, "The simulator knows no such route"));
             }
-            Place::NotAllowed => {
-                self.object(format!("{what}: not allowed"));
+            Endpoint::NotAllowed => {
+                self.report_unexpected(format!("{what}: not allowed"));
                 return Err(Answer::error(405, "Method Not Allowed"));
             }
             _ => {}
         }
         if request.header("user-agent").is_none_or(str::is_empty) {
-            self.object(format!("{what}: no User-Agent"));
+            self.report_unexpected(format!("{what}: no User-Agent"));
             return Err(Answer::error(
                 403,
                 "Request forbidden by administrative rules. Please make sure your request has a \
@@ -175,25 +175,25 @@ impl World {
             .collect();
         // GraphQL has no versions, so the header may be missing there.
         let fine = match versions.as_slice() {
-            [] => *place == Place::GraphQl,
+            [] => *endpoint == Endpoint::GraphQl,
             [one] => VERSIONS.contains(&one.as_str()),
             _ => false,
         };
         if !fine {
             let versions = versions.join(", ");
-            self.object(format!("{what}: X-GitHub-Api-Version is `{versions}`"));
+            self.report_unexpected(format!("{what}: X-GitHub-Api-Version is `{versions}`"));
             return Err(Answer::error(400, "The API version is missing, doubled or not supported"));
         }
         if !request.header("accept").is_some_and(|accept| accept.contains("json")) {
-            self.object(format!("{what}: Accept asks for no JSON"));
+            self.report_unexpected(format!("{what}: Accept asks for no JSON"));
             return Err(Answer::error(415, "Unsupported 'Accept' header"));
         }
-        if place.parameters().is_empty() && !request.query.is_empty() {
-            self.object(format!("{what}: takes no query"));
+        if endpoint.parameters().is_empty() && !request.query.is_empty() {
+            self.report_unexpected(format!("{what}: takes no query"));
         } else if let Some((name, _)) =
-            request.query.iter().find(|(name, _)| !place.parameters().contains(&name.as_str()))
+            request.query.iter().find(|(name, _)| !endpoint.parameters().contains(&name.as_str()))
         {
-            self.object(format!("{what}: `{name}` is no documented parameter"));
+            self.report_unexpected(format!("{what}: `{name}` is no documented parameter"));
         }
 
         let Some(caller) = caller else {
@@ -205,17 +205,17 @@ impl World {
         if concurrent > limits.concurrent {
             return Err(Answer::secondary_limit(Duration::from_secs(1)));
         }
-        if *place == Place::RateLimit {
+        if *endpoint == Endpoint::RateLimit {
             return Ok(());
         }
-        let resource = place.resource();
-        let points = if request.is_get() || *place == Place::GraphQl { 1 } else { 5 };
-        let creates = *place == Place::Start;
-        match self.ledger.admit(&caller.account, resource, now, points, creates, &limits) {
+        let resource = endpoint.resource();
+        let points = if request.is_get() || *endpoint == Endpoint::GraphQl { 1 } else { 5 };
+        let creates = *endpoint == Endpoint::Start;
+        match self.rate_limiter.admit(&caller.account, resource, now, points, creates, &limits) {
             Ok(()) => Ok(()),
             Err(Refusal::Secondary(wait)) => Err(Answer::secondary_limit(wait)),
             Err(Refusal::Primary) => {
-                let ends = self.ledger.hour(&caller.account, resource, now).ends;
+                let ends = self.rate_limiter.hour(&caller.account, resource, now).ends;
                 Err(self.primary_limit(resource, &limits.of(resource).to_string(), ends))
             }
         }
@@ -238,13 +238,13 @@ impl World {
     fn dispatch(
         &mut self,
         now: Moment,
-        place: &Place,
+        endpoint: &Endpoint,
         name: Option<&str>,
         caller: &Caller,
         request: &Request,
     ) -> Answer {
         let token = &caller.token;
-        if place.is_agents() && caller.is_installation() {
+        if endpoint.is_agents() && caller.is_installation() {
             return Answer::error(403, caller.refusal());
         }
         if let Some(name) = name
@@ -255,17 +255,17 @@ impl World {
             let mark = if query.is_empty() { "" } else { "?" };
             return Answer::redirect(request.is_get(), format!("{}{to}{mark}{query}", request.base));
         }
-        let home = match name {
+        let record = match name {
             Some(name) => {
-                let home = self.homes.get(&key(name)).filter(|home| token.can_see(&home.name));
-                match home {
-                    Some(home) => Some(home.clone()),
+                let record = self.repositories.get(&key(name)).filter(|record| token.can_see(&record.name));
+                match record {
+                    Some(record) => Some(record.clone()),
                     None => return Answer::not_found(),
                 }
             }
             None => None,
         };
-        if place.is_agents() && !token.licence {
+        if endpoint.is_agents() && !token.licence {
             return Answer::json(
                 403,
                 &json!({
@@ -275,37 +275,39 @@ impl World {
                 }),
             );
         }
-        if let Some(needed) = place.needs()
+        if let Some(needed) = endpoint.needs()
             && !token.may(needed)
         {
             return Answer::error(403, caller.refusal()).header("x-accepted-github-permissions", needed.header());
         }
-        if place.is_agents() && home.as_ref().is_some_and(|home| !home.spec.agent_enabled) {
+        if endpoint.is_agents() && record.as_ref().is_some_and(|record| !record.spec.agent_enabled) {
             return Answer::not_found();
         }
-        match (place, &home) {
-            (Place::Start, Some(home)) => self.start(now, &home.name, token, request),
-            (Place::RepositoryTasks, Some(home)) => self.list(now, Some(&home.name), token, request),
-            (Place::RepositoryTask(id), Some(home)) => self.task(now, Some(&home.name), token, id, request),
-            (Place::MyTasks, _) => self.list(now, None, token, request),
-            (Place::MyTask(id), _) => self.task(now, None, token, id, request),
-            (Place::GraphQl, _) => self.graphql(token, request),
-            (Place::Search, _) => self.search(token, request),
-            (Place::Pulls, Some(home)) => self.pulls(home, request),
-            (Place::Pull(number), Some(home)) => self.pull(home, number, request),
-            (Place::Repository, Some(home)) => self.repository(home, token, request),
-            (Place::Branch(branch), Some(home)) => self.branch(home, branch, request),
-            (Place::Contents(path), Some(home)) => self.contents(home, path, request),
-            (Place::Commits, Some(home)) => self.commits(home, request),
-            (Place::Permission(login), Some(home)) => {
-                self.permission(home, login, request, (!caller.is_installation()).then_some(&token.login))
+        match (endpoint, &record) {
+            (Endpoint::Start, Some(record)) => self.start(now, &record.name, token, request),
+            (Endpoint::RepositoryTasks, Some(record)) => self.list(now, Some(&record.name), token, request),
+            (Endpoint::RepositoryTask(id), Some(record)) => self.task(now, Some(&record.name), token, id, request),
+            (Endpoint::MyTasks, _) => self.list(now, None, token, request),
+            (Endpoint::MyTask(id), _) => self.task(now, None, token, id, request),
+            (Endpoint::GraphQl, _) => self.graphql(token, request),
+            (Endpoint::Search, _) => self.search(token, request),
+            (Endpoint::Pulls, Some(record)) => self.pulls(record, request),
+            (Endpoint::Pull(number), Some(record)) => self.pull(record, number, request),
+            (Endpoint::Repository, Some(record)) => self.repository(record, token, request),
+            (Endpoint::Branch(branch), Some(record)) => self.branch(record, branch, request),
+            (Endpoint::Contents(path), Some(record)) => self.contents(record, path, request),
+            (Endpoint::Commits, Some(record)) => self.commits(record, request),
+            (Endpoint::Permission(login), Some(record)) => {
+                self.permission(record, login, request, (!caller.is_installation()).then_some(&token.login))
             }
-            (Place::Configuration, Some(home)) => self.configuration(home),
-            (Place::Actions, Some(home)) => self.actions(home, request),
-            (Place::SelectedActions, Some(home)) => self.selected_actions(home),
-            (Place::RateLimit, _) => self.rate_limit(now, caller),
-            (Place::User, _) if caller.is_installation() => Answer::error(403, caller.refusal()),
-            (Place::User, _) => Answer::json(200, &show_oneself(&request.base, &token.login, token.id, "User")),
+            (Endpoint::Configuration, Some(record)) => self.configuration(record),
+            (Endpoint::Actions, Some(record)) => self.actions(record, request),
+            (Endpoint::SelectedActions, Some(record)) => self.selected_actions(record),
+            (Endpoint::RateLimit, _) => self.rate_limit(now, caller),
+            (Endpoint::User, _) if caller.is_installation() => Answer::error(403, caller.refusal()),
+            (Endpoint::User, _) => {
+                Answer::json(200, &show_authenticated_user(&request.base, &token.login, token.id, "User"))
+            }
             _ => Answer::not_found(),
         }
     }
@@ -313,7 +315,7 @@ impl World {
     fn rate_limit(&mut self, now: Moment, caller: &Caller) -> Answer {
         let limit = self.settings.limits.requests_per_hour;
         let mut show = |resource| {
-            let hour = *self.ledger.hour(&caller.account, resource, now);
+            let hour = *self.rate_limiter.hour(&caller.account, resource, now);
             json!({
                 "limit": limit,
                 "used": hour.used,
@@ -327,14 +329,21 @@ impl World {
     }
 
     /// The headers that tell a caller about its token and its limits.
-    fn decorate(&mut self, now: Moment, answer: &mut Answer, place: &Place, caller: &Caller, resource: &'static str) {
+    fn decorate(
+        &mut self,
+        now: Moment,
+        answer: &mut Answer,
+        endpoint: &Endpoint,
+        caller: &Caller,
+        resource: &'static str,
+    ) {
         let mut put = |name: &str, value: String| {
             if !answer.has_header(name) {
                 answer.headers.push((name.to_owned(), value));
             }
         };
         let limit = self.settings.limits.of(resource);
-        let hour = *self.ledger.hour(&caller.account, resource, now);
+        let hour = *self.rate_limiter.hour(&caller.account, resource, now);
         put("x-ratelimit-limit", limit.to_string());
         put("x-ratelimit-remaining", limit.saturating_sub(hour.used).to_string());
         put("x-ratelimit-used", hour.used.to_string());
@@ -351,7 +360,7 @@ impl World {
             let missing = caller.token.lacks.contains(&Permission::AgentTasksWrite);
             put("x-oauth-scopes", if missing { "" } else { "repo" }.to_owned());
             put("x-accepted-oauth-scopes", "repo".to_owned());
-        } else if let Some(needed) = place.needs() {
+        } else if let Some(needed) = endpoint.needs() {
             put("x-accepted-github-permissions", needed.header().to_owned());
         }
     }
