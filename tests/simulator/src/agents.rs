@@ -7,9 +7,9 @@ use crate::clock::Moment;
 use crate::page::Page;
 use crate::request::Request;
 use crate::schema;
-use crate::task::{Depth, Task};
+use crate::task::{Depth, Task, Visibility};
 use crate::token::Token;
-use crate::world::{NewTask, World, key};
+use crate::world::{NewTask, World, key, owner_id, owner_of, split_mix};
 
 const STATES: [&str; 8] =
     ["queued", "in_progress", "completed", "failed", "idle", "waiting_for_user", "timed_out", "cancelled"];
@@ -60,7 +60,15 @@ impl World {
 
         let script = self.next_script(repository);
         let repository = repository.to_owned();
-        let index = self.create(NewTask { repository, creator: token.id, body, created: now, script });
+        let index = self.create(NewTask {
+            repository,
+            creator: Some(token.id),
+            creator_type: self.settings.creator_type.clone(),
+            visibility: Visibility::Listed,
+            body,
+            created: now,
+            script,
+        });
         self.starts += 1;
         // What the script sets for the very first moment has happened before anybody can look.
         self.advance(now);
@@ -83,6 +91,7 @@ impl World {
             task.id == id
                 && repository.is_none_or(|name| task.repository == key(name))
                 && token.can_see(&task.repository)
+                && task.is_readable_for(token.id)
                 && task.shows_in_detail(&self.settings) <= now
         });
         match found {
@@ -105,9 +114,13 @@ impl World {
             .iter()
             .filter(|task| match repository {
                 Some(name) => task.repository == key(name),
-                None => task.creator == token.id && token.can_see(&task.repository),
+                None => {
+                    task.creator == Some(token.id)
+                        && token.can_see(&task.repository)
+                        && !token.lacks_sso(owner_of(&task.repository))
+                }
             })
-            .filter(|task| task.shows_in_lists(&self.settings) <= now)
+            .filter(|task| task.is_listed_for(token.id) && task.shows_in_lists(&self.settings) <= now)
             .collect();
         let archived = here.iter().filter(|task| task.archived.is_some()).count();
         let active = here.len() - archived;
@@ -116,6 +129,10 @@ impl World {
         wanted.sort_by_key(|task| (if filter.by_creation { task.created } else { task.updated }, task.ordinal));
         if !filter.ascending {
             wanted.reverse();
+        }
+
+        if self.settings.unordered_lists {
+            wanted.sort_by_key(|task| split_mix(task.ordinal as u64));
         }
 
         let total = wanted.len();
@@ -128,17 +145,29 @@ impl World {
             json!({"tasks": tasks, "total_active_count": active, "total_archived_count": archived})
         };
         let lost: &[&str] = if self.settings.link_loses_filters { &["is_archived", "state"] } else { &[] };
-        let answer = Answer::json(200, &body);
+        let mut answer = Answer::json(200, &body);
+        if repository.is_none() {
+            answer = self.partial_results(token, answer);
+        }
         match page.links(request, total, lost) {
             Some(links) => answer.header("link", links),
             None => answer,
         }
     }
 
+    /// Says which organizations the token's missing single sign-on leaves out, if it does.
+    pub(crate) fn partial_results(&self, token: &Token, answer: Answer) -> Answer {
+        let ids: Vec<String> = token.without_sso.iter().map(|name| owner_id(name).to_string()).collect();
+        if ids.is_empty() {
+            return answer;
+        }
+        answer.header("x-github-sso", format!("partial-results; organizations={}", ids.join(",")))
+    }
+
     fn matches(&self, task: &Task, filter: &Filter) -> bool {
         filter.archived == task.archived.is_some()
             && (filter.states.is_empty() || filter.states.contains(&task.state))
-            && (filter.creators.is_empty() || filter.creators.contains(&task.creator))
+            && (filter.creators.is_empty() || task.creator.is_some_and(|id| filter.creators.contains(&id)))
             && filter.since.is_none_or(|since| self.clock.epoch(task.updated) >= since)
     }
 }

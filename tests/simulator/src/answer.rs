@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use crate::fault::PlainLimit;
+
 const DOCS: &str = "https://docs.github.com/rest/agent-tasks/agent-tasks";
 
 /// What gateways send when they have nothing to say.
@@ -71,8 +73,33 @@ impl Answer {
         .header("retry-after", seconds.to_string())
     }
 
-    pub(crate) fn redirect(get: bool, to: String) -> Answer {
-        let (status, message) = if get { (301, "Moved Permanently") } else { (307, "Temporary Redirect") };
+    /// A secondary limit that only its text and its link reveal.
+    pub(crate) fn plain_limit(words: PlainLimit) -> Answer {
+        let (message, link) = match words {
+            PlainLimit::Secondary => (
+                "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.",
+                "https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api#about-secondary-rate-limits",
+            ),
+            PlainLimit::ContentCreation => (
+                "You have exceeded a secondary rate limit and have been temporarily blocked from content creation. \
+                 Please retry your request again later.",
+                "https://docs.github.com/rest/overview/resources-in-the-rest-api#secondary-rate-limits",
+            ),
+            PlainLimit::Abuse => (
+                "You have triggered an abuse detection mechanism. Please wait a few minutes before you try again.",
+                "https://docs.github.com/rest/overview/resources-in-the-rest-api#abuse-rate-limits",
+            ),
+        };
+        Answer::json(403, &json!({"message": message, "documentation_url": link, "status": "403"}))
+    }
+
+    /// A redirect; `write` is its status for anything but a GET.
+    pub(crate) fn redirect(get: bool, write: u16, to: String) -> Answer {
+        let (status, message) = match (get, write) {
+            (true, _) => (301, "Moved Permanently"),
+            (false, 308) => (308, "Permanent Redirect"),
+            (false, _) => (307, "Temporary Redirect"),
+        };
         let body = json!({"message": message, "url": to, "documentation_url": DOCS});
         Answer::json(status, &body).header("location", to)
     }

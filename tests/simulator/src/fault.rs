@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::denial::Denial;
 use crate::seconds;
 
 /// A kind of request, for faults.
@@ -22,7 +23,24 @@ pub enum Route {
     GraphQl,
     /// Pull requests by REST, one or many.
     Pulls,
-    /// Everything else that is known.
+    /// Searching repositories.
+    Search,
+    /// What somebody may do in a repository.
+    CollaboratorPermission,
+    /// A repository itself, by name or by id.
+    Repository,
+    /// Branches, commits and files.
+    Contents,
+    /// Check runs, check suites and commit statuses.
+    Checks,
+    /// Workflow runs, one or many.
+    Runs,
+    /// Cancelling a workflow run, by force or not.
+    Cancel,
+    /// The authenticated user.
+    User,
+    /// Everything that is known, but starts, tasks, lists, GraphQL and pull requests. A fault for a narrower kind
+    /// comes first.
     Other,
     /// Whatever comes next.
     Any,
@@ -73,11 +91,37 @@ pub enum FaultKind {
         #[serde(with = "seconds")]
         reset_in: Duration,
     },
+    /// A secondary rate limit that only its text and its link reveal: a 403 without `retry-after`, and with
+    /// `x-ratelimit-remaining` above zero.
+    PlainLimit(PlainLimit),
+    /// GraphQL's own form of a rate limit: a 200 with an error of the type `RATE_LIMITED`, and nothing else.
+    GraphQlRateLimited,
+    /// It is denied in GitHub's words.
+    Denied(Denial),
+    /// It is carried out, and the answer has one header more.
+    ExtraHeader {
+        /// The header's name.
+        name: String,
+        /// The header's value.
+        value: String,
+    },
     /// A redirect: 301 to a GET, 307 to anything else.
     Redirect {
         /// Where to.
         to: String,
     },
+}
+
+/// The words of a secondary rate limit that comes as a plain 403.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlainLimit {
+    /// "You have exceeded a secondary rate limit", and a link to `secondary-rate-limits`.
+    Secondary,
+    /// "... temporarily blocked from content creation", and a link to `secondary-rate-limits`.
+    ContentCreation,
+    /// The words of old: "abuse detection mechanism", and a link to `abuse-rate-limits`.
+    Abuse,
 }
 
 /// An answer as a fault gives it.
@@ -148,6 +192,26 @@ impl Fault {
         Fault::new(FaultKind::PrimaryLimit { reset_in })
     }
 
+    /// A secondary rate limit as a plain 403.
+    pub fn plain_limit(words: PlainLimit) -> Fault {
+        Fault::new(FaultKind::PlainLimit(words))
+    }
+
+    /// GraphQL's 200 with an error of the type `RATE_LIMITED`.
+    pub fn graphql_rate_limited() -> Fault {
+        Fault::new(FaultKind::GraphQlRateLimited)
+    }
+
+    /// Denied in GitHub's words.
+    pub fn denied(denial: Denial) -> Fault {
+        Fault::new(FaultKind::Denied(denial))
+    }
+
+    /// Carried out, and answered with one header more.
+    pub fn extra_header(name: impl Into<String>, value: impl Into<String>) -> Fault {
+        Fault::new(FaultKind::ExtraHeader { name: name.into(), value: value.into() })
+    }
+
     /// A redirect.
     pub fn redirect(to: impl Into<String>) -> Fault {
         Fault::new(FaultKind::Redirect { to: to.into() })
@@ -199,6 +263,10 @@ impl Fault {
             FaultKind::Garbage => "garbage".to_owned(),
             FaultKind::RateLimit { .. } => "rate_limit".to_owned(),
             FaultKind::PrimaryLimit { .. } => "primary_limit".to_owned(),
+            FaultKind::PlainLimit(_) => "plain_limit".to_owned(),
+            FaultKind::GraphQlRateLimited => "graphql_rate_limited".to_owned(),
+            FaultKind::Denied(denial) => format!("denied {denial:?}"),
+            FaultKind::ExtraHeader { name, .. } => format!("extra_header {name}"),
             FaultKind::Redirect { .. } => "redirect".to_owned(),
         };
         if self.after_accepting { format!("{kind} after accepting") } else { kind }
@@ -214,10 +282,9 @@ impl Faults {
         self.0.entry(route).or_default().push_back(fault);
     }
 
-    /// The fault for a request of this kind, if one is due. Those for this kind come before those
-    /// for any.
-    pub(crate) fn take(&mut self, route: Route) -> Option<Fault> {
-        [route, Route::Any].iter().find_map(|route| self.0.get_mut(route)?.pop_front())
+    /// The fault for a request of these kinds, if one is due. The narrowest kind comes first.
+    pub(crate) fn take(&mut self, routes: &[Route]) -> Option<Fault> {
+        routes.iter().find_map(|route| self.0.get_mut(route)?.pop_front())
     }
 
     /// How many have not happened yet.

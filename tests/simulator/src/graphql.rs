@@ -1,230 +1,240 @@
-//! The GraphQL endpoint, for what leads to pull requests.
+//! The GraphQL endpoint.
+//!
+//! Queries and answers are held against `schema/github.graphql`: the part of GitHub's published schema that is answered
+//! here. What it lacks is an unknown field.
 
-use serde_json::{Map, Value, json};
+use std::sync::LazyLock;
+
+use apollo_compiler::resolvers::{Execution, FieldError, ObjectValue, ResolveInfo, ResolvedValue};
+use apollo_compiler::response::{JsonMap, JsonValue};
+use apollo_compiler::validation::Valid;
+use apollo_compiler::{ExecutableDocument, Schema};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
 
 use crate::answer::Answer;
 use crate::clock::Moment;
-use crate::pull::Pull;
-use crate::query::{Document, Field, Selected};
-use crate::repos::sha;
+use crate::graphql_pulls::Graph;
+use crate::handler::Caller;
 use crate::request::Request;
-use crate::token::{Permission, Token};
-use crate::world::{World, key};
+use crate::world::World;
+
+static SCHEMA: LazyLock<Result<Valid<Schema>, String>> = LazyLock::new(|| {
+    let schema = include_str!("../schema/github.graphql");
+    Schema::parse_and_validate(schema, "github.graphql").map_err(|why| why.to_string())
+});
+
+/// The most records that a connection gives at a time,
+/// <https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api#node-limit>.
+const MOST_RECORDS: usize = 100;
+
+/// What separates GitHub's type of an error from its message, until the answer is complete.
+const TYPE_END: char = '\u{1f}';
+
+/// What the executor puts before the message of a field's error.
+const RESOLVER_ERROR: &str = "resolver error: ";
+
+/// The types of errors that refuse a query as a whole.
+const REFUSING: [&str; 3] = ["MISSING_PAGINATION_BOUNDARIES", "EXCESSIVE_PAGINATION", "ARGUMENT_LIMIT"];
+
+/// The error of a field, with GitHub's type for it.
+pub(crate) fn typed_error(kind: &str, message: &str) -> FieldError {
+    FieldError { message: format!("{kind}{TYPE_END}{message}") }
+}
+
+/// What a field resolves to.
+pub(crate) enum Resolved<'w> {
+    Leaf(Value),
+    Object(Object<'w>),
+    List(Vec<Result<Resolved<'w>, FieldError>>),
+}
+
+/// What a field resolves to, or its error.
+pub(crate) type Field<'w> = Result<Resolved<'w>, FieldError>;
+
+/// A field that is a scalar, an enum's value or null.
+pub(crate) fn leaf<'w>(value: impl Into<Value>) -> Field<'w> {
+    Ok(Resolved::Leaf(value.into()))
+}
+
+/// Resolves the field of this name with these arguments; nothing if there is none.
+type Resolve<'w> = Box<dyn Fn(&str, &JsonMap) -> Option<Field<'w>> + 'w>;
+
+/// An object of the schema.
+pub(crate) struct Object<'w> {
+    kind: &'static str,
+    resolve: Resolve<'w>,
+}
+
+impl<'w> Object<'w> {
+    pub(crate) fn new(kind: &'static str, resolve: impl Fn(&str, &JsonMap) -> Option<Field<'w>> + 'w) -> Object<'w> {
+        Object { kind, resolve: Box::new(resolve) }
+    }
+
+    /// An object whose fields are all at hand.
+    pub(crate) fn plain(kind: &'static str, fields: Value) -> Object<'w> {
+        Object::new(kind, move |name, _| fields.get(name).map(|value| leaf(value.clone())))
+    }
+
+    pub(crate) fn resolve(&self, name: &str, arguments: &JsonMap) -> Option<Field<'w>> {
+        (self.resolve)(name, arguments)
+    }
+
+    pub(crate) fn field(self) -> Field<'w> {
+        Ok(Resolved::Object(self))
+    }
+}
+
+impl<'w> Resolved<'w> {
+    fn value<'a>(self) -> ResolvedValue<'a>
+    where
+        'w: 'a,
+    {
+        match self {
+            Resolved::Leaf(value) => ResolvedValue::leaf(JsonValue::from(value)),
+            Resolved::Object(object) => ResolvedValue::object(object),
+            Resolved::List(items) => {
+                ResolvedValue::List(Box::new(items.into_iter().map(|item| item.map(Resolved::value))))
+            }
+        }
+    }
+}
+
+impl ObjectValue for Object<'_> {
+    fn type_name(&self) -> &str {
+        self.kind
+    }
+
+    fn resolve_field<'a>(&'a self, info: &'a ResolveInfo<'a>) -> Result<ResolvedValue<'a>, FieldError> {
+        match self.resolve(info.field_name(), info.arguments()) {
+            Some(field) => field.map(Resolved::value),
+            None => Err(self.unknown_field_error(info)),
+        }
+    }
+}
+
+/// A connection of this many records. `extra` has its fields beside nodes, page and count.
+pub(crate) fn connection<'w>(
+    kind: &'static str,
+    total: usize,
+    arguments: &JsonMap,
+    extra: Value,
+    node: impl Fn(usize) -> Field<'w> + 'w,
+) -> Field<'w> {
+    let number = |name: &str| arguments.get(name).and_then(JsonValue::as_u64).and_then(|it| usize::try_from(it).ok());
+    let cursor = |name: &str| arguments.get(name).and_then(JsonValue::as_str).and_then(position);
+    let (first, last) = (number("first"), number("last"));
+    let mut begin = cursor("after").unwrap_or(0).min(total);
+    let mut end = cursor("before").map_or(total, |before| before.saturating_sub(1)).clamp(begin, total);
+    if let Some(first) = first {
+        end = end.min(begin.saturating_add(first));
+    }
+    if let Some(last) = last {
+        begin = begin.max(end.saturating_sub(last));
+    }
+    Object::new(kind, move |name, _| {
+        Some(match name {
+            "totalCount" => leaf(total),
+            "nodes" | "pageInfo" if first.is_none() && last.is_none() => Err(typed_error(
+                "MISSING_PAGINATION_BOUNDARIES",
+                &format!("You must provide a `first` or `last` value to properly paginate the `{kind}`."),
+            )),
+            "nodes" | "pageInfo" if first.max(last).is_some_and(|asked| asked > MOST_RECORDS) => Err(typed_error(
+                "EXCESSIVE_PAGINATION",
+                &format!("Requesting more than {MOST_RECORDS} records on the `{kind}` exceeds the limit."),
+            )),
+            "nodes" => Ok(Resolved::List((begin..end).map(&node).collect())),
+            "pageInfo" => Object::plain(
+                "PageInfo",
+                json!({
+                    "hasNextPage": end < total,
+                    "hasPreviousPage": begin > 0,
+                    "startCursor": (begin < end).then(|| cursor_of(begin + 1)),
+                    "endCursor": (begin < end).then(|| cursor_of(end)),
+                }),
+            )
+            .field(),
+            _ => return extra.get(name).map(|value| leaf(value.clone())),
+        })
+    })
+    .field()
+}
+
+/// The cursor of a record, counted from one.
+fn cursor_of(position: usize) -> String {
+    STANDARD.encode(format!("cursor:{position}"))
+}
+
+fn position(cursor: &str) -> Option<usize> {
+    let bytes = STANDARD.decode(cursor).ok()?;
+    std::str::from_utf8(&bytes).ok()?.strip_prefix("cursor:")?.parse().ok()
+}
 
 impl World {
-    pub(crate) fn graphql(&mut self, token: &Token, request: &Request) -> Answer {
+    pub(crate) fn graphql(&mut self, now: Moment, caller: &Caller, request: &Request) -> Answer {
         let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
         let Some(text) = body.get("query").and_then(Value::as_str) else {
             self.report_unexpected("POST /graphql: no query in the body");
             return Answer::error(400, "A query attribute must be specified and must be a string.");
         };
-        let nothing = Value::Null;
-        let document = match Document::parse(text, body.get("variables").unwrap_or(&nothing)) {
-            Ok(document) if !document.mutation => document,
-            Ok(_) => {
-                self.report_unexpected(format!("POST /graphql: no query, but {text}"));
-                return refused("only queries are answered here");
-            }
-            Err(why) => {
-                self.report_unexpected(format!("POST /graphql: {why}: {text}"));
-                return refused(&format!("Parse error on the query: {why}"));
-            }
-        };
-
-        let mut data = Map::new();
-        let mut errors = Vec::new();
-        let mut unknown = Vec::new();
-        for field in document.fields(&document.selection, "Query") {
-            let mut asking = Asking { document: &document, errors: &mut errors, unknown: &mut unknown };
-            data.insert(field.alias.clone(), self.root(field, token, &mut asking));
-        }
-        if !unknown.is_empty() {
-            // A query that names an unknown field is refused as a whole.
-            let messages: Vec<Value> = unknown.iter().map(|why| json!({"message": why})).collect();
-            self.report_unexpected(format!("POST /graphql: {}", unknown.join("; ")));
-            return Answer::json(200, &json!({"errors": messages}));
-        }
-        let mut whole = json!({"data": data});
-        if let (false, Some(fields)) = (errors.is_empty(), whole.as_object_mut()) {
-            fields.insert("errors".to_owned(), Value::Array(errors));
-        }
-        Answer::json(200, &whole)
-    }
-
-    fn root(&self, field: &Field, token: &Token, asking: &mut Asking<'_>) -> Value {
-        match field.name.as_str() {
-            "node" => {
-                let id = field.arguments.get("id").cloned().unwrap_or_default();
-                self.node(field, &id, json!([field.alias]), token, asking)
-            }
-            "nodes" => {
-                let ids = field.arguments.get("ids").and_then(Value::as_array);
-                ids.into_iter()
-                    .flatten()
-                    .enumerate()
-                    .map(|(at, id)| self.node(field, id, json!([field.alias, at]), token, asking))
-                    .collect()
-            }
-            "repository" => self.branch_pulls(field, token, asking),
-            "viewer" => {
-                let viewer = json!({"__typename": "User", "login": token.login,
-                    "databaseId": token.id});
-                asking.select(&viewer, &field.selection)
-            }
-            "__typename" => json!("Query"),
-            other => {
-                asking.unknown.push(format!("Field '{other}' doesn't exist on type 'Query'"));
-                Value::Null
-            }
-        }
-    }
-
-    /// A repository, of which only its pull requests from one branch can be asked for.
-    fn branch_pulls(&self, field: &Field, token: &Token, asking: &mut Asking<'_>) -> Value {
-        let text = |field: &Field, name: &str| field.arguments.get(name).and_then(Value::as_str).map(str::to_owned);
-        let (owner, name) = (text(field, "owner").unwrap_or_default(), text(field, "name").unwrap_or_default());
-        let full = key(&format!("{owner}/{name}"));
-        if !self.repositories.contains_key(&full) || !token.can_see(&full) {
-            let message = format!("Could not resolve to a Repository with the name '{owner}/{name}'.");
-            asking.errors.push(json!({"type": "NOT_FOUND", "path": [field.alias], "message": message}));
-            return Value::Null;
-        }
-        let mut shown = Map::new();
-        for inner in asking.document.fields(&field.selection, "Repository") {
-            if inner.name != "pullRequests" {
-                asking.unknown.push(format!("Field '{}' doesn't exist on type 'Repository'", inner.name));
-            } else if token.may(Permission::PullRequestsRead) {
-                let head = text(inner, "headRefName");
-                let here = self.pulls.iter().filter(|pull| pull.repository == full);
-                let here = here.filter(|pull| head.as_deref().is_none_or(|head| pull.head == head));
-                let most = inner.arguments.get("last").and_then(Value::as_u64).unwrap_or(0);
-                let here = here.map(|pull| self.pull_node(pull)).collect::<Vec<_>>();
-                let newest = here.len().saturating_sub(usize::try_from(most).unwrap_or(usize::MAX));
-                let nodes = here.get(newest..).unwrap_or_default();
-                let connection =
-                    json!({"__typename": "PullRequestConnection", "totalCount": here.len(), "nodes": nodes});
-                shown.insert(inner.alias.clone(), asking.select(&connection, &inner.selection));
-            } else {
-                asking.errors.push(json!({"type": "FORBIDDEN", "path": [field.alias, inner.alias],
-                    "message": "Resource not accessible by personal access token"}));
-                shown.insert(inner.alias.clone(), Value::Null);
-            }
-        }
-        Value::Object(shown)
-    }
-
-    fn node(&self, field: &Field, id: &Value, path: Value, token: &Token, asking: &mut Asking<'_>) -> Value {
-        let found = self
-            .pulls
-            .iter()
-            .find(|pull| Some(pull.node_id.as_str()) == id.as_str() && token.can_see(&pull.repository));
-        match found {
-            Some(pull) if token.may(Permission::PullRequestsRead) => {
-                asking.select(&self.pull_node(pull), &field.selection)
-            }
-            Some(_) => {
-                asking.errors.push(json!({
-                    "type": "FORBIDDEN",
-                    "path": path,
-                    "extensions": {"saml_failure": false},
-                    "message": "Resource not accessible by personal access token",
-                }));
-                Value::Null
-            }
-            None => {
-                let id = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
-                asking.errors.push(json!({
-                    "type": "NOT_FOUND",
-                    "path": path,
-                    "message": format!("Could not resolve to a node with the global id of '{id}'"),
-                }));
-                Value::Null
-            }
-        }
-    }
-
-    /// All that can be asked about a pull request.
-    fn pull_node(&self, pull: &Pull) -> Value {
-        let date = |at: Moment| Value::String(self.clock.rfc3339(at));
-        let full = self.name_of(&pull.repository);
-        let (owner, name) = full.split_once('/').unwrap_or(("", &full));
-        let id = self.repositories.get(&pull.repository).map_or(0, |record| record.id);
-        let repository = json!({
-            "__typename": "Repository",
-            "nameWithOwner": full,
-            "name": name,
-            "databaseId": id,
-            "owner": {"__typename": "Organization", "login": owner},
-        });
-        let count = |number: u64| json!({"__typename": "Connection", "totalCount": number});
-        json!({
-            "__typename": "PullRequest",
-            "id": pull.node_id,
-            // The old field is a 32-bit number, and the ids have outgrown it.
-            "databaseId": i32::try_from(pull.id).ok(),
-            "fullDatabaseId": pull.id.to_string(),
-            "number": pull.number,
-            "title": pull.title,
-            "url": format!("https://github.com/{full}/pull/{}", pull.number),
-            "state": pull.graphql_state(),
-            "isDraft": pull.draft,
-            "merged": pull.merged.is_some(),
-            "closed": !pull.is_open(),
-            "createdAt": date(pull.opened),
-            "updatedAt": date(pull.updated),
-            "closedAt": pull.closed.map_or(Value::Null, date),
-            "mergedAt": pull.merged.map_or(Value::Null, date),
-            "headRefName": pull.head,
-            "headRefOid": sha(&pull.head),
-            "baseRefName": pull.base,
-            "baseRefOid": sha(&pull.base),
-            "repository": repository,
-            "baseRepository": repository,
-            "headRepository": repository,
-            "isCrossRepository": false,
-            "author": {"__typename": "Bot", "login": pull.author},
-            "additions": 40 + pull.number,
-            "deletions": 7,
-            "changedFiles": 4,
-            "commits": count(3),
-            "comments": count(1),
-            "reviews": count(1),
-            "reviewThreads": count(2),
-        })
-    }
-}
-
-/// A query on its way through the answer.
-struct Asking<'a> {
-    document: &'a Document,
-    errors: &'a mut Vec<Value>,
-    unknown: &'a mut Vec<String>,
-}
-
-impl Asking<'_> {
-    /// The fields of an object that are asked for.
-    fn select(&mut self, object: &Value, selection: &[Selected]) -> Value {
-        if let Some(items) = object.as_array() {
-            return items.iter().map(|item| self.select(item, selection)).collect();
-        }
-        let Some(fields) = object.as_object() else {
-            return object.clone();
-        };
-        let kind = fields.get("__typename").and_then(Value::as_str).unwrap_or_default();
-        let document = self.document;
-        let mut chosen = Map::new();
-        for field in document.fields(selection, kind) {
-            match fields.get(&field.name) {
-                Some(value) => {
-                    chosen.insert(field.alias.clone(), self.select(value, &field.selection));
+        let hour = *self.rate_limiter.hour(&caller.account, "graphql", now);
+        let graph = Graph { world: self, now, caller, hour };
+        match answer(&graph, text, body.get("variables")) {
+            Ok((data, errors)) => {
+                let bugs: Vec<String> =
+                    errors.iter().filter(|error| error.get("type").is_none()).map(Value::to_string).collect();
+                if !bugs.is_empty() {
+                    self.report_unexpected(format!("POST /graphql: {}", bugs.join("; ")));
                 }
-                None => self.unknown.push(format!("Field '{}' doesn't exist on type '{kind}'", field.name)),
+                let mut whole = json!({"data": data});
+                if !errors.is_empty() {
+                    whole["errors"] = Value::Array(errors);
+                }
+                Answer::json(200, &whole)
+            }
+            Err(errors) => {
+                self.report_unexpected(format!("POST /graphql: {}: {text}", json!(errors)));
+                Answer::json(200, &json!({"errors": errors}))
             }
         }
-        Value::Object(chosen)
     }
 }
 
-fn refused(message: &str) -> Answer {
-    Answer::json(200, &json!({"errors": [{"message": message}]}))
+/// The data and the errors of fields; or the errors that refuse the query as a whole.
+fn answer(graph: &Graph<'_>, text: &str, variables: Option<&Value>) -> Result<(Value, Vec<Value>), Vec<Value>> {
+    let refused = |message: String| vec![json!({"message": message})];
+    let schema = SCHEMA.as_ref().map_err(|why| refused(why.clone()))?;
+    let document = ExecutableDocument::parse_and_validate(schema, text, "query.graphql").map_err(|why| {
+        why.errors.iter().map(|diagnostic| json!({"message": diagnostic.error.to_string()})).collect::<Vec<_>>()
+    })?;
+    let variables = match JsonValue::from(variables.cloned().unwrap_or_default()) {
+        JsonValue::Object(variables) => variables,
+        _ => JsonMap::new(),
+    };
+    let query = graph.query();
+    let done = Execution::new(schema, &document)
+        .raw_variable_values(&variables)
+        .execute_sync(&query)
+        .map_err(|why| refused(why.to_graphql_error(&document.sources).message))?;
+    let errors: Vec<Value> = done
+        .errors
+        .iter()
+        .map(|error| {
+            let mut shown = serde_json::to_value(error).unwrap_or_default();
+            let message = error.message.trim_start_matches(RESOLVER_ERROR);
+            if let Some((kind, message)) = message.split_once(TYPE_END) {
+                shown["message"] = message.into();
+                shown["type"] = if kind == "SAML" { "FORBIDDEN" } else { kind }.into();
+                if shown["type"] == "FORBIDDEN" {
+                    shown["extensions"] = json!({"saml_failure": kind == "SAML"});
+                }
+            }
+            shown
+        })
+        .collect();
+    if errors.iter().any(|error| REFUSING.iter().any(|kind| error["type"] == *kind)) {
+        return Err(errors);
+    }
+    Ok((serde_json::to_value(&done.data).unwrap_or_default(), errors))
 }

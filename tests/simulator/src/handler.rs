@@ -7,23 +7,26 @@ use serde_json::json;
 
 use crate::answer::Answer;
 use crate::clock::Moment;
-use crate::endpoint::Endpoint;
+use crate::denial::Denial;
+use crate::endpoint::{Endpoint, RepositoryRef};
 use crate::fault::FaultKind;
+use crate::host::Host;
 use crate::limit::Refusal;
 use crate::request::Request;
+use crate::settings::OldNames;
 use crate::token::{Permission, Token};
 use crate::user::show_authenticated_user;
-use crate::world::{World, key};
+use crate::world::{RepositoryRecord, World, key};
 
 /// The versions of the API that describe these endpoints.
 const VERSIONS: [&str; 2] = ["2026-03-10", "2022-11-28"];
 
 /// Who is asking.
-struct Caller {
-    token: Token,
+pub(crate) struct Caller {
+    pub(crate) token: Token,
     secret: String,
     /// Whose limits count.
-    account: String,
+    pub(crate) account: String,
 }
 
 impl Caller {
@@ -32,7 +35,7 @@ impl Caller {
     }
 
     /// The words in which GitHub refuses this kind of token.
-    fn refusal(&self) -> &'static str {
+    pub(crate) fn refusal(&self) -> &'static str {
         if self.is_installation() {
             "Resource not accessible by integration"
         } else {
@@ -45,7 +48,13 @@ impl World {
     /// Carries out a request and says what is answered; the log's entry is completed.
     pub(crate) fn handle(&mut self, now: Moment, entry: usize, request: &Request, concurrent: usize) -> Answer {
         self.advance(now);
-        let (endpoint, name) = Endpoint::of(request);
+        if let Host::Gitea(version) = self.settings.host.clone() {
+            let mut answer = self.gitea(&version, request);
+            answer.headers.push(("content-type".to_owned(), answer.content_type.to_owned()));
+            self.complete_call(entry, None, answer.status, false);
+            return answer;
+        }
+        let (endpoint, repository) = Endpoint::of(request);
         let caller = self.caller(request);
         let resource = endpoint.resource();
 
@@ -55,7 +64,9 @@ impl World {
             Ok(()) => {
                 counted = endpoint != Endpoint::RateLimit;
                 match &caller {
-                    Some(caller) => self.dispatch(now, &endpoint, name.as_deref(), caller, request),
+                    Some(caller) => self.dispatch(now, &endpoint, repository.as_ref(), caller, request),
+                    None if endpoint == Endpoint::Root => self.api_root(request),
+                    None if endpoint == Endpoint::Meta => self.meta(),
                     None => Answer::error(401, "Requires authentication"),
                 }
             }
@@ -81,12 +92,17 @@ impl World {
             self.decorate(now, &mut answer, &endpoint, caller, resource);
         }
         self.stamp(now, entry, &mut answer);
+        self.complete_call(entry, caller.map(|caller| caller.token.login), answer.status, counted);
+        answer
+    }
+
+    /// Completes the log's entry.
+    fn complete_call(&mut self, entry: usize, login: Option<String>, status: u16, counted: bool) {
         if let Some(call) = self.log.get_mut(entry) {
-            call.login = caller.map(|caller| caller.token.login);
-            call.status = Some(answer.status);
+            call.login = login;
+            call.status = Some(status);
             call.counted = counted;
         }
-        answer
     }
 
     /// The answer that a fault gives by itself; none for a fault that gives no answer.
@@ -97,6 +113,7 @@ impl World {
         request: &Request,
         kind: &FaultKind,
     ) -> Option<Answer> {
+        let (endpoint, repository) = Endpoint::of(request);
         let mut answer = match kind {
             FaultKind::Status(status) => {
                 let mut answer = match &status.body {
@@ -115,13 +132,32 @@ impl World {
                 let reset = now.plus(self.settings.scaled(*reset_in));
                 self.primary_limit("core", "0", reset)
             }
-            FaultKind::Redirect { to } => Answer::redirect(request.is_get(), to.clone()),
+            FaultKind::PlainLimit(words) => Answer::plain_limit(*words),
+            FaultKind::GraphQlRateLimited => Answer::json(
+                200,
+                &json!({"errors": [{"type": "RATE_LIMITED", "message": "API rate limit exceeded for user ID 583231."}]}),
+            ),
+            FaultKind::Denied(denial) => {
+                let owner = match &repository {
+                    Some(RepositoryRef::Name(name)) => name.split('/').next().unwrap_or_default(),
+                    _ => "octo",
+                };
+                denial.answer(owner, request.authorization().map_or("", |(_, secret)| secret))
+            }
+            FaultKind::Redirect { to } => Answer::redirect(request.is_get(), self.settings.write_redirect, to.clone()),
             FaultKind::Drop
             | FaultKind::Unreachable
             | FaultKind::Delay(_)
             | FaultKind::TimeOut(_)
+            | FaultKind::ExtraHeader { .. }
             | FaultKind::CutBody => return None,
         };
+        // These come from the API itself, whose answers all say what is left of the primary limit.
+        if let FaultKind::PlainLimit(_) | FaultKind::GraphQlRateLimited | FaultKind::Denied(_) = kind
+            && let Some(caller) = self.caller(request)
+        {
+            self.decorate(now, &mut answer, &endpoint, &caller, endpoint.resource());
+        }
         self.stamp(now, entry, &mut answer);
         if let Some(call) = self.log.get_mut(entry) {
             call.status = Some(answer.status);
@@ -196,6 +232,9 @@ impl World {
             self.report_unexpected(format!("{what}: `{name}` is no documented parameter"));
         }
 
+        if endpoint.is_public() && request.authorization().is_none() {
+            return Ok(());
+        }
         let Some(caller) = caller else {
             let given = request.authorization().is_some();
             let message = if given { "Bad credentials" } else { "Requires authentication" };
@@ -239,41 +278,41 @@ impl World {
         &mut self,
         now: Moment,
         endpoint: &Endpoint,
-        name: Option<&str>,
+        repository: Option<&RepositoryRef>,
         caller: &Caller,
         request: &Request,
     ) -> Answer {
         let token = &caller.token;
+        if endpoint.is_agents() && !self.settings.host.has_agents() {
+            return Answer::not_found();
+        }
         if endpoint.is_agents() && caller.is_installation() {
             return Answer::error(403, caller.refusal());
         }
-        if let Some(name) = name
-            && let Some(now_called) = self.renamed(name)
-        {
-            let to = request.path.replacen(name, &now_called, 1);
-            let query: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(&request.query).finish();
-            let mark = if query.is_empty() { "" } else { "?" };
-            return Answer::redirect(request.is_get(), format!("{}{to}{mark}{query}", request.base));
-        }
-        let record = match name {
-            Some(name) => {
-                let record = self.repositories.get(&key(name)).filter(|record| token.can_see(&record.name));
-                match record {
-                    Some(record) => Some(record.clone()),
-                    None => return Answer::not_found(),
-                }
-            }
+        let record = match repository {
             None => None,
+            Some(RepositoryRef::Id(id)) => self.repositories.values().find(|record| record.id == *id),
+            Some(RepositoryRef::Name(name)) => match self.renamed(name) {
+                Some(record) if self.settings.old_names != OldNames::Serve => {
+                    return self.redirect_to(record, name, endpoint, request);
+                }
+                Some(record) => Some(record),
+                None => self.repositories.get(&key(name)),
+            },
         };
-        if endpoint.is_agents() && !token.licence {
-            return Answer::json(
-                403,
-                &json!({
-                    "code": "copilot_plan_required",
-                    "error": "forbidden",
-                    "message": "A Copilot licence is needed to use this API.",
-                }),
-            );
+        let record = record.filter(|record| token.can_see(&record.name)).cloned();
+        if repository.is_some() && record.is_none() {
+            return Answer::not_found();
+        }
+        let denial = record.as_ref().and_then(|record| match endpoint {
+            _ if record.spec.denial.is_some() => record.spec.denial.clone(),
+            _ if token.lacks_sso(record.owner()) => Some(Denial::SsoRequired),
+            Endpoint::Start if record.spec.start_denial.is_some() => record.spec.start_denial.clone(),
+            _ => None,
+        });
+        let denial = denial.or_else(|| (endpoint.is_agents() && !token.licence).then_some(Denial::PlanRequired));
+        if let Some(denial) = denial {
+            return denial.answer(record.as_ref().map_or("", RepositoryRecord::owner), &caller.secret);
         }
         if let Some(needed) = endpoint.needs()
             && !token.may(needed)
@@ -283,25 +322,43 @@ impl World {
         if endpoint.is_agents() && record.as_ref().is_some_and(|record| !record.spec.agent_enabled) {
             return Answer::not_found();
         }
+        if endpoint.is_write() && record.as_ref().is_some_and(|record| record.spec.archived) {
+            return Denial::RepositoryArchived.answer("", &caller.secret);
+        }
         match (endpoint, &record) {
+            (Endpoint::Root, _) => self.api_root(request),
+            (Endpoint::Meta, _) => self.meta(),
             (Endpoint::Start, Some(record)) => self.start(now, &record.name, token, request),
             (Endpoint::RepositoryTasks, Some(record)) => self.list(now, Some(&record.name), token, request),
             (Endpoint::RepositoryTask(id), Some(record)) => self.task(now, Some(&record.name), token, id, request),
             (Endpoint::MyTasks, _) => self.list(now, None, token, request),
             (Endpoint::MyTask(id), _) => self.task(now, None, token, id, request),
-            (Endpoint::GraphQl, _) => self.graphql(token, request),
+            (Endpoint::GraphQl, _) => self.graphql(now, caller, request),
             (Endpoint::Search, _) => self.search(token, request),
             (Endpoint::Pulls, Some(record)) => self.pulls(record, request),
             (Endpoint::Pull(number), Some(record)) => self.pull(record, number, request),
+            (Endpoint::PullFiles(number), Some(record)) => self.pull_files(record, number, request),
+            (Endpoint::PullCommits(number), Some(record)) => self.pull_commits(record, number, request),
+            (Endpoint::PullReviews(number), Some(record)) => self.pull_reviews(now, record, number, request),
+            (Endpoint::CheckRuns(reference), Some(record)) => self.check_runs(now, record, reference, request),
+            (Endpoint::CheckSuites(reference), Some(record)) => self.check_suites(now, record, reference, request),
+            (Endpoint::CombinedStatus(reference), Some(record)) => {
+                self.combined_status(now, record, reference, request)
+            }
+            (Endpoint::Statuses(reference), Some(record)) => self.statuses(now, record, reference, request),
+            (Endpoint::Runs, Some(record)) => self.list_runs(record, request),
+            (Endpoint::Run(id), Some(record)) => self.get_run(record, id, request),
+            (Endpoint::CancelRun(id), Some(record)) => self.cancel_run(now, record, id, false),
+            (Endpoint::ForceCancelRun(id), Some(record)) => self.cancel_run(now, record, id, true),
             (Endpoint::Repository, Some(record)) => self.repository(record, token, request),
             (Endpoint::Branch(branch), Some(record)) => self.branch(record, branch, request),
             (Endpoint::Contents(path), Some(record)) => self.contents(record, path, request),
             (Endpoint::Commits, Some(record)) => self.commits(record, request),
-            (Endpoint::Permission(login), Some(record)) => {
+            (Endpoint::CollaboratorPermission(login), Some(record)) => {
                 self.permission(record, login, request, (!caller.is_installation()).then_some(&token.login))
             }
             (Endpoint::Configuration, Some(record)) => self.configuration(record),
-            (Endpoint::Actions, Some(record)) => self.actions(record, request),
+            (Endpoint::ActionsPermissions, Some(record)) => self.actions(record, request),
             (Endpoint::SelectedActions, Some(record)) => self.selected_actions(record),
             (Endpoint::RateLimit, _) => self.rate_limit(now, caller),
             (Endpoint::User, _) if caller.is_installation() => Answer::error(403, caller.refusal()),
@@ -310,6 +367,20 @@ impl World {
             }
             _ => Answer::not_found(),
         }
+    }
+
+    /// Leads from a name that the repository had before to where it is now.
+    fn redirect_to(&self, record: &RepositoryRecord, old_name: &str, endpoint: &Endpoint, request: &Request) -> Answer {
+        let by_id = self.settings.old_names == OldNames::RedirectToId && !endpoint.is_agents();
+        let to = if by_id {
+            request.path.replacen(&format!("/repos/{old_name}"), &format!("/repositories/{}", record.id), 1)
+        } else {
+            request.path.replacen(old_name, &record.name, 1)
+        };
+        let query: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(&request.query).finish();
+        let mark = if query.is_empty() { "" } else { "?" };
+        let to = format!("{}{to}{mark}{query}", request.base);
+        Answer::redirect(request.is_get(), self.settings.write_redirect, to)
     }
 
     fn rate_limit(&mut self, now: Moment, caller: &Caller) -> Answer {
@@ -369,6 +440,9 @@ impl World {
     fn stamp(&self, now: Moment, entry: usize, answer: &mut Answer) {
         answer.headers.push(("date".to_owned(), self.clock.http_date(now)));
         answer.headers.push(("x-github-request-id".to_owned(), format!("51D0:{entry:06X}")));
+        if let Host::EnterpriseServer(version) = &self.settings.host {
+            answer.headers.push(("x-github-enterprise-version".to_owned(), version.clone()));
+        }
         if answer.status != 304 {
             answer.headers.push(("content-type".to_owned(), answer.content_type.to_owned()));
         }

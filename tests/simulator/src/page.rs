@@ -1,5 +1,8 @@
 //! Pages of a list, and the `Link` header that leads from one to the next.
 
+use serde_json::Value;
+
+use crate::answer::Answer;
 use crate::request::Request;
 
 /// Which page of a list is wanted.
@@ -22,6 +25,15 @@ impl Page {
     pub(crate) fn cut<T>(self, items: Vec<T>) -> Vec<T> {
         let skipped = self.number.saturating_sub(1).saturating_mul(self.size);
         items.into_iter().skip(skipped).take(self.size).collect()
+    }
+
+    /// A list of this many items, of which the body is this page.
+    pub(crate) fn answer(self, request: &Request, total: usize, body: &Value) -> Answer {
+        let answer = Answer::json(200, body);
+        match self.links(request, total, &[]) {
+            Some(links) => answer.header("link", links),
+            None => answer,
+        }
     }
 
     /// The `Link` header for a list of this many items, if it has more than one page. The links

@@ -4,6 +4,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::clock::Moment;
+use crate::pull_content::PullContent;
+use crate::repos::sha;
 
 /// A pull request as tests look at it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +32,8 @@ pub struct PullView {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Pull {
+    /// Counts the pull requests of a simulator; the ids of their checks go by it.
+    pub(crate) ordinal: u64,
     /// The repository's key.
     pub(crate) repository: String,
     pub(crate) number: u64,
@@ -44,9 +48,29 @@ pub(crate) struct Pull {
     pub(crate) updated: Moment,
     pub(crate) closed: Option<Moment>,
     pub(crate) merged: Option<Moment>,
+    /// When it stopped being a draft.
+    pub(crate) ready: Option<Moment>,
+    /// When its head commit was pushed.
+    pub(crate) pushed: Moment,
+    /// How often its head commit was replaced.
+    pub(crate) pushes: u64,
+    pub(crate) content: PullContent,
 }
 
 impl Pull {
+    /// The id of its head commit. Until something is pushed, it is the branch's.
+    pub(crate) fn head_sha(&self) -> String {
+        if self.pushes == 0 { sha(&self.head) } else { sha(&format!("{}#{}", self.head, self.pushes)) }
+    }
+
+    /// Gives it another head commit.
+    pub(crate) fn push(&mut self, content: PullContent, at: Moment) {
+        self.content = content;
+        self.pushes += 1;
+        self.pushed = at;
+        self.updated = at;
+    }
+
     pub(crate) fn is_open(&self) -> bool {
         self.closed.is_none()
     }

@@ -1,20 +1,18 @@
-//! The endpoints of a repository: itself, its pull requests, branches, files and people.
+//! The endpoints of a repository: itself, its branches, commits and files, and its settings.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
-use crate::clock::Moment;
-use crate::page::Page;
-use crate::pull::{Pull, node_id};
+use crate::pull::node_id;
 use crate::request::Request;
 use crate::token::Token;
 use crate::user::show_user;
-use crate::world::{RepositoryRecord, World, key};
+use crate::world::{RepositoryRecord, World};
 
-/// The id of the account that opens the pull requests.
-const COPILOT: u64 = 198_982_749;
+/// The id of Copilot's account.
+pub(crate) const COPILOT: u64 = 198_982_749;
 
 impl World {
     pub(crate) fn repository(&self, record: &RepositoryRecord, token: &Token, request: &Request) -> Answer {
@@ -31,126 +29,6 @@ impl World {
         shown["network_count"] = 0.into();
         shown["subscribers_count"] = 1.into();
         Answer::json(200, &shown)
-    }
-
-    pub(crate) fn pulls(&self, record: &RepositoryRecord, request: &Request) -> Answer {
-        let state = request.parameter("state").unwrap_or("open");
-        let base = request.parameter("base");
-        let owner = record.owner();
-        let head = request.parameter("head").filter(|head| !head.is_empty());
-        let mut found: Vec<&Pull> = self
-            .pulls
-            .iter()
-            .filter(|pull| pull.repository == key(&record.name))
-            .filter(|pull| state == "all" || (state == "open") == pull.is_open())
-            .filter(|pull| base.is_none_or(|base| pull.base == base))
-            .filter(|pull| match head {
-                // Without the owner in front GitHub takes no notice of the filter.
-                Some(head) => head
-                    .split_once(':')
-                    .is_none_or(|(whose, branch)| whose.eq_ignore_ascii_case(owner) && pull.head == branch),
-                None => true,
-            })
-            .collect();
-        if request.parameter("sort") == Some("updated") {
-            found.sort_by_key(|pull| pull.updated);
-        }
-        if request.parameter("direction") != Some("asc") {
-            found.reverse();
-        }
-        let total = found.len();
-        let page = Page::of(request);
-        let list: Vec<Value> =
-            page.cut(found).into_iter().map(|pull| self.show_pull(pull, record, &request.base)).collect();
-        let answer = Answer::json(200, &Value::Array(list));
-        match page.links(request, total, &[]) {
-            Some(links) => answer.header("link", links),
-            None => answer,
-        }
-    }
-
-    pub(crate) fn pull(&self, record: &RepositoryRecord, number: &str, request: &Request) -> Answer {
-        let found =
-            self.pulls.iter().find(|pull| pull.repository == key(&record.name) && pull.number.to_string() == number);
-        let Some(pull) = found else {
-            return Answer::not_found();
-        };
-        let mut shown = self.show_pull(pull, record, &request.base);
-        if let Some(fields) = shown.as_object_mut() {
-            let more = json!({
-                "merged": pull.merged.is_some(),
-                "mergeable": Value::Null,
-                "comments": 1,
-                "review_comments": 2,
-                "commits": 3,
-                "additions": 40 + pull.number,
-                "deletions": 7,
-                "changed_files": 4,
-            });
-            if let Value::Object(more) = more {
-                fields.extend(more);
-            }
-        }
-        Answer::json(200, &shown)
-    }
-
-    fn show_pull(&self, pull: &Pull, record: &RepositoryRecord, base_url: &str) -> Value {
-        let date = |at: Moment| Value::String(self.clock.rfc3339(at));
-        let owner = record.owner();
-        let repository = show_repository(record, base_url);
-        let side = |branch: &str| {
-            json!({
-                "label": format!("{owner}:{branch}"),
-                "ref": branch,
-                "sha": sha(branch),
-                "repo": repository,
-                "user": repository["owner"],
-            })
-        };
-        let number = pull.number;
-        let web = format!("https://github.com/{}/pull/{number}", record.name);
-        let url = format!("{base_url}/repos/{}", record.name);
-        let mut shown = json!({
-            "id": pull.id,
-            "node_id": pull.node_id,
-            "number": number,
-            "state": if pull.is_open() { "open" } else { "closed" },
-            "locked": false,
-            "draft": pull.draft,
-            "title": pull.title,
-            "body": Value::Null,
-            "user": show_user(base_url, &pull.author, COPILOT, "Bot"),
-            "author_association": "CONTRIBUTOR",
-            "assignee": Value::Null,
-            "assignees": [],
-            "labels": [],
-            "milestone": Value::Null,
-            "auto_merge": Value::Null,
-            "created_at": date(pull.opened),
-            "updated_at": date(pull.updated),
-            "closed_at": pull.closed.map_or(Value::Null, date),
-            "merged_at": pull.merged.map_or(Value::Null, date),
-            "merge_commit_sha": sha(&web),
-            "head": side(&pull.head),
-            "base": side(&pull.base),
-            "diff_url": format!("{web}.diff"),
-            "patch_url": format!("{web}.patch"),
-        });
-        for (name, address) in [
-            ("self", format!("{url}/pulls/{number}")),
-            ("html", web),
-            ("issue", format!("{url}/issues/{number}")),
-            ("comments", format!("{url}/issues/{number}/comments")),
-            ("commits", format!("{url}/pulls/{number}/commits")),
-            ("review_comments", format!("{url}/pulls/{number}/comments")),
-            ("review_comment", format!("{url}/pulls/comments{{/number}}")),
-            ("statuses", format!("{url}/statuses/{}", sha(&pull.head))),
-        ] {
-            let field = if name == "self" { "url".to_owned() } else { format!("{name}_url") };
-            shown[field] = address.clone().into();
-            shown["_links"][name] = json!({"href": address});
-        }
-        shown
     }
 
     pub(crate) fn branch(&self, record: &RepositoryRecord, name: &str, request: &Request) -> Answer {

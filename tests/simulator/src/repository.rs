@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::denial::Denial;
 use crate::repos::sha;
+use crate::runs::RunSettings;
 
 /// A repository as a test or a scenario describes it. Names are compared without regard to case.
 #[derive(Clone, Debug, Deserialize)]
@@ -19,7 +21,7 @@ pub struct Repository {
     pub agent_enabled: bool,
     /// Whether the repository is private.
     pub private: bool,
-    /// Whether the repository is archived.
+    /// Whether the repository is archived; if so, what would change it is denied.
     pub archived: bool,
     /// Whether GitHub has disabled the repository.
     pub disabled: bool,
@@ -37,6 +39,12 @@ pub struct Repository {
     pub next_pull_number: u64,
     /// Names this repository had before. They answer with a redirect.
     pub renamed_from: Vec<String>,
+    /// Every request for this repository is denied like this.
+    pub denial: Option<Denial>,
+    /// Only starts in this repository are denied, like this.
+    pub start_denial: Option<Denial>,
+    /// How the workflow runs of tasks here behave; the setting when absent.
+    pub runs: Option<RunSettings>,
     /// Role per login: `admin`, `maintain`, `write`, `triage`, `read`, `none`, or a custom one with the role that it
     /// builds on, as in `releaser=write`. `unknown` is somebody whom GitHub does not have. Others can read a public
     /// repository, and are not found for a private one.
@@ -81,6 +89,9 @@ impl Default for Repository {
             models: None,
             next_pull_number: 12,
             renamed_from: Vec::new(),
+            denial: None,
+            start_denial: None,
+            runs: None,
             collaborators: BTreeMap::new(),
             files: BTreeMap::new(),
             files_at: BTreeMap::new(),

@@ -14,6 +14,8 @@ use crate::token;
 pub(crate) struct Request {
     pub(crate) method: Method,
     pub(crate) path: String,
+    /// What stood before the path, where the API is not at the root.
+    prefix: String,
     /// The path's segments, decoded.
     pub(crate) segments: Vec<String>,
     pub(crate) query: Vec<(String, String)>,
@@ -39,7 +41,28 @@ impl Request {
             (_, _, Some(host)) => format!("http://{host}"),
             _ => "https://api.github.com".to_owned(),
         };
-        Request { method: parts.method, path, segments, query, headers: parts.headers, body, base }
+        Request {
+            method: parts.method,
+            path,
+            prefix: String::new(),
+            segments,
+            query,
+            headers: parts.headers,
+            body,
+            base,
+        }
+    }
+
+    /// The same request to an API that is below one of these paths; its path is counted from there.
+    pub(crate) fn below(mut self, prefixes: &[&str]) -> Request {
+        let found = prefixes.iter().find_map(|prefix| Some((*prefix, self.path.strip_prefix(prefix)?)));
+        if let Some((prefix, rest)) = found.filter(|(_, rest)| rest.starts_with('/')) {
+            self.path = rest.to_owned();
+            self.segments.drain(..prefix.matches('/').count());
+            self.base.push_str(prefix);
+            self.prefix = prefix.to_owned();
+        }
+        self
     }
 
     pub(crate) fn is_get(&self) -> bool {
@@ -78,7 +101,7 @@ impl Request {
         Call {
             at: at.elapsed(),
             method: self.method.to_string(),
-            path: self.path.clone(),
+            path: format!("{}{}", self.prefix, self.path),
             query: self.query.clone(),
             headers,
             authorization_kind: self.authorization().map(|(scheme, _)| scheme.to_ascii_lowercase()),

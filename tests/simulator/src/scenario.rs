@@ -7,10 +7,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::fault::{Fault, FaultKind, Route};
+use crate::outage::Outage;
 use crate::repository::Repository;
+use crate::runs::ExistingRun;
 use crate::script::Script;
 use crate::seconds;
 use crate::settings::Settings;
+use crate::task::Visibility;
 use crate::token::Token;
 
 /// A world as a scenario file describes it.
@@ -31,6 +34,8 @@ pub(crate) struct Scenario {
     pub(crate) pulls: Vec<OldPull>,
     pub(crate) tasks: Vec<ExistingTask>,
     pub(crate) faults: Vec<PlannedFault>,
+    pub(crate) outages: Vec<Outage>,
+    pub(crate) runs: Vec<ExistingRun>,
 }
 
 impl Scenario {
@@ -72,6 +77,12 @@ pub struct ExistingTask {
     pub repository: String,
     /// The id of the person who made it.
     pub creator: u64,
+    /// Whether the API leaves out who made it.
+    pub without_creator: bool,
+    /// How `creator_type` is spelled: `user`, `User`, `Bot`, `app`, nothing at all. Absent when none.
+    pub creator_type: Option<String>,
+    /// What the API shows of it, and to whom.
+    pub visibility: Visibility,
     /// Its prompt.
     pub prompt: String,
     /// The other fields of the body it was started with.
@@ -88,6 +99,9 @@ impl Default for ExistingTask {
         ExistingTask {
             repository: "octo/app".to_owned(),
             creator: 1,
+            without_creator: false,
+            creator_type: Some("user".to_owned()),
+            visibility: Visibility::Listed,
             prompt: "Tidy up".to_owned(),
             body: json!({}),
             age: Duration::from_secs(600),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::pull_content::PullContent;
 use crate::seconds;
 use crate::settings::GlobalId;
 
@@ -53,6 +54,8 @@ pub enum Effect {
     Pull(OpenPull),
     /// Turn the draft into a pull request that can be reviewed.
     Ready,
+    /// Push another head commit to the task's pull request, which then brings this.
+    Push(PullContent),
     /// Merge the task's pull request.
     Merge,
     /// Close the task's pull request without merging it.
@@ -65,8 +68,10 @@ pub enum Effect {
     PremiumRequests(f64),
     /// The agent asks this and waits. The public API shows only the state, never the question.
     Ask(String),
-    /// Another session begins, as it does when somebody steers the task from the web.
+    /// Another session begins with the same prompt, as it does when the agent picks the task up again.
     Session,
+    /// Another session begins with this prompt, as it does when somebody steers the task from the web.
+    Steer(String),
     /// All sessions are deleted, which people can do.
     ForgetSessions,
     /// An artifact of this type appears, whatever it may be.
@@ -90,11 +95,13 @@ pub struct OpenPull {
     pub artifact_lag: Option<Duration>,
     /// Whether the artifact carries a node id; the setting when absent.
     pub global_id: Option<GlobalId>,
+    /// What the pull request brings; something small when absent.
+    pub content: Option<PullContent>,
 }
 
 impl Default for OpenPull {
     fn default() -> OpenPull {
-        OpenPull { draft: true, unasked: false, artifact_lag: None, global_id: None }
+        OpenPull { draft: true, unasked: false, artifact_lag: None, global_id: None, content: None }
     }
 }
 
@@ -148,6 +155,12 @@ impl Script {
         self.effect(Effect::Pull(OpenPull::default()))
     }
 
+    /// Open a draft pull request that brings this now, if the request asked for one or did not say.
+    #[must_use]
+    pub fn pull_with(self, content: PullContent) -> Script {
+        self.effect(Effect::Pull(OpenPull { content: Some(content), ..OpenPull::default() }))
+    }
+
     /// Add a step as it is.
     #[must_use]
     pub fn step(mut self, mut step: Step) -> Script {
@@ -181,6 +194,26 @@ impl Script {
             .effect(Effect::Ready)
             .effect(Effect::Usage(USED))
             .state("completed", Duration::ZERO)
+    }
+
+    /// Completed after `total` with a pull request that brings this. The pull request is opened when the work begins,
+    /// so that there is a branch with a workflow run all the time.
+    pub fn delivers(total: Duration, content: PullContent) -> Script {
+        Script::at_work()
+            .pull_with(content)
+            .wait(total.saturating_sub(QUEUE))
+            .effect(Effect::Ready)
+            .effect(Effect::Usage(USED))
+            .state("completed", Duration::ZERO)
+    }
+
+    /// At work for good, with a branch and a workflow run, but without a pull request.
+    pub fn runs_forever() -> Script {
+        Script::at_work().effect(Effect::Branch)
+    }
+
+    fn at_work() -> Script {
+        Script::new().state("queued", QUEUE).state("in_progress", Duration::ZERO).wait(Duration::from_millis(1))
     }
 
     /// Completed after `total` with nothing to show: neither a branch nor a pull request.
@@ -252,6 +285,7 @@ enum ScriptJson {
     Steps(Vec<Step>),
     CompletesWithPull(#[serde(with = "seconds")] Duration),
     CompletesWithoutPull(#[serde(with = "seconds")] Duration),
+    RunsForever,
     BranchOnly(#[serde(with = "seconds")] Duration),
     Fails(String),
     TimesOut,
@@ -276,6 +310,7 @@ impl From<ScriptJson> for Script {
             ScriptJson::Steps(steps) => Script { steps, pending: Duration::ZERO },
             ScriptJson::CompletesWithPull(total) => Script::completes_with_pull(total),
             ScriptJson::CompletesWithoutPull(total) => Script::completes_without_pull(total),
+            ScriptJson::RunsForever => Script::runs_forever(),
             ScriptJson::BranchOnly(total) => Script::branch_only(total),
             ScriptJson::Fails(message) => Script::fails(message),
             ScriptJson::TimesOut => Script::times_out(),

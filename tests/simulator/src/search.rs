@@ -17,8 +17,11 @@ impl World {
         let Some(query) = request.parameter("q").filter(|query| !query.trim().is_empty()) else {
             return Answer::invalid(&["q is missing".to_owned()]);
         };
-        let mut found: Vec<&RepositoryRecord> =
-            self.repositories.values().filter(|record| token.can_see(&record.name)).collect();
+        let mut found: Vec<&RepositoryRecord> = self
+            .repositories
+            .values()
+            .filter(|record| token.can_see(&record.name) && !token.lacks_sso(record.owner()))
+            .collect();
         for word in query.split_whitespace() {
             match fits(word) {
                 Some(fits) => found.retain(|record| fits(record)),
@@ -39,7 +42,7 @@ impl World {
         };
         let items: Vec<Value> = page.cut(found).into_iter().map(item).collect();
         let answer = json!({"total_count": total, "incomplete_results": false, "items": items});
-        let answer = Answer::json(200, &answer);
+        let answer = self.partial_results(token, Answer::json(200, &answer));
         match page.links(request, total.min(MOST), &[]) {
             Some(links) => answer.header("link", links),
             None => answer,

@@ -18,15 +18,17 @@ use tokio::time::Instant;
 use crate::answer::Answer;
 use crate::call::Call;
 use crate::clock::{Clock, Moment};
-use crate::endpoint::Endpoint;
 use crate::fault::{Fault, FaultKind, Route};
+use crate::outage::Outage;
 use crate::pull::{Pull, PullView};
+use crate::pull_content::PullContent;
 use crate::repository::Repository;
 use crate::request::Request;
+use crate::runs::{ExistingRun, RunView};
 use crate::scenario::{ExistingTask, Scenario};
 use crate::script::Script;
 use crate::settings::Settings;
-use crate::task::TaskView;
+use crate::task::{Task, TaskView, Visibility};
 use crate::token::Token;
 use crate::world::{NewTask, World, key};
 
@@ -130,6 +132,13 @@ impl Simulator {
             known(&task.repository)?;
             simulator.add_task(task);
         }
+        for run in scenario.runs {
+            known(&run.repository)?;
+            simulator.add_run(run);
+        }
+        for outage in scenario.outages {
+            simulator.outage(outage);
+        }
         for fault in scenario.faults {
             let (route, times, fault) = fault.parts();
             simulator.fault_times(route, times, fault);
@@ -195,7 +204,9 @@ impl Simulator {
         body["prompt"] = Value::String(task.prompt);
         let index = world.create(NewTask {
             repository: task.repository,
-            creator: task.creator,
+            creator: (!task.without_creator).then_some(task.creator),
+            creator_type: task.creator_type,
+            visibility: task.visibility,
             body,
             created: now.minus(age),
             script: task.script,
@@ -209,10 +220,61 @@ impl Simulator {
         let now = self.now();
         let mut world = self.world();
         world.advance(now);
-        if let Some(task) = world.tasks.iter_mut().find(|task| task.id == id) {
-            task.timeline.clear();
-            task.enter(state, now);
+        if let Some(index) = world.tasks.iter().position(|task| task.id == id) {
+            if let Some(task) = world.tasks.get_mut(index) {
+                task.timeline.clear();
+                task.enter(state, now);
+            }
+            world.follow_task(index, now);
         }
+    }
+
+    /// Adds a workflow run and returns its id.
+    pub fn add_run(&self, run: ExistingRun) -> u64 {
+        let now = self.now();
+        let mut world = self.world();
+        world.advance(now);
+        world.add_run(run, now)
+    }
+
+    /// Ends a run with this conclusion, and leaves its task as it is.
+    pub fn end_run(&self, id: u64, conclusion: &str) {
+        let now = self.now();
+        let mut world = self.world();
+        world.advance(now);
+        world.end_run(id, conclusion, now);
+    }
+
+    /// Deletes a run, and leaves its task as it is.
+    pub fn delete_run(&self, id: u64) {
+        let now = self.now();
+        let mut world = self.world();
+        world.advance(now);
+        world.runs.retain(|run| run.id != id);
+    }
+
+    /// The workflow runs that exist.
+    pub fn runs(&self) -> Vec<RunView> {
+        let now = self.now();
+        let mut world = self.world();
+        world.advance(now);
+        world.run_views()
+    }
+
+    /// Pushes another head commit to a pull request, which then brings this.
+    pub fn push(&self, name: &str, number: u64, content: PullContent) {
+        self.with_pull(name, number, |pull, now| pull.push(content, now));
+    }
+
+    /// Archives a task, whatever its state.
+    pub fn archive_task(&self, id: &str) {
+        let now = self.now();
+        self.with_task(id, |task| task.archived = Some(now));
+    }
+
+    /// Changes what the API shows of a task, and to whom.
+    pub fn set_visibility(&self, id: &str, visibility: Visibility) {
+        self.with_task(id, |task| task.visibility = visibility);
     }
 
     /// Queues a fault for the next request of this kind.
@@ -230,6 +292,17 @@ impl Simulator {
     /// Queues the same fault so many times.
     pub fn fault_times(&self, route: Route, times: usize, fault: Fault) {
         self.faults(route, std::iter::repeat_n(fault, times));
+    }
+
+    /// Lets a fault strike every matching request for a while. Queued faults come first, then outages in the order
+    /// in which they were added.
+    pub fn outage(&self, outage: Outage) {
+        self.world().outages.push(outage);
+    }
+
+    /// Ends all outages.
+    pub fn end_outages(&self) {
+        self.world().outages.clear();
     }
 
     /// How many queued faults have not struck yet.
@@ -292,6 +365,15 @@ impl Simulator {
         Timestamp::from_second(seconds).unwrap_or_default()
     }
 
+    fn with_task(&self, id: &str, change: impl FnOnce(&mut Task)) {
+        let now = self.now();
+        let mut world = self.world();
+        world.advance(now);
+        if let Some(task) = world.tasks.iter_mut().find(|task| task.id == id) {
+            change(task);
+        }
+    }
+
     fn with_pull(&self, name: &str, number: u64, change: impl FnOnce(&mut Pull, Moment)) {
         let now = self.now();
         let mut world = self.world();
@@ -327,7 +409,8 @@ impl Simulator {
     }
 
     async fn answer(self, request: Request) -> io::Result<http::Response<Full<Bytes>>> {
-        let _present = InFlight::new(&self.inner.concurrent);
+        let _in_flight = InFlight::new(&self.inner.concurrent);
+        let request = request.below(self.world().settings.host.prefixes());
         let (entry, fault) = self.receive(&request);
         let Some(fault) = fault else {
             let answer = self.handle(entry, &request);
@@ -345,12 +428,14 @@ impl Simulator {
         }
 
         // A broken answer needs an answer to break.
-        let carried_out = fault.after_accepting || matches!(fault.kind, FaultKind::CutBody);
+        let carried_out =
+            fault.after_accepting || matches!(fault.kind, FaultKind::CutBody | FaultKind::ExtraHeader { .. });
         let whole = carried_out.then(|| self.handle(entry, &request));
         let instead = self.world().fault_answer(self.now(), entry, &request, &fault.kind);
         let answered = match (instead, &fault.kind, whole) {
             (Some(instead), _, _) => Some(instead),
             (None, FaultKind::CutBody, Some(whole)) => Some(Answer { cut: true, ..whole }),
+            (None, FaultKind::ExtraHeader { name, value }, Some(whole)) => Some(whole.header(name, value)),
             (None, FaultKind::Delay(_), whole) => whole,
             _ => None,
         };
@@ -376,7 +461,7 @@ impl Simulator {
     fn receive(&self, request: &Request) -> (usize, Option<Fault>) {
         let now = self.now();
         let mut world = self.world();
-        let fault = world.faults.take(Endpoint::of(request).0.route());
+        let fault = world.fault_for(request, now);
         let mut call = request.call(now);
         call.fault = fault.as_ref().map(Fault::name);
         world.log.push(call);

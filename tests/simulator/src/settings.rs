@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::host::Host;
 use crate::limit::Limits;
+use crate::runs::RunSettings;
 use crate::seconds;
 
 /// Whether a pull artifact carries the node id of its pull request.
@@ -31,6 +33,19 @@ pub enum UsageKey {
     Amount,
     /// `credits`, as several clients were answered.
     Credits,
+}
+
+/// What a name does that a repository had before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OldNames {
+    /// It redirects to the present name.
+    RedirectToName,
+    /// It redirects to `/repositories/{id}`, as GitHub does. Addresses that have no such form, as those of agent
+    /// tasks, redirect to the present name.
+    RedirectToId,
+    /// Assumed: it serves the repository without a redirect.
+    Serve,
 }
 
 /// The knobs. By default GitHub behaves as badly as it was observed to (or, where the comment says
@@ -94,6 +109,24 @@ pub struct Settings {
     /// Observed: a branch to work on is ignored unless it has an open pull request to the base. If
     /// off, an existing branch is always taken, as one could read the documentation.
     pub head_ref_needs_pull: bool,
+    /// Seen in schemas and clients: how `creator_type` is spelled, in tasks that are started here. Absent when none.
+    pub creator_type: Option<String>,
+    /// Assumed: text that GitHub puts below the prompt of each session.
+    pub prompt_suffix: String,
+    /// Assumed: sessions are listed newest first.
+    pub sessions_newest_first: bool,
+    /// Assumed: lists in no order, whatever order is asked for.
+    pub unordered_lists: bool,
+    /// Documented as a double, so possible: the billed amount as `1240000000.0`.
+    pub decimal_usage: bool,
+    /// Observed: what old names of repositories do.
+    pub old_names: OldNames,
+    /// Observed: the status of a redirect for anything but a GET, 307 or 308.
+    pub write_redirect: u16,
+    /// How the workflow runs of tasks behave.
+    pub runs: RunSettings,
+    /// The product that answers.
+    pub host: Host,
     /// Whether answers carry an `ETag` and heed `If-None-Match`.
     pub etags: bool,
     /// The limits.
@@ -124,6 +157,15 @@ impl Default for Settings {
             link_loses_filters: true,
             pull_anyway: true,
             head_ref_needs_pull: true,
+            creator_type: Some("user".to_owned()),
+            prompt_suffix: String::new(),
+            sessions_newest_first: false,
+            unordered_lists: false,
+            decimal_usage: false,
+            old_names: OldNames::RedirectToId,
+            write_redirect: 307,
+            runs: RunSettings::default(),
+            host: Host::GitHub,
             etags: true,
             limits: Limits::default(),
         }
@@ -155,6 +197,15 @@ impl Settings {
             link_loses_filters: false,
             pull_anyway: false,
             head_ref_needs_pull: true,
+            creator_type: Some("user".to_owned()),
+            prompt_suffix: String::new(),
+            sessions_newest_first: false,
+            unordered_lists: false,
+            decimal_usage: false,
+            old_names: OldNames::RedirectToId,
+            write_redirect: 307,
+            runs: RunSettings::default(),
+            host: Host::GitHub,
             etags: true,
             limits: Limits::default(),
         }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::clock::{Clock, Moment};
@@ -35,9 +36,27 @@ pub struct TaskView {
     pub question: Option<String>,
 }
 
+/// What the API shows of a task, and to whom.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Visibility {
+    /// It is in lists, and can be read.
+    #[default]
+    Listed,
+    /// It is in no list, and can be read by its id.
+    Unlisted,
+    /// Only its creator finds it; for others it is in no list, and its address answers 404.
+    Private,
+    /// It is in lists, and can be read, but without `sessions`.
+    WithoutSessions,
+    /// It is in lists, but its address answers 404.
+    WithoutDetail,
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
     pub(crate) id: String,
+    pub(crate) prompt: String,
     pub(crate) state: String,
     pub(crate) created: Moment,
     pub(crate) updated: Moment,
@@ -75,7 +94,9 @@ pub(crate) struct Task {
     pub(crate) id: String,
     /// The repository's key.
     pub(crate) repository: String,
-    pub(crate) creator: u64,
+    pub(crate) creator: Option<u64>,
+    pub(crate) creator_type: Option<String>,
+    pub(crate) visibility: Visibility,
     pub(crate) body: Value,
     pub(crate) prompt: String,
     pub(crate) custom_agent: Option<String>,
@@ -86,6 +107,8 @@ pub(crate) struct Task {
     pub(crate) base: String,
     pub(crate) head: String,
     pub(crate) branch_made: bool,
+    /// Whether a workflow run was begun since the task was last in progress.
+    pub(crate) has_run: bool,
     /// Whether a pull request is to be opened when the script says so.
     pub(crate) wants_pull: bool,
     /// The open pull request whose branch this task works on.
@@ -172,6 +195,24 @@ impl Task {
         }
     }
 
+    /// Whether this person finds it in lists.
+    pub(crate) fn is_listed_for(&self, person: u64) -> bool {
+        match self.visibility {
+            Visibility::Unlisted => false,
+            Visibility::Private => self.creator == Some(person),
+            Visibility::Listed | Visibility::WithoutSessions | Visibility::WithoutDetail => true,
+        }
+    }
+
+    /// Whether this person can read it by its id.
+    pub(crate) fn is_readable_for(&self, person: u64) -> bool {
+        match self.visibility {
+            Visibility::WithoutDetail => false,
+            Visibility::Private => self.creator == Some(person),
+            Visibility::Listed | Visibility::Unlisted | Visibility::WithoutSessions => true,
+        }
+    }
+
     pub(crate) fn shows_in_detail(&self, settings: &Settings) -> Moment {
         self.created.plus(settings.scaled(settings.detail_lag))
     }
@@ -205,8 +246,12 @@ impl Task {
         put("state", if depth == Depth::Stub { json!("queued") } else { json!(self.state) });
         put("updated_at", date(self.updated));
         put("archived_at", self.archived.map_or(Value::Null, date));
-        put("creator", json!({"id": self.creator}));
-        put("creator_type", json!("user"));
+        if let Some(id) = self.creator {
+            put("creator", json!({"id": id}));
+        }
+        if let Some(kind) = &self.creator_type {
+            put("creator_type", json!(kind));
+        }
         put("owner", json!({"id": context.owner_id}));
         put("repository", self.show_repository(context));
         put("session_count", json!(self.sessions.len()));
@@ -225,10 +270,13 @@ impl Task {
             put("sharing_status", json!("private"));
             put("automation_id", Value::Null);
         }
-        if depth == Depth::Detail {
+        if depth == Depth::Detail && self.visibility != Visibility::WithoutSessions {
             let ready = context.now >= self.shows_sessions(settings);
-            let sessions =
+            let mut sessions: Vec<Value> =
                 if ready { self.sessions.iter().map(|it| self.session(it, context)).collect() } else { Vec::new() };
+            if settings.sessions_newest_first {
+                sessions.reverse();
+            }
             put("sessions", Value::Array(sessions));
         }
         Value::Object(shown)
@@ -298,13 +346,15 @@ impl Task {
         put("id", json!(session.id));
         put("task_id", json!(self.id));
         put("name", json!(self.name(context.now, settings)));
-        put("user", json!({"id": self.creator}));
+        if let Some(id) = self.creator {
+            put("user", json!({"id": id}));
+        }
         put("owner", json!({"id": context.owner_id}));
         put("repository", self.show_repository(context));
         put("state", json!(session.state));
         put("created_at", date(session.created));
         put("updated_at", date(session.updated));
-        put("prompt", json!(self.prompt));
+        put("prompt", json!(format!("{}{}", session.prompt, settings.prompt_suffix)));
         put("head_ref", json!(if hidden { "" } else { &self.head }));
         put("base_ref", json!(if hidden { "" } else { &self.base }));
         put("model", json!(self.model(settings)));
@@ -323,7 +373,9 @@ impl Task {
                     UsageKey::Amount => "amount",
                     UsageKey::Credits => "credits",
                 };
-                put("usage", json!({"type": "ai_credits", key: nano}));
+                #[expect(clippy::cast_precision_loss, reason = "a double is what the API promises")]
+                let amount = if settings.decimal_usage { json!(nano as f64) } else { json!(nano) };
+                put("usage", json!({"type": "ai_credits", key: amount}));
             }
             Some(Usage::Premium(amount)) => {
                 put("usage", json!({"type": "premium_requests", "amount": amount}));

@@ -11,6 +11,13 @@ use tower_service::Service;
 
 use crate::{ExistingTask, Fault, Permission, Repository, Route, Script, Settings, Simulator, Token};
 
+mod denials;
+mod graphql;
+mod hosts;
+mod pulls;
+mod runs;
+mod tasks;
+
 const TOKEN: &str = "github_pat_simulated";
 const TASKS: &str = "/agents/repos/octo/app/tasks";
 
@@ -424,9 +431,33 @@ async fn a_renamed_repository_redirects() {
     let reply = get(&simulator, "/agents/repos/Octo/Old/tasks?page=2").await;
     assert_eq!(reply.status, 301);
     assert_eq!(reply.header("location"), format!("https://api.test{TASKS}?page=2"));
-    let post = request("POST", "/agents/repos/octo/old/tasks");
-    assert_eq!(send(&simulator, post, r#"{"prompt": "x"}"#).await.unwrap().status, 307);
+    let post = || request("POST", "/agents/repos/octo/old/tasks");
+    assert_eq!(send(&simulator, post(), r#"{"prompt": "x"}"#).await.unwrap().status, 307);
+    simulator.settings(|it| it.write_redirect = 308);
+    assert_eq!(send(&simulator, post(), r#"{"prompt": "x"}"#).await.unwrap().status, 308);
     assert_eq!(simulator.starts(), 0);
+
+    let reply = get(&simulator, "/repos/octo/old/pulls?state=all").await;
+    assert_eq!(reply.status, 301);
+    let there = reply.header("location").strip_prefix("https://api.test").unwrap();
+    assert!(there.starts_with("/repositories/"), "{there}");
+    assert_eq!(get(&simulator, there).await.status, 200);
+    let repository = get(&simulator, there.split("/pulls").next().unwrap()).await;
+    assert_eq!(repository.body["full_name"], "octo/app");
+    simulator.settings(|it| it.old_names = crate::OldNames::RedirectToName);
+    let reply = get(&simulator, "/repos/octo/old/pulls").await;
+    assert_eq!(reply.header("location"), "https://api.test/repos/octo/app/pulls");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_under_an_old_name_has_the_real_repository() {
+    let simulator = Simulator::new();
+    let renamed_from = vec!["octo/old".to_owned()];
+    simulator.repository("octo/app", Repository { renamed_from, ..Repository::default() });
+    simulator.settings(|it| it.old_names = crate::OldNames::Serve);
+    let post = request("POST", "/agents/repos/octo/old/tasks");
+    assert_eq!(send(&simulator, post, r#"{"prompt": "x"}"#).await.unwrap().status, 201);
+    assert_eq!(simulator.tasks()[0].repository, "octo/app");
 }
 
 #[tokio::test(start_paused = true)]

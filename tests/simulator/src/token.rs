@@ -22,6 +22,14 @@ pub enum Permission {
     AdministrationRead,
     /// Read the settings of the cloud agent.
     AgentSettingsRead,
+    /// Read check runs and check suites.
+    ChecksRead,
+    /// Read commit statuses.
+    StatusesRead,
+    /// Read workflow runs.
+    ActionsRead,
+    /// Cancel workflow runs.
+    ActionsWrite,
 }
 
 impl Permission {
@@ -34,6 +42,10 @@ impl Permission {
             Permission::ContentsRead => "contents=read",
             Permission::MetadataRead => "metadata=read",
             Permission::AdministrationRead => "administration=read",
+            Permission::ChecksRead => "checks=read",
+            Permission::StatusesRead => "statuses=read",
+            Permission::ActionsRead => "actions=read",
+            Permission::ActionsWrite => "actions=write",
             // Assumed: the documentation calls the permission "Copilot agent settings".
             Permission::AgentSettingsRead => "copilot_agent_settings=read",
         }
@@ -57,6 +69,10 @@ pub struct Token {
     pub licence: bool,
     /// The repositories it can see; all when absent.
     pub sees: Option<Vec<String>>,
+    /// Organizations with single sign-on that the token is not authorized for. What is theirs is missing from lists
+    /// over several organizations and from searches, which then say `X-GitHub-SSO: partial-results`, and asking for
+    /// it is denied with `X-GitHub-SSO: required`.
+    pub without_sso: Vec<String>,
     /// What `github-authentication-token-expiration` says; absent for one that never expires.
     pub expires: Option<String>,
 }
@@ -69,6 +85,7 @@ impl Default for Token {
             lacks: BTreeSet::new(),
             licence: true,
             sees: None,
+            without_sso: Vec::new(),
             expires: Some("2027-06-30 12:00:00 UTC".to_owned()),
         }
     }
@@ -104,10 +121,26 @@ impl Token {
         self
     }
 
+    /// The same, not authorized for the single sign-on of these organizations.
+    #[must_use]
+    pub fn without_sso(mut self, organizations: &[&str]) -> Token {
+        self.without_sso = organizations.iter().map(|&name| name.to_owned()).collect();
+        self
+    }
+
+    /// Whether single sign-on keeps this token from what is the owner's.
+    pub(crate) fn lacks_sso(&self, owner: &str) -> bool {
+        self.without_sso.iter().any(|name| name.eq_ignore_ascii_case(owner))
+    }
+
     pub(crate) fn may(&self, permission: Permission) -> bool {
-        // Write access to agent tasks is of no use to a token that may not even look at them.
-        let blind = permission == Permission::AgentTasksWrite && self.lacks.contains(&Permission::AgentTasksRead);
-        !blind && !self.lacks.contains(&permission)
+        // Write access includes read access, so a token without the latter has none of the former.
+        let reading = match permission {
+            Permission::AgentTasksWrite => Permission::AgentTasksRead,
+            Permission::ActionsWrite => Permission::ActionsRead,
+            other => other,
+        };
+        !self.lacks.contains(&reading) && !self.lacks.contains(&permission)
     }
 
     pub(crate) fn can_see(&self, repository: &str) -> bool {

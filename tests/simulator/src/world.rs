@@ -7,13 +7,18 @@ use serde_json::Value;
 
 use crate::call::Call;
 use crate::clock::{Clock, Moment};
-use crate::fault::Faults;
+use crate::endpoint::{Endpoint, RepositoryRef};
+use crate::fault::{Fault, Faults};
 use crate::limit::RateLimiter;
+use crate::outage::Outage;
 use crate::pull::{Pull, PullView, node_id};
+use crate::pull_content::PullContent;
 use crate::repository::Repository;
+use crate::request::Request;
+use crate::runs::Run;
 use crate::script::{Effect, OpenPull, Script};
 use crate::settings::Settings;
-use crate::task::{Depth, Due, PullLink, Session, Task, TaskView, Usage, ViewContext, timeline};
+use crate::task::{Depth, Due, PullLink, Session, Task, TaskView, Usage, ViewContext, Visibility, timeline};
 use crate::token::Token;
 
 /// Pull requests have database ids far from their numbers, and too large for 32 bits.
@@ -31,6 +36,10 @@ pub(crate) struct World {
     pub(crate) scripts: BTreeMap<String, VecDeque<Script>>,
     pub(crate) default_script: Script,
     pub(crate) faults: Faults,
+    pub(crate) outages: Vec<Outage>,
+    pub(crate) runs: Vec<Run>,
+    /// How many runs were ever made.
+    pub(crate) runs_made: u64,
     pub(crate) rate_limiter: RateLimiter,
     pub(crate) log: Vec<Call>,
     pub(crate) unexpected: Vec<String>,
@@ -50,14 +59,16 @@ pub(crate) struct RepositoryRecord {
 
 impl RepositoryRecord {
     pub(crate) fn owner(&self) -> &str {
-        self.name.split('/').next().unwrap_or_default()
+        owner_of(&self.name)
     }
 }
 
 /// What a new task is made from.
 pub(crate) struct NewTask {
     pub(crate) repository: String,
-    pub(crate) creator: u64,
+    pub(crate) creator: Option<u64>,
+    pub(crate) creator_type: Option<String>,
+    pub(crate) visibility: Visibility,
     pub(crate) body: Value,
     pub(crate) created: Moment,
     pub(crate) script: Script,
@@ -79,6 +90,9 @@ impl World {
             scripts: BTreeMap::new(),
             default_script: Script::completes_with_pull(Duration::from_secs(120)),
             faults: Faults::default(),
+            outages: Vec::new(),
+            runs: Vec::new(),
+            runs_made: 0,
             rate_limiter: RateLimiter::default(),
             log: Vec::new(),
             unexpected: Vec::new(),
@@ -90,6 +104,24 @@ impl World {
     /// Remembers that a client did what none should.
     pub(crate) fn report_unexpected(&mut self, what: impl Into<String>) {
         self.unexpected.push(what.into());
+    }
+
+    /// The fault that strikes a request, if one does.
+    pub(crate) fn fault_for(&mut self, request: &Request, now: Moment) -> Option<Fault> {
+        let (endpoint, repository) = Endpoint::of(request);
+        let routes = endpoint.routes();
+        let name = match &repository {
+            Some(RepositoryRef::Name(name)) => Some(name.as_str()),
+            Some(RepositoryRef::Id(id)) => {
+                self.repositories.values().find(|record| record.id == *id).map(|record| record.name.as_str())
+            }
+            None => None,
+        };
+        let outages = self.outages.iter();
+        self.faults.take(&routes).or_else(|| {
+            let mut striking = outages.filter(|outage| outage.strikes(&routes, name, now, &self.settings));
+            striking.next().map(|outage| outage.fault.clone())
+        })
     }
 
     pub(crate) fn set_repository(&mut self, name: &str, spec: Repository) {
@@ -108,12 +140,11 @@ impl World {
         })
     }
 
-    /// The present name of a repository that once had this one.
-    pub(crate) fn renamed(&self, name: &str) -> Option<String> {
+    /// The repository that once had this name.
+    pub(crate) fn renamed(&self, name: &str) -> Option<&RepositoryRecord> {
         self.repositories
             .values()
             .find(|record| record.spec.renamed_from.iter().any(|old| old.eq_ignore_ascii_case(name)))
-            .map(|record| record.name.clone())
     }
 
     pub(crate) fn next_script(&mut self, name: &str) -> Script {
@@ -161,6 +192,7 @@ impl World {
 
         let session = Session {
             id: self.next_id(),
+            prompt: prompt.clone(),
             state: "queued".to_owned(),
             created: new.created,
             updated: new.created,
@@ -173,6 +205,8 @@ impl World {
             id: self.next_id(),
             repository: key,
             creator: new.creator,
+            creator_type: new.creator_type,
+            visibility: new.visibility,
             prompt,
             custom_agent,
             created: new.created,
@@ -182,6 +216,7 @@ impl World {
             base: base.unwrap_or(spec.default_branch),
             head,
             branch_made: false,
+            has_run: false,
             wants_pull,
             follows,
             pulls: Vec::new(),
@@ -225,6 +260,7 @@ impl World {
     /// Lets everything apply_due that is due by now, in the order it is due.
     pub(crate) fn advance(&mut self, now: Moment) {
         loop {
+            let ending = self.runs.iter().enumerate().filter_map(|(index, run)| Some((run.ends?, index))).min();
             let next = self
                 .tasks
                 .iter()
@@ -232,6 +268,13 @@ impl World {
                 .filter_map(|(index, task)| Some((task.timeline.front()?.at, index)))
                 .filter(|(at, _)| *at <= now)
                 .min();
+            if let Some((at, index)) = ending
+                && at <= now
+                && next.is_none_or(|(next, _)| at <= next)
+            {
+                self.end_cancelled(index, at);
+                continue;
+            }
             let Some((_, index)) = next else { return };
             let Some(due) = self.tasks.get_mut(index).and_then(|task| task.timeline.pop_front()) else {
                 return;
@@ -247,13 +290,15 @@ impl World {
         if let (Some(state), Some(task)) = (due.state, self.tasks.get_mut(index)) {
             task.enter(&state, due.at);
         }
+        self.follow_task(index, due.at);
     }
 
     fn effect(&mut self, index: usize, at: Moment, effect: Effect) {
-        let session_id = matches!(effect, Effect::Session).then(|| self.next_id());
+        let session_id = matches!(effect, Effect::Session | Effect::Steer(_)).then(|| self.next_id());
         if let Effect::Pull(how) = &effect {
             self.pull_by_task(index, at, how);
         }
+        let steered = if let Effect::Steer(prompt) = &effect { Some(prompt.clone()) } else { None };
         let Some(task) = self.tasks.get_mut(index) else {
             return;
         };
@@ -268,11 +313,13 @@ impl World {
             }
             (Effect::Ready, Some(pull)) => {
                 pull.draft = false;
+                pull.ready = Some(at);
                 pull.updated = at;
             }
+            (Effect::Push(content), Some(pull)) => pull.push(content, at),
             (Effect::Merge, Some(pull)) => pull.merge(at),
             (Effect::Close, Some(pull)) => pull.close(at),
-            (Effect::Pull(_) | Effect::Ready | Effect::Merge | Effect::Close, _) => {}
+            (Effect::Pull(_) | Effect::Ready | Effect::Push(_) | Effect::Merge | Effect::Close, _) => {}
             (Effect::Error(message), _) => {
                 if let Some(session) = task.sessions.last_mut() {
                     session.error = Some(message);
@@ -292,9 +339,10 @@ impl World {
                 task.question = Some(question);
                 task.enter("waiting_for_user", at);
             }
-            (Effect::Session, _) => {
+            (Effect::Session | Effect::Steer(_), _) => {
                 task.sessions.push(Session {
                     id: session_id.unwrap_or_default(),
+                    prompt: steered.unwrap_or_else(|| task.prompt.clone()),
                     state: "queued".to_owned(),
                     created: at,
                     updated: at,
@@ -318,19 +366,27 @@ impl World {
         task.branch_made = true;
         let (repository, head, base) = (task.repository.clone(), task.head.clone(), task.base.clone());
         let follows = task.follows.take();
+        let followed = follows.is_some();
         let title = format!("[WIP] {}", task.first_name());
         let opens = task.wants_pull || how.unasked;
         self.add_branch(&repository, head.clone());
-        let index = match follows {
-            Some(index) => index,
+        let pull_index = match follows {
+            Some(pull_index) => pull_index,
             None if opens => self.open_pull(&repository, &head, &base, &title, how.draft, at),
             None => return,
         };
+        if let (Some(content), Some(pull)) = (how.content.clone(), self.pulls.get_mut(pull_index)) {
+            if followed {
+                pull.push(content, at);
+            } else {
+                pull.content = content;
+            }
+        }
         let lag = how.artifact_lag.unwrap_or(self.settings.artifact_lag);
         let visible = at.plus(self.settings.scaled(lag));
         let global_id = how.global_id.unwrap_or(self.settings.global_id);
         if let Some(task) = self.tasks.get_mut(index) {
-            task.pulls.push(PullLink { index, visible, global_id });
+            task.pulls.push(PullLink { index: pull_index, visible, global_id });
         }
     }
 
@@ -358,7 +414,9 @@ impl World {
         let number = record.spec.next_pull_number;
         record.spec.next_pull_number += 1;
         let node_id = node_id("PR", record.id, id);
+        let ordinal = self.pulls.len() as u64;
         self.pulls.push(Pull {
+            ordinal,
             repository: key(repository),
             number,
             id,
@@ -372,6 +430,10 @@ impl World {
             updated: at,
             closed: None,
             merged: None,
+            ready: (!draft).then_some(at),
+            pushed: at,
+            pushes: 0,
+            content: PullContent::default(),
         });
         self.pulls.len() - 1
     }
@@ -398,7 +460,7 @@ impl World {
             .map(|task| TaskView {
                 id: task.id.clone(),
                 repository: self.name_of(&task.repository),
-                creator: task.creator,
+                creator: task.creator.unwrap_or_default(),
                 prompt: task.prompt.clone(),
                 body: task.body.clone(),
                 state: task.state.clone(),
@@ -433,8 +495,13 @@ impl World {
     }
 }
 
+/// The owner in `owner/name`.
+pub(crate) fn owner_of(name: &str) -> &str {
+    name.split('/').next().unwrap_or_default()
+}
+
 /// The same id for all repositories of an owner.
-fn owner_id(owner: &str) -> u64 {
+pub(crate) fn owner_id(owner: &str) -> u64 {
     let mixed =
         owner.bytes().map(|byte| u64::from(byte.to_ascii_lowercase())).fold(0, |sum: u64, byte| split_mix(sum ^ byte));
     1_000_000 + mixed % 9_000_000
