@@ -346,8 +346,8 @@ impl World {
                 self.combined_status(now, record, reference, request)
             }
             (Endpoint::Statuses(reference), Some(record)) => self.statuses(now, record, reference, request),
-            (Endpoint::Runs, Some(record)) => self.list_runs(record, request),
-            (Endpoint::Run(id), Some(record)) => self.get_run(record, id, request),
+            (Endpoint::Runs, Some(record)) => self.list_runs(now, record, request),
+            (Endpoint::Run(id), Some(record)) => self.get_run(now, record, id, request),
             (Endpoint::CancelRun(id), Some(record)) => self.cancel_run(now, record, id, false),
             (Endpoint::ForceCancelRun(id), Some(record)) => self.cancel_run(now, record, id, true),
             (Endpoint::Repository, Some(record)) => self.repository(record, token, request),

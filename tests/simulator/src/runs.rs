@@ -8,10 +8,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
-use crate::checks::show_head_commit;
+use crate::checks::{SuiteOf, show_head_commit, suite_run_id};
 use crate::clock::Moment;
 use crate::page::Page;
-use crate::pull::node_id;
+use crate::pull::{Pull, node_id};
 use crate::repos::{COPILOT, sha, show_repository};
 use crate::request::Request;
 use crate::seconds;
@@ -172,6 +172,8 @@ pub(crate) struct Run {
     /// The repository's key.
     repository: String,
     branch: String,
+    head_sha: String,
+    check_suite: u64,
     path: String,
     name: String,
     event: String,
@@ -208,9 +210,13 @@ impl World {
         self.runs_made += 1;
         let created = now.minus(self.settings.scaled(new.age));
         let task = new.task.and_then(|id| self.tasks.iter().position(|task| task.id == id));
+        let repository = key(&new.repository);
+        let pull = self.pulls.iter().rev().find(|pull| pull.repository == repository && pull.head == new.branch);
         self.runs.push(Run {
             id,
-            repository: key(&new.repository),
+            repository,
+            head_sha: pull.map_or_else(|| sha(&new.branch), Pull::head_sha),
+            check_suite: id + 22_000_000_000,
             branch: new.branch,
             path: new.path,
             name: new.name,
@@ -328,28 +334,58 @@ impl World {
             .collect()
     }
 
-    pub(crate) fn list_runs(&self, record: &RepositoryRecord, request: &Request) -> Answer {
+    /// The runs of a repository: those that were added, and those that the suites of its pull requests belong to.
+    fn runs_in(&self, record: &RepositoryRecord, now: Moment) -> Vec<Run> {
+        let repository = key(&record.name);
+        let pulls = self.pulls.iter().filter(|pull| pull.repository == repository);
+        let of_suite = |suite: SuiteOf<'_>| {
+            let workflow = suite.suite.workflow.as_ref()?;
+            let state = self.suite_state(suite, now);
+            Some(Run {
+                id: suite_run_id(suite),
+                repository: repository.clone(),
+                branch: suite.pull.head.clone(),
+                head_sha: suite.pull.head_sha(),
+                check_suite: suite.id,
+                path: format!(".github/workflows/{}.yml", workflow.to_lowercase()),
+                name: workflow.clone(),
+                event: "pull_request".to_owned(),
+                created: suite.pull.pushed,
+                updated: state.completed.unwrap_or(suite.pull.pushed),
+                status: state.status.to_owned(),
+                conclusion: state.conclusion,
+                task: None,
+                on_cancel: OnCancel::Refused,
+                cancel_lag: Duration::ZERO,
+                ends: None,
+                cancels: 0,
+                force_cancels: 0,
+            })
+        };
+        let of_suites = pulls.flat_map(|pull| self.suites_of(pull)).filter_map(of_suite);
+        self.runs.iter().filter(|run| run.repository == repository).cloned().chain(of_suites).collect()
+    }
+
+    pub(crate) fn list_runs(&self, now: Moment, record: &RepositoryRecord, request: &Request) -> Answer {
         let is = |name: &str, value: &str| request.parameter(name).is_none_or(|wanted| wanted == value);
-        let mut found: Vec<&Run> = self
-            .runs
-            .iter()
-            .filter(|run| run.repository == key(&record.name))
+        let mut found: Vec<Run> = self
+            .runs_in(record, now)
+            .into_iter()
             .filter(|run| is("branch", &run.branch) && is("event", &run.event))
             .filter(|run| is("status", &run.status) || run.conclusion.as_deref().is_some_and(|it| is("status", it)))
-            .filter(|run| is("head_sha", &sha(&run.branch)) && is("actor", "Copilot"))
+            .filter(|run| is("head_sha", &run.head_sha) && is("check_suite_id", &run.check_suite.to_string()))
+            .filter(|run| is("actor", actor_of(run).0))
             .collect();
         found.sort_by_key(|run| std::cmp::Reverse((run.created, run.id)));
         let total = found.len();
         found.truncate(MOST);
         let page = Page::of(request);
-        let shown: Vec<Value> =
-            page.cut(found).into_iter().map(|run| self.show_run(run, record, &request.base)).collect();
+        let shown: Vec<Value> = page.cut(found).iter().map(|run| self.show_run(run, record, &request.base)).collect();
         page.answer(request, total.min(MOST), &json!({"total_count": total, "workflow_runs": shown}))
     }
 
-    pub(crate) fn get_run(&self, record: &RepositoryRecord, id: &str, request: &Request) -> Answer {
-        let here = |run: &&Run| run.repository == key(&record.name) && run.id.to_string() == id;
-        match self.runs.iter().find(here) {
+    pub(crate) fn get_run(&self, now: Moment, record: &RepositoryRecord, id: &str, request: &Request) -> Answer {
+        match self.runs_in(record, now).iter().find(|run| run.id.to_string() == id) {
             Some(run) => Answer::json(200, &self.show_run(run, record, &request.base)),
             None => Answer::not_found(),
         }
@@ -384,11 +420,10 @@ impl World {
         let id = run.id;
         let api = format!("{base}/repos/{}", record.name);
         let url = format!("{api}/actions/runs/{id}");
-        let head = sha(&run.branch);
         let created = self.clock.rfc3339(run.created);
         let workflow = run.path.bytes().fold(1, |id: u64, byte| id * 31 % 100_000_007 + u64::from(byte));
-        let suite = id + 22_000_000_000;
-        let (login, kind) = if run.event == "dynamic" { ("Copilot", "Bot") } else { ("octocat", "User") };
+        let suite = run.check_suite;
+        let (login, kind) = actor_of(run);
         let actor = show_user(base, login, COPILOT, kind);
         let repository = show_repository(record, base);
         let mut shown = json!({
@@ -398,9 +433,9 @@ impl World {
             "check_suite_id": suite,
             "check_suite_node_id": node_id("CS", record.id, suite),
             "head_branch": run.branch,
-            "head_sha": head,
+            "head_sha": run.head_sha,
             "path": run.path,
-            "run_number": (id - FIRST_RUN_ID) / 13 + 1,
+            "run_number": id % 1000 + 1,
             "run_attempt": 1,
             "referenced_workflows": [],
             "event": run.event,
@@ -418,7 +453,7 @@ impl World {
             "previous_attempt_url": Value::Null,
             "workflow_url": format!("{api}/actions/workflows/{workflow}"),
             "check_suite_url": format!("{api}/check-suites/{suite}"),
-            "head_commit": show_head_commit(&head, &created),
+            "head_commit": show_head_commit(&run.head_sha, &created),
             "repository": repository,
             "head_repository": repository,
             "display_title": run.name,
@@ -428,4 +463,9 @@ impl World {
         }
         shown
     }
+}
+
+/// Who triggered a run, and what kind of account that is.
+fn actor_of(run: &Run) -> (&'static str, &'static str) {
+    if run.event == "dynamic" { ("Copilot", "Bot") } else { ("octocat", "User") }
 }

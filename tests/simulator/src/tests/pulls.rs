@@ -83,6 +83,8 @@ async fn a_workflow_waits_for_approval() {
     let suites = |reply: super::Reply| names(&reply.body["check_suites"], "conclusion");
     assert_eq!(suites(get(&simulator, &format!("{path}/check-suites")).await), ["action_required"; 2]);
     assert_eq!(get(&simulator, &format!("{path}/check-runs")).await.body["total_count"], 0);
+    let waiting = get(&simulator, "/repos/octo/app/actions/runs?status=action_required").await.body;
+    assert_eq!((&waiting["total_count"], &waiting["workflow_runs"][0]["name"]), (&json!(2), &json!("CI")));
     sleep(secs(90)).await;
     assert_eq!(suites(get(&simulator, &format!("{path}/check-suites")).await), ["action_required", "failure"]);
     assert_eq!(get(&simulator, &format!("{path}/check-runs")).await.body["total_count"], 1);

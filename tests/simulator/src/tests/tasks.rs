@@ -97,7 +97,7 @@ async fn tasks_can_be_hidden() {
     }
     let mine = ExistingTask { creator: 583_231, visibility: Visibility::Private, ..ExistingTask::default() };
     let id = simulator.add_task(mine);
-    assert_eq!(listed(&get(&simulator, "/agents/tasks").await.body), [id.clone()]);
+    assert_eq!(listed(&get(&simulator, "/agents/tasks").await.body), std::slice::from_ref(&id));
     simulator.set_visibility(&id, Visibility::Unlisted);
     assert_eq!(listed(&get(&simulator, "/agents/tasks").await.body), Vec::<String>::new());
 }
