@@ -36,8 +36,8 @@ impl World {
             self.report_unexpected(format!("POST {}: {}", request.path, violations.join("; ")));
             return Answer::invalid(&violations);
         }
-        for stranger in schema::unknown_fields(&body) {
-            self.report_unexpected(format!("POST {}: `{stranger}` is no documented field", request.path));
+        for field in schema::unknown_fields(&body) {
+            self.report_unexpected(format!("POST {}: `{field}` is not a documented field", request.path));
         }
 
         let text = |name: &str| body.get(name).and_then(Value::as_str);
@@ -70,7 +70,7 @@ impl World {
             script,
         });
         self.starts += 1;
-        // What the script sets for the very first moment has happened before anybody can look.
+        // What the script sets for the very first moment has happened before a client can look.
         self.advance(now);
         match self.tasks.get(index) {
             Some(task) => Answer::json(201, &self.show(task, Depth::Stub, now, &request.base)),
@@ -182,7 +182,7 @@ fn filter(request: &Request) -> Result<Filter, String> {
         ascending: false,
     };
     for (name, value) in &request.query {
-        let wrong = || format!("`{value}` is no value for {name}");
+        let wrong = || format!("`{value}` is not a value of {name}");
         match name.as_str() {
             "state" => {
                 for state in value.split(',').map(str::trim).filter(|state| !state.is_empty()) {

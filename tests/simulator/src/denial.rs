@@ -42,7 +42,7 @@ pub enum Denial {
     },
 }
 
-/// What a classic or fine-grained token is told that lacks single sign-on.
+/// The message for a personal token that is not authorized for single sign-on.
 pub(crate) const SSO_REQUIRED: &str = "Resource protected by organization SAML enforcement. You must grant your \
     Personal Access token access to this organization.";
 

@@ -167,7 +167,7 @@ impl Endpoint {
         matches!(self, Endpoint::Start | Endpoint::CancelRun(_) | Endpoint::ForceCancelRun(_))
     }
 
-    /// Whether anybody may ask, without a token.
+    /// Whether it needs no token.
     pub(crate) fn is_public(&self) -> bool {
         matches!(self, Endpoint::Root | Endpoint::Meta)
     }

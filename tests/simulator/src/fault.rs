@@ -25,7 +25,7 @@ pub enum Route {
     Pulls,
     /// Searching repositories.
     Search,
-    /// What somebody may do in a repository.
+    /// The permission of a collaborator.
     CollaboratorPermission,
     /// A repository itself, by name or by id.
     Repository,

@@ -229,7 +229,7 @@ impl World {
         } else if let Some((name, _)) =
             request.query.iter().find(|(name, _)| !endpoint.parameters().contains(&name.as_str()))
         {
-            self.report_unexpected(format!("{what}: `{name}` is no documented parameter"));
+            self.report_unexpected(format!("{what}: `{name}` is not a documented parameter"));
         }
 
         if endpoint.is_public() && request.authorization().is_none() {
@@ -399,7 +399,7 @@ impl World {
         Answer::json(200, &json!({"resources": {"core": core, "graphql": graphql}, "rate": core}))
     }
 
-    /// The headers that tell a caller about its token and its limits.
+    /// The headers about the caller's token and its limits.
     fn decorate(
         &mut self,
         now: Moment,

@@ -37,7 +37,7 @@ impl Host {
 }
 
 impl World {
-    /// The addresses of the API, <https://docs.github.com/en/rest/meta/meta#github-api-root>; anybody may ask.
+    /// The addresses of the API, <https://docs.github.com/en/rest/meta/meta#github-api-root>. It needs no token.
     pub(crate) fn api_root(&self, request: &Request) -> Answer {
         let base = &request.base;
         let mut shown: Value =
@@ -47,7 +47,7 @@ impl World {
         Answer::json(200, &shown)
     }
 
-    /// What the host is, <https://docs.github.com/en/rest/meta/meta#get-apiname-meta-information>; anybody may ask.
+    /// What the host is, <https://docs.github.com/en/rest/meta/meta#get-apiname-meta-information>. It needs no token.
     pub(crate) fn meta(&self) -> Answer {
         match &self.settings.host {
             Host::EnterpriseServer(version) => {

@@ -30,8 +30,8 @@ pub async fn serve(listener: TcpListener, simulator: Simulator) -> io::Result<()
                     Ok::<_, io::Error>(http::Response::from_parts(parts, Sent::new(bytes, cut)))
                 }
             });
-            // An error here is a connection that ended early, by the client or by a fault: nobody
-            // is left to hear of it.
+            // An error here is a connection that ended early, by the client or by a fault: no one
+            // is left to receive an answer.
             let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
     }

@@ -11,7 +11,7 @@ use simulator::{Simulator, serve};
 
 const USAGE: &str = "usage: simulator [--listen 127.0.0.1:0] [--scenario file.json] [--log file.jsonl]";
 
-/// What the program was told.
+/// The options of the program.
 struct Options {
     listen: String,
     scenario: Option<String>,
@@ -28,7 +28,7 @@ impl Options {
                 "--listen" => options.listen = value()?,
                 "--scenario" => options.scenario = Some(value()?),
                 "--log" => options.log = Some(value()?),
-                _ => return Err(format!("`{name}` is no option\n{USAGE}")),
+                _ => return Err(format!("unknown option `{name}`\n{USAGE}")),
             }
         }
         Ok(options)

@@ -232,7 +232,7 @@ pub struct CheckSuite {
     pub app: String,
     /// The workflow's name, in suites of GitHub Actions.
     pub workflow: Option<String>,
-    /// Whether somebody has to approve it first.
+    /// Whether it needs an approval first.
     pub approval: Approval,
     /// Its check runs. Without any it stays queued, as suites of apps do that have nothing to say.
     pub runs: Vec<CheckRun>,
@@ -266,16 +266,16 @@ impl CheckSuite {
     }
 }
 
-/// Whether somebody has to approve a workflow before it runs.
+/// Whether a workflow needs an approval before it runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Approval {
     /// No.
     #[default]
     NotNeeded,
-    /// Yes, and nobody does.
+    /// Yes, and it never comes.
     Missing,
-    /// Yes, and somebody does so long after the push.
+    /// Yes, and it comes so long after the push.
     After(#[serde(with = "seconds")] Duration),
 }
 

@@ -50,9 +50,9 @@ impl World {
 
     /// A file, or a directory when the path is one. The content of a file beyond a megabyte is left out.
     pub(crate) fn contents(&self, record: &RepositoryRecord, path: &str, request: &Request) -> Answer {
-        let told = request.parameter("ref");
-        let Some(reference) = record.spec.reference(told) else {
-            return Answer::error(404, &format!("No commit found for the ref {}", told.unwrap_or_default()));
+        let given = request.parameter("ref");
+        let Some(reference) = record.spec.reference(given) else {
+            return Answer::error(404, &format!("No commit found for the ref {}", given.unwrap_or_default()));
         };
         let files = record.spec.files_of(reference);
         let show = |path: &str, text: &str| {
@@ -92,7 +92,7 @@ impl World {
         if entries.is_empty() { Answer::not_found() } else { Answer::json(200, &Value::Array(entries)) }
     }
 
-    /// The newest commit of a branch or a tag; older ones have nothing to tell here.
+    /// The newest commit of a branch or a tag; older ones are not simulated.
     pub(crate) fn commits(&self, record: &RepositoryRecord, request: &Request) -> Answer {
         let Some(reference) = record.spec.reference(request.parameter("sha")) else {
             return Answer::not_found();
@@ -100,7 +100,7 @@ impl World {
         Answer::json(200, &json!([show_commit(record, reference, request)]))
     }
 
-    /// What somebody may do here. A personal token is answered only where its owner can push; an installation's is
+    /// The permission of a collaborator. A personal token is answered only where its owner can push; an installation's is
     /// always.
     pub(crate) fn permission(
         &self,
@@ -149,7 +149,7 @@ impl World {
         Answer::json(200, &shown)
     }
 
-    /// What GitHub Actions may do; which actions are allowed is told only where there are workflows at all.
+    /// What GitHub Actions may do; which actions are allowed is shown only where there are workflows at all.
     pub(crate) fn actions(&self, record: &RepositoryRecord, request: &Request) -> Answer {
         let actions = &record.spec.actions;
         let mut shown = json!({"enabled": actions.enabled});

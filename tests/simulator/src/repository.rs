@@ -46,7 +46,7 @@ pub struct Repository {
     /// How the workflow runs of tasks here behave; the setting when absent.
     pub runs: Option<RunSettings>,
     /// Role per login: `admin`, `maintain`, `write`, `triage`, `read`, `none`, or a custom one with the role that it
-    /// builds on, as in `releaser=write`. `unknown` is somebody whom GitHub does not have. Others can read a public
+    /// builds on, as in `releaser=write`. `unknown` is an account that does not exist. Others can read a public
     /// repository, and are not found for a private one.
     pub collaborators: BTreeMap<String, String>,
     /// Files on the default branch and on those of `branches`, by path.
@@ -105,12 +105,12 @@ impl Repository {
     }
 
     /// The branch or tag that a reference means: its name, its full name or its commit.
-    pub(crate) fn reference(&self, told: Option<&str>) -> Option<&str> {
-        let told = told.filter(|told| !told.is_empty() && *told != "HEAD").unwrap_or(&self.default_branch);
-        let bare = ["refs/heads/", "refs/tags/", "heads/", "tags/"].iter().find_map(|start| told.strip_prefix(start));
-        let name = bare.unwrap_or(told);
+    pub(crate) fn reference(&self, given: Option<&str>) -> Option<&str> {
+        let given = given.filter(|given| !given.is_empty() && *given != "HEAD").unwrap_or(&self.default_branch);
+        let bare = ["refs/heads/", "refs/tags/", "heads/", "tags/"].iter().find_map(|start| given.strip_prefix(start));
+        let name = bare.unwrap_or(given);
         let all = [&self.default_branch].into_iter().chain(&self.branches).chain(self.files_at.keys());
-        all.map(String::as_str).find(|known| *known == name || sha(known) == told)
+        all.map(String::as_str).find(|known| *known == name || sha(known) == given)
     }
 
     /// The files at a branch or a tag.
@@ -123,8 +123,8 @@ impl Repository {
         self.collaborators.iter().find(|(name, _)| name.eq_ignore_ascii_case(login)).map(|(_, role)| role.as_str())
     }
 
-    /// What this person may do here and under which name, in the words of the collaborators endpoint; nothing for
-    /// somebody whom that does not find.
+    /// What this person may do here and under which name, in the words of the collaborators endpoint; none for
+    /// an account that the endpoint does not find.
     pub(crate) fn access(&self, login: &str) -> Option<(&str, &str)> {
         let role = match self.role(login) {
             Some("unknown") => return None,

@@ -252,7 +252,7 @@ impl World {
             if let Some(task) = self.tasks.get_mut(index) {
                 task.has_run = false;
             }
-            // A session that waits for somebody has no run: the next one begins when it goes on.
+            // A session that waits has no run: the next one begins when it goes on.
             let conclusion = match state.as_str() {
                 "queued" => return,
                 "failed" => "failure",

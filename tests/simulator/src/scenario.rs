@@ -69,7 +69,7 @@ pub(crate) struct OldPull {
     pub(crate) base: String,
 }
 
-/// A task that is there already, made by whomever.
+/// A task that exists already, of any creator.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ExistingTask {

@@ -35,7 +35,7 @@ pub struct Step {
     /// How long after the step before (or after the task's creation, for the first).
     #[serde(with = "seconds")]
     pub after: Duration,
-    /// How long after the task's creation; stands above `after`.
+    /// How long after the task's creation; takes precedence over `after`.
     #[serde(with = "seconds::optional")]
     pub at: Option<Duration>,
     /// The state that the newest session goes into. Any text: GitHub may invent new ones.
@@ -70,7 +70,7 @@ pub enum Effect {
     Ask(String),
     /// Another session begins with the same prompt, as it does when the agent picks the task up again.
     Session,
-    /// Another session begins with this prompt, as it does when somebody steers the task from the web.
+    /// Another session begins with this prompt, as it does when a person steers the task on the web.
     Steer(String),
     /// All sessions are deleted, which people can do.
     ForgetSessions,
@@ -272,7 +272,7 @@ impl Script {
         Script::new().state("queued", QUEUE).state(state, Duration::ZERO)
     }
 
-    /// A minute in a state that nobody has reply of, then on as `then` does.
+    /// A minute in an undocumented state, then on as `then` does.
     pub fn unknown_state(name: impl Into<String>, then: Script) -> Script {
         Script::new().state("queued", QUEUE).state(name, WORK).then(then)
     }

@@ -28,7 +28,7 @@ impl World {
                 None => return Answer::invalid(&[format!("`{word}` is not understood")]),
             }
         }
-        // The best match comes first, which is no order that a reader could know.
+        // The best match comes first, an order that a client cannot predict.
         found.sort_by_key(|record| split_mix(record.id));
         let total = found.len();
         let page = Page::of(request);

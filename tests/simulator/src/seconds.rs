@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serializer};
 pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
     let seconds = f64::deserialize(from)?;
     Duration::try_from_secs_f64(seconds)
-        .map_err(|why| D::Error::custom(format!("`{seconds}` is no number of seconds: {why}")))
+        .map_err(|why| D::Error::custom(format!("`{seconds}` is not a number of seconds: {why}")))
 }
 
 pub(crate) fn serialize<S: Serializer>(span: &Duration, to: S) -> Result<S::Ok, S::Error> {

@@ -215,7 +215,7 @@ impl Simulator {
         world.tasks.get(index).map(|task| task.id.clone()).unwrap_or_default()
     }
 
-    /// Puts a task into this state now and ends its script, as somebody on the web would.
+    /// Puts a task into this state now and ends its script, as a person on the web would.
     pub fn set_state(&self, id: &str, state: &str) {
         let now = self.now();
         let mut world = self.world();
@@ -348,7 +348,7 @@ impl Simulator {
     }
 
     /// What a client did that none should: unknown routes, writes other than a start, bodies
-    /// against the schema, parameters that nobody documents, a doubled API version.
+    /// against the schema, undocumented parameters, a doubled API version.
     pub fn unexpected(&self) -> Vec<String> {
         self.world().unexpected.clone()
     }
@@ -402,7 +402,7 @@ impl Simulator {
         }
     }
 
-    /// Carries out a request and tells the observer.
+    /// Carries out a request and calls the observer.
     fn handle(&self, entry: usize, request: &Request) -> Answer {
         let concurrent = self.inner.concurrent.load(Ordering::Relaxed);
         self.world().handle(self.now(), entry, request, concurrent)
@@ -469,7 +469,7 @@ impl Simulator {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a world begins at the real time, unless told otherwise")]
+#[expect(clippy::disallowed_methods, reason = "a world begins at the real time, unless a test sets another")]
 fn today() -> Timestamp {
     Timestamp::now()
 }

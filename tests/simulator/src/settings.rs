@@ -48,7 +48,7 @@ pub enum OldNames {
     Serve,
 }
 
-/// The knobs. By default GitHub behaves as badly as it was observed to (or, where the comment says
+/// The settings. By default GitHub behaves as badly as it was observed to (or, where the comment says
 /// *assumed*, as badly as nothing rules out); [`Settings::documented`] is GitHub by the book.
 ///
 /// What goes round from task to task counts all tasks of the simulator, those that existed before
@@ -211,7 +211,7 @@ impl Settings {
         }
     }
 
-    /// A duration of the story, at the speed it is told.
+    /// A duration of the world at its speed.
     pub(crate) fn scaled(&self, span: Duration) -> Duration {
         if self.speed > 0.0 && self.speed.is_finite() {
             Duration::try_from_secs_f64(span.as_secs_f64() / self.speed).unwrap_or(span)

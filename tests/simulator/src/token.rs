@@ -16,7 +16,7 @@ pub enum Permission {
     PullRequestsRead,
     /// Read files and branches.
     ContentsRead,
-    /// Look up what somebody may do.
+    /// Read the permission of a collaborator.
     MetadataRead,
     /// Read the settings of GitHub Actions.
     AdministrationRead,
@@ -52,9 +52,9 @@ impl Permission {
     }
 }
 
-/// What a token stands for. By default: a licensed person who may do everything, everywhere.
+/// The owner and the permissions of a token. By default: a licensed person who may do everything, everywhere.
 ///
-/// Its kind is told by the prefix it is registered under (`ghp_`, `github_pat_`, `ghs_`, ...).
+/// Its kind is known by the prefix it is registered under (`ghp_`, `github_pat_`, `ghs_`, ...).
 /// A token that GitHub does not know is one that was never registered.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -148,7 +148,7 @@ impl Token {
     }
 }
 
-/// What of a token may be shown: its prefix, to tell the kinds apart.
+/// What of a token may be shown: its prefix, which names its kind.
 pub(crate) fn shown(secret: &str) -> String {
     match secret.split_once('_') {
         Some((prefix, _)) => format!("{prefix}_…"),

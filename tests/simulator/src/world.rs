@@ -231,7 +231,7 @@ impl World {
         self.tasks.len() - 1
     }
 
-    /// A branch name in the agent's manner that nobody has yet.
+    /// A branch name in the agent's manner that is not taken yet.
     fn fresh_branch(&self, prompt: &str, repository: &str, spec: &Repository) -> String {
         let line = prompt.lines().next().unwrap_or_default().to_lowercase();
         let words: Vec<&str> = line
@@ -408,7 +408,7 @@ impl World {
         draft: bool,
         at: Moment,
     ) -> usize {
-        // The steps are uneven, so that nobody guesses one id from another.
+        // The steps are uneven, so that one id cannot be guessed from another.
         let id = FIRST_PULL_ID + 7_919 * self.pulls.len() as u64;
         let record = self.repository_or_new(repository);
         let number = record.spec.next_pull_number;
