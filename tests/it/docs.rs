@@ -1,4 +1,4 @@
-//! The documents against the code: what they list is all there is, and all there is they list.
+//! The tables and examples of the documents against the code.
 
 #![expect(clippy::disallowed_methods, reason = "a test reads the documents and the sources")]
 
@@ -29,24 +29,14 @@ use serde_json::{Value, json};
 
 const README: &str = "README.md";
 const REFERENCE: &str = "docs/reference.md";
+const TEMPLATES: &str = "docs/templates.md";
+const STARTING: &str = "docs/starting.md";
+const WAITING: &str = "docs/waiting.md";
+const DOCTOR: &str = "docs/doctor.md";
+const ACTOR_CHECK: &str = "docs/actor-check.md";
 const ARCHITECTURE: &str = "docs/architecture.md";
 const SECURITY: &str = "docs/security.md";
-const TOKENS: &str = "docs/tokens.md";
 const POLICY: &str = "docs/policy.md";
-const DOCUMENTS: [&str; 12] = [
-    README,
-    REFERENCE,
-    ARCHITECTURE,
-    SECURITY,
-    TOKENS,
-    POLICY,
-    "docs/performance.md",
-    "docs/recipes.md",
-    "docs/releasing.md",
-    "CHANGELOG.md",
-    "CONTRIBUTING.md",
-    "SECURITY.md",
-];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -62,11 +52,30 @@ fn code(path: &str) -> String {
     read(path).split("#[cfg(test)]\nmod tests").next().unwrap_or_default().to_owned()
 }
 
-/// The names of the sources, in the order in which the documents give them: leaf first, then the two above all.
+/// The paths of all sources.
 fn sources() -> Vec<String> {
-    let lib = read("src/lib.rs");
-    let declared = lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
-    declared.chain(["lib", "main"]).map(|module| format!("src/{module}.rs")).collect()
+    let mut found = Vec::new();
+    let mut folders = vec!["src".to_owned()];
+    while let Some(folder) = folders.pop() {
+        for name in entries(&folder) {
+            let path = format!("{folder}/{name}");
+            if root().join(&path).is_dir() { folders.push(path) } else { found.push(path) }
+        }
+    }
+    found
+}
+
+/// The names in a folder.
+fn entries(folder: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(root().join(folder)).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+/// The paths of all documents.
+fn documents() -> Vec<String> {
+    let in_folder = |folder: &str| entries(folder).into_iter().filter(|name| name.ends_with(".md")).collect::<Vec<_>>();
+    let docs = in_folder("docs").into_iter().map(|name| format!("docs/{name}"));
+    in_folder(".").into_iter().chain(docs).collect()
 }
 
 /// The rows of the one table under a heading, without its head; each cell as it is written.
@@ -88,13 +97,13 @@ fn table(document: &str, heading: &str) -> Vec<Vec<String>> {
         assert_eq!(
             row.len(),
             wide,
-            "{document}, `{heading}`: a row has another number of cells than the head: {row:?}"
+            "{document}, `{heading}`: a row and the head differ in their number of cells: {row:?}"
         );
     }
     rows
 }
 
-/// What stands under a heading, up to the next one.
+/// The text under a heading, up to the next one.
 #[track_caller]
 fn section(document: &str, heading: &str) -> String {
     let text = read(document);
@@ -138,18 +147,19 @@ fn blocks(document: &str, language: &str) -> Vec<String> {
     found
 }
 
-/// Every mapping of variables in a piece of YAML that has an input among them.
-fn environments(value: &Value) -> Vec<BTreeMap<String, String>> {
+/// The inputs of every step in a piece of YAML that uses the action.
+fn steps(value: &Value) -> Vec<BTreeMap<String, String>> {
     let mut found = Vec::new();
     match value {
         Value::Object(entries) => {
-            if entries.keys().any(|name| name.starts_with("INPUT_")) {
-                let text = |value: &Value| value.as_str().unwrap().to_owned();
-                found.push(entries.iter().map(|(name, value)| (name.clone(), text(value))).collect());
+            if entries.get("uses").and_then(Value::as_str).is_some_and(|it| it.contains("/agent-task@")) {
+                let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                let with = entries["with"].as_object().unwrap().iter();
+                found.push(with.map(|(name, value)| (name.clone(), text(value))).collect());
             }
-            found.extend(entries.values().flat_map(environments));
+            found.extend(entries.values().flat_map(steps));
         }
-        Value::Array(items) => found.extend(items.iter().flat_map(environments)),
+        Value::Array(items) => found.extend(items.iter().flat_map(steps)),
         _ => {}
     }
     found
@@ -200,7 +210,7 @@ fn exits() -> [Exit; 9] {
 }
 
 #[test]
-fn the_reference_has_every_input() {
+fn inputs_are_all_in_the_reference() {
     let told = table(REFERENCE, "## Inputs");
     let told = told.iter().map(|row| (named(&row[0]), row[1].as_str(), named(&row[3]))).collect::<Vec<_>>();
     let word = |serves| match serves {
@@ -216,7 +226,7 @@ fn the_reference_has_every_input() {
 }
 
 #[test]
-fn the_reference_has_every_output_and_key_of_a_result() {
+fn outputs_and_result_keys_are_all_in_the_reference() {
     let told = table(REFERENCE, "## Outputs");
     assert_eq!(told.iter().map(|row| named(&row[0])).collect::<Vec<_>>(), OUTPUTS);
 
@@ -255,71 +265,54 @@ fn the_reference_has_every_output_and_key_of_a_result() {
 }
 
 #[test]
-fn both_state_tables_have_every_state() {
-    for document in [REFERENCE, README] {
-        let rows = table(document, "## States");
-        let told = rows.iter().map(|row| named(&row[0])).collect::<Vec<_>>();
-        assert_eq!(told, states().iter().map(State::as_str).collect::<Vec<_>>(), "{document}");
-        for (row, state) in rows.iter().zip(states()) {
-            let word = state.as_str();
-            let phase = match state.phase() {
-                Phase::Running => "running",
-                Phase::NeedsPerson => "needs a person",
-                Phase::Settled => "settled",
-            };
-            assert_eq!(row[1], phase, "{document}: {word}");
-            let conclusion = match state.phase() {
-                Phase::Running => None,
-                Phase::NeedsPerson => Some(concluded(word, WaitEnd::NeedsPerson, false)),
-                Phase::Settled => Some(concluded(word, WaitEnd::Settled, false)),
-            };
-            assert_eq!(quoted(&row[2]).first(), conclusion.as_ref(), "{document}: {word}");
-        }
+fn states_are_all_in_the_reference() {
+    let rows = table(REFERENCE, "## States");
+    let told = rows.iter().map(|row| named(&row[0])).collect::<Vec<_>>();
+    assert_eq!(told, states().iter().map(State::as_str).collect::<Vec<_>>());
+    for (row, state) in rows.iter().zip(states()) {
+        let word = state.as_str();
+        let phase = match state.phase() {
+            Phase::Running => "running",
+            Phase::NeedsPerson => "needs a person",
+            Phase::Settled => "settled",
+        };
+        assert_eq!(row[1], phase, "{word}");
+        let conclusion = match state.phase() {
+            Phase::Running => None,
+            Phase::NeedsPerson => Some(concluded(word, WaitEnd::NeedsPerson, false)),
+            Phase::Settled => Some(concluded(word, WaitEnd::Settled, false)),
+        };
+        assert_eq!(quoted(&row[2]).first(), conclusion.as_ref(), "{word}");
     }
-    assert_eq!(concluded("completed", WaitEnd::Settled, true), "failure", "as both documents say");
+    assert_eq!(concluded("completed", WaitEnd::Settled, true), "failure", "as the last column says");
 }
 
 #[test]
-fn the_reference_has_every_conclusion_mildest_first() {
+fn conclusions_are_in_the_reference_mildest_first() {
     let all = Conclusion::ALL.map(Conclusion::as_str);
     assert_eq!(names(REFERENCE, "## Conclusions"), all);
     assert!(Conclusion::ALL.is_sorted(), "the order of the table is that of the code");
-    for row in table(REFERENCE, "## How a wait ends") {
+    for row in table(WAITING, "## How a wait ends") {
         for word in quoted(&row[2]) {
-            assert!(all.contains(&word.as_str()), "`{word}` is no conclusion");
+            assert!(all.contains(&word.as_str()), "not a conclusion: {word}");
         }
     }
 }
 
 #[test]
-fn the_reference_has_every_exit_code() {
+fn exit_codes_are_all_in_the_reference() {
     let told = table(REFERENCE, "## Exit codes").iter().map(|row| row[0].clone()).collect::<Vec<_>>();
-    let codes = exits().map(|exit| exit.code().to_string());
-    assert_eq!(told, codes);
-    let readme = read(README);
-    let line = readme.split("Exit codes: ").nth(1).and_then(|rest| rest.split('[').next()).unwrap();
-    let told = line.split(|c: char| !c.is_ascii_digit()).filter(|word| !word.is_empty()).collect::<Vec<_>>();
-    assert_eq!(told, codes);
-}
-
-/// The calls that the README leaves to the reference: one for many tasks, and those of the doctor.
-const NOT_IN_README: [&str; 6] = [
-    "GET /agents/tasks/{task_id}",
-    "GET /repos/{owner}/{repo}",
-    "GET /repos/{owner}/{repo}/branches/{branch}",
-    "GET /repos/{owner}/{repo}/copilot/cloud-agent/configuration",
-    "GET /repos/{owner}/{repo}/actions/permissions",
-    "GET /repos/{owner}/{repo}/actions/permissions/selected-actions",
-];
-
-#[test]
-fn every_check_of_the_doctor_is_in_the_reference() {
-    assert_eq!(names(REFERENCE, "## The doctor"), Check::ALL.map(Check::as_str));
+    assert_eq!(told, exits().map(|exit| exit.code().to_string()));
 }
 
 #[test]
-fn every_api_call_is_listed_with_its_route() {
-    let source = code("src/github.rs");
+fn doctor_checks_are_all_in_its_document() {
+    assert_eq!(names(DOCTOR, "# The doctor"), Check::ALL.map(Check::as_str));
+}
+
+#[test]
+fn api_calls_are_all_in_the_reference() {
+    let source = code("src/github/client.rs");
     let mut methods = source.split("\n    pub async fn ").map(|text| text.split("\n    async fn ").next().unwrap());
     let mut above = methods.next().unwrap();
     let mut routes = BTreeSet::new();
@@ -333,21 +326,14 @@ fn every_api_call_is_listed_with_its_route() {
         routes.insert(route(method));
         above = method;
     }
-    for (document, heading, column) in [(REFERENCE, "## API calls", 1), (README, "## Permissions and API calls", 0)] {
-        let rows = table(document, heading);
-        let told = rows.iter().map(|row| named(&row[column]).to_owned()).collect::<Vec<_>>();
-        // The doctor's own calls are in the reference alone.
-        let rest = if document == README { &NOT_IN_README[..] } else { &[] };
-        let rest = rest.iter().map(|route| (*route).to_owned());
-        assert_eq!(told.len() + rest.len(), routes.len(), "{document}");
-        assert_eq!(told.into_iter().chain(rest).collect::<BTreeSet<_>>(), routes, "{document}");
-        for row in rows {
-            assert!(!row[column + 1].is_empty(), "{document}: a call without a permission: {row:?}");
-        }
+    let rows = table(REFERENCE, "## API calls");
+    let told = rows.iter().map(|row| named(&row[1]).to_owned()).collect::<Vec<_>>();
+    assert_eq!(told.len(), routes.len());
+    assert_eq!(told.into_iter().collect::<BTreeSet<_>>(), routes);
+    for row in &rows {
+        assert!(!row[2].is_empty(), "a call without a permission: {row:?}");
     }
-    let told = table(REFERENCE, "## API calls").iter().flat_map(|row| pages(&row[0])).collect::<BTreeSet<_>>();
-    assert_eq!(told, linked);
-    assert!(read(REFERENCE).contains(&format!("the API version `{}`", agent_task::github::transport::API_VERSION)));
+    assert_eq!(rows.iter().flat_map(|row| pages(&row[0])).collect::<BTreeSet<_>>(), linked);
 }
 
 /// Verb and path of the request that a method of `GitHub` makes.
@@ -366,14 +352,14 @@ fn route(method: &str) -> String {
 }
 
 #[test]
-fn every_key_of_a_policy_is_in_its_document() {
+fn policy_keys_are_all_in_its_document() {
     let schema: Value = serde_json::from_str(&read("dist/agent-tasks.schema.json")).unwrap();
     let keys = |properties: &Value| properties.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
     let types = &schema["$defs"];
     for (heading, properties) in [
-        ("### The cloud agent's settings", &types["CloudAgent"]["properties"]),
+        ("### Cloud agent settings", &types["CloudAgent"]["properties"]),
         ("## At the top", &schema["properties"]),
-        ("## A class", &types["Class"]["properties"]),
+        ("## A task class", &types["Class"]["properties"]),
         ("### Limits", &types["Limits"]["properties"]),
     ] {
         let told = names(POLICY, heading);
@@ -385,7 +371,8 @@ fn every_key_of_a_policy_is_in_its_document() {
     assert_eq!(told, keys(&types["VarTable"]["properties"]));
 
     let place = USUAL_PLACE.parse().unwrap();
-    let shown = blocks(POLICY, "yaml").into_iter().filter(|block| block.contains("\ntasks:\n")).collect::<Vec<_>>();
+    let shown =
+        blocks(POLICY, "yaml").into_iter().filter(|block| block.contains("\ntask-classes:\n")).collect::<Vec<_>>();
     assert_eq!(shown.len(), 1);
     Policy::parse(&place, &shown[0]).unwrap_or_else(|faults| panic!("{faults:?}"));
 }
@@ -397,14 +384,14 @@ fn pages(text: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_event_is_decided_in_the_document_as_in_the_code() {
-    let rows = table(SECURITY, "## Events");
+fn events_are_decided_as_the_document_says() {
+    let rows = table(ACTOR_CHECK, "## Events");
     let told = rows.iter().map(|row| (named(&row[0]).to_owned(), row[1].as_str())).collect::<Vec<_>>();
     let all = agent_task::policy::actor::EVENTS.map(|(name, cause)| {
         let decision = match cause {
-            Trigger::Insiders => "never asked about",
-            Trigger::Anybody => "asked about",
-            Trigger::RunBefore => "as the run before",
+            Trigger::Insiders => "not checked",
+            Trigger::Anybody => "checked",
+            Trigger::RunBefore => "as the triggering run",
         };
         (name.to_owned(), decision)
     });
@@ -412,22 +399,20 @@ fn every_event_is_decided_in_the_document_as_in_the_code() {
 }
 
 #[test]
-fn what_is_trusted_is_listed() {
-    let rows = table(REFERENCE, "#### Trusted paths");
+fn trusted_paths_are_all_listed() {
+    let rows = table(TEMPLATES, "### Trusted paths");
     let told = rows.iter().flat_map(|row| quoted(&row[1])).collect::<BTreeSet<_>>();
     assert_eq!(told, agent_task::actions::trusted_paths::TRUSTED.map(str::to_owned).into());
-    let (most, text) = (agent_task::prompt::fence::MOST_CHARACTERS, read(REFERENCE));
-    assert!(text.contains(&format!("{},{:03} characters", most / 1000, most % 1000)), "{most}");
 }
 
 #[test]
-fn what_an_outsider_can_write_is_listed() {
-    assert_eq!(names(SECURITY, "## Text from outside"), crate::untrusted::LISTED);
+fn untrusted_paths_are_all_listed() {
+    assert_eq!(names(SECURITY, "## Untrusted text"), crate::untrusted::LISTED);
 }
 
 #[test]
-fn each_defence_is_held_by_tests_that_exist() {
-    for row in table(SECURITY, "## Defences") {
+fn defenses_name_tests_that_exist() {
+    for row in table(SECURITY, "## Defenses") {
         let names = quoted(&row[2]);
         assert!(names.len() > 1, "{row:?}");
         let mut source = String::new();
@@ -442,21 +427,16 @@ fn each_defence_is_held_by_tests_that_exist() {
 }
 
 #[test]
-fn the_properties_of_the_github_context_are_all_listed() {
-    let rows = table(REFERENCE, "### `github`");
+fn github_context_properties_are_all_listed() {
+    let rows = table(TEMPLATES, "### `github`");
     let told = rows.iter().flat_map(|row| quoted(&row[1])).collect::<Vec<_>>();
-    let source = code("src/context.rs");
-    let list = source.split("const PROPERTIES").nth(1).and_then(|rest| rest.split("];").next()).unwrap();
-    let listed = list.split('"').skip(1).step_by(2).chain(["event"]).map(str::to_owned);
-    assert_eq!(told.iter().cloned().collect::<BTreeSet<_>>(), listed.collect::<BTreeSet<_>>());
-    // And so it is when the program runs.
-    let variables = told.iter().map(|name| (format!("GITHUB_{}", name.to_uppercase()), "x".to_owned()));
-    let context = Context::new(&variables.collect::<Environment>(), Some(json!({})), None);
-    assert_eq!(context.github().len(), told.len(), "a property is listed twice, or not taken from its variable");
+    let all = agent_task::actions::context::PROPERTIES.into_iter().chain(["event"]);
+    assert_eq!(told.len(), all.clone().count(), "a property is listed twice or missing");
+    assert_eq!(told.iter().map(String::as_str).collect::<BTreeSet<_>>(), all.collect());
 }
 
 #[test]
-fn every_variable_that_is_read_is_listed() {
+fn environment_variables_are_all_listed() {
     let told = names(REFERENCE, "## Environment variables").into_iter().collect::<BTreeSet<_>>();
     let mut read = BTreeSet::new();
     for path in sources() {
@@ -471,77 +451,69 @@ fn every_variable_that_is_read_is_listed() {
 }
 
 #[test]
-fn the_readme_is_short_and_its_tables_agree_with_the_code() {
-    let lines = read(README).lines().count();
-    assert!(lines <= 150, "README.md has {lines} lines, and 150 are a page");
+fn readme_tables_agree_with_the_code() {
     for row in table(README, "## Inputs") {
         let input = INPUTS.iter().find(|input| input.name == named(&row[0])).unwrap_or_else(|| panic!("{row:?}"));
         assert_eq!(named(&row[1]), input.default, "{row:?}");
     }
     for name in names(README, "## Outputs") {
-        assert!(OUTPUTS.contains(&name.as_str()), "`{name}` is no output");
+        assert!(OUTPUTS.contains(&name.as_str()), "not an output: {name}");
     }
 }
 
 #[test]
-fn the_gate_finds_its_two_commands() {
-    let readme = read(README);
-    for (name, command) in
-        [("rehearse", "cargo run --locked --example rehearse"), ("test", "cargo test --workspace --locked")]
-    {
-        let marker = format!("<!-- gate: {name} -->");
-        let block = format!("\n{marker}\n```sh\n{command}\n```\n");
-        assert_eq!((readme.matches(&marker).count(), readme.matches(&block).count()), (1, 1), "{name}");
-    }
-}
-
-#[test]
-fn the_examples_are_yaml_and_their_inputs_are_good() {
+fn examples_are_yaml_and_their_inputs_are_accepted() {
+    let of_the_action = names(REFERENCE, "### Only in the action");
     let mut seen = 0;
-    for document in DOCUMENTS {
-        for block in blocks(document, "yaml") {
+    for document in documents() {
+        for block in blocks(&document, "yaml") {
             let value: Value =
                 serde_saphyr::from_str(&block).unwrap_or_else(|error| panic!("{document}: {error}\n{block}"));
-            for variables in environments(&value) {
+            for with in steps(&value) {
                 seen += 1;
-                for name in variables.keys().filter_map(|name| name.strip_prefix("INPUT_")) {
-                    let name = name.to_lowercase().replace('_', "-");
-                    let known = INPUTS.iter().find(|input| input.name == name);
-                    assert!(known.is_some(), "{document}: `{name}` is no input");
+                for name in with.keys() {
+                    let known = INPUTS.iter().any(|input| input.name == name) || of_the_action.contains(name);
+                    assert!(known, "{document}: not an input: {name}");
                 }
-                if variables.contains_key("INPUT_TOKEN") {
-                    accepted(document, variables);
+                // A class has its own prompt, and which one is up to its policy.
+                if with.contains_key("prompt") && !with.contains_key("task-class") {
+                    accepted(&document, with);
                 }
             }
             for name in
                 block.split(".outputs.").skip(1).filter_map(|rest| rest.split([' ', '}', ')', '"', '\n']).next())
             {
-                assert!(OUTPUTS.contains(&name), "{document}: `{name}` is no output");
+                assert!(OUTPUTS.contains(&name), "{document}: not an output: {name}");
             }
         }
     }
-    assert!(seen > 0, "no example gives an input");
+    assert!(seen > 10, "only {seen} examples use the action");
 }
 
-/// A whole example is what the program accepts without a word.
-fn accepted(document: &str, variables: BTreeMap<String, String>) {
-    let evaluated = |value: String| if value.starts_with("${{") { "github_pat_x".to_owned() } else { value };
-    let given = variables.into_iter().map(|(name, value)| (name, evaluated(value)));
+/// A start in an example is accepted without a warning.
+fn accepted(document: &str, with: BTreeMap<String, String>) {
+    let evaluated = |name: &str, value: String| match (name, value.starts_with("${{")) {
+        (_, false) => value,
+        ("repositories", true) => "octo/app".to_owned(),
+        (_, true) => "github_pat_x".to_owned(),
+    };
+    let given = with.into_iter().map(|(name, value)| (variable(&name), evaluated(&name, value)));
     let repository = ("GITHUB_REPOSITORY".to_owned(), "octo/app".to_owned());
     let read = Inputs::read(&given.chain([repository]).collect::<Environment>());
     assert!(read.warnings.is_empty(), "{document}: {:?}", read.warnings);
     let inputs = read.inputs.unwrap_or_else(|problems| panic!("{document}: {problems:?}"));
-    let planned = planned(&inputs, &Environment::default());
+    let issue = json!({"number": 7, "title": "Crash", "body": "It crashes."});
+    let planned = planned(&inputs, &Environment::default(), json!({"issue": issue}));
     assert!(planned.is_none_or(|plan| plan.warnings.is_empty()), "{document}");
 }
 
 /// The plan for a start whose template is given in the workflow itself.
-fn planned(inputs: &Inputs, environment: &Environment) -> Option<Plan> {
+fn planned(inputs: &Inputs, environment: &Environment, event: Value) -> Option<Plan> {
     let Request::Start(start) = &inputs.request else { return None };
     let Some(PromptSource::Text(source)) = &start.prompt else { return None };
     let template = Template { name: "prompt".to_owned(), source: source.clone() };
     let now = "2026-11-20T08:00:00Z".parse().unwrap();
-    let context = Context::new(environment, Some(json!({})), None);
+    let context = Context::new(environment, Some(event), None);
     // Files and queries come to repositories only in a run.
     let named = |source: &Source| match source {
         Source::Named(target) => target.clone(),
@@ -559,7 +531,7 @@ fn key(more: &[(String, String)]) -> String {
     let base = base.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let environment = base.into_iter().chain(more.iter().cloned()).collect::<Environment>();
     let inputs = Inputs::read(&environment).inputs.unwrap_or_else(|problems| panic!("{problems:?}"));
-    let plan = planned(&inputs, &environment).unwrap();
+    let plan = planned(&inputs, &environment, json!({})).unwrap();
     match &plan.orders[0].action {
         Action::Start { terms, .. } => terms.marker.key.to_string(),
         Action::Wait(_) => panic!("no start"),
@@ -567,14 +539,16 @@ fn key(more: &[(String, String)]) -> String {
 }
 
 #[test]
-fn the_key_is_made_of_what_the_reference_lists() {
-    let text = section(REFERENCE, "### The key");
-    let told = text.lines().filter(|line| line.starts_with(['-', ' '])).flat_map(quoted).collect::<BTreeSet<_>>();
+fn key_is_made_of_what_its_table_lists() {
+    let told = table(STARTING, "## The key").iter().flat_map(|row| quoted(&row[1])).collect::<BTreeSet<_>>();
+    // These are tried below, or not given here.
+    let apart = ["repository", "repositories", "prompt", "prompt-file"].map(str::to_owned).into();
+    let told = &told - &apart;
     let plain = key(&[]);
     let mut made_of = BTreeSet::new();
     for input in INPUTS.iter().filter(|input| matches!(input.serves, Serves::Start | Serves::Both)) {
         let value = match input.name {
-            // The reference speaks of these three in words; a key of the user's own takes the place of all.
+            // These are tried below, and `idempotency-key` replaces all others.
             "command" | "prompt" | "prompt-file" | "repository" | "idempotency-key" => continue,
             "vars" | "inputs" => "a: 1",
             "create-pull-request" | "wait" | "dry-run" => "true",
@@ -583,10 +557,10 @@ fn the_key_is_made_of_what_the_reference_lists() {
             "if-active" => "skip",
             "untrusted" => "refuse",
             "tolerate" => "10%",
-            // They need others, and are about many.
+            // They need other inputs, and are about many repositories.
             "max-parallel" | "waves" | "wave-success" => continue,
             "github-api-url" => "https://api.octo.ghe.com",
-            // It needs others that are tried by themselves.
+            // It needs others that are tried on their own.
             "require-pull-request" => continue,
             _ => "other",
         };
@@ -594,7 +568,7 @@ fn the_key_is_made_of_what_the_reference_lists() {
             made_of.insert(input.name.to_owned());
         }
     }
-    for name in table(REFERENCE, "### `github`").iter().flat_map(|row| quoted(&row[1])) {
+    for name in table(TEMPLATES, "### `github`").iter().flat_map(|row| quoted(&row[1])) {
         let name = format!("GITHUB_{}", name.to_uppercase());
         let url = matches!(name.as_str(), "GITHUB_REPOSITORY" | "GITHUB_API_URL" | "GITHUB_GRAPHQL_URL");
         if !url && key(&[(name.clone(), "7".to_owned())]) != plain {
@@ -608,25 +582,23 @@ fn the_key_is_made_of_what_the_reference_lists() {
     assert_eq!(key(&[(variable("repository"), "OCTO/App".to_owned())]), plain);
 }
 
-/// The variable by which an input comes.
+/// The variable that an input is read from.
 fn variable(input: &str) -> String {
     format!("INPUT_{}", input.to_uppercase().replace('-', "_"))
 }
 
 #[test]
-fn the_stamp_of_the_reference_is_one() {
-    let examples = blocks(REFERENCE, "text").into_iter().filter(|block| block.contains("<!-- agent-task "));
+fn marker_in_the_document_is_valid() {
+    let examples = blocks(STARTING, "text").into_iter().filter(|block| block.contains("<!-- agent-task "));
     let [example] = examples.collect::<Vec<_>>().try_into().unwrap();
     let marker = Marker::find(&example).unwrap();
     assert_eq!(marker.put_under(example.rsplit_once("\n\n").unwrap().0), example);
     assert!(![&marker.name, &marker.run, &marker.attempt, &marker.actor].into_iter().any(String::is_empty));
-    let days = agent_task::task::start::MEMORY.as_secs() / (24 * 60 * 60);
-    assert!(section(REFERENCE, "### How a task is recognised").contains(&format!("{days}\ndays")));
 }
 
 #[test]
-fn what_if_active_does_is_what_the_reference_says() {
-    let rows = table(REFERENCE, "### `if-active`");
+fn if_active_does_what_its_table_says() {
+    let rows = table(STARTING, "## `if-active`");
     let mut told = Vec::new();
     for row in &rows {
         let word = named(&row[0]);
@@ -662,44 +634,17 @@ fn what_if_active_does_is_what_the_reference_says() {
 }
 
 #[test]
-fn errors_look_as_the_reference_shows_them() {
-    let examples = blocks(REFERENCE, "text").into_iter().filter(|block| block.contains("`wait-timeout: "));
-    let [example] = examples.collect::<Vec<_>>().try_into().unwrap();
-    let given = [("INPUT_PROMPT", "x"), ("INPUT_WAIT_TIMEOUT", "15"), ("GITHUB_REPOSITORY", "octo")];
-    let given = given.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let problems = Inputs::read(&given.into_iter().collect()).inputs.unwrap_err();
-    assert_eq!(problems.len(), example.lines().count());
-    for (problem, line) in problems.iter().zip(example.lines()) {
-        let (problem, line) = (problem.to_string(), line.trim_end_matches(" …"));
-        assert!(problem.starts_with(line), "{line}\n{problem}");
-    }
-}
-
-#[test]
-fn the_refusals_of_the_token_guide_are_what_the_program_says() {
-    let said =
-        ["github", "inputs", "token"].map(|module| code(&format!("src/{module}.rs"))).join("\n").replace('\\', "");
-    for heading in ["### Before anything is sent", "### From GitHub", "### Only the number is missing"] {
-        for row in table(TOKENS, heading) {
-            for words in quoted(&row[0]).iter().filter(|words| words.contains(' ')) {
-                assert!(said.contains(words.as_str()), "{TOKENS}: nothing says `{words}`");
-            }
-        }
-    }
-}
-
-#[test]
-fn links_lead_somewhere() {
-    for document in DOCUMENTS {
-        let text = read(document);
-        let folder = Path::new(document).parent().unwrap_or(Path::new(""));
+fn links_lead_to_files_and_headings() {
+    for document in documents() {
+        let text = read(&document);
+        let folder = Path::new(&document).parent().unwrap_or(Path::new(""));
         for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             if target.contains("://") {
                 continue;
             }
             let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
-            let path = if file.is_empty() { PathBuf::from(document) } else { folder.join(file) };
-            assert!(root().join(&path).exists(), "{document} links to {target}, which is not there");
+            let path = if file.is_empty() { PathBuf::from(&document) } else { folder.join(file) };
+            assert!(root().join(&path).exists(), "{document} links to {target}, which does not exist");
             if !anchor.is_empty() {
                 let anchors = anchors(&std::fs::read_to_string(root().join(&path)).unwrap());
                 assert!(anchors.iter().any(|it| it == anchor), "{document} links to {target}, and has {anchors:?}");
@@ -725,15 +670,15 @@ fn anchors(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_map_has_every_file_in_import_order() {
-    assert_eq!(names(ARCHITECTURE, "## The files"), sources());
-    let entries = std::fs::read_dir(root().join("src")).unwrap();
-    let found = entries.map(|entry| format!("src/{}", entry.unwrap().file_name().to_string_lossy()));
-    assert_eq!(found.collect::<BTreeSet<_>>(), sources().into_iter().collect::<BTreeSet<_>>());
-    let rows = table(ARCHITECTURE, "## How to test");
-    for path in rows.iter().flat_map(|row| quoted(&row[1])) {
-        assert!(root().join(&path).is_file(), "{path} is not there");
+fn architecture_lists_every_folder() {
+    let mut folders = names(ARCHITECTURE, "## The folders");
+    folders.sort_unstable();
+    let mut all = entries("src");
+    all.retain(|name| !["lib.rs", "main.rs"].contains(&name.as_str()));
+    all.sort_unstable();
+    assert_eq!(folders, all.into_iter().map(|name| format!("src/{name}")).collect::<Vec<_>>());
+    let named = quoted(&read(ARCHITECTURE));
+    for path in named.iter().filter(|name| !name.contains(' ') && name.contains('/')) {
+        assert!(root().join(path).exists(), "{ARCHITECTURE} names {path}, which does not exist");
     }
-    let lines = read(ARCHITECTURE).lines().count();
-    assert!(lines <= 130, "{ARCHITECTURE} has {lines} lines, and 130 are a page");
 }

@@ -411,34 +411,11 @@ fn every_name_in_the_examples_exists() {
 }
 
 #[test]
-fn every_example_says_for_whom_it_is_what_it_needs_and_is_in_the_recipes() {
+fn examples_are_all_in_the_recipes() {
     let recipes = std::fs::read_to_string(folder().join("../../docs/recipes.md")).unwrap();
-    for (name, text) in examples() {
-        let top = text.lines().take_while(|line| line.starts_with('#')).collect::<Vec<_>>().join("\n");
-        for part in ["# For whom:", "AGENT_TASK_TOKEN", "docs/tokens.md"] {
-            assert!(top.contains(part), "{name} does not say `{part}` at its top");
-        }
+    for name in examples().keys() {
         assert!(recipes.contains(&format!("(../examples/workflows/{name}.yml)")), "{name} is not in docs/recipes.md");
     }
-}
-
-#[test]
-fn the_refusals_in_docs_tokens_are_those_of_the_program() {
-    let read = |path: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
-    let sources = ["src/github.rs", "src/inputs.rs", "src/token.rs"].map(read).concat();
-    // A text that goes over several lines of a source is one text.
-    let words = sources.replace("\\\n", "").replace('\\', "");
-    let said = words.split_whitespace().collect::<Vec<_>>().join(" ");
-    let tokens = read("docs/tokens.md");
-    let (_, refusals) = tokens.split_once("\n## What a refusal looks like\n").unwrap();
-    let mut count = 0;
-    for row in refusals.lines().filter(|line| line.starts_with("| `")) {
-        for quote in row.split('|').nth(1).unwrap().split('`').skip(1).step_by(2) {
-            assert!(said.contains(quote), "docs/tokens.md quotes `{quote}`, which nobody says");
-            count += 1;
-        }
-    }
-    assert!(count > 10, "docs/tokens.md quotes only {count} messages");
 }
 
 #[test]
@@ -549,8 +526,8 @@ fn dispatch_button_puts_the_form_into_the_prompt_and_nothing_else() {
     assert!(marker.starts_with("<!-- agent-task key="), "{marker}");
     assert_eq!(
         prompt,
-        "Make this change (fix) in octo/app, with tests.\n\nWhat mona: \"x\" asks for:\n\n\
-         Sort {{ secrets }} by \"date\"\n\n\nName the ticket SHOP-17 in the title of the pull request."
+        "Make this change (fix) in octo/app, with tests.\n\nRequest of mona: \"x\":\n\n\
+         Sort {{ secrets }} by \"date\"\n\n\nPut the ticket SHOP-17 into the title of the pull request."
     );
     assert_eq!(body["create_pull_request"], false);
 
@@ -561,7 +538,7 @@ fn dispatch_button_puts_the_form_into_the_prompt_and_nothing_else() {
     run.step("start", "task").exits(0);
     let body = run.start(0);
     assert!(
-        body["prompt"].as_str().unwrap().starts_with("Change the documentation of octo/app and no code.\n\nWhat mona")
+        body["prompt"].as_str().unwrap().starts_with("Change only the documentation of octo/app.\n\nRequest of mona")
     );
     assert_eq!(body["create_pull_request"], true);
 }
@@ -618,7 +595,7 @@ fn nightly_starts_nothing_while_a_task_is_active() {
     run.next("octo/app", Script::new().state("in_progress", Duration::ZERO));
     run.step("nightly", "task").exits(0).gives("created", "true");
     let prompt = run.start(0)["prompt"].as_str().unwrap().to_owned();
-    assert!(prompt.starts_with("Look after the dependencies of octo/app ("), "{prompt}");
+    assert!(prompt.starts_with("Update the dependencies of octo/app ("), "{prompt}");
     // The next night, which is another run, here under another id of its step.
     let skipped = run.step("nightly", "task");
     skipped.exits(0).gives("conclusion", "skipped").gives("task-id", "").gives("created", "");
@@ -642,7 +619,7 @@ fn comment_command_starts_a_task_for_a_maintainer_and_none_for_a_stranger() {
     assert_eq!(run.simulator.starts(), 0);
 
     for (body, begins) in [
-        ("/agent fix\nSince Monday.", "Find the cause of issue #3 of octo/app and mend it"),
+        ("/agent fix\nSince Monday.", "Find the cause of issue #3 of octo/app and fix it"),
         ("/agent reproduce", "Write a test that fails because of issue #3 of octo/app."),
     ] {
         let mut run = of("mona", body);
@@ -650,7 +627,7 @@ fn comment_command_starts_a_task_for_a_maintainer_and_none_for_a_stranger() {
         let start = run.start(0);
         let prompt = start["prompt"].as_str().unwrap();
         assert!(prompt.starts_with(begins), "{prompt}");
-        let boundary = prompt.split("What the issue is called: [untrusted text ").nth(1).unwrap();
+        let boundary = prompt.split("Title of the issue: [untrusted text ").nth(1).unwrap();
         let (boundary, rest) = boundary.split_once(" begins] Crash on start [untrusted text ").unwrap();
         assert!(boundary.len() == 32 && rest.starts_with(&format!("{boundary} ends]")), "{prompt}");
         let opened = format!("[untrusted text {boundary} begins]");
@@ -659,7 +636,7 @@ fn comment_command_starts_a_task_for_a_maintainer_and_none_for_a_stranger() {
             prompt.contains(&format!("{opened}{}{body}", if body.contains('\n') { '\n' } else { ' ' })),
             "{prompt}"
         );
-        assert_eq!(prompt.matches("<!--").count(), 1, "only our stamp is left");
+        assert_eq!(prompt.matches("<!--").count(), 1, "only our marker is left");
         // Each run has a mark of its own.
         assert_eq!(prompt.matches(&opened).count(), 4, "three texts, and the sentence below");
     }
@@ -699,7 +676,7 @@ fn fan_out_begins_with_a_canary_and_has_a_result_of_each_repository() {
         let prompts = run.simulator.tasks().into_iter().map(|task| (task.repository, task.prompt));
         for (repository, prompt) in prompts {
             assert!(prompt.starts_with(&format!("In {repository}: Drop Node 20\n")), "{prompt}");
-            assert_eq!(prompt.contains("\nMind: release-by-hand\n"), repository == repositories[1], "{prompt}");
+            assert_eq!(prompt.contains("\nNote: release-by-hand\n"), repository == repositories[1], "{prompt}");
         }
         run.end("tasks");
         assert_eq!(run.values["needs.tasks.outputs.failed"], "1");
@@ -718,7 +695,8 @@ fn the_doctor_tells_what_is_wrong_in_one_repository_of_three() {
     }
     let ran = run.step("doctor", "doctor");
     ran.exits(1).gives("conclusion", "failure").gives("failed", "1").gives("succeeded", "2");
-    ran.gives("error-message", "octo-org/checkout: repository: it is archived; unarchive it, or leave it out");
+    let message = &ran.outputs["error-message"];
+    assert!(message.starts_with("octo-org/checkout: repository: ") && !message.contains('\n'), "{message}");
     assert!(run.simulator.log().iter().all(|call| call.method == "GET"));
 }
 
