@@ -78,7 +78,7 @@ fn documents() -> Vec<String> {
     in_folder(".").into_iter().chain(docs).collect()
 }
 
-/// The rows of the one table under a heading, without its head; each cell as it is written.
+/// The rows of the only table under a heading, without its head.
 #[track_caller]
 fn table(document: &str, heading: &str) -> Vec<Vec<String>> {
     let section = section(document, heading);
@@ -112,12 +112,12 @@ fn section(document: &str, heading: &str) -> String {
     below.take_while(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n")
 }
 
-/// All that stands in backticks.
+/// All texts in backticks.
 fn quoted(text: &str) -> Vec<String> {
     text.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
-/// What a cell names: the one thing in backticks that it consists of, or nothing.
+/// The name in backticks that is all of a cell, or nothing for an empty cell.
 #[track_caller]
 fn named(cell: &str) -> &str {
     let bare = cell.strip_prefix('`').and_then(|rest| rest.strip_suffix('`')).unwrap_or_default();
@@ -170,7 +170,7 @@ fn task(state: &str) -> Box<Task> {
     Box::new(serde_json::from_value(told).unwrap())
 }
 
-/// The conclusion of a task that a wait saw last in this state.
+/// The conclusion of a task whose last seen state is this one.
 fn concluded(state: &str, ending: WaitEnd, pull_required: bool) -> String {
     let mut outcome = Outcome::new("octo/app".parse().unwrap());
     outcome.pull_required = pull_required;
@@ -179,10 +179,10 @@ fn concluded(state: &str, ending: WaitEnd, pull_required: bool) -> String {
     outcome.conclusion.unwrap().to_string()
 }
 
-/// Every state that has a name of its own.
+/// Every known state.
 fn states() -> [State; 8] {
     use State::*;
-    // A state that is new in `task.rs` does not compile here until it is in the list and in the documents.
+    // A new state does not compile until it is in this list, and fails until it is in the documents.
     match Queued {
         Queued | InProgress | Completed | Failed | Idle | WaitingForUser | TimedOut | Cancelled | Unknown(_) => {
             [Queued, InProgress, Idle, WaitingForUser, Completed, Failed, TimedOut, Cancelled]
@@ -190,10 +190,10 @@ fn states() -> [State; 8] {
     }
 }
 
-/// Every way in which the process ends.
+/// Every way in which the process can end.
 fn exits() -> [Exit; 9] {
     use Exit::*;
-    // As with the states.
+    // As above.
     match Fine {
         Fine | Concluded | BadInput | Declined | RefusedByGitHub | Unreachable | Unconfirmed | Signalled(_) => [
             Fine,
@@ -255,7 +255,7 @@ fn outputs_and_result_keys_are_all_in_the_reference() {
         Value::String(_) => "string",
         Value::Bool(_) => "boolean",
         Value::Number(_) => "integer",
-        _ => "nothing that is known",
+        _ => "unknown",
     };
     let keys = results[0].as_object().unwrap().iter();
     let keys = keys.map(|(name, value)| (name.clone(), kind(value).to_owned()));
@@ -318,7 +318,7 @@ fn api_calls_are_all_in_the_reference() {
     let mut routes = BTreeSet::new();
     let mut linked = BTreeSet::new();
     for method in methods {
-        // What stands above a method is the end of the text before it.
+        // The comment of a method is at the end of the text before it.
         let comment = above.lines().rev().take_while(|line| line.trim_start().starts_with("///"));
         let page = pages(&comment.collect::<Vec<_>>().join("\n"));
         assert_eq!(page.len(), 1, "a method of GitHub names the page that describes its call: {method}");
@@ -377,7 +377,7 @@ fn policy_keys_are_all_in_its_document() {
     Policy::parse(&place, &shown[0]).unwrap_or_else(|faults| panic!("{faults:?}"));
 }
 
-/// The pages of GitHub's documentation that a text names.
+/// The pages of GitHub's documentation in a text.
 fn pages(text: &str) -> BTreeSet<String> {
     let found = text.split("https://docs.github.com/").skip(1);
     found.filter_map(|rest| rest.split(['>', ')', ' ', '\n']).next()).map(str::to_owned).collect()
@@ -475,7 +475,7 @@ fn examples_are_yaml_and_their_inputs_are_accepted() {
                     let known = INPUTS.iter().any(|input| input.name == name) || of_the_action.contains(name);
                     assert!(known, "{document}: not an input: {name}");
                 }
-                // A class has its own prompt, and which one is up to its policy.
+                // The policy of the class gives the prompt.
                 if with.contains_key("prompt") && !with.contains_key("task-class") {
                     accepted(&document, with);
                 }
@@ -507,14 +507,14 @@ fn accepted(document: &str, with: BTreeMap<String, String>) {
     assert!(planned.is_none_or(|plan| plan.warnings.is_empty()), "{document}");
 }
 
-/// The plan for a start whose template is given in the workflow itself.
+/// The plan for a start with an inline template.
 fn planned(inputs: &Inputs, environment: &Environment, event: Value) -> Option<Plan> {
     let Request::Start(start) = &inputs.request else { return None };
     let Some(PromptSource::Text(source)) = &start.prompt else { return None };
     let template = Template { name: "prompt".to_owned(), source: source.clone() };
     let now = "2026-11-20T08:00:00Z".parse().unwrap();
     let context = Context::new(environment, Some(event), None);
-    // Files and queries come to repositories only in a run.
+    // Files and queries are resolved only in a run.
     let named = |source: &Source| match source {
         Source::Named(target) => target.clone(),
         Source::File(_) | Source::Query(_) => Target::new("octo/app".parse().unwrap()),

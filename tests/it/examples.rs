@@ -1,8 +1,8 @@
-//! The example workflows against the program: every name that they use exists, and every step that uses the action is
-//! run, by the real binary on a simulator of its own, with what its workflow gives it.
+//! The example workflows: every name in them exists, and the real binary runs every step that uses the action, with the
+//! inputs of the workflow, against a simulator.
 //!
-//! Expressions are not evaluated in general. What a step or a job has put out is known from having run it; everything
-//! else stands in a table of the test, and an expression that is in neither is an error.
+//! Expressions are not evaluated in general. Outputs are known from running the step or job; the test gives the values of
+//! all other expressions, and an unknown expression is an error.
 
 #![expect(clippy::disallowed_methods, reason = "a test plays the runner, whose files and processes these are")]
 
@@ -21,16 +21,16 @@ use tokio::runtime::Runtime;
 
 use crate::grammar;
 
-/// What the examples call the action.
+/// The action, as the examples name it.
 const ACTION: &str = "octo-org/agent-task@";
-/// The inputs that the action has beside those of the program.
+/// Inputs of `action.yml` that the program does not read.
 const OF_THE_ACTION: [&str; 3] = ["binary-base-url", "binary-path", "binary-verify"];
-/// The secret that the examples speak of.
+/// The value of the secret AGENT_TASK_TOKEN.
 const TOKEN: &str = "github_pat_simulated";
-/// The workflow's own token, which may read pull requests and no agent task.
+/// The workflow's own token: it can read pull requests and no agent tasks.
 const OWN_TOKEN: &str = "ghs_simulated";
 
-/// What is written in the files of the examples, by their names without the extension.
+/// The texts of the examples, by file name without the extension.
 fn examples() -> BTreeMap<String, String> {
     let mut examples = BTreeMap::new();
     for entry in std::fs::read_dir(folder()).unwrap() {
@@ -52,7 +52,7 @@ fn example(name: &str) -> String {
     examples().remove(name).unwrap_or_else(|| panic!("there is no example `{name}`"))
 }
 
-/// A workflow as YAML has it.
+/// A parsed workflow.
 struct Workflow(Value);
 
 impl Workflow {
@@ -76,7 +76,7 @@ impl Workflow {
         found.unwrap_or_else(|| panic!("no step `{id}` of the job `{job}` uses the action")).1
     }
 
-    /// Everything in it that names what does not exist.
+    /// Every name in it that does not exist.
     fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         for (name, job) in self.jobs() {
@@ -87,7 +87,7 @@ impl Workflow {
                 for input in step["with"].as_object().unwrap().keys() {
                     let known = INPUTS.iter().any(|it| it.name == input);
                     if !known && !OF_THE_ACTION.contains(&input.as_str()) {
-                        faults.push(format!("{name}: `{input}` is no input"));
+                        faults.push(format!("{name}: not an input: {input}"));
                     }
                 }
             }
@@ -102,18 +102,18 @@ impl Workflow {
         faults
     }
 
-    /// Whether something that an expression names is there.
+    /// Whether the name in an expression exists.
     fn resolve(&self, job: &Value, reference: &[&str]) -> Result<(), &'static str> {
         match *reference {
             ["steps", id, ref rest @ ..] => {
-                let step = steps(job).find(|step| step["id"] == id).ok_or("names no step of this job")?;
+                let step = steps(job).find(|step| step["id"] == id).ok_or("is not a step of this job")?;
                 let known = match *rest {
                     ["outcome" | "conclusion"] => true,
                     ["outputs", output] if is_ours(step) => OUTPUTS.contains(&output),
                     ["outputs", output] => step["run"].as_str().is_some_and(|it| it.contains(&format!("{output}="))),
                     _ => false,
                 };
-                if known { Ok(()) } else { Err("is nothing that this step puts out") }
+                if known { Ok(()) } else { Err("is not an output of this step") }
             }
             ["needs", other, ref rest @ ..] => {
                 let needs = &job["needs"];
@@ -124,13 +124,13 @@ impl Workflow {
                     _ => false,
                 };
                 if !needed {
-                    return Err("names no job that this one needs");
+                    return Err("is not a job that this one needs");
                 }
-                if known { Ok(()) } else { Err("is nothing that this job puts out") }
+                if known { Ok(()) } else { Err("is not an output of this job") }
             }
             ["inputs", input] => {
                 let known = self.0["on"]["workflow_dispatch"]["inputs"].get(input).is_some();
-                if known { Ok(()) } else { Err("is no input of this workflow") }
+                if known { Ok(()) } else { Err("is not an input of this workflow") }
             }
             ["matrix", name] => {
                 let matrix = &job["strategy"]["matrix"];
@@ -151,7 +151,7 @@ fn is_ours(step: &Value) -> bool {
     step["uses"].as_str().is_some_and(|it| it.starts_with(ACTION))
 }
 
-/// Every text that may have an expression in it, as what it is where it is one as a whole (`if:`).
+/// Every text that can contain an expression; an `if:` without `${{ }}` is given one.
 fn gather(value: &Value, texts: &mut Vec<String>) {
     match value {
         Value::Object(entries) => {
@@ -168,7 +168,7 @@ fn gather(value: &Value, texts: &mut Vec<String>) {
     }
 }
 
-/// The expressions in a text, with what stands before each, and what stands after the last.
+/// The expressions in a text, each with the text before it, and the text after the last one.
 pub(crate) fn split(text: &str) -> (Vec<(&str, &str)>, &str) {
     let mut parts = Vec::new();
     let mut rest = text;
@@ -180,7 +180,7 @@ pub(crate) fn split(text: &str) -> (Vec<(&str, &str)>, &str) {
     (parts, rest)
 }
 
-/// What the expressions of a text name: `steps.task.outputs.state` as its four words.
+/// The names in the expressions of a text: `steps.task.outputs.state` as its four words.
 fn references(text: &str) -> Vec<Vec<&str>> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     let expressions = split(text).0.into_iter().map(|(_, expression)| expression);
@@ -195,9 +195,9 @@ struct Run {
     address: String,
     runtime: Option<Runtime>,
     folder: PathBuf,
-    /// What expressions are worth.
+    /// The values of expressions.
     values: BTreeMap<String, String>,
-    /// What replaces an input of the example in this test.
+    /// Inputs that replace those of the example.
     overrides: BTreeMap<String, String>,
     /// The event: its name and its payload.
     event: (String, Value),
@@ -206,7 +206,8 @@ struct Run {
 }
 
 impl Run {
-    /// A run of this text, on a GitHub by the book where each task opens a pull request and completes at once.
+    /// A run of this text against a simulator that follows the documentation. Each task opens a pull request and
+    /// completes at once.
     fn of(name: &str, text: &str, values: &[(&str, &str)]) -> Self {
         let simulator = Simulator::new();
         simulator.settings(|settings| *settings = Settings::documented());
@@ -245,13 +246,13 @@ impl Run {
         Self::of(name, &example(name), values)
     }
 
-    /// The same for a dispatch with these inputs.
+    /// The same for a `workflow_dispatch` with these inputs.
     fn dispatched(mut self, inputs: Value) -> Self {
         self.event = ("workflow_dispatch".to_owned(), json!({"inputs": inputs}));
         self
     }
 
-    /// The same for a comment that somebody writes under an issue.
+    /// The same for a comment on an issue.
     fn commented(mut self, login: &str, body: &str) -> Self {
         let issue = json!({"number": 3, "title": "Crash on start", "body": "It crashes.\n<!-- hidden -->\nReally."});
         let sender = json!({"login": login, "type": "User"});
@@ -261,13 +262,13 @@ impl Run {
         self
     }
 
-    /// Lets the next task of a repository go this way.
+    /// Sets the script of the next task in a repository.
     fn next(&self, repository: &str, script: Script) -> &Self {
         self.simulator.script(repository, script);
         self
     }
 
-    /// A text with what its expressions are worth.
+    /// A text with its expressions replaced by their values.
     #[track_caller]
     fn evaluate(&self, text: &str) -> String {
         let (parts, rest) = split(text);
@@ -275,12 +276,12 @@ impl Run {
         for (before, expression) in parts {
             let value = self.values.get(expression);
             evaluated += before;
-            evaluated += value.unwrap_or_else(|| panic!("nobody says what `{expression}` is worth"));
+            evaluated += value.unwrap_or_else(|| panic!("the test gives no value for `{expression}`"));
         }
         evaluated + rest
     }
 
-    /// Runs a step that uses the action, and remembers its outputs.
+    /// Runs a step that uses the action, and keeps its outputs.
     #[track_caller]
     fn step(&mut self, job: &str, id: &str) -> Ran {
         let given = self.workflow.step(job, id)["with"].clone();
@@ -289,7 +290,7 @@ impl Run {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             inputs.insert(name.clone(), self.evaluate(&text));
         }
-        // A plan looks at no task.
+        // A plan does not poll.
         if inputs.get("command").is_none_or(|command| command != "plan") {
             inputs.extend(self.overrides.clone());
         }
@@ -330,7 +331,7 @@ impl Run {
         Ran { code: output.status.code(), log: String::from_utf8(output.stdout).unwrap(), outputs }
     }
 
-    /// Ends a job: the outputs that it hands on are known from here on, its steps no more.
+    /// Ends a job: from here on its outputs are known, and its steps no longer.
     #[track_caller]
     fn end(&mut self, job: &str) {
         let outputs = self.workflow.0["jobs"][job]["outputs"].clone();
@@ -348,7 +349,7 @@ impl Run {
         starts.nth(back).unwrap().body.clone()
     }
 
-    /// The kinds of the tokens that pull requests were read with.
+    /// The kinds of the tokens that read pull requests.
     fn readers(&self) -> Vec<String> {
         let log = self.simulator.log();
         let reads = log.iter().filter(|call| call.path == "/graphql" || call.path.ends_with("/pulls"));
@@ -362,7 +363,7 @@ impl Run {
 impl Drop for Run {
     fn drop(&mut self) {
         self.runtime.take().unwrap().shutdown_background();
-        // A folder that stays behind is no reason to hide what the test found.
+        // A folder that cannot be removed must not hide the result of the test.
         let _ = std::fs::remove_dir_all(&self.folder);
         if !std::thread::panicking() {
             let all = self.workflow.uses();
@@ -402,7 +403,7 @@ fn outputs(text: &str) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn every_name_in_the_examples_exists() {
+fn examples_use_only_names_that_exist() {
     for (name, text) in examples() {
         let workflow = Workflow::parse(&text);
         assert_eq!(workflow.faults(), Vec::<String>::new(), "{name}");
@@ -419,7 +420,7 @@ fn examples_are_all_in_the_recipes() {
 }
 
 #[test]
-fn every_job_of_the_examples_may_do_little_and_outlasts_its_wait() {
+fn example_jobs_have_permissions_and_outlast_their_wait() {
     for (name, text) in examples() {
         let workflow = Workflow::parse(&text);
         assert_eq!(workflow.0["permissions"], json!({}), "{name}");
@@ -442,27 +443,32 @@ fn every_job_of_the_examples_may_do_little_and_outlasts_its_wait() {
 }
 
 #[test]
-fn a_misspelt_name_is_found() {
+fn misspelled_names_are_found() {
     for (name, right, wrong, fault) in [
         (
             "start-now-wait-later",
             "require-pull-request:",
             "requires-pull-request:",
-            "`requires-pull-request` is no input",
+            "not an input: requires-pull-request",
         ),
-        ("start-now-wait-later", "task-id: ${{ needs.start", "task-ids: ${{ needs.start", "`task-ids` is no input"),
+        ("start-now-wait-later", "task-id: ${{ needs.start", "task-ids: ${{ needs.start", "not an input: task-ids"),
         (
             "start-now-wait-later",
             "steps.task.outputs.task-id",
             "steps.task.outputs.taskid",
-            "nothing that this step puts",
+            "not an output of this step",
         ),
-        ("start-now-wait-later", "steps.task.outputs.task-id", "steps.tusk.outputs.task-id", "names no step"),
-        ("start-now-wait-later", "needs.start.outputs.task-id", "needs.start.outputs.id", "nothing that this job puts"),
-        ("start-now-wait-later", "needs.start.outputs.task-id", "needs.begin.outputs.task-id", "names no job"),
-        ("nightly-if-active-skip", "steps.task.outputs.conclusion", "steps.task.outputs.conclusions", "nothing that"),
-        ("react-later", "steps.pending.outputs.tasks", "steps.pending.outputs.count", "nothing that this step puts"),
-        ("dispatch-button", "inputs.open-pull-request }}", "inputs.pull-request }}", "no input of this workflow"),
+        ("start-now-wait-later", "steps.task.outputs.task-id", "steps.tusk.outputs.task-id", "not a step of this job"),
+        ("start-now-wait-later", "needs.start.outputs.task-id", "needs.start.outputs.id", "not an output of this job"),
+        (
+            "start-now-wait-later",
+            "needs.start.outputs.task-id",
+            "needs.begin.outputs.task-id",
+            "not a job that this one needs",
+        ),
+        ("nightly-if-active-skip", "steps.task.outputs.conclusion", "steps.task.outputs.conclusions", "not an output"),
+        ("react-later", "steps.pending.outputs.tasks", "steps.pending.outputs.count", "not an output of this step"),
+        ("dispatch-button", "inputs.open-pull-request }}", "inputs.pull-request }}", "not an input of this workflow"),
         (
             "fan-out-matrix",
             "repositories: ${{ matrix.repositories",
@@ -479,9 +485,9 @@ fn a_misspelt_name_is_found() {
 }
 
 #[test]
-fn a_misspelt_name_in_a_prompt_sends_nothing() {
+fn misspelled_name_in_a_prompt_sends_nothing() {
     let text = example("plan-approve-implement").replace("{{ inputs.request }}", "{{ inputs.requests }}");
-    let mut run = Run::of("misspelt", &text, &[]).dispatched(json!({"request": "Sort by date"}));
+    let mut run = Run::of("misspelled", &text, &[]).dispatched(json!({"request": "Sort by date"}));
     let ran = run.step("plan", "task");
     ran.exits(2);
     assert!(ran.outputs["error-message"].contains("requests"), "{:?}", ran.outputs["error-message"]);
@@ -490,7 +496,7 @@ fn a_misspelt_name_in_a_prompt_sends_nothing() {
 }
 
 #[test]
-fn weekly_release_prep_hands_the_pull_request_to_the_next_jobs() {
+fn weekly_release_prep_passes_the_pull_request_to_later_jobs() {
     let mut run = Run::of_example("weekly-release-prep", &[]);
     run.step("prepare", "task").exits(0).gives("conclusion", "success").gives("pull-request-number", "12");
     run.end("prepare");
@@ -500,10 +506,10 @@ fn weekly_release_prep_hands_the_pull_request_to_the_next_jobs() {
 }
 
 #[test]
-fn weekly_release_prep_says_why_there_is_nothing_to_review() {
+fn weekly_release_prep_explains_a_missing_pull_request() {
     let mut run = Run::of_example("weekly-release-prep", &[]);
     run.next("octo/app", Script::new().state("completed", Duration::ZERO));
-    run.overrides.insert("wait-timeout".to_owned(), "300ms".to_owned()); // it looks for a late pull request
+    run.overrides.insert("wait-timeout".to_owned(), "300ms".to_owned()); // the wait for a late pull request
     run.step("prepare", "task").exits(1).gives("conclusion", "failure").gives("pull-request-number", "");
     run.end("prepare");
     let why = &run.values["needs.prepare.outputs.error-message"];
@@ -531,7 +537,7 @@ fn dispatch_button_puts_the_form_into_the_prompt_and_nothing_else() {
     );
     assert_eq!(body["create_pull_request"], false);
 
-    // A portal leaves out what nobody filled in.
+    // A portal omits empty fields.
     let form = json!({"kind": "documentation", "request": "Say how to log in", "open-pull-request": "true"});
     let values = [("toJSON(inputs.requested-by || github.actor)", "\"mona\""), ("inputs.open-pull-request", "true")];
     let mut run = Run::of_example("dispatch-button", &values).dispatched(form);
@@ -557,14 +563,14 @@ fn start_now_wait_later_waits_for_the_task_that_was_started() {
 }
 
 #[test]
-fn react_later_looks_at_the_recorded_tasks_and_does_not_wait() {
+fn react_later_polls_the_stored_tasks_and_does_not_wait() {
     let mut first = Run::of_example("react-later-start", &[]);
     first.next("octo/app", Script::new().state("in_progress", Duration::ZERO));
     let mut records = Vec::new();
     for artifact in [5, 6] {
         let ran = first.step("start", "task");
         ran.exits(0);
-        // What is recorded is the file, and the second workflow adds which artifact it was.
+        // The stored file, with the artifact id that the second workflow adds.
         let file = std::fs::read_to_string(&ran.outputs["results-file"]).unwrap();
         let mut record = serde_json::from_str::<Vec<Value>>(&file).unwrap().remove(0);
         record["artifact"] = artifact.into();
@@ -575,7 +581,7 @@ fn react_later_looks_at_the_recorded_tasks_and_does_not_wait() {
     let mut second = Run::of_example("react-later", &[("steps.pending.outputs.results", &results)]);
     second.simulator = first.simulator.clone();
     second.address.clone_from(&first.address);
-    second.overrides.insert("wait-timeout".to_owned(), "300ms".to_owned()); // one of them goes on
+    second.overrides.insert("wait-timeout".to_owned(), "300ms".to_owned()); // one of them continues
     let ran = second.step("react", "look");
     ran.exits(0).gives("conclusion", "timed_out").gives("started", "0").gives("succeeded", "1");
     let looked: Vec<Value> = serde_json::from_str(&ran.outputs["results"]).unwrap();
@@ -596,7 +602,7 @@ fn nightly_starts_nothing_while_a_task_is_active() {
     run.step("nightly", "task").exits(0).gives("created", "true");
     let prompt = run.start(0)["prompt"].as_str().unwrap().to_owned();
     assert!(prompt.starts_with("Update the dependencies of octo/app ("), "{prompt}");
-    // The next night, which is another run, here under another id of its step.
+    // The next night is another run.
     let skipped = run.step("nightly", "task");
     skipped.exits(0).gives("conclusion", "skipped").gives("task-id", "").gives("created", "");
     assert!(!skipped.outputs["error-message"].is_empty());
@@ -637,7 +643,7 @@ fn comment_command_starts_a_task_for_a_maintainer_and_none_for_a_stranger() {
             "{prompt}"
         );
         assert_eq!(prompt.matches("<!--").count(), 1, "only our marker is left");
-        // Each run has a mark of its own.
+        // Each run has its own mark.
         assert_eq!(prompt.matches(&opened).count(), 4, "three texts, and the sentence below");
     }
 }
@@ -685,7 +691,7 @@ fn fan_out_begins_with_a_canary_and_has_a_result_of_each_repository() {
 }
 
 #[test]
-fn the_doctor_tells_what_is_wrong_in_one_repository_of_three() {
+fn doctor_finds_the_fault_in_one_repository_of_three() {
     let mut run = Run::of_example("doctor", &[]);
     run.simulator.token(TOKEN, Token { expires: None, ..Token::default() });
     let custom_agents = vec!["fixer".to_owned()];
