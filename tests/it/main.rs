@@ -11,7 +11,6 @@ mod examples;
 mod fleet;
 mod flow;
 mod gate;
-#[path = "../fuzz/grammar.rs"]
 mod grammar;
 mod killed;
 mod once;
