@@ -1,11 +1,17 @@
-# What install.sh does, for Windows: finds or fetches the binary that the manifest beside this file names for this
-# machine, and hands its path on as the step's output `path`. Nothing is handed on whose SHA-256 is not the manifest's.
+# What install.sh does, for Windows: finds, fetches or builds the binary for this machine and writes its path to the
+# step's output `path`. BINARY_PATH, BINARY_BASE_URL and BINARY_VERIFY are the inputs of those names.
 #
-# BINARY_PATH, BINARY_BASE_URL and BINARY_VERIFY are the inputs of those names.
+# It must run in Windows PowerShell 5.1, which every Windows has, so it uses nothing newer and no character but ASCII.
 
 $ErrorActionPreference = 'Stop'
 # The progress bar of Invoke-WebRequest makes it many times slower.
 $ProgressPreference = 'SilentlyContinue'
+# PowerShell 5.1 may begin with protocols that GitHub refuses.
+[Net.ServicePointManager]::SecurityProtocol = [Net.ServicePointManager]::SecurityProtocol -bor 3072 # TLS 1.2
+
+$root = Split-Path -Parent $PSScriptRoot
+$bringYourOwn = 'give a binary in `binary-path`'
+$untrusted = "$bringYourOwn with ``binary-verify: false``"
 
 # Ends the step with one annotation.
 function Stop-Step([string] $Message) {
@@ -14,159 +20,225 @@ function Stop-Step([string] $Message) {
     exit 1
 }
 
-# A file's name on Windows has no line break, so one line is enough.
-function Set-Path([string] $Path) {
-    Add-Content -LiteralPath $env:GITHUB_OUTPUT -Value "path=$Path" -Encoding utf8
+# Ends the step well. A file's name on Windows has no line break, so one line is enough. AppendAllText writes no byte
+# order mark, which Add-Content of PowerShell 5.1 does.
+function Complete-Step([string] $Path, [string] $Message) {
+    [System.IO.File]::AppendAllText($env:GITHUB_OUTPUT, "path=$Path`n")
+    Write-Output $Message
+    exit 0
 }
 
 function Get-Sha256([string] $Path) {
     (Get-FileHash -LiteralPath $Path -Algorithm SHA256).Hash.ToLowerInvariant()
 }
 
-$bringYourOwn = 'bring the binary yourself and name it in `binary-path`'
+function Get-TextSha256([string] $Text) {
+    $bytes = [System.Security.Cryptography.SHA256]::Create().ComputeHash([System.Text.Encoding]::UTF8.GetBytes($Text))
+    [System.BitConverter]::ToString($bytes).Replace('-', '').ToLowerInvariant()
+}
+
+# Moves a file to agent-task/$Place in the first folder that can be written. It appears there in one go, so jobs that
+# share the folder never see a part of it.
+function Move-IntoPlace([string] $File, [string] $Place) {
+    foreach ($folder in $roots) {
+        $folder = [System.IO.Path]::Combine($folder, 'agent-task', $Place)
+        $path = Join-Path $folder 'agent-task.exe'
+        $partial = "$path.$([guid]::NewGuid())"
+        try {
+            New-Item -ItemType Directory -Force -Path $folder | Out-Null
+            Copy-Item -LiteralPath $File -Destination $partial
+            try {
+                Move-Item -LiteralPath $partial -Destination $path -Force
+            } catch {
+                # Windows keeps a program that is running from being replaced. If another job has put the same bytes
+                # there, they serve as well.
+                if ((Get-Sha256 $path) -ne (Get-Sha256 $File)) { throw }
+            }
+            return $path
+        } catch {
+            continue
+        } finally {
+            Remove-Item -LiteralPath $partial -Force -ErrorAction SilentlyContinue
+        }
+    }
+    Stop-Step ("The binary cannot be written in any of these folders: $($roots -join ', '). Make room in one of them, " +
+        "make it writable, or $bringYourOwn.")
+}
+
 $verify = $true
-if ($env:BINARY_VERIFY -in 'false', 'False', 'FALSE') {
+if (@('false', 'False', 'FALSE') -ccontains $env:BINARY_VERIFY) {
     $verify = $false
-} elseif ($env:BINARY_VERIFY -and $env:BINARY_VERIFY -notin 'true', 'True', 'TRUE') {
-    Stop-Step "``binary-verify: $env:BINARY_VERIFY`` is no boolean; write ``true`` or ``false``."
+} elseif ($env:BINARY_VERIFY -and @('true', 'True', 'TRUE') -cnotcontains $env:BINARY_VERIFY) {
+    Stop-Step "``binary-verify``: expected true or false, got $env:BINARY_VERIFY."
 }
 
 $own = ''
 if ($env:BINARY_PATH) {
     # A relative path starts at the workspace, which is where a step starts.
-    $own = [System.IO.Path]::GetFullPath($env:BINARY_PATH, $PWD.ProviderPath)
+    $own = [System.IO.Path]::GetFullPath([System.IO.Path]::Combine($PWD.ProviderPath, $env:BINARY_PATH))
     if (-not (Test-Path -LiteralPath $own -PathType Leaf)) {
-        Stop-Step "``binary-path: $env:BINARY_PATH``: there is no such file. A relative path starts at the workspace."
+        Stop-Step "``binary-path: $env:BINARY_PATH``: this file does not exist. A relative path starts at the workspace."
     }
     if (-not $verify) {
-        Set-Path $own
-        exit 0
+        Complete-Step $own 'agent-task: the binary of binary-path'
     }
 }
 
-$architecture = [System.Runtime.InteropServices.RuntimeInformation]::OSArchitecture.ToString()
-$target = switch ($architecture) {
-    'X64' { 'x86_64-pc-windows-msvc' }
-    'Arm64' { 'aarch64-pc-windows-msvc' }
-    default { Stop-Step "There is no binary for Windows on $architecture, only for X64 and Arm64." }
+# Which release this commit is, and what that has for this machine.
+$machine = "Windows/$([System.Runtime.InteropServices.RuntimeInformation]::OSArchitecture)"
+$target = ''
+foreach ($line in Get-Content -LiteralPath (Join-Path $PSScriptRoot 'platforms.txt')) {
+    $words = @(-split $line)
+    if ($words.Count -ge 2 -and $words[1].Split(',') -ccontains $machine) { $target = $words[0] }
 }
-
+$cargo = [System.IO.File]::ReadAllText((Join-Path $root 'Cargo.toml'))
+$sourceVersion = [regex]::Match($cargo, '(?m)^\[package\]\r?\n(?:[^\[\r\n].*\r?\n)*?version *= *"([^"]*)"').Groups[1].Value
 $version = ''
 $base = ''
 $wanted = ''
-$file = ''
-$platforms = @()
 foreach ($line in Get-Content -LiteralPath (Join-Path $PSScriptRoot 'manifest.txt')) {
     $words = @(-split $line)
-    if ($words.Count -eq 0 -or $words[0].StartsWith('#')) { continue }
-    if ($words[0] -eq 'version') {
-        $version = $words[1]
-    } elseif ($words[0] -eq 'base') {
-        $base = $words[1]
-    } else {
-        $platforms += $words[0]
-        if ($words[0] -eq $target) {
-            $wanted = $words[1]
-            $file = $words[2]
-        }
+    if ($words.Count -lt 2 -or $words[0].StartsWith('#')) { continue }
+    switch -CaseSensitive ($words[0]) {
+        'version' { $version = $words[1] }
+        'base' { $base = $words[1] }
+        $target { $wanted = $words[1] }
     }
 }
-if ($platforms.Count -eq 0) {
-    Stop-Step ('This commit of the action has no released binary. Pin a release of the action (a tag, or the ' +
-        "commit of a tag), or $bringYourOwn with ``binary-verify: false``.")
-}
-if (-not $wanted) {
-    Stop-Step ("Release $version has no binary for $target, only for: $platforms. Pin another release, or " +
-        "$bringYourOwn with ``binary-verify: false``.")
-}
-if ($version -notmatch '^[A-Za-z0-9][A-Za-z0-9._+-]*$' -or $wanted -notmatch '^[0-9a-f]{64}$' -or
-    $file -notmatch '^[A-Za-z0-9][A-Za-z0-9._+-]*$') {
-    Stop-Step 'dist/manifest.txt of the action is damaged.'
+$unreleased = ''
+if (-not $version -or $version -cne $sourceVersion) {
+    $unreleased = 'This commit of the action has no released binary'
+} elseif (-not $wanted) {
+    $unreleased = "Release $version has no binary for $machine"
+} elseif ($version -notmatch '^[A-Za-z0-9][A-Za-z0-9._+-]*$' -or $wanted -cnotmatch '^[0-9a-f]{64}$') {
+    Stop-Step "dist/manifest.txt of the action is damaged. Pin another release, or $bringYourOwn."
 }
 
 if ($own) {
+    if ($unreleased) {
+        Stop-Step ("$unreleased, so ``binary-path: $env:BINARY_PATH`` cannot be checked. Pin a release of the action, or " +
+            'set `binary-verify: false` if you trust this file.')
+    }
     $found = Get-Sha256 $own
     if ($found -ne $wanted) {
         Stop-Step ("``binary-path: $env:BINARY_PATH`` has the SHA-256 $found, and release $version for $target has " +
-            "$wanted. Bring that file, or set ``binary-verify: false`` if you trust this one.")
+            "$wanted. Give that file, or set ``binary-verify: false`` if you trust this one.")
     }
-    Set-Path $own
-    exit 0
+    Complete-Step $own 'agent-task: the binary of binary-path'
 }
 
-# A tool cache outlives the job and other jobs can write to it, so a file is not trusted for being there.
 $roots = @(@($env:RUNNER_TOOL_CACHE, $env:RUNNER_TEMP, [System.IO.Path]::GetTempPath()) | Where-Object { $_ })
-foreach ($root in $roots) {
-    $path = [System.IO.Path]::Combine($root, 'agent-task', $version, $wanted, $file)
-    if ((Test-Path -LiteralPath $path -PathType Leaf) -and (Get-Sha256 $path) -eq $wanted) {
-        Set-Path $path
-        Write-Output "agent-task $version for $target, checked, from the cache"
-        exit 0
+$place = "$version/$wanted"
+if ($unreleased) {
+    # All that a build depends on.
+    $files = @('Cargo.toml', 'Cargo.lock' | ForEach-Object { Join-Path $root $_ })
+    $files += @(Get-ChildItem -LiteralPath (Join-Path $root 'src') -Recurse -File | ForEach-Object { $_.FullName })
+    $lines = $files | Sort-Object | ForEach-Object { "$(Get-Sha256 $_) $($_.Substring($root.Length))" }
+    $place = "source/$(Get-TextSha256 (@($machine) + $lines -join "`n"))"
+}
+foreach ($folder in $roots) {
+    $path = [System.IO.Path]::Combine($folder, 'agent-task', $place, 'agent-task.exe')
+    # Other jobs can write to a tool cache, so a released file there is checked again.
+    if ((Test-Path -LiteralPath $path -PathType Leaf) -and ($unreleased -or (Get-Sha256 $path) -eq $wanted)) {
+        if ($unreleased) {
+            Complete-Step $path "agent-task $sourceVersion, built from these sources before, from the cache"
+        }
+        Complete-Step $path "agent-task $version for $target, checked, from the cache"
     }
 }
 
-if ($env:BINARY_BASE_URL) { $base = $env:BINARY_BASE_URL }
-$url = "$($base.TrimEnd('/'))/$file"
-# A mirror's password is nobody's business.
-$shown = $url -replace '//[^/]*@', '//***@'
-if ($url -notmatch '^https://' -and $url -notmatch '^http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?/') {
-    Stop-Step "``binary-base-url`` must be an ``https://`` address; $shown is none."
-}
-
-# The file gets its own name only when it is whole and checked, so that no job beside this one ever sees half of it.
-$temporary = ''
-foreach ($root in $roots) {
-    $folder = [System.IO.Path]::Combine($root, 'agent-task', $version, $wanted)
+$scratch = ''
+foreach ($folder in @($env:RUNNER_TEMP, [System.IO.Path]::GetTempPath())) {
+    if (-not $folder) { continue }
     try {
-        New-Item -ItemType Directory -Force -Path $folder | Out-Null
-        $try = Join-Path $folder ".fetching.$([guid]::NewGuid())"
-        New-Item -ItemType File -Path $try | Out-Null
-        $temporary = $try
+        $scratch = Join-Path $folder "agent-task.$([guid]::NewGuid())"
+        New-Item -ItemType Directory -Path $scratch | Out-Null
         break
     } catch {
-        continue
+        $scratch = ''
     }
 }
-if (-not $temporary) {
-    Stop-Step "No folder can be written: $($roots -join ', '). Make room or fix permissions, or $bringYourOwn."
+if (-not $scratch) {
+    Stop-Step "Neither RUNNER_TEMP nor the system's temporary folder can be written. Make room there, or $bringYourOwn."
 }
 
-$path = Join-Path $folder $file
 try {
+    if ($unreleased) {
+        if (-not (Get-Command cargo -CommandType Application -ErrorAction SilentlyContinue)) {
+            Stop-Step ("$unreleased, and cargo is missing, so it cannot be built either. Pin a release of the action (a " +
+                "tag, or the commit of a tag), install Rust in a step before (https://rustup.rs), or $untrusted.")
+        }
+        Write-Output ("::notice title=agent-task is built from its sources::$unreleased, so cargo builds it now. That " +
+            "takes two to five minutes, once for each tool cache, and GitHub's own runners begin with an empty one. Pin " +
+            'a release of the action to avoid it.')
+        # What else a job may have set that changes what is built.
+        foreach ($name in 'CARGO_BUILD_RUSTFLAGS', 'CARGO_BUILD_TARGET', 'CARGO_ENCODED_RUSTFLAGS', 'RUSTFLAGS') {
+            [Environment]::SetEnvironmentVariable($name, $null)
+        }
+        $env:CARGO_TARGET_DIR = Join-Path $scratch 'target'
+        Write-Output '::group::cargo build --release --locked'
+        Push-Location -LiteralPath $root
+        & cargo build --release --locked
+        $status = $LASTEXITCODE
+        Pop-Location
+        Write-Output '::endgroup::'
+        $built = Join-Path $scratch 'target/release/agent-task.exe'
+        if ($status -ne 0 -or -not (Test-Path -LiteralPath $built -PathType Leaf)) {
+            Stop-Step ("$unreleased, and cargo cannot build it (exit status $status); the log says why. The build needs " +
+                "the Rust version that the action's Cargo.toml names, and a C compiler. Pin a release of the action, or " +
+                "$untrusted.")
+        }
+        $path = Move-IntoPlace $built $place
+        Complete-Step $path "agent-task $sourceVersion, built from its sources"
+    }
+
+    if ($env:BINARY_BASE_URL) { $base = $env:BINARY_BASE_URL }
+    $url = "$($base.TrimEnd('/'))/agent-task-$target.zip"
+    # A mirror's password must not reach the log.
+    $shown = $url -replace '//[^/]*@', '//***@'
+    if ($url -notmatch '^https://' -and $url -notmatch '^http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?/') {
+        Stop-Step "``binary-base-url``: expected an ``https://`` address, got $shown."
+    }
+    $archive = Join-Path $scratch 'download.zip'
     foreach ($pause in 1, 3, 0) {
         try {
-            Invoke-WebRequest -Uri $url -OutFile $temporary -TimeoutSec 120
+            Invoke-WebRequest -UseBasicParsing -Uri $url -OutFile $archive -TimeoutSec 120
             break
         } catch {
-            $status = [int] $_.Exception.Response.StatusCode
-            if ($status -in 404, 410) {
+            $why = $_.Exception.Message
+            $status = 0
+            if ($_.Exception.PSObject.Properties['Response'] -and $_.Exception.Response) {
+                $status = [int] $_.Exception.Response.StatusCode
+            }
+            if (404, 410 -contains $status) {
                 Stop-Step ("There is nothing at $shown. Was the release removed, or does the mirror in " +
                     "``binary-base-url`` not have version ${version}? Pin another release, or $bringYourOwn.")
             }
+            if ($status -ge 300 -and $status -lt 500 -and 403, 408, 425, 429 -notcontains $status) {
+                Stop-Step "The server refuses $shown ($why). Check ``binary-base-url``, or $bringYourOwn."
+            }
             if ($pause -eq 0) {
-                Stop-Step ("$shown cannot be fetched, after three attempts ($($_.Exception.Message)). Check the " +
-                    "network, HTTPS_PROXY and the free space, give a mirror in ``binary-base-url``, or $bringYourOwn.")
+                Stop-Step ("$shown cannot be fetched, after three attempts ($why). Check the network, HTTPS_PROXY and the " +
+                    "free space, give a mirror in ``binary-base-url``, or $bringYourOwn.")
             }
             Start-Sleep -Seconds $pause
         }
     }
-    $found = Get-Sha256 $temporary
-    if ($found -ne $wanted) {
-        Stop-Step ("The file at $shown has the SHA-256 $found, and this commit of the action wants $wanted. It was " +
-            'thrown away. Somebody has changed the file, or something on the way has. Do not trust it; tell the ' +
-            'maintainers.')
-    }
+    $unpacked = Join-Path $scratch 'unpacked'
     try {
-        Move-Item -LiteralPath $temporary -Destination $path -Force
+        Add-Type -AssemblyName System.IO.Compression.FileSystem
+        [System.IO.Compression.ZipFile]::ExtractToDirectory($archive, $unpacked)
+        $found = Get-Sha256 (Join-Path $unpacked 'agent-task.exe')
     } catch {
-        # Windows keeps a program that is running from being replaced. If a job beside this one has put the same
-        # bytes there, they serve as well.
-        if (-not (Test-Path -LiteralPath $path -PathType Leaf) -or (Get-Sha256 $path) -ne $wanted) {
-            Stop-Step "The binary cannot be put into ${folder}: $($_.Exception.Message). Or $bringYourOwn."
-        }
+        Stop-Step ("The file at $shown cannot be unpacked ($($_.Exception.Message)). Something has changed it, perhaps a " +
+            "proxy. Check ``binary-base-url``, or $bringYourOwn.")
     }
+    if ($found -ne $wanted) {
+        Stop-Step ("The file at $shown holds a binary with the SHA-256 $found, and this commit of the action wants " +
+            "$wanted. It was thrown away. Do not trust that file; tell the maintainers.")
+    }
+    $path = Move-IntoPlace (Join-Path $unpacked 'agent-task.exe') $place
+    Complete-Step $path "agent-task $version for $target, checked, fetched"
 } finally {
-    Remove-Item -LiteralPath $temporary -Force -ErrorAction SilentlyContinue
+    Remove-Item -LiteralPath $scratch -Recurse -Force -ErrorAction SilentlyContinue
 }
-Set-Path $path
-Write-Output "agent-task $version for $target, checked, fetched"

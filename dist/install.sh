@@ -1,31 +1,33 @@
 #!/bin/sh
 #
-# Finds or fetches the binary that the manifest beside this file names for this
-# machine, and hands its path on as the step's output `path`. Nothing is handed
-# on whose SHA-256 is not the manifest's: the commit that a workflow pins pins
-# the bytes that run.
+# Finds, fetches or builds the binary for this machine and writes its path to
+# the step's output `path`.
+#
+# A commit whose manifest.txt has the version of Cargo.toml is a release. Its
+# binary is fetched, and used only if its SHA-256 is the manifest's: whoever
+# pins the commit pins the bytes that run. Any other commit is built from its
+# own sources, once for each tool cache.
 #
 # BINARY_PATH, BINARY_BASE_URL and BINARY_VERIFY are the inputs of those names.
-#
-# It must run in dash, BusyBox and bash alike: a job's container may be Alpine.
+# It must run in dash, BusyBox and bash: a job's container may be Alpine.
 
 set -eu
 
-# Bytes are bytes, and tools complain in a language that is known here.
+# Messages of tools are matched below.
 LC_ALL=C
 export LC_ALL
+# What else a job may have set that changes how the tools below work.
+unset CDPATH GZIP CARGO_BUILD_RUSTFLAGS CARGO_BUILD_TARGET CARGO_ENCODED_RUSTFLAGS RUSTFLAGS
 
-here=$(dirname "$0")
-temporary=
-errors=
-made=
-last_resort=
-fetching=
+here=${0%/*}
+root=$here/..
 cr=$(printf '\r')
-bring_your_own="bring the binary yourself and name it in \`binary-path\`"
+scratch=
+partial=
+child=
+bring_your_own="give a binary in \`binary-path\`"
 
-# Ends the step with one annotation. The message may hold whatever a tool or a
-# workflow said, so it is escaped as the runner wants it:
+# Ends the step with one annotation. Escapes it as the runner reads it:
 # https://github.com/actions/toolkit/blob/main/packages/core/src/command.ts
 fail() {
 	message=$(printf '%s\n' "$*" | sed -e 's/%/%25/g' -e "s/$cr/%0D/g" -e '$!s/$/%0A/' | tr -d '\n')
@@ -33,21 +35,17 @@ fail() {
 	exit 1
 }
 
-# Runs on every way out. The folders go only if nothing is in them: another job
-# may be about to put its copy there.
+# Runs on every way out.
 leave() {
-	if [ -n "$fetching" ]; then
-		kill "$fetching" 2>/dev/null || :
-		wait "$fetching" 2>/dev/null || :
+	if [ -n "$child" ]; then
+		kill "$child" 2>/dev/null || :
+		wait "$child" 2>/dev/null || :
 	fi
-	if [ -n "$temporary" ]; then
-		rm -f "$temporary" "$errors"
+	if [ -n "$partial" ]; then
+		discard_partial
 	fi
-	if [ -n "$made" ]; then
-		rmdir "$made/agent-task/$version/$wanted" "$made/agent-task/$version" "$made/agent-task" 2>/dev/null || :
-	fi
-	if [ -n "$last_resort" ]; then
-		rmdir "$last_resort" 2>/dev/null || :
+	if [ -n "$scratch" ]; then
+		rm -rf "$scratch" 2>/dev/null || :
 	fi
 }
 trap leave EXIT
@@ -55,10 +53,21 @@ trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# Hands a path on. A value ends at a line that is exactly its delimiter, so the
-# delimiter must not be in the value:
+# Runs a command in the background and sets `status`: the runner sends SIGINT to
+# this shell alone, which would not act on it before a child in the foreground
+# has ended.
+run() {
+	"$@" &
+	child=$!
+	status=0
+	wait "$child" || status=$?
+	child=
+}
+
+# Writes the output. A value ends at a line that is exactly its delimiter, so
+# the value must not contain that:
 # https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#multiline-strings
-hand_on() {
+write_output() {
 	delimiter=ghadelimiter_agent_task
 	while :; do
 		case $1 in
@@ -75,7 +84,6 @@ has() {
 	command -v "$1" >/dev/null 2>&1
 }
 
-# Finds the tool that makes a SHA-256.
 find_hasher() {
 	if has sha256sum; then
 		hasher='sha256sum'
@@ -84,104 +92,173 @@ find_hasher() {
 	elif has openssl; then
 		hasher='openssl dgst -sha256 -r'
 	else
-		fail "There is no sha256sum, shasum or openssl here, so the binary cannot be checked. Install one of them, or" \
+		fail "sha256sum, shasum and openssl are missing, so the binary cannot be checked. Install one of them, or" \
 			"$bring_your_own with \`binary-verify: false\`."
 	fi
 }
 
-# Prints a file's SHA-256, or nothing if it cannot be read. All three tools say
-# it first.
+# Sets `sum` to a file's SHA-256, or to nothing if the file cannot be read.
 sha256() {
 	# shellcheck disable=SC2086 # a command and its options
 	sum=$($hasher 2>/dev/null <"$1") || sum=
-	printf '%s' "${sum%% *}"
+	sum=${sum%% *}
 }
 
-# Finds out which of the released binaries is for this machine. On Linux that is
-# always the static one, which runs with any C library and without one.
-find_target() {
-	system=$(uname -s)
-	machine=$(uname -m)
-	case $system/$machine in
-	Linux/x86_64 | Linux/amd64) target=x86_64-unknown-linux-musl ;;
-	Linux/aarch64 | Linux/arm64) target=aarch64-unknown-linux-musl ;;
-	Darwin/x86_64) target=x86_64-apple-darwin ;;
-	Darwin/arm64 | Darwin/aarch64) target=aarch64-apple-darwin ;;
-	*)
-		fail "There is no binary for $system on $machine. There are binaries for Linux, macOS and Windows, each on" \
-			"x86-64 and on arm64. Run the job on one of them, or build the binary from the sources, name it in" \
-			"\`binary-path\` and set \`binary-verify: false\`."
-		;;
-	esac
+# Whether this machine can execute a file: its file system may be mounted
+# `noexec`, which only some shells' `test -x` sees, or its loader missing.
+runs() {
+	status=0
+	GITHUB_OUTPUT=/dev/null GITHUB_STEP_SUMMARY=/dev/null "$1" --version </dev/null >/dev/null 2>&1 || status=$?
+	[ "$status" != 126 ] && [ "$status" != 127 ]
 }
 
-# Reads version, base, and this platform's hash and file name.
-read_manifest() {
+# Reads which release this commit is, and what that has for this machine: sets
+# `version` (nothing if it is no release), `base`, `target`, `wanted`, and
+# `unreleased` to the reason why there is no binary to fetch, if there is none.
+read_release() {
+	machine=$(uname -s)/$(uname -m)
+	target=
+	while read -r name machines _; do
+		case $name/,$machines, in
+		'#'*) ;;
+		*",$machine,"*) target=$name ;;
+		esac
+	done <"$here/platforms.txt"
+	own=
+	section=
+	while read -r name _ value; do
+		case $name/$section in
+		'['*) section=$name ;;
+		version/'[package]')
+			own=${value#\"}
+			own=${own%\"*}
+			break
+			;;
+		esac
+	done <"$root/Cargo.toml"
 	version=
 	base=
 	wanted=
-	file=
-	platforms=
-	while read -r first second third; do
-		case $first in
+	while read -r name value _; do
+		case $name in
 		'' | '#'*) ;;
-		version) version=$second ;;
-		base) base=$second ;;
-		*)
-			platforms="$platforms $first"
-			if [ "$first" = "$target" ]; then
-				wanted=$second
-				file=$third
-			fi
-			;;
+		version) version=$value ;;
+		base) base=$value ;;
+		"$target") wanted=$value ;;
 		esac
 	done <"$here/manifest.txt"
-	if [ -z "$platforms" ]; then
-		fail "This commit of the action has no released binary. Pin a release of the action (a tag, or the commit of" \
-			"a tag), or $bring_your_own with \`binary-verify: false\`."
-	fi
-	if [ -z "$wanted" ]; then
-		fail "Release $version has no binary for $target, only for:$platforms. Pin another release, or" \
-			"$bring_your_own with \`binary-verify: false\`."
-	fi
-	# These become parts of paths.
-	case $version/$wanted/$file in
-	*/*/*/* | *[!A-Za-z0-9._+/-]* | .* | /* | *//* | */ | */.*) wanted= ;;
-	esac
-	if [ ${#wanted} != 64 ]; then
-		fail "dist/manifest.txt of the action is damaged."
+
+	unreleased=
+	if [ -z "$version" ] || [ "$version" != "$own" ]; then
+		unreleased="This commit of the action has no released binary"
+	elif [ -z "$wanted" ]; then
+		unreleased="Release $version has no binary for $machine"
+	else
+		# These become parts of paths.
+		case $version in
+		.* | *[!A-Za-z0-9._+-]*) wanted= ;;
+		esac
+		case $wanted in
+		*[!0-9a-f]*) wanted= ;;
+		esac
+		if [ ${#wanted} != 64 ]; then
+			fail "dist/manifest.txt of the action is damaged. Pin another release, or $bring_your_own."
+		fi
 	fi
 }
 
-# Takes the user's own binary.
+# Takes the binary of `binary-path`.
 take_own() {
 	path=$BINARY_PATH
-	# The next step starts it by this path, which must not be looked up in PATH.
+	# The next step must not look it up in PATH.
 	case $path in
 	/*) ;;
 	*) path=$PWD/$path ;;
 	esac
 	if [ ! -f "$path" ]; then
-		fail "\`binary-path: $BINARY_PATH\`: there is no such file. A relative path starts at the workspace."
+		fail "\`binary-path: $BINARY_PATH\`: this file does not exist. A relative path starts at the workspace."
 	fi
 	if [ ! -x "$path" ]; then
 		fail "\`binary-path: $BINARY_PATH\` is not executable. Run \`chmod +x\` on it in a step before."
 	fi
 	if [ "$verify" = true ]; then
-		find_target
-		read_manifest
+		read_release
+		if [ -n "$unreleased" ]; then
+			fail "$unreleased, so \`binary-path: $BINARY_PATH\` cannot be checked. Pin a release of the action, or set" \
+				"\`binary-verify: false\` if you trust this file."
+		fi
 		find_hasher
-		found=$(sha256 "$path")
-		if [ "$found" != "$wanted" ]; then
-			fail "\`binary-path: $BINARY_PATH\` has the SHA-256 ${found:-of a file that cannot be read}, and release" \
-				"$version for $target has $wanted. Bring that file, or set \`binary-verify: false\` if you trust this one."
+		sha256 "$path"
+		if [ "$sum" != "$wanted" ]; then
+			fail "\`binary-path: $BINARY_PATH\` has the SHA-256 ${sum:-of a file that cannot be read}, and release" \
+				"$version for $target has $wanted. Give that file, or set \`binary-verify: false\` if you trust this one."
 		fi
 	fi
-	hand_on "$path"
-	printf 'agent-task: the binary that binary-path names\n'
+	if ! runs "$path"; then
+		fail "\`binary-path: $BINARY_PATH\` cannot be executed on this machine (exit status $status). Is it for" \
+			"$(uname -s) on $(uname -m), and is its file system mounted with \`noexec\`?"
+	fi
+	write_output "$path"
+	printf 'agent-task: the binary of binary-path\n'
 }
 
-# Whether plain HTTP may be used: to this machine itself and to no other.
+# Makes a private folder for what is downloaded or built.
+make_scratch() {
+	for folder in "${RUNNER_TEMP-}" "${TMPDIR:-/tmp}" "${RUNNER_TOOL_CACHE-}"; do
+		if [ -n "$folder" ] && scratch=$(mktemp -d "$folder/agent-task.XXXXXX" 2>/dev/null); then
+			errors=$scratch/errors
+			return
+		fi
+	done
+	scratch=
+	no_folder
+}
+
+no_folder() {
+	fail "The binary cannot be written and executed in RUNNER_TOOL_CACHE (${RUNNER_TOOL_CACHE:-not set}), in RUNNER_TEMP" \
+		"(${RUNNER_TEMP:-not set}) or in the system's temporary folder. Make room in one of them, make it writable, mount" \
+		"it without \`noexec\`, or $bring_your_own."
+}
+
+# Takes away what `place` has begun, with the folders that it made.
+discard_partial() {
+	folder=${partial%/*}
+	rm -f "$partial"
+	partial=
+	rmdir "$folder" "${folder%/*}" "${folder%/*/*}" 2>/dev/null || :
+}
+
+# Puts what the command $2 prints to agent-task/$1 in the first folder where it
+# can be written and executed, and sets `path`; fails if there is no such folder.
+# With $3 its SHA-256 must be that. It appears there in one go, so jobs that
+# share the folder never see a part of it.
+place() {
+	for folder in "${RUNNER_TOOL_CACHE-}" "${RUNNER_TEMP-}" fresh; do
+		if [ "$folder" = fresh ]; then
+			folder=$(mktemp -d 2>/dev/null) || folder=
+		fi
+		if [ -z "$folder" ] || ! mkdir -p "$folder/agent-task/$1" 2>/dev/null; then
+			continue
+		fi
+		path=$folder/agent-task/$1/agent-task
+		partial=$path.${scratch##*.}
+		if "$2" 2>/dev/null >"$partial" && chmod 755 "$partial"; then
+			if [ -n "${3-}" ]; then
+				sha256 "$partial"
+				[ "$sum" = "$3" ] || return
+			fi
+			if runs "$partial" && mv -f "$partial" "$path" 2>/dev/null; then
+				partial=
+				return
+			fi
+		fi
+		discard_partial
+		rmdir "$folder" 2>/dev/null || :
+	done
+	return 1
+}
+
+# Whether plain HTTP may be used: to this machine itself only.
 is_loopback() {
 	authority=${1#http://}
 	authority=${authority%%/*}
@@ -192,80 +269,51 @@ is_loopback() {
 	esac
 }
 
-# Makes the first folder that can be written, and an empty file in it. A job
-# beside this one may be taking its empty folders away in that moment.
-make_temporary() {
-	for root in "${RUNNER_TOOL_CACHE-}" "${RUNNER_TEMP-}" ''; do
-		if [ -z "$root" ]; then
-			continue
-		fi
-		for _ in 1 2 3; do
-			folder=$root/agent-task/$version/$wanted
-			if mkdir -p "$folder" 2>/dev/null; then
-				made=$root
-				temporary=$(mktemp "$folder/.fetching.XXXXXX" 2>/dev/null) && return
-				temporary=
-			fi
-		done
-		leave
-		made=
-	done
-	last_resort=$(mktemp -d 2>/dev/null) || last_resort=
-	if [ -n "$last_resort" ]; then
-		made=$last_resort
-		folder=$last_resort/agent-task/$version/$wanted
-		if mkdir -p "$folder" 2>/dev/null && temporary=$(mktemp "$folder/.fetching.XXXXXX" 2>/dev/null); then
-			return
-		fi
-	fi
-	temporary=
-	fail "No folder can be written: neither RUNNER_TOOL_CACHE (${RUNNER_TOOL_CACHE:-not set}) nor RUNNER_TEMP" \
-		"(${RUNNER_TEMP:-not set}) nor the system's folder for temporary files. Make room or fix their permissions," \
-		"or $bring_your_own."
-}
-
-# Starts one attempt at a download, in the background: the runner sends SIGINT to
-# this shell alone, and a shell that waits for a child in the foreground does
-# not hear it before the child is done.
-start_fetching() {
+# One attempt at the download. The user's own settings for these tools, such as
+# ~/.curlrc, must not change it.
+download() {
 	if [ "$fetcher" = curl ]; then
-		curl --fail --location --globoff --silent --show-error --proto "$protocols" --proto-redir "$protocols" \
-			--connect-timeout 20 --speed-limit 1000 --speed-time 30 --output "$temporary" "$url" 2>"$errors" &
+		set -- curl --disable --fail --location --globoff --silent --show-error \
+			--proto "$protocols" --proto-redir "$protocols" \
+			--connect-timeout 20 --speed-limit 1000 --speed-time 30 --output "$scratch/download" "$url"
 	elif wget --version >/dev/null 2>&1; then
-		wget -nv -t 1 -T 30 -O "$temporary" "$url" >"$errors" 2>&1 &
+		set -- wget --no-config --no-netrc -nv -t 1 -T 30 -O "$scratch/download" "$url"
 	else
-		# That of BusyBox knows few options, and Debian's build of it crashes at -T.
-		wget -q -O "$temporary" "$url" >"$errors" 2>&1 &
+		# BusyBox has few options and no settings, and Debian's build of it crashes at -T.
+		set -- wget -q -O "$scratch/download" "$url"
 	fi
-	fetching=$!
-	status=0
-	wait "$fetching" || status=$?
-	fetching=
+	run "$@" >"$errors" 2>&1
 }
 
-# What went wrong: `absent`, `space`, `refused` or `network`. Each tool says the
-# status of an answer in its own way, and the last line that it says matters.
+# Sets `why` to what went wrong: `absent`, `space`, `refused` (now, perhaps not
+# in a moment), `denied` or `network`. Each tool says the status of an answer
+# in its own way, in the last line that it prints.
 diagnose() {
 	said=$(sed -n -e "s/$cr/ /g" -e '/[^ ]/h' -e '$!d' -e g -e p "$errors")
 	code=$(printf '%s\n' "$said" | sed -n -E 's/.*(error: |ERROR |HTTP\/[0-9.]+ )([1-5][0-9][0-9]).*/\2/p')
-	case $code/$fetcher/$status/$said in
-	404/* | 410/*) why=absent ;;
-	408/* | 429/* | 5*) why=network ;;
-	3* | 4*) why=refused ;;
-	/curl/23/* | /wget/3/* | /*'No space left'*) why=space ;;
+	case $code in
+	404 | 410) why=absent ;;
+	403 | 429) why=refused ;;
+	408 | 425 | 5*) why=network ;;
+	3* | 4*) why=denied ;;
 	*) why=network ;;
 	esac
-	# Where the disk is full, there is no room for the message either.
-	if [ -z "$said" ] && ! { printf '?' >"$errors"; } 2>/dev/null; then
+	# A tool that cannot write does not always say why, so this tries to write 4 MiB, more than any release has.
+	if ! dd if=/dev/zero of="$scratch/room" bs=65536 count=64 2>/dev/null; then
 		why=space
 	fi
+	rm -f "$scratch/room"
 }
 
+# Downloads the release's file to $scratch/download.
 fetch() {
 	url=${BINARY_BASE_URL:-$base}
-	url=${url%/}/$file
-	# A mirror's password is nobody's business.
-	shown=$(printf '%s' "$url" | sed -e 's|//[^/]*@|//***@|')
+	url=${url%/}/agent-task-$target.gz
+	shown=$url
+	case $url in
+	# A mirror's password must not reach the log.
+	*@*) shown=$(printf '%s' "$url" | sed -e 's|//[^/]*@|//***@|') ;;
+	esac
 	protocols='=https'
 	case $url in
 	https://*) ;;
@@ -273,20 +321,18 @@ fetch() {
 		is_loopback "$url" || fail "$shown is not encrypted. Give an \`https://\` address in \`binary-base-url\`."
 		protocols='=http,https'
 		;;
-	*) fail "\`binary-base-url\` must be an \`https://\` address; $shown is none." ;;
+	*) fail "\`binary-base-url\`: expected an \`https://\` address, got $shown." ;;
 	esac
 	if has curl; then
 		fetcher=curl
 	elif has wget; then
 		fetcher=wget
 	else
-		fail "There is neither curl nor wget here, so the binary cannot be fetched. Install one of them in a step" \
-			"before, or $bring_your_own."
+		fail "curl and wget are missing, so the binary cannot be fetched. Install one of them in a step before, or" \
+			"$bring_your_own."
 	fi
-	make_temporary
-	errors=$temporary.errors
 	for pause in 1 3 0; do
-		start_fetching
+		download
 		if [ "$status" = 0 ]; then
 			return
 		fi
@@ -296,15 +342,121 @@ fetch() {
 			fail "There is nothing at $shown. Was the release removed, or does the mirror in \`binary-base-url\` not" \
 				"have version $version? Pin another release, or $bring_your_own."
 			;;
-		space) fail "The binary cannot be written to $made (${said:-there is no room}). Make room there, or $bring_your_own." ;;
-		refused) fail "The server refuses $shown ($said). Check \`binary-base-url\`, or $bring_your_own." ;;
+		space) fail "The disk of ${scratch%/*} is full (${said:-$fetcher: exit status $status}). Make room there, or $bring_your_own." ;;
+		denied) fail "The server refuses $shown ($said). Check \`binary-base-url\`, or $bring_your_own." ;;
 		esac
 		if [ "$pause" != 0 ]; then
 			sleep "$pause"
 		fi
 	done
+	if [ "$why" = refused ]; then
+		fail "The server refuses $shown, three times ($said). Try again later, check \`binary-base-url\`, or $bring_your_own."
+	fi
 	fail "$shown cannot be fetched, after three attempts (${said:-$fetcher: exit status $status}). Check the network" \
 		"and HTTPS_PROXY, give a mirror in \`binary-base-url\`, or $bring_your_own."
+}
+
+unpack() {
+	gzip -dc <"$scratch/download"
+}
+
+# Installs the release's binary.
+install_release() {
+	find_hasher
+	# Other jobs can write to a tool cache, so a file there is checked again.
+	for folder in "${RUNNER_TOOL_CACHE-}" "${RUNNER_TEMP-}"; do
+		path=$folder/agent-task/$version/$wanted/agent-task
+		if [ -n "$folder" ] && [ -x "$path" ]; then
+			sha256 "$path"
+			if [ "$sum" = "$wanted" ] && runs "$path"; then
+				write_output "$path"
+				printf 'agent-task %s for %s, checked, from the cache\n' "$version" "$target"
+				return
+			fi
+		fi
+	done
+	if ! has gzip; then
+		fail "gzip is missing, so the binary cannot be unpacked. Install it in a step before, or $bring_your_own."
+	fi
+	make_scratch
+	fetch
+	if ! place "$version/$wanted" unpack "$wanted"; then
+		if ! said=$(gzip -t <"$scratch/download" 2>&1); then
+			fail "The file at $shown cannot be unpacked ($said). Something has changed it, perhaps a proxy. Check" \
+				"\`binary-base-url\`, or $bring_your_own."
+		fi
+		if [ -n "$partial" ]; then
+			fail "The file at $shown holds a binary with the SHA-256 $sum, and this commit of the action wants $wanted." \
+				"It was thrown away. Do not trust that file; tell the maintainers."
+		fi
+		no_folder
+	fi
+	write_output "$path"
+	printf 'agent-task %s for %s, checked, fetched\n' "$version" "$target"
+}
+
+# Sets `key` to a hash of all that a build depends on: sources, and the system
+# whose libraries the binary needs.
+find_key() {
+	if ! has find || ! has sort || ! has xargs; then
+		fail "$unreleased, and find, sort or xargs is missing, so it cannot be built. Pin a release of the action, or" \
+			"$bring_your_own with \`binary-verify: false\`."
+	fi
+	key=$(
+		cd "$root"
+		{
+			printf '%s\n' "$machine"
+			cat /etc/os-release 2>/dev/null || :
+			# shellcheck disable=SC2086 # a command and its options
+			find Cargo.toml Cargo.lock src -type f | sort | xargs $hasher
+		} | $hasher
+	)
+	key=${key%% *}
+}
+
+print_built() {
+	cat "$scratch/target/release/agent-task"
+}
+
+build() (
+	cd "$root"
+	CARGO_TARGET_DIR=$scratch/target
+	export CARGO_TARGET_DIR
+	exec cargo build --release --locked
+)
+
+# Installs a binary that is made from the sources of this commit.
+install_from_source() {
+	find_hasher
+	find_key
+	for folder in "${RUNNER_TOOL_CACHE-}" "${RUNNER_TEMP-}"; do
+		path=$folder/agent-task/source/$key/agent-task
+		if [ -n "$folder" ] && [ -x "$path" ] && runs "$path"; then
+			write_output "$path"
+			printf 'agent-task %s, built from these sources before, from the cache\n' "$own"
+			return
+		fi
+	done
+	if ! has cargo; then
+		fail "$unreleased, and cargo is missing, so it cannot be built either. Pin a release of the action (a tag, or" \
+			"the commit of a tag), install Rust in a step before (https://rustup.rs), or $bring_your_own with" \
+			"\`binary-verify: false\`."
+	fi
+	printf '::notice title=agent-task is built from its sources::%s\n' "$unreleased, so cargo builds it now. That takes \
+two to five minutes, once for each tool cache, and GitHub's own runners begin with an empty one. Pin a release of the \
+action to avoid it."
+	make_scratch
+	printf '::group::cargo build --release --locked\n'
+	run build
+	printf '::endgroup::\n'
+	if [ "$status" != 0 ] || [ ! -f "$scratch/target/release/agent-task" ]; then
+		fail "$unreleased, and cargo cannot build it (exit status $status); the log says why. The build needs the Rust" \
+			"version that the action's Cargo.toml names, and a C compiler. Pin a release of the action, or" \
+			"$bring_your_own with \`binary-verify: false\`."
+	fi
+	place "source/$key" print_built || no_folder
+	write_output "$path"
+	printf 'agent-task %s, built from its sources\n' "$own"
 }
 
 : "${GITHUB_OUTPUT:?is not set; this script is a step of a GitHub action}"
@@ -312,39 +464,16 @@ fetch() {
 case ${BINARY_VERIFY:-true} in
 true | True | TRUE) verify=true ;;
 false | False | FALSE) verify=false ;;
-*) fail "\`binary-verify: $BINARY_VERIFY\` is no boolean; write \`true\` or \`false\`." ;;
+*) fail "\`binary-verify\`: expected true or false, got $BINARY_VERIFY." ;;
 esac
 
 if [ -n "${BINARY_PATH-}" ]; then
 	take_own
-	exit 0
+	exit
 fi
-
-find_target
-read_manifest
-find_hasher
-
-# A tool cache outlives the job and other jobs can write to it, so a file is not
-# trusted for being there.
-for root in "${RUNNER_TOOL_CACHE-}" "${RUNNER_TEMP-}"; do
-	path=$root/agent-task/$version/$wanted/$file
-	if [ -n "$root" ] && [ -x "$path" ] && [ "$(sha256 "$path")" = "$wanted" ]; then
-		hand_on "$path"
-		printf 'agent-task %s for %s, checked, from the cache\n' "$version" "$target"
-		exit 0
-	fi
-done
-
-fetch
-found=$(sha256 "$temporary")
-if [ "$found" != "$wanted" ]; then
-	fail "The file at $shown has the SHA-256 $found, and this commit of the action wants $wanted. It was thrown away." \
-		"Somebody has changed the file, or something on the way has. Do not trust it; tell the maintainers."
+read_release
+if [ -z "$unreleased" ]; then
+	install_release
+else
+	install_from_source
 fi
-# To be moved into place in one go, so that no job ever sees half a file.
-path=$folder/$file
-if ! chmod 755 "$temporary" || ! mv -f "$temporary" "$path"; then
-	fail "The binary cannot be put into $folder. Make room there or fix its permissions, or $bring_your_own."
-fi
-hand_on "$path"
-printf 'agent-task %s for %s, checked, fetched\n' "$version" "$target"

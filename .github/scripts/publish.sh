@@ -45,13 +45,18 @@ change() {
 [[ $(git rev-parse --verify "$commit^{commit}") == "$commit" ]] || die "there is no commit $commit"
 git show "$commit:dist/manifest.txt" | cmp - "$directory/manifest.txt" || die "$commit has another manifest"
 (cd "$directory" && sha256sum --check --quiet --strict SHA256SUMS) || die "the files are not those of SHA256SUMS"
-# The manifest and SHA256SUMS come from the same files; this proves it.
-while read -r name hash file; do
-	case $name in
-	version | base | '#'*) continue ;;
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+# What an installer will unpack has the hash that it will want.
+grep -E '^[a-z0-9_-]+ [0-9a-f]{64}$' "$directory/manifest.txt" >"$scratch/hashes" || die "the manifest names no binary"
+while read -r target hash; do
+	packed=$directory/agent-task-$target
+	case $target in
+	*-windows-*) python3 -m zipfile -e "$packed.zip" "$scratch/unpacked" && mv "$scratch/unpacked/agent-task.exe" "$scratch/binary" ;;
+	*) gzip -dc "$packed.gz" >"$scratch/binary" ;;
 	esac
-	grep -qxF "$hash  $file" "$directory/SHA256SUMS" || die "SHA256SUMS and the manifest do not agree on $file"
-done <"$directory/manifest.txt"
+	sha256sum --check --quiet <<<"$hash  $scratch/binary" || die "the manifest and the packed file of $target do not agree"
+done <"$scratch/hashes"
 
 there=$(git ls-remote origin "refs/tags/$tag")
 there=${there%%[[:space:]]*}
@@ -71,9 +76,7 @@ esac
 
 # What users will get is what counts, not what was sent.
 if [[ -z $print ]]; then
-	scratch=$(mktemp -d)
-	trap 'rm -rf "$scratch"' EXIT
-	gh release download "$tag" --dir "$scratch"
-	diff --recursive --brief "$directory" "$scratch" || die "the draft of $tag holds something else"
+	gh release download "$tag" --dir "$scratch/draft"
+	diff --recursive --brief "$directory" "$scratch/draft" || die "the draft of $tag holds something else"
 fi
 change gh release edit "$tag" --draft=false

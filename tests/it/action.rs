@@ -65,7 +65,6 @@ struct Runs {
 struct Step {
     name: String,
     id: String,
-    r#if: String,
     shell: String,
     run: String,
     env: BTreeMap<String, String>,
@@ -77,16 +76,21 @@ impl Step {
         self.env.contains_key(BINARY)
     }
 
-    /// Whether it is for this system.
-    fn is_for(&self, system: &str) -> bool {
-        let (negated, name) = match self.r#if.strip_prefix("runner.os ").and_then(|rest| rest.split_once(' ')) {
-            Some(("==", name)) => (false, name),
-            Some(("!=", name)) => (true, name),
-            _ => panic!("`{}` is no condition that is understood here", self.r#if),
-        };
-        let name = name.strip_prefix('\'').and_then(|name| name.strip_suffix('\'')).unwrap();
-        (name == system) != negated
+    /// The shell on a system, and the script that it runs there.
+    fn on(&self, system: &str) -> [&str; 2] {
+        [&self.shell, &self.run]
+            .map(|text| choice(text).unwrap_or_else(|why| panic!("{why}"))[usize::from(system != "Windows")])
     }
+}
+
+/// The two constants that an expression chooses between, for Windows and for all other systems.
+fn choice(text: &str) -> Result<[&str; 2], String> {
+    let inner =
+        text.trim_end().strip_prefix("${{ runner.os == 'Windows' && '").and_then(|text| text.strip_suffix("' }}"));
+    let parts = inner.and_then(|inner| inner.split_once("' || '"));
+    let (windows, others) =
+        parts.ok_or_else(|| format!("`{text}` is not a choice by system that is understood here"))?;
+    Ok([windows, others])
 }
 
 /// What an expression reads.
@@ -177,7 +181,6 @@ fn faults(text: &str) -> Vec<String> {
     }
     for step in steps {
         let id = &step.id;
-        check(!step.run.contains("${{"), &format!("step `{id}` has an expression in its script"));
         check(steps.iter().filter(|other| other.id == *id).count() == 1, &format!("step `{id}` is there twice"));
         let mapped = step.env.iter().filter(|(variable, _)| *variable != BINARY);
         let mapped = mapped.map(|(variable, value)| (variable.clone(), operands(value)));
@@ -189,16 +192,19 @@ fn faults(text: &str) -> Vec<String> {
         };
         check(mapped.collect::<BTreeMap<_, _>>() == wanted, &format!("step `{id}` does not get the inputs"));
     }
-    for system in ["Linux", "macOS", "Windows"] {
-        let shell = if system == "Windows" { "pwsh" } else { "sh" };
-        match steps.iter().filter(|step| step.is_for(system)).collect::<Vec<_>>()[..] {
-            [install, run] if !install.runs_the_program() && run.runs_the_program() => {
-                let wanted = vec![Operand::Output { step: &install.id, name: PATH }];
-                check(operands(&run.env[BINARY]) == Ok(wanted), &format!("{system}: where is the binary?"));
-                check([&install.shell, &run.shell] == [shell; 2], &format!("{system}: its shell is {shell}"));
-            }
-            _ => check(false, &format!("{system}: not one step that installs and then one that runs")),
+    match &steps[..] {
+        [install, run] if !install.runs_the_program() && run.runs_the_program() => {
+            let wanted = vec![Operand::Output { step: &install.id, name: PATH }];
+            check(operands(&run.env[BINARY]) == Ok(wanted), "where is the binary?");
         }
+        _ => check(false, "not one step that installs and then one that runs"),
+    }
+    let windows = "powershell -NoProfile -ExecutionPolicy Bypass -Command \". ''{0}''\"";
+    for (step, script) in steps.iter().zip(["install", "run"]) {
+        check(choice(&step.shell) == Ok([windows, "sh"]), &format!("step `{}` has the wrong shells", step.id));
+        let on_windows = format!("& \"$env:GITHUB_ACTION_PATH/dist/{script}.ps1\"; exit $LASTEXITCODE");
+        let elsewhere = format!("exec sh \"$GITHUB_ACTION_PATH/dist/{script}.sh\"");
+        check(choice(&step.run) == Ok([&on_windows, &elsewhere]), &format!("step `{}` runs the wrong script", step.id));
     }
     faults
 }
@@ -224,19 +230,18 @@ fn a_slip_in_the_action_is_caught() {
         // An output.
         ("\n  task-url:\n", "\n  task-ulr:\n"),
         ("steps.run.outputs.task-url", "steps.run.outputs.task-ulr"),
-        ("steps.run-windows.outputs.task-url", "steps.run-windows.outputs.task-ulr"),
         ("steps.install.outputs.path", "steps.install.outputs.paht"),
         // A step's id, where it is given and where it is named.
         ("id: run\n", "id: runs\n"),
-        ("id: run-windows\n", "id: run\n"),
+        ("id: run\n", "id: install\n"),
         ("steps.run.outputs.task-url", "steps.runs.outputs.task-url"),
-        ("steps.install-windows.outputs.path", "steps.install.outputs.path"),
         // What must not be.
         ("exec sh \"$GITHUB_ACTION_PATH", "exec sh \"${{ github.action_path }}"),
         ("        BINARY_PATH: ", "        TOKEN: ${{ inputs.token }}\n        BINARY_PATH: "),
         ("runner.os == 'Windows'", "runner.os == 'windows'"),
-        ("shell: pwsh", "shell: sh"),
-        ("\n      run: |", "\n      timeout-minutes: 5\n      run: |"),
+        ("|| 'sh' }}", "|| 'bash' }}"),
+        ("dist/run.ps1", "dist/install.ps1"),
+        ("\n      run: >-", "\n      timeout-minutes: 5\n      run: >-"),
     ] {
         assert!(text.contains(right), "{right}");
         assert!(!faults(&text.replacen(right, wrong, 1)).is_empty(), "{right} → {wrong}");
@@ -269,8 +274,8 @@ pub(crate) mod on_a_runner {
     /// The tools of a usual machine.
     pub(crate) const USUAL: &str = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
     /// The tools that the installer takes for granted.
-    const BASIC: [&str; 12] =
-        ["sh", "uname", "dirname", "mkdir", "mktemp", "chmod", "mv", "rm", "rmdir", "sed", "tr", "env"];
+    const BASIC: [&str; 13] =
+        ["sh", "uname", "mkdir", "mktemp", "chmod", "mv", "rm", "rmdir", "sed", "tr", "dd", "gzip", "env"];
     /// What is released where the real program would only be slow: it leaves one output.
     const SMALL: &[u8] = b"#!/bin/sh\nprintf 'task-id=small\\n' >>\"$GITHUB_OUTPUT\"\n";
 
@@ -371,7 +376,7 @@ pub(crate) mod on_a_runner {
             let address = format!("http://{}", listener.local_addr().unwrap());
             let release = Self { address, asset: asset.to_vec(), requests: Arc::default(), closed: Arc::default() };
             let (requests, closed) = (Arc::clone(&release.requests), Arc::clone(&release.closed));
-            let asset = Arc::<[u8]>::from(asset);
+            let asset = Arc::<[u8]>::from(packed(asset));
             std::thread::spawn(move || {
                 for stream in listener.incoming() {
                     if closed.load(Ordering::Relaxed) {
@@ -391,9 +396,7 @@ pub(crate) mod on_a_runner {
 
         /// The manifest of a commit that pins this release.
         fn manifest(&self) -> String {
-            let hash = ring::digest::digest(&ring::digest::SHA256, &self.asset);
-            let hash = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-            format!("# A comment.\nversion 1.2.3\nbase {}\n{} {hash} {}\n", self.address, target(), asset_name())
+            format!("# A comment.\nversion 1.2.3\nbase {}\n{} {}\n", self.address, target(), sha256(&self.asset))
         }
     }
 
@@ -421,6 +424,16 @@ pub(crate) mod on_a_runner {
                 stream.write_all(found.as_bytes())?;
                 stream.write_all(asset)
             }
+            Some(refused) if refused.starts_with("/first-") || refused.starts_with("/always-") => {
+                let count = requests.lock().unwrap().iter().filter(|it| **it == path).count();
+                if refused.starts_with("/first-") && count > 1 {
+                    stream.write_all(found.as_bytes())?;
+                    return stream.write_all(asset);
+                }
+                let status = refused.trim_matches(|it: char| !it.is_ascii_digit());
+                let head = format!("HTTP/1.1 {status} Refused\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+                stream.write_all(head.as_bytes())
+            }
             Some("/stalled/") => {
                 stream.write_all(found.as_bytes())?;
                 stream.write_all(&asset[..1])?;
@@ -438,7 +451,23 @@ pub(crate) mod on_a_runner {
     }
 
     fn asset_name() -> String {
-        format!("agent-task-{}", target())
+        format!("agent-task-{}.gz", target())
+    }
+
+    fn sha256(bytes: &[u8]) -> String {
+        let hash = ring::digest::digest(&ring::digest::SHA256, bytes);
+        hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// What is released of a binary.
+    fn packed(bytes: &[u8]) -> Vec<u8> {
+        let mut gzip = Command::new("gzip").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut input = gzip.stdin.take().unwrap();
+        let bytes = bytes.to_vec();
+        let writer = std::thread::spawn(move || input.write_all(&bytes));
+        let output = gzip.wait_with_output().unwrap();
+        writer.join().unwrap().unwrap();
+        output.stdout
     }
 
     /// A job with one step, which uses the action.
@@ -455,8 +484,13 @@ pub(crate) mod on_a_runner {
             let folder = Arc::new(Folder::new());
             folder.write("action/action.yml", text_of_action());
             folder.write("action/dist/manifest.txt", manifest);
-            let installer = std::fs::read(committed().join("dist/install.sh")).unwrap();
-            folder.write("action/dist/install.sh", installer);
+            for name in ["dist/install.sh", "dist/run.sh", "dist/platforms.txt"] {
+                folder.write(&format!("action/{name}"), std::fs::read(committed().join(name)).unwrap());
+            }
+            std::fs::create_dir_all(folder.0.join("action/src")).unwrap();
+            folder.write("action/src/main.rs", "fn main() {}\n");
+            folder.write("action/Cargo.lock", "# No crates.\n");
+            folder.write("action/Cargo.toml", "[package]\nname = \"agent-task\"\nversion = \"1.2.3\" # a comment\n");
             let action = parse(&folder.read("action/action.yml"));
             let variables = [
                 ("GITHUB_ACTION", "__octo_agent-task"),
@@ -538,16 +572,17 @@ pub(crate) mod on_a_runner {
             let mut codes = Vec::new();
             let mut log = String::new();
             let system = if cfg!(target_os = "macos") { "macOS" } else { "Linux" };
-            for step in self.action.runs.steps.iter().filter(|step| step.is_for(system)) {
+            for step in &self.action.runs.steps {
                 if codes.iter().any(|code| *code != Some(0)) {
                     break;
                 }
                 let id = &step.id;
                 let (script, output) = (format!("runner/{id}.sh"), format!("runner/{id}.output"));
-                folder.write(&script, &step.run);
+                let [shell, run] = step.on(system);
+                folder.write(&script, run);
                 folder.write(&output, "");
                 let file = File::create(folder.0.join(format!("runner/{id}.log"))).unwrap();
-                let mut command = match step.shell.as_str() {
+                let mut command = match shell {
                     // Whoever started these tests in the background may have them ignore SIGINT, and a shell cannot
                     // undo that; a runner's shells heed it.
                     "sh" if cfg!(target_os = "linux") => {
@@ -590,7 +625,7 @@ pub(crate) mod on_a_runner {
             let value = |output: &Output| evaluate(&output.value, |it| look_up(it, &outputs));
             let handed_on = self.action.outputs.iter().map(|(name, output)| (name.clone(), value(output)));
             let path = outputs["install"].get(PATH).cloned().unwrap_or_default();
-            Ran { codes, log, path, outputs: handed_on.collect() }
+            Ran { folder: Arc::clone(folder), codes, log, path, outputs: handed_on.collect() }
         }
     }
 
@@ -641,6 +676,7 @@ pub(crate) mod on_a_runner {
 
     /// What became of a job.
     pub(crate) struct Ran {
+        folder: Arc<Folder>,
         pub(crate) codes: Vec<Option<i32>>,
         pub(crate) log: String,
         path: String,
@@ -674,18 +710,29 @@ pub(crate) mod on_a_runner {
             self
         }
 
-        /// Checks that the program was not installed, that one annotation tells why, and that nothing else is said.
+        /// Checks that the program was not installed, that the log has one annotation and nothing else, and that this
+        /// has the words of the snapshot.
         #[track_caller]
-        fn refuses(&self, words: &[&str]) -> &Self {
+        fn refuses(&self, snapshot: &str) -> &Self {
             self.exits(&[1]).gives("task-id", "");
-            let begin = "::error title=agent-task was not installed::";
-            let message = self.log.strip_prefix(begin).unwrap_or_else(|| panic!("{}", self.log));
-            assert_eq!(self.log.lines().count(), 1, "{}", self.log);
-            for word in words {
-                assert!(message.contains(word), "{word} in {message}");
-            }
-            assert_eq!(self.path, "");
+            assert!(self.log.starts_with("::error title=agent-task was not installed::"), "{}", self.log);
+            assert_eq!((self.log.lines().count(), self.path.as_str()), (1, ""), "{}", self.log);
+            insta::assert_snapshot!(format!("install_{snapshot}"), self.general());
             self
+        }
+
+        /// The log without what differs from run to run and from machine to machine.
+        fn general(&self) -> String {
+            let mut log = self.log.replace(&self.folder.path(""), "[folder]/").replace(&target(), "[target]");
+            for (pattern, general) in [
+                ("[0-9a-f]{64}", "[sha256]"),
+                (r"(127\.0\.0\.1):[0-9]+", "$1:[port]"),
+                (r"\((curl|wget|gzip|openssl|shasum): [^\n]*?\)([.;,])", "([tool])$2"),
+                ("(Linux|Darwin)(/| on )[a-z0-9_]+", "[machine]"),
+            ] {
+                log = regex_lite::Regex::new(pattern).unwrap().replace_all(&log, general).into_owned();
+            }
+            log
         }
     }
 
@@ -726,8 +773,7 @@ pub(crate) mod on_a_runner {
         assert!(cold.folder.read("runner/summary").contains("✅ Agent task completed"));
         // One file, under the hash that it was pinned by, in the tool cache.
         let manifest = release.manifest();
-        let hash = manifest.split_whitespace().find(|word| word.len() == 64).unwrap();
-        let place = cold.folder.0.join("cache/agent-task/1.2.3").join(hash).join(asset_name());
+        let place = cold.folder.0.join("cache/agent-task/1.2.3").join(sha256(&program)).join("agent-task");
         assert_eq!((cold.folder.files("cache"), ran.path.as_str()), (vec![place.clone()], place.to_str().unwrap()));
 
         let warm = Job::new(&manifest).variable("RUNNER_TOOL_CACHE", &cold.folder.path("cache"));
@@ -810,7 +856,7 @@ pub(crate) mod on_a_runner {
             cold.run().exits(&[0, 0]).gives("task-id", "small").says("fetched");
             cold.run().exits(&[0, 0]).gives("task-id", "small").says("from the cache");
             let absent = job().with("binary-base-url", &format!("{}/none", release.address));
-            absent.run().refuses(&["There is nothing at"]);
+            absent.run().refuses("absent");
             is_clean(&absent);
             let stalled = job().with("binary-base-url", &format!("{}/stalled", release.address));
             stalled.run_and_interrupt("install", || release.requests().len() == 3).exits(&[130]).annotates_nothing();
@@ -841,7 +887,7 @@ pub(crate) mod on_a_runner {
         let (release, tampered) = (Release::of(SMALL), Release::of(b"#!/bin/sh\necho tampered\n"));
         let job = Job::new(&release.manifest()).with("binary-base-url", &tampered.address);
         let ran = job.run();
-        ran.refuses(&["has the SHA-256 ", "this commit of the action wants", "thrown away"]);
+        ran.refuses("tampered");
         is_clean(&job);
         assert_eq!((release.requests().len(), tampered.requests().len()), (0, 1));
         // And it keeps nothing from working when the right file is there.
@@ -852,7 +898,7 @@ pub(crate) mod on_a_runner {
     fn a_file_that_is_not_there_is_told_after_one_request() {
         let release = Release::of(SMALL);
         let job = Job::new(&release.manifest()).with("binary-base-url", &format!("{}/v%0A1/", release.address));
-        job.run().refuses(&["There is nothing at http://", "/v%250A1/agent-task-", "`binary-base-url`"]);
+        job.run().refuses("absent_at_an_odd_address");
         assert_eq!(release.requests(), [format!("/v%0A1/{}", asset_name())]);
         is_clean(&job);
     }
@@ -864,20 +910,20 @@ pub(crate) mod on_a_runner {
         socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let nowhere = format!("http://{}", socket.local_addr().unwrap());
         let job = Job::new(&Release::of(SMALL).manifest()).with("binary-base-url", &nowhere);
-        job.run().refuses(&["cannot be fetched, after three attempts (", "HTTPS_PROXY", "`binary-path`"]);
+        job.run().refuses("no_network");
         is_clean(&job);
     }
 
     #[test]
     fn an_address_must_be_encrypted_or_of_this_machine() {
-        for (address, words) in [
-            ("http://192.0.2.1/x", "is not encrypted"),
-            ("http://127.0.0.1:80@192.0.2.1/", "http://***@192.0.2.1/"),
-            ("http://localhost.example/", "is not encrypted"),
-            ("file:///etc", "must be an `https://` address"),
+        for (address, snapshot) in [
+            ("http://192.0.2.1/x", "plain_http"),
+            ("http://127.0.0.1:80@192.0.2.1/", "plain_http_with_a_password"),
+            ("http://localhost.example/", "plain_http_to_a_name_like_localhost"),
+            ("file:///etc", "no_http"),
         ] {
             let job = Job::new(&Release::of(SMALL).manifest()).with("binary-base-url", address);
-            job.run().refuses(&[words, "binary-base-url"]);
+            job.run().refuses(snapshot);
             is_clean(&job);
         }
     }
@@ -888,23 +934,98 @@ pub(crate) mod on_a_runner {
         let release = Release::of(SMALL);
         let job = Job::new(&release.manifest()).with("binary-base-url", "http://localhost:1");
         let ran = job.variable("http_proxy", &release.address).run();
-        ran.refuses(&["There is nothing at http://localhost:1/"]);
+        ran.refuses("absent_behind_a_proxy");
         assert_eq!(release.requests(), [format!("http://localhost:1/{}", asset_name())]);
     }
 
+    /// A cargo that notes how it was called and makes this program, slowly.
+    const CARGO: &str = "#!/bin/sh
+        printf '%s\\n' \"$* in $PWD, flags=$RUSTFLAGS\" >>\"$RUNNER_TEMP/cargo\"
+        mkdir -p \"$CARGO_TARGET_DIR/release\"
+        printf '#!/bin/sh\\nprintf \"task-id=built\\\\n\" >>\"$GITHUB_OUTPUT\"\\n' >\"$CARGO_TARGET_DIR/release/agent-task\"
+        chmod +x \"$CARGO_TARGET_DIR/release/agent-task\"
+        echo 'Compiling agent-task' >&2\n";
+
+    /// The calls of that cargo.
+    fn builds(job: &Job) -> usize {
+        job.folder.read("temp/cargo").lines().count()
+    }
+
     #[test]
-    fn a_machine_without_a_binary_is_told_what_there_is() {
+    fn any_other_commit_is_built_once_from_its_sources() {
+        for shell in shells() {
+            // No release, and one of another version.
+            for manifest in
+                ["version 0.0.0\nbase none\n".to_owned(), Release::of(SMALL).manifest().replace("1.2.3", "1.2.2")]
+            {
+                let job = Job::new(&manifest).shell(&shell).variable("RUSTFLAGS", "-D warnings");
+                job.folder.write_program("bin/cargo", CARGO);
+                let cold = job.run();
+                cold.exits(&[0, 0]).gives("task-id", "built").says("Compiling agent-task");
+                insta::assert_snapshot!("install_built", cold.general());
+                let folder = std::fs::canonicalize(job.folder.0.join("action")).unwrap();
+                let called = format!("build --release --locked in {}, flags=\n", folder.display());
+                assert_eq!(job.folder.read("temp/cargo"), called);
+                let warm = job.run();
+                warm.exits(&[0, 0]).gives("task-id", "built");
+                insta::assert_snapshot!("install_built_before", warm.general());
+                assert_eq!((builds(&job), &warm.path), (1, &cold.path));
+                // Other sources, another binary.
+                job.folder.write("action/src/main.rs", "fn main() { println!() }\n");
+                let changed = job.run();
+                changed.exits(&[0, 0]).gives("task-id", "built");
+                assert_eq!((builds(&job), job.folder.files("cache").len()), (2, 2));
+                assert_ne!(changed.path, cold.path);
+            }
+        }
+    }
+
+    #[test]
+    fn builds_side_by_side_share_a_tool_cache() {
+        let shared = Folder::new();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                let job = Job::new("version 0.0.0\n").variable("RUNNER_TOOL_CACHE", &shared.path("cache"));
+                job.folder.write_program("bin/cargo", CARGO);
+                scope.spawn(move || job.run().exits(&[0, 0]).gives("task-id", "built").path.clone());
+            }
+        });
+        assert_eq!(shared.files("cache").len(), 1);
+    }
+
+    #[test]
+    fn a_commit_without_release_needs_cargo() {
+        let job = Job::new("version 0.0.0\n").tools(&["sha256sum", "find", "sort", "xargs", "cat"]);
+        job.run().refuses("no_cargo");
+        is_clean(&job);
+        job.folder.write_program("bin/cargo", "#!/bin/sh\necho 'error: linker `cc` not found' >&2\nexit 101\n");
+        let failed = job.run();
+        failed.exits(&[1]);
+        insta::assert_snapshot!("install_cargo_fails", failed.general());
+        is_clean(&job);
+        job.folder.write_program("bin/cargo", "#!/bin/sh\n: >\"$RUNNER_TEMP/cargo\"\nexec tail -f /dev/null\n");
+        std::os::unix::fs::symlink(tool("tail").unwrap(), job.folder.0.join("bin/tail")).unwrap();
+        let ran = job.run_and_interrupt("install", || job.folder.0.join("temp/cargo").exists());
+        ran.exits(&[130]);
+        std::fs::remove_file(job.folder.0.join("temp/cargo")).unwrap();
+        is_clean(&job);
+    }
+
+    #[test]
+    fn a_machine_without_a_released_binary_builds_one() {
         let release = Release::of(SMALL);
         let job = Job::new(&release.manifest());
+        job.folder.write_program("bin/cargo", CARGO);
         let uname = "#!/bin/sh\nif [ \"$1\" = -s ]; then echo Plan9; else echo 'a:b,c'; fi\n";
         job.folder.write_program("bin/uname", uname);
-        job.run().refuses(&["no binary for Plan9 on a:b,c", "Linux, macOS and Windows"]);
-        is_clean(&job);
+        let ran = job.run();
+        ran.exits(&[0, 0])
+            .gives("task-id", "built")
+            .says("Release 1.2.3 has no binary for Plan9/a:b,c, so cargo builds");
         // A known machine that this release has nothing for.
-        let other = release.manifest().replace(&target(), "riscv64-unknown-linux-musl");
-        let job = Job::new(&other);
-        job.run().refuses(&[&format!("Release 1.2.3 has no binary for {}, only for: riscv64-", target())]);
-        is_clean(&job);
+        let job = Job::new(&release.manifest().replace(&target(), "riscv64-unknown-linux-musl"));
+        let job = job.tools(&["sha256sum", "find", "sort", "xargs", "cat"]);
+        job.run().refuses("no_binary_for_this_machine");
         assert_eq!(release.requests(), [""; 0]);
     }
 
@@ -923,7 +1044,7 @@ pub(crate) mod on_a_runner {
             assert_eq!(release.requests().len(), 1);
             let job = Job::new(&release.manifest()).tools(&[fetcher, hasher]);
             let job = job.with("binary-base-url", &format!("{}/none", release.address));
-            job.run().refuses(&["There is nothing at"]);
+            job.run().refuses("absent");
             is_clean(&job);
         }
         assert!(tried > 0);
@@ -933,11 +1054,9 @@ pub(crate) mod on_a_runner {
     fn a_tool_that_is_missing_is_named() {
         let manifest = Release::of(SMALL).manifest();
         let hasher = ["sha256sum", "shasum", "openssl"].into_iter().find(|name| tool(name).is_some()).unwrap();
-        for (tools, words) in
-            [(vec![hasher], "neither curl nor wget"), (vec!["curl"], "no sha256sum, shasum or openssl")]
-        {
+        for (tools, snapshot) in [(vec![hasher], "no_curl_and_no_wget"), (vec!["curl"], "no_hasher")] {
             let job = Job::new(&manifest).tools(&tools);
-            job.run().refuses(&[words, "`binary-path`"]);
+            job.run().refuses(snapshot);
             is_clean(&job);
         }
     }
@@ -947,8 +1066,72 @@ pub(crate) mod on_a_runner {
         let job = Job::new(&Release::of(SMALL).manifest());
         let curl = "#!/bin/sh\necho 'curl: (23) Failure writing output to destination' >&2\nexit 23\n";
         job.folder.write_program("bin/curl", curl);
-        job.run().refuses(&["cannot be written to ", "Failure writing output", "Make room"]);
+        // The tool alone does not say that the disk is full.
+        job.run().refuses("curl_cannot_write");
+        job.folder.write_program("bin/dd", "#!/bin/sh\nexit 1\n");
+        job.run().refuses("full_disk");
         is_clean(&job);
+    }
+
+    #[test]
+    fn a_refusal_may_be_over_in_a_moment() {
+        let release = Release::of(SMALL);
+        for status in [403, 429, 500, 503] {
+            let address = format!("{}/first-{status}", release.address);
+            let job = Job::new(&release.manifest()).with("binary-base-url", &address);
+            job.run().exits(&[0, 0]).gives("task-id", "small");
+        }
+        for status in [401, 403, 451] {
+            let before = release.requests().len();
+            let address = format!("{}/always-{status}", release.address);
+            let job = Job::new(&release.manifest()).with("binary-base-url", &address);
+            job.run().refuses(&format!("status_{status}"));
+            assert_eq!(release.requests().len() - before, if status == 403 { 3 } else { 1 });
+            is_clean(&job);
+        }
+    }
+
+    #[test]
+    fn settings_of_the_user_do_not_change_the_download() {
+        for fetcher in ["curl", "wget"] {
+            let release = Release::of(SMALL);
+            let job = Job::new(&release.manifest()).tools(&[fetcher, "sha256sum"]);
+            job.folder.write("runner/.curlrc", "include\nfail-with-body\nverbose\nwrite-out = \"::error::by curl\"\n");
+            job.folder.write("runner/.wgetrc", "save_headers = on\nverbose = on\nserver_response = on\n");
+            let wgetrc = job.folder.path("runner/.wgetrc");
+            let job = job.variable("GZIP", "--verbose").variable("WGETRC", &wgetrc);
+            let ran = job.run();
+            ran.exits(&[0, 0]).gives("task-id", "small");
+            insta::assert_snapshot!("install_fetched", ran.general());
+        }
+    }
+
+    #[test]
+    fn a_folder_that_does_not_execute_is_gone_round() {
+        // What a file system that is mounted `noexec` does to a program, done here to those of one folder by a shell
+        // that cannot be found.
+        let release = Release::of(
+            b"#!/bin/sh\ncase $0 in */cache/*) exit 126 ;; esac\nprintf 'task-id=small\\n' >>\"$GITHUB_OUTPUT\"\n",
+        );
+        let job = Job::new(&release.manifest());
+        let ran = job.run();
+        ran.exits(&[0, 0]).gives("task-id", "small");
+        assert!(Path::new(&ran.path).starts_with(job.folder.0.join("temp")), "{}", ran.path);
+        assert_eq!(job.folder.files("cache"), Vec::<PathBuf>::new());
+        // Also where the file lies there already.
+        let seeded = job.folder.path("cache/agent-task/1.2.3");
+        std::fs::create_dir_all(&seeded).unwrap();
+        std::fs::rename(
+            job.folder.0.join("temp/agent-task/1.2.3").join(sha256(&release.asset)),
+            format!("{seeded}/{}", sha256(&release.asset)),
+        )
+        .unwrap();
+        let again = job.run();
+        again.exits(&[0, 0]).says("fetched");
+        assert_eq!(again.path, ran.path);
+        job.folder.write_program("workspace/cannot", "#!/no/such/shell\n");
+        let own = job.with("binary-path", "cannot").with("binary-verify", "false");
+        own.run().refuses("own_binary_that_does_not_execute");
     }
 
     #[test]
@@ -967,7 +1150,7 @@ pub(crate) mod on_a_runner {
         let ran = job.run();
         ran.exits(&[0, 0]).gives("task-id", "small");
         assert!(Path::new(&ran.path).starts_with(job.folder.0.join("tmp")), "{}", ran.path);
-        job.variable("TMPDIR", &below).run().refuses(&["No folder can be written", "file/below"]);
+        job.variable("TMPDIR", &below).run().refuses("no_folder");
         // A machine that is none of GitHub's may name no tool cache.
         let job = Job::new(&release.manifest()).variable("RUNNER_TOOL_CACHE", "");
         job.run().exits(&[0, 0]).gives("task-id", "small");
@@ -988,7 +1171,7 @@ pub(crate) mod on_a_runner {
                 scope.spawn(move || {
                     let ran = job.run();
                     if fails && ran.codes == [Some(1)] {
-                        ran.refuses(&["cannot be fetched"]);
+                        ran.refuses("no_network_in_one_job_of_many");
                     } else {
                         ran.exits(&[0, 0]).gives("task-id", "small");
                     }
@@ -1011,7 +1194,7 @@ pub(crate) mod on_a_runner {
         let right = job().with("binary-path", "right");
         assert_eq!(right.run().exits(&[0, 0]).gives("task-id", "small").path, right.folder.path("workspace/right"));
         let wrong = job().with("binary-path", "wr\nong%");
-        wrong.run().refuses(&["`binary-path: wr%0Aong%25` has the SHA-256 ", "`binary-verify: false`"]);
+        wrong.run().refuses("own_binary_with_another_hash");
         let trusted = wrong.with("binary-verify", "false");
         assert_eq!(
             trusted.run().exits(&[0, 0]).gives("task-id", "own").path,
@@ -1024,30 +1207,24 @@ pub(crate) mod on_a_runner {
         let ran = nasty.run();
         ran.exits(&[0, 0]).gives("task-id", "small");
         assert_eq!(ran.path, nasty.folder.path(&format!("workspace/{forged}")));
-        job().with("binary-path", "none").run().refuses(&["`binary-path: none`: there is no such file"]);
-        job().with("binary-path", ".").run().refuses(&["`binary-path: .`: there is no such file"]);
-        job().with("binary-path", "plain").run().refuses(&["is not executable"]);
-        job().with("binary-verify", "maybe").run().refuses(&["`binary-verify: maybe` is no boolean"]);
+        job().with("binary-path", "none").run().refuses("own_binary_that_does_not_exist");
+        job().with("binary-path", ".").run().refuses("own_binary_that_is_a_folder");
+        job().with("binary-path", "plain").run().refuses("own_binary_without_permission");
+        job().with("binary-verify", "maybe").run().refuses("verify_is_not_a_boolean");
         // What is fetched is checked in any case.
         let tampered = Release::of(b"#!/bin/sh\n");
         let job = job().with("binary-verify", "false").with("binary-base-url", &tampered.address);
-        job.run().refuses(&["has the SHA-256"]);
+        job.run().refuses("tampered");
         is_clean(&job);
         assert_eq!(release.requests(), [""; 0]);
     }
 
     #[test]
-    fn a_commit_without_a_release_says_so() {
-        let manifest = std::fs::read_to_string(committed().join("dist/manifest.txt")).unwrap();
-        if manifest.lines().any(|line| line == "version 0.0.0") {
-            let job = Job::new(&manifest);
-            job.run().refuses(&["This commit of the action has no released binary", "Pin a release", "`binary-path`"]);
-            is_clean(&job);
-        }
+    fn a_binary_of_ones_own_cannot_be_checked_without_a_release() {
         let job = Job::new("version 0.0.0\nbase none\n");
         job.folder.write_program("workspace/own", SMALL);
         let job = job.with("binary-path", "own");
-        job.run().refuses(&["This commit of the action has no released binary", "`binary-verify: false`"]);
+        job.run().refuses("own_binary_without_release");
         job.with("binary-verify", "false").run().exits(&[0, 0]).gives("task-id", "small");
     }
 
@@ -1055,13 +1232,16 @@ pub(crate) mod on_a_runner {
     fn a_damaged_manifest_leads_nowhere() {
         let release = Release::of(SMALL);
         let right = release.manifest();
-        let version = |word: &str| right.replace("1.2.3", word);
-        let file = right.replace(&asset_name(), "../../x");
-        let hash = right.replace(&format!(" {}\n", asset_name()), &format!("0 {}\n", asset_name()));
-        for manifest in [version("../../.."), version("a/b"), version(".."), file, hash] {
+        let hash = sha256(SMALL);
+        let odd = "1/../2";
+        let version = (right.replace("1.2.3", odd), odd);
+        for (manifest, version) in
+            [version, (right.replace(&hash, &format!("{hash}0")), "1.2.3"), (right.replace(&hash, "../../x"), "1.2.3")]
+        {
             assert_ne!(manifest, right);
             let job = Job::new(&manifest);
-            job.run().refuses(&["dist/manifest.txt of the action is damaged"]);
+            job.folder.write("action/Cargo.toml", format!("[package]\nversion = \"{version}\"\n"));
+            job.run().refuses("damaged_manifest");
             is_clean(&job);
         }
         assert_eq!(release.requests(), [""; 0]);
