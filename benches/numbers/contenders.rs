@@ -19,7 +19,7 @@ const LASTING: Duration = Duration::from_millis(1030);
 /// What the agent is asked.
 const PROMPT: &str = "Prepare the release of octo/app for 2026-11-20. Update CHANGELOG.md.";
 /// Where the commands of everybody are looked for.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// A program that starts a task, and may wait for it.
 pub(crate) struct Contender {

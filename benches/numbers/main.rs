@@ -1,14 +1,15 @@
 //! What this program costs, beside what people use instead. Measures it and writes it into `docs/performance.md`:
 //!
 //! ```text
-//! cargo bench --bench numbers
-//! cargo bench --bench numbers -- --quick
+//! AGENT_TASK_BINARY=PATH cargo bench --bench numbers
+//! AGENT_TASK_BINARY=PATH cargo bench --bench numbers -- --quick
 //! ```
 //!
-//! The second form leaves a clean build out, and shows what it has measured without writing it down.
+//! PATH is a static build, as a release has it. The second form leaves a clean build out, and shows what it has measured
+//! without writing it down.
 //!
 //! All sides speak to the same simulator of GitHub over loopback, in the same run. It needs bash, curl, jq, Node,
-//! Python, binutils, gzip and xz, leaves out `gh` where it is not installed, and takes about four minutes.
+//! Python, binutils, BusyBox, gzip and xz, leaves out `gh` where it is not installed, and takes about four minutes.
 
 #![expect(
     clippy::disallowed_methods,
@@ -29,6 +30,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::contenders::{Contender, Figures};
+use crate::measure::Cost;
 use crate::size::Sizes;
 use crate::step::Action;
 use crate::waiting::PAUSES;
@@ -69,7 +71,7 @@ fn numbers(quick: bool) -> anyhow::Result<String> {
     let scratch = cache.join("run");
     std::fs::create_dir_all(&scratch)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let (binary, which) = binary(root)?;
+    let (binary, which) = binary()?;
 
     eprintln!("numbers: {which}");
     let contenders = contenders::contenders(&binary, &cache)?;
@@ -83,6 +85,16 @@ fn numbers(quick: bool) -> anyhow::Result<String> {
         let mut times = (0..STEPS).map(|_| action.overhead(&runtime, cold)).collect::<anyhow::Result<Vec<_>>>()?;
         times.sort_unstable();
         anyhow::Ok(times[STEPS / 2])
+    });
+    let cost = |of: &dyn Fn() -> anyhow::Result<Cost>| {
+        let costs = (0..STEPS).map(|_| of()).collect::<anyhow::Result<Vec<_>>>()?;
+        anyhow::Ok(milliseconds(Cost::median(&costs).cpu))
+    };
+    let hash = cost(&|| action.hash())?;
+    let piped = cost(&|| action.curl_and_tar())?;
+    let shells = [["dash"].as_slice(), &["busybox", "sh"]];
+    let [cold_installation, warm_installation] = [true, false].map(|cold| {
+        shells.map(|shell| cost(&|| action.installation(shell, cold))).into_iter().collect::<anyhow::Result<Vec<_>>>()
     });
     eprintln!("numbers: waiting, in virtual time");
     let (ours, theirs) = waiting::waits()?;
@@ -102,6 +114,10 @@ fn numbers(quick: bool) -> anyhow::Result<String> {
     table.ours("Crates in it, and others to build it", &format!("{linked}, {others}"));
     table.ours("Step until the start arrives, binary to be fetched", &milliseconds(cold?));
     table.ours("Step until the start arrives, binary there", &milliseconds(warm?));
+    table.ours("Processor of the hash alone", &hash);
+    table.ours("Processor of the installation, binary to be fetched: dash, BusyBox", &cold_installation?.join(", "));
+    table.ours("Processor of the installation, binary there: dash, BusyBox", &warm_installation?.join(", "));
+    table.ours("Processor of `curl \\| tar` for the same binary", &piped);
     let pauses = PAUSES.map(|pause| pause.to_string()).join(" / ");
     let each = |of: &dyn Fn(&waiting::Wait) -> String| {
         [of(&ours), format!("{} at {pauses} s", theirs.iter().map(of).collect::<Vec<_>>().join(" / "))]
@@ -122,22 +138,15 @@ fn numbers(quick: bool) -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// The binary that is measured: the static one where it has been built since the sources changed, as that is what
-/// people download.
-fn binary(root: &Path) -> anyhow::Result<(PathBuf, String)> {
-    let newest = |folder: &str| {
-        let times = std::fs::read_dir(root.join(folder))?.map(|entry| entry?.metadata()?.modified());
-        times.collect::<std::io::Result<Vec<_>>>()
+/// The binary that is measured: that of `AGENT_TASK_BINARY`, or else the one of `cargo bench`, which is not static.
+fn binary() -> anyhow::Result<(PathBuf, String)> {
+    let Some(given) = std::env::var_os("AGENT_TASK_BINARY") else {
+        return Ok((
+            PathBuf::from(env!("CARGO_BIN_EXE_agent-task")),
+            "the binary of `cargo bench`, linked dynamically".to_owned(),
+        ));
     };
-    let mut sources = newest("src")?;
-    sources.push(std::fs::metadata(root.join("Cargo.lock"))?.modified()?);
-    let stable = root.join("target/static/agent-task");
-    let built = std::fs::metadata(&stable).and_then(|it| it.modified()).ok();
-    if built.is_some_and(|built| sources.iter().all(|source| *source < built)) {
-        return Ok((stable, "the static binary of `.github/scripts/static-build.sh`".to_owned()));
-    }
-    let why = "the binary of `cargo bench`, linked dynamically, as there is no static one of these sources";
-    Ok((PathBuf::from(env!("CARGO_BIN_EXE_agent-task")), why.to_owned()))
+    Ok((std::fs::canonicalize(given)?, "the binary of `AGENT_TASK_BINARY`".to_owned()))
 }
 
 /// When, where and with what.

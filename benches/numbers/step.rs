@@ -1,4 +1,5 @@
-//! What the action's step costs on top of the program: from its first script being called to the start arriving.
+//! What the action's steps cost on top of the program: the installation alone, and from the first script being called to
+//! the start arriving.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 use crate::contenders;
+use crate::measure::{self, Cost};
 use crate::world::World;
 
 #[derive(Deserialize)]
@@ -26,7 +28,6 @@ struct Runs {
 
 #[derive(Deserialize)]
 struct Step {
-    shell: String,
     run: String,
     #[serde(default)]
     env: BTreeMap<String, String>,
@@ -37,6 +38,8 @@ pub(crate) struct Action {
     folder: PathBuf,
     scratch: PathBuf,
     steps: Vec<Step>,
+    binary: PathBuf,
+    base: String,
 }
 
 impl Action {
@@ -47,19 +50,69 @@ impl Action {
     pub(crate) fn releasing(binary: &Path, scratch: &Path, runtime: &Runtime) -> anyhow::Result<Self> {
         let (root, folder) = (Path::new(env!("CARGO_MANIFEST_DIR")), scratch.join("action"));
         std::fs::create_dir_all(folder.join("dist"))?;
-        for file in ["action.yml", "dist/install.sh"] {
+        for file in ["Cargo.toml", "action.yml", "dist/install.sh", "dist/platforms.txt", "dist/run.sh"] {
             std::fs::copy(root.join(file), folder.join(file))?;
         }
-        let bytes = std::fs::read(binary)?;
-        let hash = ring::digest::digest(&ring::digest::SHA256, &bytes);
+        let name = binary.file_name().context("no file")?;
+        let hash = ring::digest::digest(&ring::digest::SHA256, &std::fs::read(binary)?);
         let hash = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        let base = runtime.block_on(serve(bytes))?;
-        let manifest = format!("version 1.0.0\nbase {base}\nx86_64-unknown-linux-musl {hash} agent-task\n");
+        let packed = output(Command::new("gzip").arg("-9c").arg(binary))?;
+        let tar =
+            output(Command::new("tar").arg("-czC").arg(binary.parent().context("no folder")?).arg("-f-").arg(name))?;
+        let base = runtime.block_on(serve(packed, tar))?;
+        let version = env!("CARGO_PKG_VERSION");
+        let manifest = format!("version {version}\nbase {base}\nx86_64-unknown-linux-musl {hash}\n");
         std::fs::write(folder.join("dist/manifest.txt"), manifest)?;
         let text = std::fs::read_to_string(folder.join("action.yml"))?;
         let Manifest { runs } = serde_saphyr::from_str(&text)?;
-        let steps = runs.steps.into_iter().filter(|step| step.shell == "sh").collect();
-        Ok(Self { folder, scratch: scratch.to_owned(), steps })
+        let mut steps = runs.steps;
+        for step in &mut steps {
+            // `${{ runner.os == 'Windows' && '…' || '…' }}`: the second is for this system.
+            let script = step.run.trim_end().strip_suffix("' }}").and_then(|run| run.rsplit_once("|| '"));
+            step.run = script.context("action.yml chooses its scripts otherwise")?.1.to_owned();
+        }
+        Ok(Self { folder, scratch: scratch.to_owned(), steps, binary: binary.to_owned(), base })
+    }
+
+    /// The cost of the installation in a shell: `cold` with nothing installed, else with what the run before has
+    /// installed.
+    ///
+    /// # Errors
+    /// Where it fails.
+    pub(crate) fn installation(&self, shell: &[&str], cold: bool) -> anyhow::Result<Cost> {
+        let cache = self.scratch.join("tools");
+        if cold && cache.exists() {
+            std::fs::remove_dir_all(&cache)?;
+        }
+        let mut command = shell.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+        command.push(self.folder.join("dist/install.sh").display().to_string());
+        let environment = [
+            ("GITHUB_OUTPUT", self.scratch.join("output")),
+            ("PATH", PathBuf::from(contenders::PATH)),
+            ("RUNNER_TEMP", self.scratch.clone()),
+            ("RUNNER_TOOL_CACHE", cache),
+        ];
+        let environment = environment.map(|(name, value)| (name.to_owned(), value.display().to_string()));
+        measure::run(&command, &environment, &self.scratch)
+    }
+
+    /// The cost of `curl | tar` for the same binary, which checks nothing.
+    ///
+    /// # Errors
+    /// Where it fails.
+    pub(crate) fn curl_and_tar(&self) -> anyhow::Result<Cost> {
+        let script = format!("curl -fsSL {}/agent-task.tar.gz | tar -xz", self.base);
+        let environment = [("PATH".to_owned(), contenders::PATH.to_owned())];
+        measure::run(&["sh", "-c", &script].map(str::to_owned), &environment, &self.scratch)
+    }
+
+    /// The cost of the binary's hash alone, which each installation contains once.
+    ///
+    /// # Errors
+    /// Where it fails.
+    pub(crate) fn hash(&self) -> anyhow::Result<Cost> {
+        let command = ["sha256sum".to_owned(), self.binary.display().to_string()];
+        measure::run(&command, &[("PATH".to_owned(), contenders::PATH.to_owned())], &self.scratch)
     }
 
     /// Runs the action once, and says how long the start took to arrive: `cold` with nothing installed, else with
@@ -113,18 +166,26 @@ impl Action {
     }
 }
 
-/// Answers every request with these bytes, and says where.
-async fn serve(bytes: Vec<u8>) -> anyhow::Result<String> {
+/// What a program prints.
+fn output(command: &mut Command) -> anyhow::Result<Vec<u8>> {
+    let output = command.stderr(Stdio::inherit()).output()?;
+    anyhow::ensure!(output.status.success(), "{command:?} ends with {}", output.status);
+    Ok(output.stdout)
+}
+
+/// Answers every request for a `.tar.gz` with `tar` and any other with `packed`, and says where.
+async fn serve(packed: Vec<u8>, tar: Vec<u8>) -> anyhow::Result<String> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let base = format!("http://{}", listener.local_addr()?);
     tokio::spawn(async move {
         while let Ok((mut client, _)) = listener.accept().await {
             let mut request = Vec::new();
             while !request.ends_with(b"\r\n\r\n") && client.read_buf(&mut request).await.is_ok_and(|read| read > 0) {}
+            let bytes = if String::from_utf8_lossy(&request).contains(".tar.gz ") { &tar } else { &packed };
             let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", bytes.len());
             // A client that has gone is seen by whoever waits for it.
             let _ = client.write_all(head.as_bytes()).await;
-            let _ = client.write_all(&bytes).await;
+            let _ = client.write_all(bytes).await;
         }
     });
     Ok(base)
