@@ -237,6 +237,9 @@ mod on_a_runner {
             ] {
                 runs = runs.variable(name, value);
             }
+            let cargo =
+                "#!/bin/sh\nmkdir -p \"$CARGO_TARGET_DIR/release\"\ncp {} \"$CARGO_TARGET_DIR/release/agent-task\"\n";
+            runs.folder.write_program("bin/cargo", cargo.replace("{}", env!("CARGO_BIN_EXE_agent-task")));
             for (input, value) in step["with"].as_object().unwrap() {
                 runs = runs.with(input, &self.evaluate(&text(value)));
             }
