@@ -21,7 +21,6 @@ unset CDPATH GZIP CARGO_BUILD_RUSTFLAGS CARGO_BUILD_TARGET CARGO_ENCODED_RUSTFLA
 
 here=${0%/*}
 root=$here/..
-cr=$(printf '\r')
 scratch=
 partial=
 child=
@@ -30,6 +29,7 @@ bring_your_own="give a binary in \`binary-path\`"
 # Ends the step with one annotation. Escapes it as the runner reads it:
 # https://github.com/actions/toolkit/blob/main/packages/core/src/command.ts
 fail() {
+	cr=$(printf '\r')
 	message=$(printf '%s\n' "$*" | sed -e 's/%/%25/g' -e "s/$cr/%0D/g" -e '$!s/$/%0A/' | tr -d '\n')
 	printf '::error title=agent-task was not installed::%s\n' "$message"
 	exit 1
@@ -289,6 +289,7 @@ download() {
 # in a moment), `denied` or `network`. Each tool says the status of an answer
 # in its own way, in the last line that it prints.
 diagnose() {
+	cr=$(printf '\r')
 	said=$(sed -n -e "s/$cr/ /g" -e '/[^ ]/h' -e '$!d' -e g -e p "$errors")
 	code=$(printf '%s\n' "$said" | sed -n -E 's/.*(error: |ERROR |HTTP\/[0-9.]+ )([1-5][0-9][0-9]).*/\2/p')
 	case $code in
