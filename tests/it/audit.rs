@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use insta::assert_snapshot;
 use serde_json::{Value, json};
 use simulator::{Fault, Repository, Route, Script, Simulator};
 
-use crate::step::{Ran, Step};
+use crate::support::{Finished, Step};
 
 /// What the specification asks of the attributes of an event in JSON,
 /// <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md#required-attributes>.
@@ -32,7 +33,7 @@ fn schema() -> Value {
 
 /// The lines of a record. Each is held against the schema.
 #[track_caller]
-fn lines(ran: &Ran) -> Vec<Value> {
+fn lines(ran: &Finished) -> Vec<Value> {
     let schema = jsonschema::options().should_validate_formats(true).build(&schema()).unwrap();
     assert!(ran.record.is_empty() || ran.record.ends_with('\n'));
     let lines = ran.record.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect::<Vec<_>>();
@@ -47,7 +48,7 @@ fn lines(ran: &Ran) -> Vec<Value> {
     lines
 }
 
-fn kinds(ran: &Ran) -> Vec<String> {
+fn kinds(ran: &Finished) -> Vec<String> {
     let kind = |line: &Value| line["type"].as_str().unwrap().strip_prefix("agent-task.").unwrap().to_owned();
     lines(ran).iter().map(kind).collect()
 }
@@ -59,7 +60,7 @@ fn step(simulator: &Simulator) -> Step {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_record_answers_who_what_where_and_how() {
+async fn audit_answers_who_what_where_and_how() {
     let simulator = Simulator::new();
     let ran = step(&simulator).run().await;
     assert_eq!(kinds(&ran), ["planned", "started", "changed", "changed", "pull-found", "settled"]);
@@ -94,13 +95,17 @@ async fn the_record_answers_who_what_where_and_how() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_an_adoption_and_a_loss_are_on_record() {
+async fn audit_has_a_refusal() {
     let simulator = Simulator::new();
     let stranger = json!({"action": "created", "comment": {"body": "x"}, "sender": {"login": "stranger", "id": 3, "type": "User"}});
     let ran = Step::new(&simulator).on("issue_comment", &stranger).variable("GITHUB_ACTOR", "stranger").run().await;
     assert_eq!((ran.code, kinds(&ran)), (3, vec!["planned".to_owned(), "refused".to_owned()]), "{}", ran.log);
-    assert!(lines(&ran)[1]["data"]["reason"].as_str().unwrap().contains("stranger"));
+    assert_eq!(lines(&ran)[1]["data"]["reason"], ran.output("error-message"));
+}
 
+#[tokio::test(start_paused = true)]
+async fn audit_has_an_adoption_and_a_loss() {
+    let simulator = Simulator::new();
     simulator.fault(Route::Start, Fault::status(502).after_accepting());
     let ran = step(&simulator).run().await;
     assert_eq!(kinds(&ran)[..2], ["planned", "adopted"]);
@@ -113,7 +118,7 @@ async fn a_refusal_an_adoption_and_a_loss_are_on_record() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_repository_of_many_has_its_lines_and_a_dry_run_has_none() {
+async fn audit_has_lines_for_each_repository() {
     let simulator = Simulator::new();
     for at in 0..12 {
         simulator.repository(&format!("octo/r{at}"), Repository::default());
@@ -129,11 +134,11 @@ async fn every_repository_of_many_has_its_lines_and_a_dry_run_has_none() {
 
 /// What a process has recorded is there when it is killed, and one that cannot record sends nothing.
 #[tokio::test(start_paused = true)]
-async fn the_record_is_written_line_by_line_before_anything_is_sent() {
+async fn audit_is_written_before_anything_is_sent() {
     let simulator = Simulator::new();
-    let ran = step(&simulator).with("audit-log", "output/none").run().await;
+    let ran = step(&simulator).file("blocked", "").with("audit-log", "blocked/none").run().await;
     assert_eq!((ran.code, ran.starts()), (2, 0), "{}", ran.log);
-    ran.assert_log("cannot write the record");
+    assert_snapshot!(ran.annotations(), @"error [Bad input, nothing was sent] cannot write the record `[folder]/workspace/blocked/none`: [error of the system]");
     let ran = step(&simulator).with("wait", "false").run().await;
     assert_eq!((kinds(&ran), ran.took), (vec!["planned".to_owned(), "started".to_owned()], Duration::ZERO));
 }

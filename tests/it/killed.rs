@@ -3,20 +3,14 @@
 //! Each life has a simulator, a door on the loopback interface and folders of its own. Nothing is asserted about how
 //! long anything takes; the kill comes when it comes, and before, within and after the start are all to be met.
 
-#![expect(clippy::disallowed_methods, reason = "a test plays the runner, whose files and processes these are")]
-
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use agent_task::report::outputs::OUTPUTS;
-use simulator::{Fault, Route, Script, Settings, Simulator, serve};
+use simulator::{Fault, Route, Script, Settings, Simulator};
 
-use crate::grammar;
-use crate::step::TOKEN;
+use crate::support::{Server, Step};
 
 /// How many lives there are, where `AGENT_TASK_KILLS` does not say.
 const LIVES: usize = 12;
@@ -63,7 +57,6 @@ impl Life {
     }
 
     fn live(&self) -> Met {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let simulator = Simulator::new();
         simulator.settings(|settings| {
             let (list_lag, sessions_lag) = (self.list_lag, self.sessions_lag);
@@ -73,46 +66,36 @@ impl Life {
         if let Some(fault) = &self.fault {
             simulator.fault(Route::Start, fault.clone());
         }
-        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
-        runtime.spawn(serve(listener, simulator.clone()));
-
-        let first = Attempt::new(self.number, 1, &address);
-        let met = self.kill(&first, &simulator);
-        let second = Attempt::new(self.number, 2, &address);
-        let told = second.run();
+        let server = Server::start(&simulator);
+        let (met, written) = self.kill(attempt(&simulator, &server, 1), &simulator);
+        let second = attempt(&simulator, &server, 2).run_process();
 
         let tasks = simulator.tasks();
-        assert_eq!(tasks.len(), 1, "{}: not one task:\n{told}", self.told());
-        let outputs = second.outputs();
-        assert_eq!(outputs.keys().map(String::as_str).collect::<Vec<_>>(), sorted(), "{}:\n{told}", self.told());
-        assert_eq!(outputs["task-id"], tasks[0].id, "{}:\n{told}", self.told());
-        let written = first.outputs();
-        // What the first attempt has handed on is no other task, and nothing is handed on in part.
-        let known = written.get("task-id").is_none_or(|id| id.is_empty() || *id == tasks[0].id);
-        assert!(known && (written.is_empty() || written.len() == OUTPUTS.len()), "{}: {written:?}", self.told());
-        assert_eq!(simulator.unexpected(), Vec::<String>::new());
-        runtime.shutdown_background();
+        assert_eq!(tasks.len(), 1, "{}: not one task:\n{}", self.told(), second.log);
+        second.exits(0).gives("task-id", &tasks[0].id);
+        // The first attempt has written no other task.
+        assert!(written.is_empty() || written == tasks[0].id, "{}: {written}", self.told());
         met
     }
 
-    /// Runs the first attempt and kills it at its moment.
-    fn kill(&self, first: &Attempt, simulator: &Simulator) -> Met {
-        let mut child = first.command().stdout(Stdio::null()).spawn().unwrap();
+    /// Runs the first attempt and kills it at its moment. Gives the task that it has written.
+    fn kill(&self, first: Step, simulator: &Simulator) -> (Met, String) {
+        let mut running = first.spawn();
         #[expect(clippy::disallowed_methods, reason = "the moment of the kill is a moment of the real clock")]
         std::thread::sleep(self.kill);
-        // SIGKILL where there are signals: nothing of the process goes on, and it has no last word.
-        let ended = child.try_wait().unwrap().is_some();
-        let calls = simulator.log();
-        child.kill().unwrap();
-        child.wait().unwrap();
-        let start = calls.iter().find(|call| call.method == "POST");
-        match (ended, start) {
+        // SIGKILL where there are signals: the process does nothing more.
+        let ended = running.has_ended();
+        let started = simulator.log().iter().any(|call| call.method == "POST");
+        running.kill();
+        let ran = running.end();
+        let written = ran.outputs.get("task-id").cloned().unwrap_or_default();
+        let met = match (ended, started) {
             (true, _) => Met::NoKill,
-            (false, None) => Met::BeforeTheStart,
-            (false, Some(_)) if first.outputs().get("task-id").is_none_or(String::is_empty) => Met::WithinTheStart,
-            (false, Some(_)) => Met::AfterTheStart,
-        }
+            (false, false) => Met::BeforeTheStart,
+            (false, true) if written.is_empty() => Met::WithinTheStart,
+            (false, true) => Met::AfterTheStart,
+        };
+        (met, written)
     }
 
     fn told(&self) -> String {
@@ -120,82 +103,30 @@ impl Life {
     }
 }
 
-/// One attempt of the run, in folders of its own: the runner gives each new ones.
-struct Attempt {
-    folder: PathBuf,
-    variables: BTreeMap<&'static str, String>,
+/// One attempt of the run, in a folder of its own: the runner gives each a new one.
+fn attempt(simulator: &Simulator, server: &Server, attempt: u32) -> Step {
+    let step = [
+        ("GITHUB_ACTION", "__run"),
+        ("GITHUB_API_URL", &server.address),
+        ("GITHUB_EVENT_NAME", "schedule"),
+        ("GITHUB_JOB", "prep"),
+        ("GITHUB_RUN_ID", "17"),
+    ];
+    let step = step.into_iter().fold(Step::new(simulator), |step, (name, value)| step.variable(name, value));
+    let step = step.variable("GITHUB_RUN_ATTEMPT", &attempt.to_string()).with("confirm-timeout", CONFIRM);
+    // The first attempt never ends by itself, so that there is always a process to kill.
+    let step = step.with("poll-interval", "50ms").with("wait", &(attempt == 1).to_string());
+    step.with("create-pull-request", "")
 }
 
-impl Attempt {
-    fn new(life: usize, attempt: u32, address: &str) -> Self {
-        let name = format!("killed-{}-{life}-{attempt}", std::process::id());
-        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-        std::fs::create_dir_all(&folder).unwrap();
-        let path = |name: &str| folder.join(name).display().to_string();
-        let variables = [
-            ("GITHUB_ACTION", "__run".to_owned()),
-            ("GITHUB_ACTIONS", "true".to_owned()),
-            ("GITHUB_API_URL", address.to_owned()),
-            ("GITHUB_JOB", "prep".to_owned()),
-            ("GITHUB_OUTPUT", path("output")),
-            ("GITHUB_REPOSITORY", "octo/app".to_owned()),
-            ("GITHUB_RUN_ATTEMPT", attempt.to_string()),
-            ("GITHUB_RUN_ID", "17".to_owned()),
-            ("GITHUB_EVENT_NAME", "schedule".to_owned()),
-            ("GITHUB_STEP_SUMMARY", path("summary")),
-            ("GITHUB_WORKSPACE", path("")),
-            ("RUNNER_TEMP", path("temp")),
-            ("INPUT_CONFIRM_TIMEOUT", CONFIRM.to_owned()),
-            ("INPUT_POLL_INTERVAL", "50ms".to_owned()),
-            ("INPUT_PROMPT", "Prepare the release".to_owned()),
-            ("INPUT_TOKEN", TOKEN.to_owned()),
-            // The first attempt waits for good, so that there is always somebody to kill.
-            ("INPUT_WAIT", (attempt == 1).to_string()),
-        ];
-        Self { folder, variables: variables.into() }
-    }
-
-    fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_agent-task"));
-        command.env_clear().envs(&self.variables).current_dir(&self.folder).stdin(Stdio::null());
-        command
-    }
-
-    /// Runs to the end, which must be a good one, and gives the log.
-    fn run(&self) -> String {
-        let output = self.command().output().unwrap();
-        let log = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{}:\n{log}", output.status);
-        log
-    }
-
-    /// What was handed on, as the runner reads it.
-    fn outputs(&self) -> BTreeMap<String, String> {
-        let text = std::fs::read_to_string(self.folder.join("output")).unwrap_or_default();
-        grammar::outputs(&text, false).unwrap().into_iter().collect()
-    }
-}
-
-impl Drop for Attempt {
-    fn drop(&mut self) {
-        // A folder that stays behind is no reason to hide what the test found.
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
-}
-
-fn sorted() -> Vec<&'static str> {
-    let mut names = OUTPUTS.to_vec();
-    names.sort_unstable();
-    names
-}
-
+#[expect(clippy::disallowed_methods, reason = "the length of a test is set by the environment")]
 fn number(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;
     Some(text.parse().unwrap_or_else(|why| panic!("{variable}={text}: {why}")))
 }
 
 #[test]
-fn whenever_it_is_killed_the_next_attempt_comes_to_one_task() {
+fn kill_at_any_moment_leaves_one_task() {
     let lives = number("AGENT_TASK_KILLS").map_or(LIVES, |lives| usize::try_from(lives).unwrap());
     let seed = number("AGENT_TASK_SEED").unwrap_or_else(|| fastrand::u64(..));
     println!("{lives} lives; the same moments again with AGENT_TASK_SEED={seed}");

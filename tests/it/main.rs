@@ -1,8 +1,9 @@
-//! Everything together: flows under virtual time, the wire, the real binary, and the shape of the house itself.
+//! Everything together: flows under virtual time, the wire, the real binary, and the layout of the sources.
 
 #![expect(clippy::unwrap_used, reason = "a test that finds something else than it expects has failed")]
 
 mod action;
+mod actor_check;
 mod audit;
 mod binary;
 mod docs;
@@ -10,13 +11,13 @@ mod doctor;
 mod examples;
 mod fleet;
 mod flow;
-mod gate;
+#[path = "../fuzz/grammar.rs"]
 mod grammar;
 mod killed;
 mod once;
 mod policy;
 mod property;
 mod selftest;
-mod step;
+mod support;
 mod untrusted;
 mod wire;

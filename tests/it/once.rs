@@ -2,13 +2,10 @@
 
 use std::time::Duration;
 
+use insta::assert_snapshot;
 use simulator::{ExistingTask, Fault, Route, Script, Simulator};
 
-use crate::step::{Ran, Step};
-
-fn seconds(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
+use crate::support::{Finished, Step, seconds};
 
 /// A step of a workflow run that can be repeated.
 fn attempt(simulator: &Simulator, attempt: u32) -> Step {
@@ -29,7 +26,8 @@ fn made(simulator: &Simulator) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_start_that_took_without_an_answer_is_adopted() {
+async fn start_without_an_answer_is_adopted() {
+    let mut told = Vec::new();
     for fault in [
         Fault::status(502).after_accepting(),
         Fault::status(504).after_accepting(),
@@ -44,41 +42,83 @@ async fn a_start_that_took_without_an_answer_is_adopted() {
         let ran = attempt(&simulator, 1).with("wait", "true").run().await;
         ran.assert(0, "completed", "success");
         assert_eq!((ran.starts(), made(&simulator), ran.output("created")), (1, 1, "true"), "{fault:?}");
-        ran.assert_log("whether it took is not known yet: looking for its task for up to 1m");
-        ran.assert_log("the start did take: this is its task");
+        told.extend(ran.progress().lines().take(3).map(str::to_owned));
     }
+    assert_snapshot!(told.join("\n"), @"
+    GitHub did not answer: Bad Gateway came instead
+    the start was sent, and whether it took is not known yet: looking for its task for up to 1m
+    the start did take: this is its task, [id]
+    GitHub did not answer: Gateway Timeout came instead
+    the start was sent, and whether it took is not known yet: looking for its task for up to 1m
+    the start did take: this is its task, [id]
+    GitHub did not answer: connection reset
+    the start was sent, and whether it took is not known yet: looking for its task for up to 1m
+    the start did take: this is its task, [id]
+    GitHub did not answer: nothing came within 60 s
+    the start was sent, and whether it took is not known yet: looking for its task for up to 1m
+    the start did take: this is its task, [id]
+    GitHub's answer cannot be read: EOF while parsing a string at line 1 column 80. Something between here and GitHub may have answered in its place
+    the start was sent, and whether it took is not known yet: looking for its task for up to 1m
+    the start did take: this is its task, [id]
+    GitHub's answer cannot be read: expected value at line 1 column 1. Something between here and GitHub may have answered in its place
+    the start was sent, and whether it took is not known yet: looking for its task for up to 1m
+    the start did take: this is its task, [id]
+    GitHub did not answer: nothing came within 60 s
+    the start was sent, and whether it took is not known yet: looking for its task for up to 1m
+    the start did take: this is its task, [id]
+    ");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_start_that_did_not_take_is_sent_once_more_and_no_more() {
+async fn start_that_did_not_take_is_sent_once_more() {
+    let mut told = Vec::new();
     for fault in [Fault::status(502), Fault::drop(), Fault::time_out(seconds(50)), Fault::garbage()] {
         let simulator = Simulator::new();
         simulator.fault(Route::Start, fault.clone());
         let ran = attempt(&simulator, 1).run().await;
         assert_eq!((ran.code, ran.starts(), made(&simulator)), (0, 2, 1), "{fault:?}\n{}", ran.log);
-        ran.assert_log("sending it once more");
+        told.extend(ran.progress().lines().take(3).map(str::to_owned));
 
         let simulator = Simulator::new();
         simulator.fault_times(Route::Start, 5, fault.clone());
         let ran = attempt(&simulator, 1).with("fail-on", "never").run().await;
         assert_eq!((ran.code, ran.starts(), made(&simulator)), (6, 2, 0), "{fault:?}\n{}", ran.log);
-        ran.assert_log("::error title=Start not confirmed::");
+        told.push(ran.annotations());
     }
+    assert_snapshot!(told.join("\n"), @"
+    GitHub did not answer: Bad Gateway came instead
+    the start was sent, and whether it took is not known yet: looking for its task for up to 1m
+    no task has come of the start, and nothing new is there: sending it once more
+    error [Start not confirmed] A start was sent to octo/app, and nobody can say whether it made a task: GitHub did not answer: Bad Gateway came instead. It was sent twice, and no task of it has come to sight since. Look at the newest tasks of the repository; if none is this one, run the job again, which looks once more before it sends
+    GitHub did not answer: connection reset
+    the start was sent, and whether it took is not known yet: looking for its task for up to 1m
+    no task has come of the start, and nothing new is there: sending it once more
+    error [Start not confirmed] A start was sent to octo/app, and nobody can say whether it made a task: GitHub did not answer: connection reset. It was sent twice, and no task of it has come to sight since. Look at the newest tasks of the repository; if none is this one, run the job again, which looks once more before it sends
+    GitHub did not answer: timed out
+    the start was sent, and whether it took is not known yet: looking for its task for up to 1m
+    no task has come of the start, and nothing new is there: sending it once more
+    error [Start not confirmed] A start was sent to octo/app, and nobody can say whether it made a task: GitHub did not answer: timed out. It was sent twice, and no task of it has come to sight since. Look at the newest tasks of the repository; if none is this one, run the job again, which looks once more before it sends
+    GitHub's answer cannot be read: expected value at line 1 column 1. Something between here and GitHub may have answered in its place
+    the start was sent, and whether it took is not known yet: looking for its task for up to 1m
+    no task has come of the start, and nothing new is there: sending it once more
+    error [Start not confirmed] A start was sent to octo/app, and nobody can say whether it made a task: GitHub's answer cannot be read: expected value at line 1 column 1. Something between here and GitHub may have answered in its place. It was sent twice, and no task of it has come to sight since. Look at the newest tasks of the repository; if none is this one, run the job again, which looks once more before it sends
+    ");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_whose_prompt_stays_hidden_is_linked_and_nothing_is_sent_again() {
+async fn start_with_a_hidden_prompt_is_not_sent_again() {
     let simulator = Simulator::new();
     simulator.settings(|settings| settings.sessions_lag = seconds(600));
     simulator.fault(Route::Start, Fault::status(502).after_accepting());
     let ran = attempt(&simulator, 1).run().await;
     assert_eq!((ran.code, ran.starts(), made(&simulator), ran.output("task-id")), (6, 1, 1, ""), "{}", ran.log);
-    ran.assert_log(&format!("one of them may be it: https://github.com/octo/app/tasks/{}", simulator.tasks()[0].id));
+    assert!(ran.log.contains(&simulator.tasks()[0].id), "{}", ran.log);
+    assert_snapshot!(ran.annotations(), @"error [Start not confirmed] A start was sent to octo/app, and nobody can say whether it made a task: GitHub did not answer: Bad Gateway came instead. GitHub does not show the prompt of these tasks, or whose they are, and one of them may be it: https://github.com/octo/app/tasks/[id]. Look at them before starting another. Look at the newest tasks of the repository; if none is this one, run the job again, which looks once more before it sends");
 }
 
 /// A task that cannot be read yet is asked for with its mark, and an answer that nothing has changed costs nothing.
 #[tokio::test(start_paused = true)]
-async fn looks_that_show_nothing_new_do_not_count() {
+async fn unchanged_tasks_cost_no_requests() {
     let simulator = Simulator::new();
     simulator.settings(|settings| settings.sessions_lag = seconds(55));
     simulator.fault(Route::Start, Fault::status(502).after_accepting());
@@ -90,7 +130,7 @@ async fn looks_that_show_nothing_new_do_not_count() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn strangers_tasks_are_not_adopted() {
+async fn tasks_of_strangers_are_not_adopted() {
     let simulator = Simulator::new();
     simulator.fault(Route::Start, Fault::status(502).after_accepting());
     let first = attempt(&simulator, 1).run().await;
@@ -114,7 +154,7 @@ async fn strangers_tasks_are_not_adopted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rerun_takes_up_a_task_that_runs_or_completed_and_starts_anew_after_a_failure() {
+async fn rerun_starts_again_only_after_a_failure() {
     for (script, anew) in [
         (Script::stays("in_progress"), false),
         (Script::completes_with_pull(seconds(60)), false),
@@ -136,7 +176,7 @@ async fn a_rerun_takes_up_a_task_that_runs_or_completed_and_starts_anew_after_a_
 
 /// A completed task that cannot be read for a moment is no stranger's.
 #[tokio::test(start_paused = true)]
-async fn a_rerun_does_not_overlook_a_task_that_it_could_not_read_at_once() {
+async fn rerun_finds_a_task_that_it_cannot_read_at_once() {
     for fault in
         [Fault::status(502), Fault::drop(), Fault::garbage(), Fault::status(404), Fault::rate_limit(seconds(9))]
     {
@@ -151,7 +191,7 @@ async fn a_rerun_does_not_overlook_a_task_that_it_could_not_read_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_of_the_users_own_is_good_across_runs() {
+async fn idempotency_key_holds_across_runs() {
     let simulator = Simulator::new();
     let weekly = || attempt(&simulator, 1).with("idempotency-key", "release-2026-47");
     let first = weekly().run().await;
@@ -165,7 +205,7 @@ async fn a_key_of_the_users_own_is_good_across_runs() {
 
 /// Two runs with one key, close to each other, while the list does not show the first one's task yet.
 #[tokio::test(start_paused = true)]
-async fn a_key_of_the_users_own_is_good_while_lists_lag() {
+async fn idempotency_key_holds_while_lists_lag() {
     let simulator = Simulator::new();
     simulator.settings(|settings| settings.list_lag = seconds(30));
     let weekly = |run: &str| attempt(&simulator, 1).variable("GITHUB_RUN_ID", run).with("idempotency-key", "2026-47");
@@ -175,7 +215,7 @@ async fn a_key_of_the_users_own_is_good_while_lists_lag() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rerun_takes_up_a_task_that_somebody_has_archived() {
+async fn rerun_finds_an_archived_task() {
     let simulator = Simulator::new();
     let script = Script::new().state("in_progress", seconds(5)).state("completed", seconds(5));
     simulator.script("octo/app", script.effect(simulator::Effect::Archive));
@@ -187,7 +227,7 @@ async fn a_rerun_takes_up_a_task_that_somebody_has_archived() {
 
 /// Looks that are answered late show a task that has grown older meanwhile.
 #[tokio::test(start_paused = true)]
-async fn slow_looks_do_not_overlook_a_task() {
+async fn slow_answers_hide_no_task() {
     for (route, fault) in [
         (Route::Other, Fault::time_out(seconds(60))),
         (Route::Other, Fault::delay(seconds(40))),
@@ -202,7 +242,8 @@ async fn slow_looks_do_not_overlook_a_task() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_active_task_of_the_same_name_is_met_as_the_user_says() {
+async fn if_active_decides_about_a_task_of_the_same_name() {
+    let mut told = Vec::new();
     for (if_active, code, conclusion, tasks) in
         [("start", 0, "", 2), ("skip", 0, "skipped", 1), ("attach", 0, "", 1), ("fail", 3, "", 1)]
     {
@@ -215,17 +256,23 @@ async fn an_active_task_of_the_same_name_is_met_as_the_user_says() {
         assert_eq!(found, (code, conclusion, tasks), "{if_active}\n{}", next.log);
         let attached = next.output("task-id") == first.output("task-id");
         assert_eq!(attached, if_active == "attach", "{if_active}");
-        if matches!(if_active, "skip" | "fail") {
-            next.assert_log("Nothing was started: a task of the same name is still in_progress: https://github.com/");
+        let skipped = matches!(if_active, "skip" | "fail");
+        assert_eq!(next.log.contains(&simulator.tasks()[0].id), skipped || attached, "{}", next.log);
+        if skipped {
+            told.push(next.annotations());
         }
         // Another job of the same workflow has another name.
         let other = attempt(&simulator, 1).variable("GITHUB_JOB", "other").with("if-active", if_active).run().await;
         assert_eq!((other.code, other.output("created")), (0, "true"), "{if_active}\n{}", other.log);
     }
+    assert_snapshot!(told.join("\n"), @"
+    notice [Task already active] Nothing was started: a task of the same name is still in_progress: https://github.com/octo/app/tasks/[id]
+    error [Task already active] Nothing was started: a task of the same name is still in_progress: https://github.com/octo/app/tasks/[id]
+    ");
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_active_task_is_found_behind_pages_of_others() {
+async fn active_task_is_found_behind_pages_of_others() {
     let simulator = Simulator::new();
     simulator.default_script(Script::stays("in_progress"));
     let first = attempt(&simulator, 1).run().await;
@@ -316,12 +363,12 @@ async fn walk_share(share: usize) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_interleaving_pays_twice_or_shows_green_by_accident() {
+async fn interleavings_never_pay_twice_nor_end_green_by_accident() {
     assert_eq!(walk_share(0).await, 4 * 5 * (5 * 5 + 2 * (5 + 2)));
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_interleaving_of_the_other_faults_does_either() {
+async fn interleavings_of_the_other_faults() {
     assert_eq!(walk_share(1).await, 4 * 5 * (2 * 5 + 4 * (5 + 2)));
 }
 
@@ -349,7 +396,7 @@ async fn walk(case: &Case) {
 }
 
 #[track_caller]
-fn check(case: &Case, simulator: &Simulator, ran: Option<&Ran>) {
+fn check(case: &Case, simulator: &Simulator, ran: Option<&Finished>) {
     assert!(made(simulator) <= 1, "{case:?}: paid twice\n{}", ran.map(|ran| ran.log.as_str()).unwrap_or_default());
     if let Some(ran) = ran {
         assert!(matches!(ran.code, 0 | 5 | 6), "{case:?}: {}\n{}", ran.code, ran.log);

@@ -1,11 +1,12 @@
-//! The gate: whose event starts a task, and what is sent before GitHub has said so.
+//! The actor check: whose event starts a task, and what is sent before GitHub has said so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use insta::assert_snapshot;
 use serde_json::{Value, json};
 use simulator::{Fault, Permission, Repository, Route, Simulator, Token};
 
-use crate::step::{Ran, Step};
+use crate::support::{Finished, Step};
 
 /// A world in which mona can write and others can do less.
 fn world() -> Simulator {
@@ -38,45 +39,52 @@ fn commented(simulator: &Simulator, login: &str) -> Step {
     Step::new(simulator).with("wait", "").on("issue_comment", &comment(login)).variable("GITHUB_ACTOR", login)
 }
 
-impl Ran {
+impl Finished {
+    /// Asserts that the actor check refused the step, and gives the reason.
     #[track_caller]
-    fn assert_refused(&self, parts: &[&str]) {
+    fn refused(&self) -> String {
         assert_eq!((self.code, self.output("conclusion"), self.starts()), (3, "skipped", 0), "{}", self.log);
         assert!(self.calls.iter().all(|call| !call.path.starts_with("/agents")), "{:?}", self.calls);
-        let annotations = self.log.lines().filter(|line| line.starts_with("::error")).collect::<Vec<_>>();
-        assert_eq!(annotations.len(), 1, "{}", self.log);
-        for part in parts {
-            assert!(annotations[0].contains(part), "{part} in {}", annotations[0]);
-            assert!(self.output("error-message").contains(part), "{part} in {}", self.output("error-message"));
-            assert!(self.output("results").contains("\"conclusion\":\"skipped\""), "{}", self.output("results"));
-        }
-        assert!(self.summary.contains("nothing was sent"), "{}", self.summary);
+        assert_eq!(self.results()[0]["conclusion"], "skipped");
+        self.refusal()
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_strangers_comment_starts_nothing() {
-    for (login, role) in [("mallory", "read"), ("sorter", "triage"), ("reader", "reviewer"), ("banned", "none")] {
+async fn stranger_starts_nothing() {
+    let mut told = Vec::new();
+    for login in ["mallory", "sorter", "reader", "banned"] {
         let ran = commented(&world(), login).run().await;
-        let role = format!("their role in octo/app is `{role}`");
-        let remedy = format!("`allow-users: {login}`");
-        ran.assert_refused(&["`issue_comment`", login, &role, "write access", &remedy]);
+        told.push(ran.refused());
         assert_eq!(ran.calls.len(), 1);
     }
+    assert_snapshot!(told.join("\n"), @"
+    `issue_comment` was caused by mallory: their role in octo/app is `read`, which cannot write; this would let it through: write access, or `allow-users: mallory`
+    `issue_comment` was caused by sorter: their role in octo/app is `triage`, which cannot write; this would let it through: write access, or `allow-users: sorter`
+    `issue_comment` was caused by reader: their role in octo/app is `reviewer`, which cannot write; this would let it through: write access, or `allow-users: reader`
+    `issue_comment` was caused by banned: their role in octo/app is `none`, which cannot write; this would let it through: write access, or `allow-users: banned`
+    ");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_maintainers_comment_starts_a_task() {
+async fn maintainer_starts_a_task() {
+    let mut told = Vec::new();
     for login in ["mona", "lead", "releaser", "octocat"] {
         let ran = commented(&world(), login).run().await;
         assert_eq!((ran.code, ran.starts()), (0, 1), "{}", ran.log);
-        ran.assert_log(&format!("{login} has write access to octo/app"));
+        told.push(ran.log_lines("write access"));
         assert_eq!(ran.calls[0].path, format!("/repos/octo/app/collaborators/{login}/permission"));
     }
+    assert_snapshot!(told.join("\n"), @"
+    mona has write access to octo/app
+    lead has write access to octo/app
+    releaser has write access to octo/app
+    octocat has write access to octo/app
+    ");
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_on_the_list_is_not_asked_about() {
+async fn allow_list_needs_no_request() {
     let ran = commented(&world(), "Mallory").with("allow-users", "bob, mallory").run().await;
     assert_eq!((ran.code, ran.calls.len()), (0, 1), "{}", ran.log);
 
@@ -88,11 +96,11 @@ async fn who_is_on_the_list_is_not_asked_about() {
     for name in ["dependabot", "Dependabot[bot]"] {
         assert_eq!(bot(name).await.code, 0, "{name}");
     }
-    bot("").await.assert_refused(&["dependabot[bot]", "`allow-bots: dependabot`"]);
+    assert_snapshot!(bot("").await.refused(), @"`issues` was caused by dependabot[bot]: a bot has no access of its own; this would let it through: `allow-bots: dependabot`");
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_must_have_write_access_is_never_asked_about() {
+async fn event_that_takes_write_access_needs_no_request() {
     for event in ["schedule", "workflow_dispatch", "repository_dispatch", "push", "merge_group"] {
         let step = Step::new(&world()).with("wait", "").on(event, &json!({"sender": {"login": "mallory"}}));
         let ran = step.variable("GITHUB_ACTOR", "mallory").run().await;
@@ -101,33 +109,34 @@ async fn who_must_have_write_access_is_never_asked_about() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn everybody_who_had_a_part_is_asked_about() {
+async fn actors_of_a_rerun_are_all_checked() {
     let again = commented(&world(), "mallory").variable("GITHUB_TRIGGERING_ACTOR", "mona").run().await;
-    again.assert_refused(&["caused by mallory"]);
+    assert_snapshot!(again.refused(), @"`issue_comment` was caused by mallory: their role in octo/app is `read`, which cannot write; this would let it through: write access, or `allow-users: mallory`");
     let again = commented(&world(), "mona").variable("GITHUB_TRIGGERING_ACTOR", "sorter").run().await;
-    again.assert_refused(&["run again by sorter"]);
+    assert_snapshot!(again.refused(), @"`issue_comment` was run again by sorter: their role in octo/app is `triage`, which cannot write; this would let it through: write access, or `allow-users: sorter`");
     let twice = commented(&world(), "mona").variable("GITHUB_TRIGGERING_ACTOR", "lead").run().await;
     assert_eq!((twice.code, twice.calls.len()), (0, 3), "{}", twice.log);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_login_that_changed_hands_opens_nothing() {
+async fn login_that_changed_hands_starts_nothing() {
     let simulator = world();
     simulator.token("github_pat_mona", Token::default().of("mona", 17));
     let ran = commented(&simulator, "mona").variable("GITHUB_ACTOR_ID", "17").run().await;
     assert_eq!(ran.code, 0, "{}", ran.log);
     let ran = commented(&simulator, "mona").variable("GITHUB_ACTOR_ID", "18").run().await;
     assert_eq!((ran.code, ran.output("conclusion")), (3, "skipped"), "{}", ran.log);
-    assert!(ran.output("error-message").contains("belongs to somebody else by now"));
+    assert_snapshot!(ran.message(), @"`issue_comment` was caused by mona: the login belongs to somebody else by now; nothing lets this through but an event that somebody with write access causes");
 }
 
 #[tokio::test(start_paused = true)]
-async fn whichever_token_may_ask_asks() {
+async fn lookup_token_reads_roles() {
     let simulator = world();
     simulator.token("ghs_job", Token::default());
     simulator.token("github_pat_reader", Token::default().of("reader", 9));
     simulator.token("github_pat_simulated", Token::default().without(Permission::MetadataRead));
     simulator.token("github_pat_elsewhere", Token::default().seeing(&["octo/other"]));
+    let mut told = Vec::new();
     for (lookup, asked) in [("ghs_job", 1), ("", 1), ("github_pat_reader", 2), ("github_pat_elsewhere", 2)] {
         let before = simulator.log().len();
         let ran = commented(&simulator, "mona").with("lookup-token", lookup).run().await;
@@ -136,24 +145,26 @@ async fn whichever_token_may_ask_asks() {
             assert_eq!((ran.code, asked_for.len()), (0, asked + 1), "{}", ran.log);
         } else {
             assert_eq!((ran.code, asked_for.len()), (3, asked), "{lookup}: {}", ran.log);
-            let message = ran.output("error-message");
-            assert!(message.contains("cannot be asked"), "{message}");
-            assert!(message.contains("`lookup-token: ${{ github.token }}`"), "{message}");
-            assert!(message.contains("Resource not accessible by personal access token"), "{message}");
+            told.push(ran.message());
         }
     }
+    assert_snapshot!(told.join("\n"), @"
+    `issue_comment` was caused by mona: what they may do in octo/app cannot be asked. the token may not do this (Resource not accessible by personal access token). A personal token may ask this only where its owner can push; this would let it through: `lookup-token: ${{ github.token }}`, which may ask, or `allow-users: mona`
+    `issue_comment` was caused by mona: what they may do in octo/app cannot be asked. the token may not do this (Resource not accessible by personal access token). A personal token may ask this only where its owner can push; this would let it through: `lookup-token: ${{ github.token }}`, which may ask, or `allow-users: mona`
+    `issue_comment` was caused by mona: what they may do in octo/app cannot be asked. the token may not do this (Resource not accessible by personal access token). A personal token may ask this only where its owner can push; this would let it through: `lookup-token: ${{ github.token }}`, which may ask, or `allow-users: mona`
+    ");
 }
 
 #[tokio::test(start_paused = true)]
-async fn whom_github_does_not_find_opens_nothing() {
-    commented(&world(), "gone").run().await.assert_refused(&["nobody of that name", "`allow-users: gone`"]);
+async fn unknown_user_starts_nothing() {
+    assert_snapshot!(commented(&world(), "gone").run().await.refused(), @"`issue_comment` was caused by gone: what they may do in octo/app cannot be asked. GitHub finds nothing there for this token (gone is not a user). Either the token does not reach the repository, or there is nobody of that name; this would let it through: `lookup-token: ${{ github.token }}`, which may ask, or `allow-users: gone`");
     let private = world();
     private.repository("octo/app", Repository { private: true, ..Repository::default() });
-    commented(&private, "mallory").run().await.assert_refused(&["mallory is not a user"]);
+    assert_snapshot!(commented(&private, "mallory").run().await.refused(), @"`issue_comment` was caused by mallory: what they may do in octo/app cannot be asked. GitHub finds nothing there for this token (mallory is not a user). Either the token does not reach the repository, or there is nobody of that name; this would let it through: `lookup-token: ${{ github.token }}`, which may ask, or `allow-users: mallory`");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_question_without_an_answer_starts_nothing() {
+async fn role_that_cannot_be_read_starts_nothing() {
     let simulator = world();
     simulator.fault_times(Route::Other, 2, Fault::status(502));
     let ran = commented(&simulator, "mona").run().await;
@@ -163,18 +174,18 @@ async fn a_question_without_an_answer_starts_nothing() {
     down.fault_times(Route::Other, 9, Fault::status(502));
     let ran = commented(&down, "mona").run().await;
     assert_eq!((ran.code, ran.starts(), ran.calls.len()), (5, 0, 3), "{}", ran.log);
-    assert!(ran.output("error-message").contains("Bad Gateway"), "{}", ran.output("error-message"));
+    assert_snapshot!(ran.message(), @"GitHub did not answer: Bad Gateway came instead");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dry_run_tells_what_the_gate_would_do() {
+async fn dry_run_shows_the_actor_check() {
     let dry = |login: &str| commented(&world(), login).with("dry-run", "true").run();
     let ran = dry("mallory").await;
     assert_eq!((ran.code, ran.calls.len()), (0, 0));
-    ran.assert_log("`issue_comment`: opens if GitHub says that mallory can write to octo/app");
-    dry("evil[bot]").await.assert_log("shut: `issue_comment` was caused by evil[bot]");
+    assert_snapshot!(ran.log_lines("mallory can"), @"gate           `issue_comment`: opens if GitHub says that mallory can write to octo/app");
+    assert_snapshot!(dry("evil[bot]").await.log_lines("caused by evil"), @"gate           shut: `issue_comment` was caused by evil[bot]: a bot has no access of its own; this would let it through: `allow-bots: evil`");
     let ran = Step::new(&world()).with("dry-run", "true").on("schedule", &json!({})).run().await;
-    ran.assert_log("open: `schedule`, which takes write access");
+    assert_snapshot!(ran.log_lines("`schedule`"), @"gate           open: `schedule`, which takes write access");
 }
 
 /// A pull request from a fork, or from a fork that is gone, by somebody.
@@ -188,8 +199,9 @@ fn from_fork(login: &str, fork: Value) -> Value {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pull_request_from_a_fork_is_an_outsiders_whatever_the_event() {
+async fn fork_is_an_outsiders_whatever_the_event() {
     let fork = json!({"id": 2, "full_name": "mallory/app"});
+    let mut told = BTreeSet::new();
     // None of these events would be asked about by itself.
     for event in ["push", "merge_group", "release", "workflow_dispatch", "pull_request_target"] {
         for fork in [fork.clone(), Value::Null] {
@@ -197,16 +209,20 @@ async fn a_pull_request_from_a_fork_is_an_outsiders_whatever_the_event() {
                 let step = Step::new(&world()).with("wait", "").on(event, &from_fork(login, fork.clone()));
                 step.variable("GITHUB_ACTOR", login).with("allow-bots", bots).run()
             };
-            run("mallory", "").await.assert_refused(&["about a fork", "mallory"]);
+            told.insert(run("mallory", "").await.refused().replace(event, "[event]"));
             assert_eq!(run("mona", "").await.code, 0);
             // A bot pushes to a fork at its owner's behest.
-            run("dependabot[bot]", "dependabot").await.assert_refused(&["whoever owns the fork"]);
+            told.insert(run("dependabot[bot]", "dependabot").await.refused().replace(event, "[event]"));
         }
     }
+    assert_snapshot!(told.into_iter().collect::<Vec<_>>().join("\n"), @"
+    `[event]` about a fork was caused by dependabot[bot]: a bot acts for whoever owns the fork; nothing lets this through but an event that somebody with write access causes
+    `[event]` about a fork was caused by mallory: their role in octo/app is `read`, which cannot write; this would let it through: write access, or `allow-users: mallory`
+    ");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_bots_comment_on_a_pull_request_opens_nothing() {
+async fn bot_on_a_pull_request_starts_nothing() {
     let run = |login: &str, is_pull: bool| {
         let mut payload = comment(login);
         payload["issue"] = match is_pull {
@@ -216,14 +232,14 @@ async fn a_bots_comment_on_a_pull_request_opens_nothing() {
         let step = Step::new(&world()).with("wait", "").with("allow-bots", "helper").on("issue_comment", &payload);
         step.variable("GITHUB_ACTOR", login).run()
     };
-    run("helper[bot]", true).await.assert_refused(&["does not tell whether the pull request is from a fork"]);
-    run("mallory", true).await.assert_refused(&["mallory"]);
+    assert_snapshot!(run("helper[bot]", true).await.refused(), @"`issue_comment` was caused by helper[bot]: the event of a comment does not tell whether the pull request is from a fork, and there a bot acts for its owner; nothing lets this through but an event that somebody with write access causes");
+    run("mallory", true).await.refused();
     assert_eq!(run("helper[bot]", false).await.code, 0);
     assert_eq!(run("mona", true).await.code, 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_after_a_run_is_as_good_as_that_one() {
+async fn workflow_run_counts_as_the_run_before() {
     let run = |event: &str, head: &str, actor: &str| {
         let payload = json!({
             "workflow_run": {
@@ -238,24 +254,38 @@ async fn a_run_after_a_run_is_as_good_as_that_one() {
         Step::new(&world()).with("wait", "").on("workflow_run", &payload).run()
     };
     assert_eq!(run("push", "octo/app", "mallory").await.calls.len(), 1);
-    run("pull_request", "octo/app", "mallory").await.assert_refused(&["after a run that was caused by mallory"]);
-    run("push", "mallory/app", "mallory").await.assert_refused(&["`workflow_run` about a fork"]);
-    run("workflow_run", "octo/app", "mallory").await.assert_refused(&["mallory"]);
+    let mut told = Vec::new();
+    for (event, head) in [("pull_request", "octo/app"), ("push", "mallory/app"), ("workflow_run", "octo/app")] {
+        told.push(run(event, head, "mallory").await.refused());
+    }
+    assert_snapshot!(told.join("\n"), @"
+    `workflow_run` was after a run that was caused by mallory: their role in octo/app is `read`, which cannot write; this would let it through: write access, or `allow-users: mallory`
+    `workflow_run` about a fork was after a run that was caused by mallory: their role in octo/app is `read`, which cannot write; this would let it through: write access, or `allow-users: mallory`
+    `workflow_run` was after a run that was caused by mallory: their role in octo/app is `read`, which cannot write; this would let it through: write access, or `allow-users: mallory`
+    ");
     assert_eq!(run("pull_request", "octo/app", "mona").await.code, 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_not_known_counts_as_an_outsiders() {
+async fn unknown_event_counts_as_an_outsiders() {
+    let mut told = Vec::new();
     for event in ["unheard_of", "PUSH", "workflow_call", ""] {
         let step = Step::new(&world()).with("wait", "").on(event, &json!({})).variable("GITHUB_ACTOR", "mallory");
-        step.run().await.assert_refused(&["mallory"]);
+        told.push(step.run().await.refused());
     }
     let nobody = Step::new(&world()).with("wait", "").on("issues", &json!({})).variable("GITHUB_ACTOR", "");
-    nobody.run().await.assert_refused(&["nobody can say who caused `issues`"]);
+    told.push(nobody.run().await.refused());
+    assert_snapshot!(told.join("\n"), @"
+    `unheard_of` was caused by mallory: their role in octo/app is `read`, which cannot write; this would let it through: write access, or `allow-users: mallory`
+    `PUSH` was caused by mallory: their role in octo/app is `read`, which cannot write; this would let it through: write access, or `allow-users: mallory`
+    `workflow_call` was caused by mallory: their role in octo/app is `read`, which cannot write; this would let it through: write access, or `allow-users: mallory`
+    an event without a name was caused by mallory: their role in octo/app is `read`, which cannot write; this would let it through: write access, or `allow-users: mallory`
+    nobody can say who caused `issues`: the run names no actor and no sender
+    ");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_starts_nothing_and_asks_about_nobody() {
+async fn wait_needs_no_actor_check() {
     let simulator = world();
     let started = Step::new(&simulator).with("wait", "").run().await;
     let step = Step::waiting(&simulator, started.output("task-id")).on("issue_comment", &comment("mallory"));
@@ -265,7 +295,7 @@ async fn a_wait_starts_nothing_and_asks_about_nobody() {
 }
 
 #[test]
-fn every_event_is_decided_once() {
+fn events_are_decided_once() {
     let events = agent_task::policy::actor::EVENTS;
     let once = events.iter().copied().map(|(name, _)| (name, ())).collect::<BTreeMap<_, _>>();
     assert_eq!(once.len(), events.len());

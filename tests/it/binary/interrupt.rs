@@ -1,0 +1,57 @@
+use insta::assert_snapshot;
+use simulator::{Fault, Route};
+
+use crate::support::{ClosedPort, PATIENCE};
+
+use super::*;
+
+#[test]
+fn interrupt_before_a_start_sends_nothing() {
+    let closed = ClosedPort::reserve();
+    let step = start_and_wait(&world(with_pull())).variable("GITHUB_API_URL", &closed.address);
+    let mut running = step.spawn();
+    running.until_progress(2);
+    let ran = running.end_by("TERM");
+    ran.exits(143).sends_nothing().gives("task-id", "");
+    assert_snapshot!(ran.message(), @"interrupted before a task was started");
+    assert_snapshot!(ran.annotations(), @"error [Interrupted] interrupted before a task was started");
+    assert_snapshot!(ran.headline(), @"### ⚠️ No agent task was started");
+}
+
+#[test]
+fn interrupt_of_a_start_says_that_a_task_may_exist() {
+    for after in [false, true] {
+        let simulator = world(with_pull());
+        let fault = Fault::delay(2 * PATIENCE);
+        simulator.fault(Route::Start, if after { fault.after_accepting() } else { fault });
+        let mut running = start_and_wait(&simulator).spawn();
+        running.until("the start", |_| !simulator.log().is_empty());
+        let ran = running.end_by("INT");
+        ran.exits(130).posts(1).gives("task-id", "").gives("conclusion", "");
+        insta::allow_duplicates! {
+            assert_snapshot!(ran.message(), @"interrupted while GitHub had not answered the start yet, so a task may exist: look at the newest tasks of octo/app before starting another");
+            assert_snapshot!(ran.annotations(), @"error [Interrupted] interrupted while GitHub had not answered the start yet, so a task may exist: look at the newest tasks of octo/app before starting another");
+            assert_snapshot!(ran.headline(), @"### ⚠️ No agent task was started");
+        }
+    }
+}
+
+#[test]
+fn interrupt_of_a_wait_writes_all_that_is_known() {
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let simulator = world(at_once("in_progress"));
+        let mut running = start_and_wait(&simulator).spawn();
+        running.until_output("state", "in_progress");
+        let ran = running.end_by(signal);
+        let id = &simulator.tasks()[0].id;
+        ran.exits(code).posts(1).gives("task-id", id).gives("state", "in_progress");
+        ran.gives("conclusion", "").gives("created", "true").gives("started", "1");
+        assert!(ran.log.contains(&format!("`task-id: {id}`")), "{}", ran.log);
+        assert!(ran.summary.contains(id), "{}", ran.summary);
+        insta::allow_duplicates! {
+            assert_snapshot!(ran.message(), @"interrupted; the task itself goes on, for the API cannot stop it. Stop it at https://github.com/octo/app/tasks/[id], or wait for it later with `command: wait` and `task-id: [id]`");
+            assert_snapshot!(ran.annotations(), @"error [Interrupted] interrupted; the task itself goes on, for the API cannot stop it. Stop it at https://github.com/octo/app/tasks/[id], or wait for it later with `command: wait` and `task-id: [id]`");
+            assert_snapshot!(ran.headline(), @"### ⚠️ Stopped waiting for the agent task");
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Snapshots hold words; what differs from run to run is replaced before.
+
+use std::sync::LazyLock;
+
+use regex_lite::Regex;
+
+/// Replaces paths, addresses, ids, hashes, times and errors of the system by what they are.
+pub(crate) fn redact(text: &str) -> String {
+    static PATTERNS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
+        let folder = format!(r"{}[/\\][.]tmp\w+", escaped(env!("CARGO_TARGET_TMPDIR")));
+        [
+            (folder.as_str(), "[folder]"),
+            (r"http://127\.0\.0\.1:\d+", "[address]"),
+            (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "[id]"),
+            (r"\b[0-9a-f]{64}\b", "[sha256]"),
+            (r"\b[0-9a-f]{40}\b", "[commit]"),
+            (r"\b[0-9a-f]{32}\b", "[random]"),
+            (r"\b[0-9a-f]{16}\b", "[key]"),
+            (r"\d\d:\d\d:\d\d UTC", "[time]"),
+            (r"today is \d{4}-\d\d-\d\d", "today is [date]"),
+            (r": [A-Z][a-z ]+\(os error \d+\)", ": [error of the system]"),
+        ]
+        .map(|(pattern, name)| (Regex::new(pattern).unwrap(), name))
+        .into()
+    });
+    PATTERNS.iter().fold(text.to_owned(), |text, (pattern, name)| pattern.replace_all(&text, *name).into_owned())
+}
+
+/// A pattern that matches this text and nothing else.
+fn escaped(text: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || c == '/' || c == '_' || c == '-';
+    text.chars().map(|c| if is_plain(c) { c.to_string() } else { format!("\\{c}") }).collect()
+}
