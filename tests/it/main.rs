@@ -11,9 +11,9 @@ mod doctor;
 mod examples;
 mod fleet;
 mod flow;
-#[path = "../fuzz/grammar.rs"]
 mod grammar;
 mod killed;
+mod layout;
 mod once;
 mod policy;
 mod property;
