@@ -1,6 +1,6 @@
 //! What the policy says of a start.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -10,10 +10,9 @@ use crate::actions::context::Context;
 use crate::github::repository::Repository;
 use crate::policy::limits::LimitCounter;
 use crate::policy::location::PolicyLocation;
+use crate::policy::pattern::{BranchName, PatternList};
 use crate::policy::schema::{Class, CloudAgent, Limits, Repositories};
-use crate::policy::values::{
-    BranchPattern, Day, EventName, Model, PromptFile, RepositoryPattern, TicketPattern, VarName, fits, path, words,
-};
+use crate::policy::values::{Day, EventName, Model, PromptFile, TicketPattern, VarName, path, words};
 use crate::policy::vars::Var;
 use crate::task::conclusion::{Conclusion, Refusal, RefusedBy};
 use crate::text::{cut, nearest};
@@ -127,7 +126,29 @@ impl Rules {
 
     /// What of the rules is about a wait for tasks that were started before.
     pub fn of_a_wait(self) -> Self {
-        let Class { require_pull_request, fail_on, stop_on, owner, .. } = self.terms;
+        // Every key is named, so that a new one cannot be forgotten here.
+        let Class {
+            description: _,
+            prompt: _,
+            version: _,
+            vars: _,
+            model: _,
+            models: _,
+            custom_agent: _,
+            base_ref: _,
+            create_pull_request: _,
+            require_pull_request,
+            repositories: _,
+            events: _,
+            workflows: _,
+            wait: _,
+            fail_on,
+            stop_on,
+            owner,
+            ticket: _,
+            cloud_agent: _,
+            limits: _,
+        } = self.terms;
         let terms = Class { require_pull_request, fail_on, stop_on, owner, ..Class::default() };
         Self { lacks_class: false, terms, ..self }
     }
@@ -162,7 +183,7 @@ impl Rules {
                 if self.known.is_empty() { "it has none".to_owned() } else { format!("`{}`", self.known.join("`, `")) };
             let place = self.place.as_ref().map(ToString::to_string).unwrap_or_default();
             judge.refuse(format!(
-                "{place} forbids free prompts (`require-class: true`); name one of its task classes by `task`: {known}"
+                "{place} forbids free prompts (`require-class: true`); name one of its task classes by `task-class`: {known}"
             ));
         }
         let prompt_file = judge.prompt(&asked, terms.prompt.as_ref(), self.is_elsewhere());
@@ -204,6 +225,23 @@ impl Rules {
         (settled, judge.refusals)
     }
 
+    /// What contradicts the rules in inputs that were templates and are rendered now.
+    pub fn forbid_rendered(&self, base_ref: Option<&str>, ticket: Option<&str>) -> Vec<Refusal> {
+        let mut judge = self.judge();
+        if let Some(branch) = base_ref {
+            judge.branch(branch, self.terms.base_ref.as_ref());
+        }
+        if let Some(ticket) = ticket {
+            judge.fitting_ticket(ticket, self.terms.ticket.as_ref());
+        }
+        judge.refusals
+    }
+
+    /// Whether it matters in which repository a task is started, so that each must be known by its present name.
+    pub fn has_repository_rules(&self) -> bool {
+        self.terms.repositories.is_some()
+    }
+
     /// What speaks against a start in these repositories at this time.
     pub fn forbid(&self, repositories: &[&Repository], now: Timestamp) -> Vec<Refusal> {
         let mut judge = self.judge();
@@ -238,13 +276,12 @@ impl Rules {
             // `owner/name/.github/workflows/file.yml@refs/heads/main`
             let workflow = context.property("workflow_ref").unwrap_or_default();
             let path = workflow.split_once('@').map_or(workflow, |(path, _)| path);
-            if path.is_empty() || !workflows.0.iter().any(|allowed| allowed.fits(path)) {
+            if path.is_empty() || !workflows.matches(path) {
                 let workflow = match path {
                     "" => "a start outside of any workflow run".to_owned(),
                     path => format!("the workflow `{}`", cut(path, LONGEST_VALUE)),
                 };
-                let allowed = words(workflows.0.iter().map(|allowed| allowed.text.as_str()));
-                judge.refuse(format!("{workflow} is not allowed by {}, which allows `{allowed}`", judge.source));
+                judge.refuse(format!("{workflow} is not allowed by {}, which allows `{workflows}`", judge.source));
             }
         }
         judge.refusals
@@ -262,6 +299,8 @@ impl Rules {
             started: 0,
             hidden_active: 0,
             hidden_started: 0,
+            is_cut_short: false,
+            counted: HashSet::new(),
         })
     }
 
@@ -295,6 +334,11 @@ impl Rules {
             limits: self.terms.limits,
         }
     }
+}
+
+/// Whether the text of an input is a template, and not the value itself.
+pub fn is_template(text: &str) -> bool {
+    ["{{", "{%", "{#"].iter().any(|tag| text.contains(tag))
 }
 
 /// Compares what was asked for with what is fixed, and keeps what contradicts.
@@ -411,63 +455,65 @@ impl Evaluator {
         asked.or(Some(usual))
     }
 
-    fn base_ref(&mut self, asked: Option<String>, fixed: Option<&OneOrMany<BranchPattern>>) -> Option<String> {
-        let Some(OneOrMany(fixed)) = fixed else {
+    fn base_ref(&mut self, asked: Option<String>, fixed: Option<&PatternList<BranchName>>) -> Option<String> {
+        let Some(fixed) = fixed else {
             return asked;
         };
-        let allowed = || fixed.iter().map(|pattern| pattern.text.as_str()).collect::<Vec<_>>().join(", ");
-        match (asked, fixed.first()) {
+        match (asked, fixed.first_literal()) {
             (Some(branch), _) => {
-                if !fixed.iter().any(|pattern| pattern.fits(&branch)) {
-                    self.contradict("base-ref", &branch, &allowed());
+                // A template is compared once it is rendered.
+                if !is_template(&branch) {
+                    self.branch(&branch, Some(fixed));
                 }
                 Some(branch)
             }
-            (None, Some(BranchPattern { text, compiled: None })) => Some(text.clone()),
-            (None, _) => {
+            (None, Some(branch)) => Some(branch.to_owned()),
+            (None, None) => {
                 let why = format!("`base-ref` is missing, and {} has only patterns for it: ", self.source);
-                self.refuse(format!("{why}`{}`; name a branch that fits", allowed()));
+                self.refuse(format!("{why}`{fixed}`; name a branch that fits"));
                 None
             }
         }
     }
 
+    fn branch(&mut self, branch: &str, fixed: Option<&PatternList<BranchName>>) {
+        if let Some(fixed) = fixed.filter(|fixed| !fixed.matches(branch)) {
+            self.contradict("base-ref", branch, &fixed.to_string());
+        }
+    }
+
     fn ticket(&mut self, asked: Option<String>, fixed: Option<&TicketPattern>) -> Option<String> {
-        let Some(TicketPattern { text, compiled }) = fixed else {
-            return asked;
-        };
-        match &asked {
-            None => self.refuse(format!("`ticket` is missing, and {} requires one: `{text}`", self.source)),
-            Some(ticket) if !compiled.is_match(ticket) => self.contradict("ticket", ticket, text),
-            Some(_) => {}
+        match (&asked, fixed) {
+            (None, Some(TicketPattern { text, .. })) => {
+                self.refuse(format!("`ticket` is missing, and {} requires one: `{text}`", self.source));
+            }
+            (Some(ticket), fixed) if !is_template(ticket) => self.fitting_ticket(ticket, fixed),
+            _ => {}
         }
         asked
     }
 
+    fn fitting_ticket(&mut self, ticket: &str, fixed: Option<&TicketPattern>) {
+        if let Some(TicketPattern { text, .. }) = fixed.filter(|fixed| !fixed.compiled.is_match(ticket)) {
+            self.contradict("ticket", ticket, text);
+        }
+    }
+
     fn repositories(&mut self, asked: &[&Repository], rule: &Repositories) {
-        let any = |patterns: &[RepositoryPattern], repository: &Repository| {
-            let name = repository.to_string();
-            patterns.iter().any(|pattern| fits(&pattern.compiled, &name, false))
-        };
-        let denied = |it: &Repository| any(&rule.deny, it);
-        let missed = |it: &Repository| rule.allow.as_ref().is_some_and(|allow| !any(allow, it)) && !denied(it);
-        let tell = |found: Vec<String>| {
-            let more = found.len().saturating_sub(MOST_NAMED);
-            let named = found.into_iter().take(MOST_NAMED).collect::<Vec<_>>().join(", ");
-            if more == 0 { named } else { format!("{named} and {more} more") }
-        };
-        let of = |rule: &dyn Fn(&Repository) -> bool| {
-            asked.iter().filter(|it| rule(it)).map(ToString::to_string).collect::<Vec<_>>()
-        };
-        for (found, verb, patterns) in [
-            (of(&denied), "denies", rule.deny.as_slice()),
-            (of(&missed), "allows", rule.allow.as_deref().unwrap_or_default()),
-        ] {
+        let denies = |name: &str| rule.deny.iter().any(|deny| deny.matches(name));
+        let misses = |name: &str| rule.allow.as_ref().is_some_and(|allow| !allow.matches(name)) && !denies(name);
+        let deny = words(rule.deny.iter().map(ToString::to_string).collect::<Vec<_>>().iter().map(String::as_str));
+        let allow = rule.allow.as_ref().map(ToString::to_string).unwrap_or_default();
+        let names = asked.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let of = |rule: &dyn Fn(&str) -> bool| names.iter().filter(|name| rule(name)).cloned().collect::<Vec<_>>();
+        for (found, verb, patterns) in [(of(&denies), "denies", deny), (of(&misses), "allows", allow)] {
             if !found.is_empty() {
-                let patterns = patterns.iter().map(|pattern| pattern.text.as_str());
-                let source = &self.source;
-                let why = format!("{} is not allowed by {source}, which {verb} `{}`", tell(found), words(patterns));
-                self.refuse(why);
+                let more = found.len().saturating_sub(MOST_NAMED);
+                let mut named = found.iter().take(MOST_NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+                if more > 0 {
+                    named += &format!(" and {more} more");
+                }
+                self.refuse(format!("{named} is not allowed by {}, which {verb} `{patterns}`", self.source));
             }
         }
     }

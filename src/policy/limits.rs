@@ -1,16 +1,15 @@
 //! What is counted before a start.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::github::task::{Phase, Task};
+use crate::github::task::{Phase, Task, TaskId};
 use crate::policy::schema::Limits;
 use crate::task::conclusion::{Refusal, RefusedBy};
 use crate::task::marker::Marker;
 
 /// How long a start counts for `max-starts-per-day`.
 const DAY: Duration = Duration::from_secs(24 * 3600);
-/// How long a task may have no sessions because it is new. They were seen after seconds.
-const YOUTH: Duration = Duration::from_secs(120);
 
 /// A count of the tasks in a repository, for the limits of a class.
 #[derive(Debug, Clone)]
@@ -20,9 +19,14 @@ pub struct LimitCounter {
     pub(super) source: String,
     pub(super) active: u32,
     pub(super) started: u32,
-    /// Those whose prompt cannot be seen, so that nobody can say of which class they are.
+    /// Tasks whose prompt cannot be read, so that they may be of the class.
     pub(super) hidden_active: u32,
+    /// See `hidden_active`.
     pub(super) hidden_started: u32,
+    /// Whether there are tasks that were not listed.
+    pub(super) is_cut_short: bool,
+    /// The tasks that were counted.
+    pub(super) counted: HashSet<TaskId>,
 }
 
 /// What a count says.
@@ -30,43 +34,45 @@ pub struct LimitCounter {
 pub enum Capacity {
     /// One more may be started.
     Free,
-    /// No more may be started.
+    /// No more may be started, or the list of tasks is too long to say so.
     Full(Refusal),
-    /// It hangs on tasks that cannot be read yet.
+    /// Tasks that cannot be read yet decide. Until they can, nothing may be started.
     Hidden(Refusal),
 }
 
 impl LimitCounter {
-    /// From which age on a task does not count. With `max-active` those that have not settled count for longer.
-    pub fn horizon(&self, memory: Duration) -> Duration {
-        if self.limits.max_active.is_some() { memory } else { DAY }
-    }
-
-    /// Whether archived tasks count.
-    pub fn wants_archived(&self) -> bool {
-        self.limits.max_starts_per_day.is_some()
-    }
-
-    /// Whether a task counts if it is of the class.
+    /// Whether a task counts if it is of the class. It counts archived or not, and whatever its age where it has not
+    /// settled.
     pub fn wants(&self, task: &Task, age: Option<Duration>) -> bool {
         self.limits.max_active.is_some() && is_active(task)
             || self.limits.max_starts_per_day.is_some() && is_of_today(age)
     }
 
-    /// Counts a task. `read` says whether its sessions could be read.
-    pub fn take(&mut self, task: &Task, age: Option<Duration>, read: bool) {
-        let prompts = task.sessions.iter().filter_map(|session| session.prompt.as_deref()).collect::<Vec<_>>();
-        // A prompt that is gone, because the sessions were deleted, does not come back.
-        let is_hidden = prompts.is_empty() && (!read || age.is_none_or(|age| age < YOUTH));
-        let is_ours = prompts.iter().filter_map(|prompt| Marker::find(prompt)).any(|marker| marker.class == self.class);
+    /// Counts a task, with its sessions where they could be read.
+    pub fn take(&mut self, task: &Task, age: Option<Duration>) {
+        // The first session has the prompt of the start; what came later is steering.
+        let prompt = task.sessions.first().and_then(|session| session.prompt.as_deref());
         let (active, started) = (u32::from(is_active(task)), u32::from(is_of_today(age)));
-        if is_ours {
-            self.active += active;
-            self.started += started;
-        } else if is_hidden {
-            self.hidden_active += active;
-            self.hidden_started += started;
+        // A list that grows while it is read has a task on two pages.
+        if !self.counted.insert(task.id.clone()) {
+            return;
         }
+        match prompt.map(|prompt| Marker::find(prompt).is_some_and(|marker| marker.class == self.class)) {
+            Some(true) => {
+                self.active += active;
+                self.started += started;
+            }
+            Some(false) => {}
+            None => {
+                self.hidden_active += active;
+                self.hidden_started += started;
+            }
+        }
+    }
+
+    /// Notes that GitHub's list was not read to its end, so that the count is no upper bound.
+    pub fn cut_short(&mut self) {
+        self.is_cut_short = true;
     }
 
     /// Whether the limits are reached, so that nothing more has to be counted.
@@ -99,10 +105,19 @@ impl LimitCounter {
             if count >= limit {
                 return Capacity::Full(refusal(format!("{told}{within}, and {has}")));
             }
-            if count + hidden >= limit && capacity == Capacity::Free {
+            if capacity != Capacity::Free {
+                continue;
+            }
+            if count + hidden >= limit {
                 capacity = Capacity::Hidden(refusal(format!(
-                    "{told}{within}, and {has}; {hidden} more may be of it, for GitHub does not show their prompts yet. \
+                    "{told}{within}, and {has}; {hidden} more may be of it, because GitHub does not show their prompts. \
                      Run the job again later"
+                )));
+            } else if self.is_cut_short {
+                // Another count would end in the same place.
+                return Capacity::Full(refusal(format!(
+                    "{told}{within} so far, and {has}; the repository has more tasks than can be listed, so the limit \
+                     cannot be checked"
                 )));
             }
         }

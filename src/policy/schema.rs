@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::de::{IntoDeserializer as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, de};
 
 use crate::policy::evaluate::Rules;
 use crate::policy::location::PolicyLocation;
+use crate::policy::pattern::{BranchName, PatternList, RepositoryName, WorkflowPath};
 use crate::policy::values::{
-    AgentName, BranchPattern, ClassName, Day, EventName, FailOn, Model, Owner, PromptFile, RepositoryPattern, StopOn,
-    TicketPattern, ToolName, VarName, WorkflowPattern,
+    AgentName, ClassName, Day, EventName, FailOn, Model, Owner, PromptFile, StopOn, TicketPattern, ToolName, VarName,
 };
 use crate::policy::vars::Var;
 use crate::text::nearest;
@@ -33,8 +33,21 @@ pub struct Policy {
     pub require_class: bool,
     /// What holds for every class that does not say otherwise, and for a start without a class.
     pub defaults: Class,
-    /// The task classes, by the names that the input `task` gives.
-    pub tasks: BTreeMap<ClassName, Class>,
+    /// The task classes, by the names that the input `task-class` gives.
+    pub task_classes: BTreeMap<ClassName, Class>,
+    /// What the task classes were called before.
+    #[cfg_attr(test, schemars(skip))]
+    tasks: RenamedKey,
+}
+
+/// A key with another name by now. It takes no value.
+#[derive(Debug, Clone, Default)]
+struct RenamedKey;
+
+impl<'de> Deserialize<'de> for RenamedKey {
+    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        Err(de::Error::custom("the key `tasks` was renamed; write `task-classes`"))
+    }
 }
 
 /// A task class. What it names is fixed: an input that contradicts it is refused.
@@ -62,8 +75,8 @@ pub struct Class {
     pub custom_agent: Option<AgentName>,
     /// The branch to start from, or several, or patterns such as `release/*`. The first is taken if the input is
     /// silent and it is no pattern.
-    #[cfg_attr(test, schemars(with = "Option<crate::policy::tests::schema::OneOrMany<BranchPattern>>"))]
-    pub base_ref: Option<OneOrMany<BranchPattern>>,
+    #[cfg_attr(test, schemars(with = "Option<crate::policy::tests::schema::Patterns<BranchName>>"))]
+    pub base_ref: Option<PatternList<BranchName>>,
     /// Whether the agent opens a pull request.
     pub create_pull_request: Option<bool>,
     /// Whether a task that completes without a pull request is a failure.
@@ -77,8 +90,8 @@ pub struct Class {
     pub events: Option<OneOrMany<EventName>>,
     /// The workflows that may start a task, by their file names such as `release.yml`, or by whole paths such as
     /// `acme/app/.github/workflows/release.yml`. Both may be patterns.
-    #[cfg_attr(test, schemars(with = "Option<crate::policy::tests::schema::OneOrMany<WorkflowPattern>>"))]
-    pub workflows: Option<OneOrMany<WorkflowPattern>>,
+    #[cfg_attr(test, schemars(with = "Option<crate::policy::tests::schema::Patterns<WorkflowPath>>"))]
+    pub workflows: Option<PatternList<WorkflowPath>>,
     /// Whether the step waits for the task.
     pub wait: Option<bool>,
     /// The conclusions that fail the step; `never` for none.
@@ -138,18 +151,19 @@ pub struct Limits {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(crate) struct RepositoryTable {
     /// Where tasks may be started; anywhere if absent.
-    #[cfg_attr(test, schemars(with = "Option<crate::policy::tests::schema::OneOrMany<RepositoryPattern>>"))]
-    allow: Option<OneOrMany<RepositoryPattern>>,
+    #[cfg_attr(test, schemars(with = "Option<crate::policy::tests::schema::Patterns<RepositoryName>>"))]
+    allow: Option<PatternList<RepositoryName>>,
     /// Where no task may be started, whatever `allow` says.
-    #[cfg_attr(test, schemars(with = "Option<crate::policy::tests::schema::OneOrMany<RepositoryPattern>>"))]
-    deny: Option<OneOrMany<RepositoryPattern>>,
+    #[cfg_attr(test, schemars(with = "Option<crate::policy::tests::schema::Patterns<RepositoryName>>"))]
+    deny: Option<PatternList<RepositoryName>>,
 }
 
 /// Where tasks may be started.
 #[derive(Debug, Clone, Default)]
 pub struct Repositories {
-    pub(super) allow: Option<Vec<RepositoryPattern>>,
-    pub(super) deny: Vec<RepositoryPattern>,
+    pub(super) allow: Option<PatternList<RepositoryName>>,
+    /// Each list denies by itself, so that a `!` in one takes nothing out of another.
+    pub(super) deny: Vec<PatternList<RepositoryName>>,
 }
 
 impl<'de> Deserialize<'de> for Repositories {
@@ -163,19 +177,18 @@ impl<'de> Deserialize<'de> for Repositories {
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Repositories, E> {
-                let one = text.parse().map_err(E::custom)?;
-                Ok(Repositories { allow: Some(vec![one]), deny: Vec::new() })
+                let allow = PatternList::deserialize(text.into_deserializer())?;
+                Ok(Repositories { allow: Some(allow), deny: Vec::new() })
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Repositories, A::Error> {
-                let allow = OneOrMany::deserialize(SeqAccessDeserializer::new(items))?;
-                Ok(Repositories { allow: Some(allow.0), deny: Vec::new() })
+                let allow = PatternList::deserialize(SeqAccessDeserializer::new(items))?;
+                Ok(Repositories { allow: Some(allow), deny: Vec::new() })
             }
 
             fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<Repositories, A::Error> {
                 let table = RepositoryTable::deserialize(MapAccessDeserializer::new(entries))?;
-                let deny = table.deny.map_or_else(Vec::new, |deny| deny.0);
-                Ok(Repositories { allow: table.allow.map(|allow| allow.0), deny })
+                Ok(Repositories { allow: table.allow, deny: table.deny.into_iter().collect() })
             }
         }
         deserializer.deserialize_any(Reader)
@@ -205,7 +218,7 @@ impl Policy {
 
     /// The names of the task classes.
     pub fn classes(&self) -> impl Iterator<Item = &str> {
-        self.tasks.keys().map(ClassName::as_str)
+        self.task_classes.keys().map(ClassName::as_str)
     }
 
     /// The rules for a start of this class, or of none.
@@ -214,49 +227,108 @@ impl Policy {
     /// Where there is no such class. That none is named where one must be is told by [`Rules::settle`].
     pub fn rules(&self, place: &PolicyLocation, commit: Option<String>, class: Option<&str>) -> Result<Rules, String> {
         let named = class.map(|name| {
-            let found = self.tasks.iter().find(|(other, _)| other.as_str() == name);
+            let found = self.task_classes.iter().find(|(other, _)| other.as_str() == name);
             found.ok_or_else(|| {
-                let known = self.tasks.keys().map(ClassName::as_str).collect::<Vec<_>>();
+                let known = self.task_classes.keys().map(ClassName::as_str).collect::<Vec<_>>();
                 let remedy = if known.is_empty() { "; it has none at all".to_owned() } else { nearest(name, &known) };
                 format!("is no task class of {place}{remedy}")
             })
         });
         let named = named.transpose()?;
-        let terms = named.map_or_else(|| self.defaults.clone(), |(_, class)| class.over(&self.defaults));
+        let terms = named.map_or_else(|| self.defaults.clone(), |(_, class)| class.clone().over(&self.defaults));
         let class = named.map(|(name, _)| name.to_string());
         let lacks_class = class.is_none() && self.require_class;
-        let known = self.tasks.keys().map(ToString::to_string).collect();
+        let known = self.task_classes.keys().map(ToString::to_string).collect();
         Ok(Rules { place: Some(place.clone()), commit, class, lacks_class, known, terms })
     }
 }
 
 impl Class {
-    /// This class, with the defaults for what it does not name. What they deny stays denied.
-    fn over(&self, defaults: &Self) -> Self {
-        let mut all = self.clone();
-        macro_rules! fill {
-            ($($field:ident),*) => { $(all.$field = all.$field.or_else(|| defaults.$field.clone());)* };
+    /// This class, with the defaults for every key that it does not have. What they deny stays denied.
+    fn over(self, defaults: &Self) -> Self {
+        let above = defaults.clone();
+        let Self {
+            description,
+            prompt,
+            version,
+            vars,
+            model,
+            models,
+            custom_agent,
+            base_ref,
+            create_pull_request,
+            require_pull_request,
+            repositories,
+            events,
+            workflows,
+            wait,
+            fail_on,
+            stop_on,
+            owner,
+            ticket,
+            cloud_agent,
+            limits,
+        } = self;
+        // Both say which models there are, so either of them replaces both.
+        let (model, models) = match (&model, &models) {
+            (None, None) => (above.model, above.models),
+            _ => (model, models),
+        };
+        Self {
+            description,
+            prompt: prompt.or(above.prompt),
+            version: version.or(above.version),
+            vars: vars.or(above.vars),
+            model,
+            models,
+            custom_agent: custom_agent.or(above.custom_agent),
+            base_ref: base_ref.or(above.base_ref),
+            create_pull_request: create_pull_request.or(above.create_pull_request),
+            require_pull_request: require_pull_request.or(above.require_pull_request),
+            repositories: match (repositories, above.repositories) {
+                (Some(own), Some(above)) => Some(own.over(above)),
+                (own, above) => own.or(above),
+            },
+            events: events.or(above.events),
+            workflows: workflows.or(above.workflows),
+            wait: wait.or(above.wait),
+            fail_on: fail_on.or(above.fail_on),
+            stop_on: stop_on.or(above.stop_on),
+            owner: owner.or(above.owner),
+            ticket: ticket.or(above.ticket),
+            cloud_agent: cloud_agent.over(above.cloud_agent),
+            limits: limits.over(above.limits),
         }
-        fill!(prompt, version, vars, custom_agent, base_ref, create_pull_request, require_pull_request);
-        fill!(events, workflows, wait, fail_on, stop_on, owner, ticket);
-        if all.model.is_none() && all.models.is_none() {
-            all.model.clone_from(&defaults.model);
-            all.models.clone_from(&defaults.models);
+    }
+}
+
+impl Repositories {
+    fn over(self, above: Self) -> Self {
+        let Self { allow, mut deny } = self;
+        deny.extend(above.deny);
+        Self { allow: allow.or(above.allow), deny }
+    }
+}
+
+impl CloudAgent {
+    fn over(self, above: Self) -> Self {
+        let Self { firewall, recommended_allowlist, workflow_approval, tools } = self;
+        Self {
+            firewall: firewall.or(above.firewall),
+            recommended_allowlist: recommended_allowlist.or(above.recommended_allowlist),
+            workflow_approval: workflow_approval.or(above.workflow_approval),
+            tools: tools.or(above.tools),
         }
-        if let Some(above) = &defaults.repositories {
-            let own = all.repositories.get_or_insert_default();
-            own.allow = own.allow.take().or_else(|| above.allow.clone());
-            own.deny.extend(above.deny.iter().cloned());
+    }
+}
+
+impl Limits {
+    fn over(self, above: Self) -> Self {
+        let Self { max_active, max_starts_per_day, not_after } = self;
+        Self {
+            max_active: max_active.or(above.max_active),
+            max_starts_per_day: max_starts_per_day.or(above.max_starts_per_day),
+            not_after: not_after.or(above.not_after),
         }
-        let (own, above) = (&mut all.cloud_agent, &defaults.cloud_agent);
-        own.firewall = own.firewall.or(above.firewall);
-        own.recommended_allowlist = own.recommended_allowlist.or(above.recommended_allowlist);
-        own.workflow_approval = own.workflow_approval.or(above.workflow_approval);
-        own.tools = own.tools.take().or_else(|| above.tools.clone());
-        let (own, above) = (&mut all.limits, &defaults.limits);
-        own.max_active = own.max_active.or(above.max_active);
-        own.max_starts_per_day = own.max_starts_per_day.or(above.max_starts_per_day);
-        own.not_after = own.not_after.or(above.not_after);
-        all
     }
 }

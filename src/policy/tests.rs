@@ -1,5 +1,6 @@
 //! Tests of this folder.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -11,7 +12,8 @@ use crate::policy::evaluate::{Overrides, PolicyMetadata, Rules};
 use crate::policy::limits::Capacity;
 use crate::policy::location::{PolicyLocation, USUAL_PLACE};
 use crate::policy::schema::{Limits, MOST_BYTES, Policy, RepositoryTable};
-use crate::policy::values::{Day, LONGEST_TICKET, RepositoryPattern, ticket};
+use crate::policy::pattern::RepositoryName;
+use crate::policy::values::{Day, LONGEST_TICKET, ticket};
 use crate::policy::vars::{VarKind, VarTable};
 use crate::task::conclusion::{Conclusion, Refusal, RefusedBy};
 use crate::task::marker::Marker;
@@ -22,7 +24,10 @@ use crate::yaml::compose;
 pub(super) mod schema {
     use schemars::JsonSchema;
 
-    use super::{RepositoryPattern, RepositoryTable, VarKind, VarTable};
+    use super::{RepositoryName, RepositoryTable, VarKind, VarTable};
+    use crate::policy::pattern::ListPattern;
+
+    pub(in crate::policy) type Patterns<S> = OneOrMany<ListPattern<S>>;
 
     #[derive(JsonSchema)]
     #[schemars(inline)]
@@ -50,8 +55,8 @@ pub(super) mod schema {
     #[derive(JsonSchema)]
     #[serde(untagged)]
     pub(in crate::policy) enum Repositories {
-        One(RepositoryPattern),
-        Many(#[schemars(length(min = 1))] Vec<RepositoryPattern>),
+        One(ListPattern<RepositoryName>),
+        Many(#[schemars(length(min = 1))] Vec<ListPattern<RepositoryName>>),
         Both(RepositoryTable),
     }
 }
@@ -77,7 +82,7 @@ fn faults(text: &str) -> Vec<String> {
 /// The rules of the one class in a policy.
 fn rules(class: &str) -> Rules {
     let indented = class.lines().map(|line| format!("    {line}\n")).collect::<String>();
-    policy(&format!("tasks:\n  it:\n{indented}")).rules(&place(), None, Some("it")).unwrap()
+    policy(&format!("task-classes:\n  it:\n{indented}")).rules(&place(), None, Some("it")).unwrap()
 }
 
 fn whys(refusals: Vec<Refusal>) -> Vec<String> {
@@ -176,27 +181,28 @@ fn the_schema_and_the_reader_agree() {
     }
     for text in [
         "require-class: maybe",
-        "task: {}",
-        "tasks: {'a b': {}}",
-        "tasks: {a: {modle: x}}",
-        "tasks: {a: {model: 'a, b'}}",
-        "tasks: {a: {model: []}}",
-        "tasks: {a: {model: }}",
-        "tasks: {a: {prompt: /etc/passwd}}",
-        "tasks: {a: {vars: {x: text}}}",
-        "tasks: {a: {vars: {x: {required: true}}}}",
-        "tasks: {a: {vars: {x: {type: string, option: [a]}}}}",
-        "tasks: {a: {base-ref: 'a b'}}",
-        "tasks: {a: {create-pull-request: 'true'}}",
-        "tasks: {a: {repositories: acme}}",
-        "tasks: {a: {repositories: {allows: acme/*}}}",
-        "tasks: {a: {events: Schedule}}",
-        "tasks: {a: {workflows: Weekly}}",
-        "tasks: {a: {fail-on: success}}",
-        "tasks: {a: {stop-on: queued}}",
-        "tasks: {a: {owner: 'a/b/c'}}",
-        "tasks: {a: {limits: {max-active: -1}}}",
-        "tasks: {a: {limits: {not-after: tomorrow}}}",
+        "task-class: {}",
+        "tasks: {}",
+        "task-classes: {'a b': {}}",
+        "task-classes: {a: {modle: x}}",
+        "task-classes: {a: {model: 'a, b'}}",
+        "task-classes: {a: {model: []}}",
+        "task-classes: {a: {model: }}",
+        "task-classes: {a: {prompt: /etc/passwd}}",
+        "task-classes: {a: {vars: {x: text}}}",
+        "task-classes: {a: {vars: {x: {required: true}}}}",
+        "task-classes: {a: {vars: {x: {type: string, option: [a]}}}}",
+        "task-classes: {a: {base-ref: 'a b'}}",
+        "task-classes: {a: {create-pull-request: 'true'}}",
+        "task-classes: {a: {repositories: acme}}",
+        "task-classes: {a: {repositories: {allows: acme/*}}}",
+        "task-classes: {a: {events: Schedule}}",
+        "task-classes: {a: {workflows: Weekly}}",
+        "task-classes: {a: {fail-on: success}}",
+        "task-classes: {a: {stop-on: queued}}",
+        "task-classes: {a: {owner: 'a/b/c'}}",
+        "task-classes: {a: {limits: {max-active: -1}}}",
+        "task-classes: {a: {limits: {not-after: tomorrow}}}",
     ] {
         assert_eq!(both(text), (false, false), "{text}");
     }
@@ -204,7 +210,7 @@ fn the_schema_and_the_reader_agree() {
 
 #[test]
 fn every_fault_of_a_file_is_told_at_once_with_its_place() {
-    let text = "require-clas: true\ntasks:\n  bump:\n    modle: x\n    base-ref: 'release/[*'\n    repositories: [acme, 'a/**b']\n    \
+    let text = "require-clas: true\ntask-classes:\n  bump:\n    modle: x\n    base-ref: 'release/[*'\n    repositories: [acme, 'a/**b']\n    \
                 create-pull-request: yes please\n    vars:\n      v: text\n      w: {type: boolean, options: [a]}\n      \
                 x: {type: string, default: 1.10}\n    ticket: CHG-(\n    fail-on: [never, failure]\n    \
                 limits: {max-active: many, not-after: 2026-02-30}\n    version:\n  bump: {}\n";
@@ -408,7 +414,7 @@ fn a_ticket_is_required_where_the_class_says_so() {
 #[test]
 fn a_prompt_file_of_the_workspace_is_not_that_of_the_policys_repository() {
     let elsewhere = "acme/.github:agent-tasks.yml".parse().unwrap();
-    let policy = Policy::parse(&elsewhere, "tasks: {it: {prompt: a.md}}").unwrap();
+    let policy = Policy::parse(&elsewhere, "task-classes: {it: {prompt: a.md}}").unwrap();
     let rules = policy.rules(&elsewhere, None, Some("it")).unwrap();
     let told = refused(&rules, Overrides { prompt_file: Some("a.md".to_owned()), ..Overrides::default() });
     assert!(told.contains("which has `prompt: a.md` in the repository of the policy"), "{told}");
@@ -416,7 +422,7 @@ fn a_prompt_file_of_the_workspace_is_not_that_of_the_policys_repository() {
 
 #[test]
 fn a_start_without_a_class_is_held_to_the_defaults_or_forbidden() {
-    let free = policy("defaults: {base-ref: main}\ntasks: {a: {base-ref: dev}}");
+    let free = policy("defaults: {base-ref: main}\ntask-classes: {a: {base-ref: dev}}");
     let rules = free.rules(&place(), None, None).unwrap();
     assert_eq!(settled(&rules, Overrides::default()).base_ref.as_deref(), Some("main"));
     let told = refused(&rules, Overrides { base_ref: Some("x".to_owned()), ..Overrides::default() });
@@ -491,7 +497,7 @@ fn events_workflows_and_dates_are_held_to() {
 fn what_the_defaults_deny_no_class_allows() {
     let policy = policy(
         "defaults: {repositories: {allow: 'a/*', deny: 'a/x'}, limits: {max-active: 1}}\n\
-         tasks: {it: {repositories: '*/*', limits: {max-starts-per-day: 2}}}",
+         task-classes: {it: {repositories: '*/*', limits: {max-starts-per-day: 2}}}",
     );
     let rules = policy.rules(&place(), None, Some("it")).unwrap();
     assert_eq!(forbidden(&rules, &["b/y", "a/x"], &[], NOON).len(), 1);
@@ -524,6 +530,7 @@ fn the_prompt_is_where_the_policy_is() {
 }
 
 fn task(state: &str, class: Option<&str>) -> Task {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
     let marker = |class: &str| Marker {
         key: crate::task::marker::Key::over(["x"]),
         name: "weekly/prep".to_owned(),
@@ -533,7 +540,8 @@ fn task(state: &str, class: Option<&str>) -> Task {
         actor: String::new(),
     };
     let sessions = class.map(|class| json!([{"prompt": marker(class).put_under("x")}])).unwrap_or_default();
-    serde_json::from_value(json!({"id": "t", "state": state, "sessions": sessions})).unwrap()
+    let id = format!("t-{}", COUNT.fetch_add(1, Ordering::Relaxed));
+    serde_json::from_value(json!({"id": id, "state": state, "sessions": sessions})).unwrap()
 }
 
 fn counted(limits: &str, tasks: &[(&str, Option<&str>, u64)]) -> Capacity {
@@ -541,7 +549,7 @@ fn counted(limits: &str, tasks: &[(&str, Option<&str>, u64)]) -> Capacity {
     for (state, class, age) in tasks {
         let (task, age) = (task(state, *class), Some(Duration::from_secs(*age)));
         if counter.wants(&task, age) {
-            counter.take(&task, age, true);
+            counter.take(&task, age);
         }
     }
     counter.capacity()
@@ -568,15 +576,84 @@ fn tasks_of_the_class_are_counted_by_their_stamps() {
 }
 
 #[test]
-fn what_cannot_be_read_yet_may_be_of_the_class() {
+fn limits_count_tasks_without_a_readable_prompt_as_possible() {
     let hidden = ("queued", None, 5);
     assert!(matches!(counted("max-active: 1", &[hidden]), Capacity::Hidden(_)));
     assert_eq!(counted("max-active: 2", &[hidden]), Capacity::Free);
     assert!(matches!(counted("max-starts-per-day: 2", &[hidden, ("failed", Some("it"), 9)]), Capacity::Hidden(_)));
-    // Its sessions were deleted.
-    assert_eq!(counted("max-active: 1", &[("idle", None, 9999)]), Capacity::Free);
-    let mut counter = rules("limits: {max-active: 1}").counter().unwrap();
-    counter.take(&task("idle", None), Some(Duration::from_secs(9999)), false);
-    assert!(matches!(counter.capacity(), Capacity::Hidden(_)));
+    assert!(matches!(counted("max-active: 1", &[("idle", None, 9999)]), Capacity::Hidden(_)));
     assert!(rules("limits: {not-after: 2026-12-31}").counter().is_none());
+}
+
+#[test]
+fn limits_refuse_a_list_that_was_cut_short() {
+    for limits in ["max-active: 9", "max-starts-per-day: 9"] {
+        let mut counter = rules(&format!("limits: {{{limits}}}")).counter().unwrap();
+        assert_eq!(counter.capacity(), Capacity::Free);
+        counter.cut_short();
+        let Capacity::Full(refusal) = counter.capacity() else { panic!("not full") };
+        assert!(refusal.why.contains("more tasks than can be listed"), "{}", refusal.why);
+    }
+}
+
+#[test]
+fn limits_count_each_task_once_and_old_ones_that_run() {
+    let mut counter = rules("limits: {max-active: 2}").counter().unwrap();
+    let old = task("in_progress", Some("it"));
+    let age = Some(Duration::from_secs(90 * 24 * 3600));
+    assert!(counter.wants(&old, age));
+    counter.take(&old, age);
+    counter.take(&old, age);
+    assert_eq!(counter.capacity(), Capacity::Free);
+    counter.take(&task("in_progress", Some("it")), age);
+    assert!(matches!(counter.capacity(), Capacity::Full(_)));
+}
+
+#[test]
+fn exclusions_of_one_deny_list_leave_another_alone() {
+    let policy = policy(
+        "defaults: {repositories: {deny: ['acme/*', '!acme/app']}}\ntask-classes: {it: {repositories: {deny: 'acme/app'}}}",
+    );
+    let rules = policy.rules(&place(), None, Some("it")).unwrap();
+    assert_eq!(forbidden(&rules, &["acme/app", "acme/x"], &[], NOON).len(), 1);
+    assert!(forbidden(&rules, &["acme/app"], &[], NOON)[0].contains("acme/app is not allowed"));
+    assert_eq!(forbidden(&rules, &["octo/x"], &[], NOON), [""; 0]);
+}
+
+#[test]
+fn policy_values_that_can_match_nothing_are_faults() {
+    for (class, part) in [
+        ("repositories: {deny: '!acme/secrets'}", "comes first"),
+        ("repositories: '@acme/secrets'", "write `acme/secrets`"),
+        ("base-ref: ['!main']", "comes first"),
+        ("workflows: .github/workflows/release.yml", "matches no workflow"),
+        ("models: ['gpt-*']", "write each name"),
+        ("model: 'gpt-{5,6}'", "write each name"),
+        ("custom-agent: 'fix*'", "write each name"),
+        ("events: pushes", "is not an event"),
+        ("events: workflow_call", "is not the event of any run"),
+        ("vars: {n: {type: number, options: [one]}}", "is not a number"),
+    ] {
+        let told = faults(&format!("task-classes: {{it: {{{class}}}}}")).join("\n");
+        assert!(told.contains(part), "{class}: {told}");
+    }
+    assert!(faults("tasks: {it: {}}").join("\n").contains("write `task-classes`"));
+}
+
+#[test]
+fn number_options_compare_as_numbers() {
+    let rules = rules("vars: {n: {type: number, options: [1.10, 2]}}");
+    for (value, fits) in [(json!("1.10"), true), (json!(1.1), true), (json!(2.0), true), (json!(3), false)] {
+        let vars = json!({"n": value}).as_object().cloned().unwrap();
+        assert_eq!(rules.vars(vars).is_ok(), fits, "{value}");
+    }
+}
+
+#[test]
+fn tickets_are_visible_text() {
+    for c in ['\u{e0041}', '\u{2800}', '\u{200b}', '\u{fe0f}', '\u{ad}', '\u{115f}', '\u{202e}'] {
+        let told = ticket(&format!("CHG-1{c}")).unwrap_err();
+        assert!(told.contains(&format!("U+{:04X}", u32::from(c))), "{told}");
+    }
+    assert_eq!(ticket("CHG-Ä1").as_deref(), Ok("CHG-Ä1"));
 }

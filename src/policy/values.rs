@@ -3,16 +3,15 @@
 use std::fmt;
 use std::str::FromStr;
 
-use glob::{MatchOptions, Pattern};
 use jiff::civil::Date;
 use regex_lite::Regex;
 use serde::Deserialize;
 
-use crate::github::repository::branch_name;
 use crate::github::task::agent_name;
+use crate::policy::actor::EVENTS;
 use crate::policy::evaluate::LONGEST_VALUE;
 use crate::task::conclusion::Conclusion;
-use crate::text::cut;
+use crate::text::{cut, is_invisible, nearest};
 use crate::yaml::de::OneOrMany;
 
 /// The longest change ticket, in characters: the address of one in an issue tracker fits.
@@ -113,16 +112,19 @@ texts! {
     /// The path of a file, from the top of a repository.
     PromptFile r"^[^/]" |text| path(text).map(str::to_owned);
     /// The name of a model; `auto` leaves the choice to GitHub.
-    Model r"^[^\s,]+$" |text| match text.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control() || c == ',') {
-        true => Err("is no model's name; write a list for several".to_owned()),
-        false => Ok(text.to_owned()),
-    };
+    Model r"^[^\s,*?!{}\[\]]+$" |text| model_name(text).map(str::to_owned);
     /// The name of a custom agent.
-    AgentName r"^[^\s/]+$" |text| agent_name(text);
+    AgentName r"^[^\s/*?!{}\[\]]+$" |text| agent(text);
     /// The name of an event that starts workflows.
-    EventName r"^[a-z][a-z_]*$" |text| match !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c == '_') {
-        true => Ok(text.to_owned()),
-        false => Err("is no event's name; write it as under `on:` in a workflow, such as `workflow_dispatch`".to_owned()),
+    EventName r"^[a-z][a-z_]*$" |text| match text {
+        // No run has one of these two, <https://docs.github.com/en/actions/reference/workflows-and-actions/events-that-trigger-workflows>.
+        "workflow_call" => Err("is not the event of any run; a called workflow has the event of its caller".to_owned()),
+        "pull_request_comment" => Err("is not the event of any run; write `issue_comment`".to_owned()),
+        _ if EVENTS.iter().any(|(name, _)| *name == text) => Ok(text.to_owned()),
+        _ => {
+            let remedy = nearest(text, &EVENTS.map(|(name, _)| name));
+            Err(format!("is not an event; write it as under `on:` in a workflow{remedy}"))
+        }
     };
     /// The name of one of the cloud agent's tools.
     ToolName r"^[a-z][a-z0-9_]*$" |text| match !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_') {
@@ -143,27 +145,6 @@ texts! {
 }
 
 patterns! {
-    /// A pattern for repositories, `owner/name`. `*` stands for anything, `?` for one character and `[ab]` for one of
-    /// several.
-    RepositoryPattern r"^[^/]+/[^/]+$" Pattern, |text| match text.split('/').collect::<Vec<_>>().as_slice() {
-        [owner, name] if !owner.is_empty() && !name.is_empty() => pattern(text),
-        _ => Err("is no pattern for a repository; write `owner/name`, such as `acme/*`".to_owned()),
-    };
-    /// A branch, or a pattern for branches. `*` stands for anything but `/`, and `**` for any number of parts.
-    BranchPattern r"^[^\s~^:\\]+$" Option<Pattern>, |text| match text.contains(['*', '?', '[']) {
-        true => {
-            // What stands around the signs of a pattern must be allowed in a branch's name.
-            branch_name(&text.replace(['*', '?', '[', ']', '!'], "x"))?;
-            pattern(text).map(Some)
-        }
-        false if text.starts_with("refs/") => Err("begins with `refs/`; write the branch's bare name".to_owned()),
-        false => branch_name(text).map(|_| None),
-    };
-    /// A workflow by its file's name, or by its path with the repository in front.
-    WorkflowPattern r"\.ya?ml$|\*$" Pattern, |text| match text.ends_with(".yml") || text.ends_with(".yaml") || text.ends_with('*') {
-        true => pattern(text),
-        false => Err("is no workflow; write its file's name, such as `release.yml`".to_owned()),
-    };
     /// A regular expression.
     TicketPattern r"." Regex, |text| match text.is_empty() {
         true => Err("is empty; write a regular expression, such as `CHG-[0-9]+`".to_owned()),
@@ -270,46 +251,49 @@ pub(crate) fn path(text: &str) -> Result<&str, String> {
     }
 }
 
-pub(crate) fn pattern(text: &str) -> Result<Pattern, String> {
-    if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        return Err("has white space in it, so that it can fit nothing".to_owned());
-    }
-    Pattern::new(text).map_err(|error| format!("is no pattern: {} at character {}", error.msg, error.pos + 1))
-}
-
-/// GitHub knows repositories without regard to case, and everything else with it.
-pub(crate) fn fits(pattern: &Pattern, text: &str, case_sensitive: bool) -> bool {
-    let options = MatchOptions { case_sensitive, require_literal_separator: true, require_literal_leading_dot: false };
-    pattern.matches_with(text, options)
-}
-
-impl BranchPattern {
-    pub(super) fn fits(&self, branch: &str) -> bool {
-        self.compiled.as_ref().map_or_else(|| self.text == branch, |pattern| fits(pattern, branch, true))
-    }
-}
-
-impl WorkflowPattern {
-    /// Whether a workflow is meant: `path` has the repository in front.
-    pub(super) fn fits(&self, path: &str) -> bool {
-        let name = path.rsplit('/').next().unwrap_or(path);
-        fits(&self.compiled, if self.text.contains('/') { path } else { name }, true)
-    }
-}
-
 /// A list for people; `never` where it is empty.
 pub(crate) fn words<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     let words = words.into_iter().collect::<Vec<_>>();
     if words.is_empty() { "never".to_owned() } else { words.join(", ") }
 }
 
-/// Reads a change ticket: one word, for it goes into the prompt.
+/// A name as it is, and not a pattern for several.
+fn exact(text: &str) -> Result<&str, String> {
+    match text.contains(['*', '?', '!', '[', ']', '{', '}']) {
+        true => Err("is a pattern, and only whole names are compared here; write each name".to_owned()),
+        false => Ok(text),
+    }
+}
+
+/// Reads the name of a custom agent.
+///
+/// # Errors
+/// What is wrong with it, and what would be right.
+pub fn agent(text: &str) -> Result<String, String> {
+    exact(text).and_then(agent_name)
+}
+
+/// Reads the name of a model.
+///
+/// # Errors
+/// What is wrong with it, and what would be right.
+pub fn model_name(text: &str) -> Result<&str, String> {
+    match text.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control() || is_invisible(c) || c == ',') {
+        true => Err("is not a model's name; write names such as `gpt-5.4`, several as a list".to_owned()),
+        false => exact(text),
+    }
+}
+
+/// Reads a change ticket: one word, for it goes into the prompt, in which a person must see all of it.
 ///
 /// # Errors
 /// What is wrong with it, and what would be right.
 pub fn ticket(text: &str) -> Result<String, String> {
     if text.chars().any(|c| c.is_whitespace() || c.is_control()) || text.contains("<!--") {
-        return Err("is no ticket; write its number or its address, without white space".to_owned());
+        return Err("is not a ticket; write its number or its address, without white space".to_owned());
+    }
+    if let Some(c) = text.chars().find(|c| is_invisible(*c)) {
+        return Err(format!("has the invisible character U+{:04X}; write its number or its address", u32::from(c)));
     }
     match text.chars().count() > LONGEST_TICKET {
         true => Err(format!("has more than {LONGEST_TICKET} characters; write its number or its address")),

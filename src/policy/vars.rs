@@ -79,7 +79,7 @@ impl VarKind {
         let fits = match (self, value) {
             (Self::String, Value::Number(number)) => return Some(number.to_string().into()),
             // A number that is spelled in an unusual way, such as `1.10`, has come as a text.
-            (Self::Number, Value::String(text)) => text.parse::<f64>().is_ok_and(f64::is_finite),
+            (Self::Number, Value::String(text)) => number(text).is_some(),
             (Self::String, Value::String(_))
             | (Self::Number, Value::Number(_))
             | (Self::Boolean, Value::Bool(_))
@@ -89,6 +89,11 @@ impl VarKind {
         };
         fits.then(|| value.clone())
     }
+}
+
+/// The number that a text is.
+fn number(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
 impl<'de> Deserialize<'de> for Var {
@@ -125,6 +130,10 @@ impl TryFrom<VarTable> for Var {
         let options = options.map(|options| options.into_iter().map(|option| option.0).collect::<Vec<_>>());
         if options.as_ref().is_some_and(Vec::is_empty) {
             return Err("`options` is empty; name some, or leave the key out".to_owned());
+        }
+        let odd = options.iter().flatten().find(|option| kind == VarKind::Number && number(option).is_none());
+        if let Some(option) = odd {
+            return Err(format!("the option `{option}` is not a number, so no value is equal to it"));
         }
         if options.is_some() && !matches!(kind, VarKind::String | VarKind::Number) {
             return Err("`options` are for a `string` or a `number`".to_owned());
@@ -165,7 +174,12 @@ impl Var {
             return Err(format!("is not {}", self.kind.noun()));
         };
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        match self.options.contains(&text) || self.options.is_empty() {
+        let same = |option: &String| match self.kind {
+            // `1.10` and 1.1 are one number.
+            VarKind::Number => number(option).is_some_and(|option| number(&text) == Some(option)),
+            _ => *option == text,
+        };
+        match self.options.iter().any(same) || self.options.is_empty() {
             true => Ok(value),
             false => Err(format!("is none of `{}`", self.options.join("`, `"))),
         }

@@ -6,6 +6,8 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use crate::text::is_invisible;
+
 /// What is done with text from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Untrusted {
@@ -23,46 +25,6 @@ pub const MOST_CHARACTERS: usize = 16_384;
 const MOST_READ: usize = 8 * 1024 * 1024;
 /// Characters that stand for a text: the second plane of private use, which no script and no font of symbols uses.
 const MARKS: std::ops::RangeInclusive<char> = '\u{100000}'..='\u{10fffd}';
-/// Characters that nobody sees, and that can hide text from a person or turn its order around: the property
-/// `Default_Ignorable_Code_Point`, <https://www.unicode.org/Public/UCD/latest/ucd/DerivedCoreProperties.txt>, and the
-/// rest of the category `Cf`, <https://www.unicode.org/Public/UCD/latest/ucd/extracted/DerivedGeneralCategory.txt>.
-/// Variation selectors and the plane of tags are among them, in which whole texts have been smuggled. Characters for
-/// private use, those that are none, and the empty pattern of Braille stand here as well.
-const INVISIBLE: [(char, char); 31] = [
-    ('\u{00ad}', '\u{00ad}'),
-    ('\u{034f}', '\u{034f}'),
-    ('\u{0600}', '\u{0605}'),
-    ('\u{061c}', '\u{061c}'),
-    ('\u{06dd}', '\u{06dd}'),
-    ('\u{070f}', '\u{070f}'),
-    ('\u{0890}', '\u{0891}'),
-    ('\u{08e2}', '\u{08e2}'),
-    ('\u{115f}', '\u{1160}'),
-    ('\u{17b4}', '\u{17b5}'),
-    ('\u{180b}', '\u{180f}'),
-    ('\u{200b}', '\u{200f}'),
-    ('\u{202a}', '\u{202e}'),
-    ('\u{2060}', '\u{206f}'),
-    ('\u{2800}', '\u{2800}'),
-    ('\u{3164}', '\u{3164}'),
-    ('\u{e000}', '\u{f8ff}'),
-    ('\u{fdd0}', '\u{fdef}'),
-    ('\u{fe00}', '\u{fe0f}'),
-    ('\u{feff}', '\u{feff}'),
-    ('\u{ffa0}', '\u{ffa0}'),
-    ('\u{fff0}', '\u{fffb}'),
-    ('\u{fffe}', '\u{ffff}'),
-    ('\u{110bd}', '\u{110bd}'),
-    ('\u{110cd}', '\u{110cd}'),
-    ('\u{13430}', '\u{1343f}'),
-    ('\u{1bca0}', '\u{1bca3}'),
-    ('\u{1d159}', '\u{1d159}'),
-    ('\u{1d173}', '\u{1d17a}'),
-    ('\u{e0000}', '\u{e0fff}'),
-    // Both planes of private use, and what ends them.
-    ('\u{f0000}', '\u{10ffff}'),
-];
-
 /// The texts of one prompt that stand in fences.
 #[derive(Debug, Default)]
 pub struct Fences {
@@ -205,11 +167,10 @@ impl Text {
 
 /// Adds a character, if anybody would see it. All that ends a line ends it in the same way.
 fn push_visible(text: &mut String, c: char) {
-    let is_invisible = !c.is_ascii() && INVISIBLE.iter().any(|(first, last)| (*first..=*last).contains(&c));
     match c {
         '\t' | '\n' => text.push(c),
         '\u{85}' | '\u{2028}' | '\u{2029}' => text.push('\n'),
-        _ if c.is_control() || is_invisible => {}
+        _ if c.is_control() || is_invisible(c) => {}
         _ => text.push(c),
     }
 }

@@ -18,7 +18,7 @@ use crate::run::poller::{MOST_PAGES, OwnTasks};
 use crate::task::conclusion::Conclusion;
 use crate::task::event::{Adoption, Event};
 use crate::task::pull_request::{NoPullRequest, PullRequestHints};
-use crate::task::start::{Candidate, MEMORY, StartMachine, StartOptions};
+use crate::task::start::{Candidate, StartMachine, StartOptions};
 use crate::task::wait::{Observation, WaitEnd, WaitMachine, WaitRules};
 use crate::task::{start, wait};
 use crate::text::spelled;
@@ -261,26 +261,25 @@ impl<'a> TaskRun<'a> {
         let Some(mut counter) = self.executor.plan.counter.clone() else {
             return Ok(Capacity::Free);
         };
-        let horizon = counter.horizon(MEMORY);
-        let archived_flags: &[bool] = if counter.wants_archived() { &[false, true] } else { &[false] };
-        for archived in archived_flags {
+        for archived in [false, true] {
             for page in 1..=MOST_PAGES {
-                let asking = self.tasks().github().tasks(self.repository(), *archived, page);
+                let asking = self.tasks().github().tasks(self.repository(), archived, page);
                 let listed = self.tasks().read(asking).await?;
-                let mut reached = false;
                 for task in &listed.tasks {
                     let age = listed.age(task);
-                    reached |= age.is_some_and(|age| age > horizon);
-                    if !reached && counter.wants(task, age) {
-                        let Candidate { task, read, .. } = self.candidate(task.clone(), age, etags).await?;
-                        counter.take(&task, age, read);
+                    if counter.wants(task, age) {
+                        let Candidate { task, .. } = self.candidate(task.clone(), age, etags).await?;
+                        counter.take(&task, age);
                         if counter.is_full() {
                             return Ok(counter.capacity());
                         }
                     }
                 }
-                if reached || !listed.more {
+                if !listed.more {
                     break;
+                }
+                if page == MOST_PAGES {
+                    counter.cut_short();
                 }
             }
         }

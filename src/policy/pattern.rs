@@ -1,0 +1,437 @@
+//! The patterns of a policy: one mechanism for every list of them.
+//!
+//! A list is read as in the filters of a workflow: `*` is anything but `/`, `**` any number of parts, `?` one character,
+//! `[ab]` one of several, and `!` in front takes out what the patterns before it let in, so that the order counts. On top
+//! of that `{a,b}` is one pattern for each alternative, as in a shell. A pattern that can match nothing is an error: a
+//! `deny` that never matches denies nothing.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::str::FromStr;
+
+use glob::{MatchOptions, Pattern};
+use serde::{Deserialize, Deserializer, de};
+
+use crate::github::repository::{Repository, RepositoryError, branch_name};
+use crate::policy::evaluate::LONGEST_VALUE;
+use crate::text::cut;
+use crate::yaml::de::OneOrMany;
+
+/// The most alternatives of one pattern. A policy of 256 KiB has room for lists, and nested braces multiply.
+const MAX_ALTERNATIVES: usize = 256;
+/// The folder of a repository that has its workflows,
+/// <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax>.
+const WORKFLOW_FOLDER: [&str; 2] = [".github", "workflows"];
+/// The parts of a workflow's path with its repository in front: `owner/name/.github/workflows/file`.
+const WORKFLOW_PARTS: usize = 5;
+
+/// What a pattern is for.
+pub trait Subject: fmt::Debug + Clone {
+    /// The regular expression of one pattern in the JSON Schema.
+    const SCHEMA: &'static str;
+    /// Whether upper and lower case differ.
+    const CASE_SENSITIVE: bool;
+
+    /// One alternative as it is compiled.
+    ///
+    /// # Errors
+    /// Why it can match nothing, and what to write.
+    fn check(text: &str) -> Result<String, String>;
+
+    /// What is compared with a pattern.
+    fn subject(pattern: &str, value: &str) -> String {
+        let _ = pattern;
+        value.to_owned()
+    }
+}
+
+/// Repositories, by `owner/name`.
+#[derive(Debug, Clone)]
+pub struct RepositoryName;
+/// Branches, by their names.
+#[derive(Debug, Clone)]
+pub struct BranchName;
+/// Workflows, by the names of their files, or by their paths with the repository in front.
+#[derive(Debug, Clone)]
+pub struct WorkflowPath;
+
+/// One pattern of a list.
+#[derive(Debug, Clone)]
+pub struct ListPattern<S> {
+    text: String,
+    is_negative: bool,
+    alternatives: Vec<Pattern>,
+    subject: PhantomData<S>,
+}
+
+/// A list of patterns. The last one that matches decides.
+#[derive(Debug, Clone)]
+pub struct PatternList<S>(Vec<ListPattern<S>>);
+
+impl<S: Subject> FromStr for ListPattern<S> {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let read = || {
+            if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+                return Err("has white space, so it matches nothing; take it out".to_owned());
+            }
+            let bare = text.strip_prefix('!').unwrap_or(text);
+            let alternatives = expand(bare)?.into_iter().map(|one| {
+                check_glob(&one)?;
+                let checked = S::check(&one)?;
+                Pattern::new(&checked).map_err(|error| match error.msg {
+                    msg if msg.contains("recursive") || msg.contains("wildcards") => {
+                        "has `**` beside something else; write it alone between slashes, such as `release/**`".to_owned()
+                    }
+                    msg => format!("is not a pattern: {msg} at character {}", error.pos + 1),
+                })
+            });
+            alternatives.collect::<Result<Vec<_>, _>>()
+        };
+        let alternatives = read().map_err(|why| format!("`{}` {why}", cut(text, LONGEST_VALUE)))?;
+        let is_negative = text.starts_with('!');
+        Ok(Self { text: text.to_owned(), is_negative, alternatives, subject: PhantomData })
+    }
+}
+
+impl<S: Subject> ListPattern<S> {
+    fn matches(&self, value: &str) -> bool {
+        let options = MatchOptions {
+            case_sensitive: S::CASE_SENSITIVE,
+            require_literal_separator: true,
+            require_literal_leading_dot: false,
+        };
+        self.alternatives.iter().any(|one| one.matches_with(&S::subject(one.as_str(), value), options))
+    }
+
+    /// The value itself, where the pattern is one value and not a set of them.
+    fn literal(&self) -> Option<&str> {
+        (!self.text.contains(['*', '?', '[', '{', '!'])).then_some(self.text.as_str())
+    }
+}
+
+impl<S: Subject> PatternList<S> {
+    fn new(patterns: Vec<ListPattern<S>>) -> Result<Self, String> {
+        let list = Self(patterns);
+        if let Some(first) = list.0.first().filter(|first| first.is_negative) {
+            let bare = first.text.trim_start_matches('!');
+            return Err(format!(
+                "`{}` comes first, and `!` only takes out what a pattern before it lets in; write a pattern such as `*` \
+                 before it, or `{bare}` without `!`",
+                cut(&first.text, LONGEST_VALUE)
+            ));
+        }
+        match list.0.iter().filter_map(ListPattern::literal).find(|value| !list.matches(value)) {
+            Some(value) => {
+                Err(format!("`{}` is taken out again by a pattern behind it; keep one", cut(value, LONGEST_VALUE)))
+            }
+            None => Ok(list),
+        }
+    }
+
+    /// Whether the list lets a value in.
+    pub fn matches(&self, value: &str) -> bool {
+        self.0.iter().rev().find(|pattern| pattern.matches(value)).is_some_and(|pattern| !pattern.is_negative)
+    }
+
+    /// The first entry, where that is one value and not a set of them.
+    pub fn first_literal(&self) -> Option<&str> {
+        self.0.first().and_then(ListPattern::literal)
+    }
+}
+
+impl<S: Subject> fmt::Display for PatternList<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let texts = self.0.iter().map(|pattern| pattern.text.as_str()).collect::<Vec<_>>();
+        f.write_str(&texts.join(", "))
+    }
+}
+
+impl<'de, S: Subject> Deserialize<'de> for ListPattern<S> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+impl<'de, S: Subject> Deserialize<'de> for PatternList<S> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(OneOrMany::deserialize(deserializer)?.0).map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+impl<S: Subject> schemars::JsonSchema for ListPattern<S> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Pattern".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "string", "pattern": S::SCHEMA})
+    }
+}
+
+/// A pattern for each alternative of `{a,b}`.
+fn expand(text: &str) -> Result<Vec<String>, String> {
+    const UNBALANCED: &str = "has a brace without its partner; write `{a,b}`";
+    let mut done = Vec::new();
+    let mut left = vec![text.to_owned()];
+    while let Some(text) = left.pop() {
+        // The innermost pair first, so that what is between the braces has none.
+        let Some(close) = text.find('}') else {
+            match text.contains('{') {
+                true => return Err(UNBALANCED.to_owned()),
+                false => done.push(text),
+            }
+            continue;
+        };
+        let (before, behind) = (&text[..close], &text[close + 1..]);
+        let open = before.rfind('{').ok_or(UNBALANCED)?;
+        let (before, inside) = (&before[..open], &before[open + 1..]);
+        if !inside.contains(',') {
+            return Err("has braces around one alternative; write `{a,b}`, or leave the braces out".to_owned());
+        }
+        // From behind, so that the first alternative is taken from the end first.
+        left.extend(inside.rsplit(',').map(|one| format!("{before}{one}{behind}")));
+        if left.len() + done.len() > MAX_ALTERNATIVES {
+            return Err(format!("has more than {MAX_ALTERNATIVES} alternatives; write several patterns"));
+        }
+    }
+    Ok(done)
+}
+
+/// What the signs of a pattern must be like, whatever it is for.
+fn check_glob(text: &str) -> Result<(), String> {
+    if text.contains("]+") || text.contains("*+") || text.contains("?+") {
+        return Err("has a `+` that repeats; only `*` repeats here".to_owned());
+    }
+    let mut rest = text;
+    while let Some((_, class)) = rest.split_once('[') {
+        let negated = class.starts_with('!');
+        let class = class.strip_prefix('!').unwrap_or(class);
+        // A bracket that comes first is one of the characters.
+        let end = class.char_indices().skip(1).find(|(_, c)| *c == ']').map(|(at, _)| at);
+        let Some((inside, behind)) = end.map(|end| (&class[..end], &class[end + 1..])) else {
+            return Err("has `[` without its `]`; write `[ab]`".to_owned());
+        };
+        if inside.starts_with('^') && !negated {
+            return Err("has `[^`; write `[!` for every other character".to_owned());
+        }
+        let characters = inside.chars().collect::<Vec<_>>();
+        if characters.windows(3).any(|range| range[1] == '-' && range[0] > range[2]) {
+            return Err(format!("has the range `[{inside}]`, which runs backwards"));
+        }
+        rest = behind;
+    }
+    Ok(())
+}
+
+/// A pattern with a plain character for each of its signs.
+fn filled(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, class)) = rest.split_once('[') {
+        plain += before;
+        plain.push('x');
+        let skip = usize::from(class.starts_with('!')) + 1;
+        rest = class.char_indices().skip(skip).find(|(_, c)| *c == ']').map_or("", |(at, _)| &class[at + 1..]);
+    }
+    (plain + rest).replace(['*', '?'], "x")
+}
+
+impl Subject for RepositoryName {
+    const SCHEMA: &'static str = r"^[^\s/@:]+(/[^\s/@:]+)+$";
+    const CASE_SENSITIVE: bool = false;
+
+    fn check(text: &str) -> Result<String, String> {
+        const FORM: &str = "is not a pattern for repositories; write `owner/name`, such as `acme/*`";
+        let bare = text.strip_prefix('@').unwrap_or(text);
+        if let Some((_, rest)) = text.split_once("://") {
+            let parts = rest.split('/').skip(1).take(2).collect::<Vec<_>>().join("/");
+            let parts = parts.strip_suffix(".git").unwrap_or(&parts);
+            return Err(format!("is an address; write `{}`", if parts.contains('/') { parts } else { "owner/name" }));
+        }
+        if bare != text {
+            return Err(format!("begins with `@`; write `{bare}`"));
+        }
+        if let Some(bare) = text.strip_suffix(".git") {
+            return Err(format!("ends with `.git`, and no repository's name does; write `{bare}`"));
+        }
+        if text.split('/').count() != 2 || text.split('/').any(str::is_empty) {
+            return Err(FORM.to_owned());
+        }
+        match filled(text).parse::<Repository>() {
+            Ok(_) => Ok(text.to_owned()),
+            Err(RepositoryError::Address | RepositoryError::Form) => Err(FORM.to_owned()),
+            Err(why) => Err(why.to_string()),
+        }
+    }
+}
+
+impl Subject for BranchName {
+    const SCHEMA: &'static str = r"^[^\s~^:\\]+$";
+    const CASE_SENSITIVE: bool = true;
+
+    fn check(text: &str) -> Result<String, String> {
+        if let Some(bare) = text.strip_prefix("refs/") {
+            let bare = bare.strip_prefix("heads/").unwrap_or(bare);
+            return Err(format!("begins with `refs/`; write the bare name, such as `{bare}`"));
+        }
+        branch_name(&filled(text)).map(|_| text.to_owned())
+    }
+}
+
+impl Subject for WorkflowPath {
+    const SCHEMA: &'static str = r"(\.ya?ml|[*}])$";
+    const CASE_SENSITIVE: bool = true;
+
+    fn check(text: &str) -> Result<String, String> {
+        const FORM: &str = "is not a workflow's file; write its name, such as `release.yml`";
+        let parts = text.split('/').collect::<Vec<_>>();
+        let file = parts.last().copied().unwrap_or_default();
+        if !(file.ends_with(".yml") || file.ends_with(".yaml") || file.ends_with('*')) {
+            return Err(FORM.to_owned());
+        }
+        if parts.len() == 1 {
+            return Ok(text.to_owned());
+        }
+        let whole = || {
+            format!(
+                "matches no workflow; write the file's name, or its whole path as \
+                 `owner/name/.github/workflows/{}`",
+                if file.contains("**") { "release.yml" } else { file }
+            )
+        };
+        // What stands before the first `**` is counted from the front, and what stands behind the last one from the end.
+        let first = parts.iter().position(|part| *part == "**").unwrap_or(parts.len());
+        let last = parts.iter().rposition(|part| *part == "**").map_or(parts.len(), |at| at + 1);
+        let behind = parts.len() - last;
+        if first + behind > WORKFLOW_PARTS || first == parts.len() && first != WORKFLOW_PARTS {
+            return Err(whole());
+        }
+        let mut read = parts.iter().map(|part| (*part).to_owned()).collect::<Vec<_>>();
+        for (at, part) in parts.iter().enumerate() {
+            let place = match at {
+                at if at < first => at,
+                at if at >= last => WORKFLOW_PARTS - (parts.len() - at),
+                _ => continue,
+            };
+            match place {
+                // GitHub knows owners and repositories without regard to case, and files with it.
+                0 | 1 => read[at] = part.to_lowercase(),
+                2 | 3 if !Pattern::new(part).is_ok_and(|part| part.matches(WORKFLOW_FOLDER[place - 2])) => {
+                    return Err(whole());
+                }
+                _ => {}
+            }
+        }
+        Ok(read.join("/"))
+    }
+
+    fn subject(pattern: &str, path: &str) -> String {
+        if !pattern.contains('/') {
+            return path.rsplit('/').next().unwrap_or(path).to_owned();
+        }
+        let mut parts = path.split('/').map(str::to_owned).collect::<Vec<_>>();
+        parts.iter_mut().take(2).for_each(|part| *part = part.to_lowercase());
+        parts.join("/")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list<S: Subject>(patterns: &[&str]) -> Result<PatternList<S>, String> {
+        let patterns = patterns.iter().map(|pattern| pattern.parse()).collect::<Result<Vec<_>, _>>()?;
+        PatternList::new(patterns)
+    }
+
+    #[track_caller]
+    fn matches<S: Subject>(patterns: &[&str], value: &str) -> bool {
+        list::<S>(patterns).unwrap().matches(value)
+    }
+
+    #[test]
+    fn negated_patterns_take_out_in_order() {
+        let patterns = ["acme/*", "!acme/secret*", "acme/secretary"];
+        for (name, fits) in
+            [("acme/app", true), ("Acme/SECRETS", false), ("acme/secretary", true), ("octo/app", false)]
+        {
+            assert_eq!(matches::<RepositoryName>(&patterns, name), fits, "{name}");
+        }
+        assert!(matches::<BranchName>(&["**", "!main"], "release/1"));
+        assert!(!matches::<BranchName>(&["**", "!main"], "main"));
+        assert!(!matches::<WorkflowPath>(&["*.yml", "!release.yml"], "o/r/.github/workflows/release.yml"));
+    }
+
+    #[test]
+    fn braces_are_alternatives() {
+        for name in ["acme/secrets", "acme/keys", "octo/KEYS"] {
+            assert!(matches::<RepositoryName>(&["{acme,octo}/{secrets,keys}"], name), "{name}");
+        }
+        assert!(!matches::<RepositoryName>(&["acme/{secrets,keys}"], "acme/other"));
+        assert!(matches::<BranchName>(&["release/{1,2{a,b}}"], "release/2b"));
+        assert!(matches::<WorkflowPath>(&["release.{yml,yaml}"], "o/r/.github/workflows/release.yaml"));
+        assert!(!matches::<RepositoryName>(&["acme/*", "!acme/{a,b}"], "acme/b"));
+    }
+
+    #[test]
+    fn workflow_paths_ignore_case_in_the_repository_only() {
+        let path = "ACME/App/.github/workflows/Release.yml";
+        assert!(matches::<WorkflowPath>(&["acme/APP/.github/workflows/Release.yml"], path));
+        assert!(!matches::<WorkflowPath>(&["acme/app/.github/workflows/release.yml"], path));
+        for pattern in ["acme/**", "acme/*/.github/workflows/*.yml", "**/Release.yml", "*/App/**/Release.yml"] {
+            assert!(matches::<WorkflowPath>(&[pattern], path), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn patterns_that_can_match_nothing_are_errors() {
+        for (patterns, part) in [
+            (&["!acme/secrets"][..], "comes first"),
+            (&["acme/app", "!acme/app"], "taken out again"),
+            (&["@acme/secrets"], "write `acme/secrets`"),
+            (&["acme/secrets.git"], "write `acme/secrets`"),
+            (&["https://github.com/acme/secrets.git"], "write `acme/secrets`"),
+            (&["git@github.com:acme/secrets"], "write `owner/name`"),
+            (&["acme"], "write `owner/name`"),
+            (&["acme/a/b"], "write `owner/name`"),
+            (&["acme/{a"], "without its partner"),
+            (&["acme/{a}"], "one alternative"),
+            (&["acme/{a,}"], "write `owner/name`"),
+            (&["acme/a b"], "white space"),
+            (&["acme/[a"], "without its `]`"),
+            (&["acme/[^a]"], "write `[!`"),
+            (&["acme/[z-a]"], "runs backwards"),
+            (&["acme/a,b"], "name that GitHub does not allow"),
+            (&["acme/**b"], "alone between slashes"),
+            (&["acme/[0-9]+"], "only `*` repeats"),
+        ] {
+            let told = list::<RepositoryName>(patterns).unwrap_err();
+            assert!(told.contains(part), "{patterns:?}: {told}");
+        }
+        for pattern in ["refs/heads/*", "refs/heads/main", "a b", "main~1", "release/**x", "x.lock", "*/", "v[12].[0-9]+"] {
+            assert!(list::<BranchName>(&[pattern]).is_err(), "{pattern}");
+        }
+        for pattern in [
+            ".github/workflows/release.yml",
+            "./release.yml",
+            "workflows/*",
+            "acme/app/release.yml",
+            "acme/app/.github/workflow/release.yml",
+            "acme/app/.github/workflows/sub/release.yml",
+            "acme/app/x/**",
+            "Release",
+            "release.yml@main",
+        ] {
+            assert!(list::<WorkflowPath>(&[pattern]).is_err(), "{pattern}");
+        }
+        let many = "{a,b}".repeat(9);
+        assert!(list::<BranchName>(&[&many]).unwrap_err().contains("more than 256"));
+    }
+}
