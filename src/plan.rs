@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::actions::context::Context;
 use crate::github::rate_limit::RateLimiter;
-use crate::github::repository::Repository;
+use crate::github::repository::{Repository, branch_name};
 use crate::github::task::{NewTask, TaskId};
 use crate::github::token::Token;
 use crate::github::url::ApiUrl;
@@ -17,8 +17,10 @@ use crate::inputs::problem::Problem;
 use crate::inputs::request::{Inputs, PromptSource, Request, StartRequest};
 use crate::inputs::targets::{MOST_SHARDS, Shard, Target, written};
 use crate::policy::actor::ActorCheck;
-use crate::policy::evaluate::PolicyMetadata;
+use crate::policy::evaluate::{PolicyMetadata, is_template};
 use crate::policy::limits::LimitCounter;
+use crate::policy::values::ticket;
+use crate::prompt::fence::Untrusted;
 use crate::prompt::render::{Scope, Template, render};
 use crate::task::conclusion::{Conclusion, Refusal};
 use crate::task::marker::{Key, Marker};
@@ -39,25 +41,25 @@ const MOST_NAMED: usize = 100;
 #[derive(Debug)]
 pub struct Plan {
     /// Each task, in the order in which the user named them.
-    pub orders: Vec<PlannedTask>,
+    pub tasks: Vec<PlannedTask>,
     /// How to wait; absent where nobody waits.
     pub wait: Option<WaitRules>,
     /// The conclusions that fail the step.
     pub fail_on: Vec<Conclusion>,
     /// Whether `completed` without a pull request counts as a failure.
     pub require_pull_request: bool,
-    /// Which orders go out together, one wave after the other.
+    /// Which tasks start together, one wave after the other.
     pub waves: Vec<Range<usize>>,
     /// What a wave has to bring, and how many tasks run at once.
     pub rollout: Rollout,
     /// How many jobs share GitHub's limits.
-    pub parts: usize,
-    /// Whether whoever caused the event may start tasks; a wait starts none.
-    pub gate: Option<ActorCheck>,
-    /// What the policy and the user say of the task beside its request.
-    pub facts: PolicyMetadata,
-    /// What is to be counted before each start.
-    pub counter: Option<LimitCounter>,
+    pub sharing_jobs: usize,
+    /// Whether the actor of the event may start tasks; absent for a wait, which starts none.
+    pub actor_check: Option<ActorCheck>,
+    /// What the policy says of the tasks, for people and for the audit log.
+    pub policy: PolicyMetadata,
+    /// The count of tasks that each start has to pass.
+    pub limit_counter: Option<LimitCounter>,
     /// Whether the plan is all there will be.
     pub dry_run: bool,
     /// What the user should know without the step failing.
@@ -87,7 +89,7 @@ pub enum Action {
         /// SHA-256 of the prompt, in hexadecimal.
         prompt_sha256: String,
         /// How it is started exactly once.
-        terms: Box<StartOptions>,
+        options: Box<StartOptions>,
     },
     /// Wait for it.
     Wait(TaskId),
@@ -116,8 +118,6 @@ pub struct PlanContext<'a> {
     pub template: Option<&'a Template>,
     /// The repositories, each once.
     pub targets: Vec<Target>,
-    /// Which part of a larger list they are.
-    pub part: Option<Shard>,
     /// The time of day.
     pub now: Timestamp,
 }
@@ -126,21 +126,22 @@ pub struct PlanContext<'a> {
 ///
 /// # Errors
 /// Everything that is wrong with the prompt, or everything that the user's own rules say no to.
-pub fn plan(inputs: &Inputs, brief: PlanContext<'_>) -> Result<Plan, PlanError> {
+pub fn plan(inputs: &Inputs, given: PlanContext<'_>) -> Result<Plan, PlanError> {
     let mut warnings = Vec::new();
     let start = inputs.request.start();
-    let gate = start.map(|start| ActorCheck::of(brief.context, &start.allowed));
+    let actor_check = start.map(|start| ActorCheck::of(given.context, &start.allowed));
     let vars = match start {
         Some(start) => {
-            let run = inputs.rules.forbid_run(brief.context);
-            match permitted(inputs, start, &brief.targets, brief.now) {
+            let run = inputs.rules.forbid_run(given.context);
+            match permitted(inputs, start, &given.targets, given.now) {
                 Ok(vars) if run.is_empty() => vars,
                 other => return Err(PlanError::Refused(other.err().into_iter().flatten().chain(run).collect())),
             }
         }
         None => Vec::new(),
     };
-    let orders = match (&inputs.request, brief.template) {
+    let mut policy = inputs.facts();
+    let tasks = match (&inputs.request, given.template) {
         (Request::Start(start) | Request::Doctor(start), Some(template)) => {
             if template.source.contains("${{") {
                 warnings.push(format!(
@@ -149,16 +150,25 @@ pub fn plan(inputs: &Inputs, brief: PlanContext<'_>) -> Result<Plan, PlanError> 
                     template.name
                 ));
             }
-            let orders = brief.targets.iter().zip(&vars);
-            let orders =
-                orders.map(|(target, vars)| order(inputs, start, template, (&target.repository, vars), &brief));
-            let (orders, problems): (Vec<_>, Vec<_>) = orders.partition(Result::is_ok);
-            let mut problems = problems.into_iter().filter_map(Result::err).collect::<Vec<_>>();
-            problems.dedup();
-            if !problems.is_empty() {
-                return Err(problems.into());
+            let rendered = given.targets.iter().zip(&vars).map(|(target, vars)| {
+                RenderedInputs::new(start, &given.scope(&target.repository, vars, start.untrusted))
+                    .map_err(|problem| for_repository(&given, &target.repository, problem))
+            });
+            let rendered = all_or_problems(rendered)?;
+            let mut refusals = rendered.iter().flat_map(|it| it.refusals(inputs, start)).collect::<Vec<_>>();
+            refusals.dedup();
+            if !refusals.is_empty() {
+                return Err(PlanError::Refused(refusals));
             }
-            orders.into_iter().filter_map(Result::ok).collect()
+            if rendered.windows(2).any(|pair| pair[0].ticket != pair[1].ticket) {
+                let why = "differs from repository to repository, and one ticket stands for the whole step";
+                return Err(vec![Problem::new("ticket", why)].into());
+            }
+            policy.ticket = rendered.first().and_then(|it| it.ticket.clone());
+            let tasks = given.targets.iter().zip(vars.iter().zip(&rendered)).map(|(target, (vars, rendered))| {
+                planned_task(inputs, start, template, (&target.repository, vars, rendered), &given)
+            });
+            all_or_problems(tasks)?
         }
         (Request::Start(_) | Request::Doctor(_), None) => return Err(vec![Problem::new("prompt", "is missing")].into()),
         (Request::Wait(tasks), _) => tasks
@@ -167,21 +177,106 @@ pub fn plan(inputs: &Inputs, brief: PlanContext<'_>) -> Result<Plan, PlanError> 
             .collect(),
         (Request::Plan(..), _) => Vec::new(),
     };
-    let waves = inputs.rollout.waves.over(orders.len()).map_err(|why| vec![Problem::new("waves", why)])?;
+    let waves = inputs.rollout.waves.over(tasks.len()).map_err(|why| vec![Problem::new("waves", why)])?;
     Ok(Plan {
-        orders,
+        tasks,
         wait: inputs.wait.clone(),
         fail_on: inputs.fail_on.clone(),
         require_pull_request: inputs.require_pull_request,
         waves,
         rollout: inputs.rollout.clone(),
-        parts: brief.part.map_or(1, |part| part.count),
-        gate,
-        facts: inputs.facts(),
-        counter: start.and_then(|_| inputs.rules.counter()),
+        sharing_jobs: inputs.request.sharing_jobs(),
+        actor_check,
+        policy,
+        limit_counter: start.and_then(|_| inputs.rules.counter()),
         dry_run: inputs.dry_run,
         warnings,
     })
+}
+
+/// Every value, or every problem once.
+fn all_or_problems<T>(results: impl Iterator<Item = Result<T, Problem>>) -> Result<Vec<T>, Vec<Problem>> {
+    let (values, problems): (Vec<_>, Vec<_>) = results.partition(Result::is_ok);
+    let mut problems = problems.into_iter().filter_map(Result::err).collect::<Vec<_>>();
+    problems.dedup();
+    if problems.is_empty() { Ok(values.into_iter().filter_map(Result::ok).collect()) } else { Err(problems) }
+}
+
+/// A problem with an input, with the repository where there are several.
+fn for_repository(given: &PlanContext<'_>, repository: &Repository, (input, why): (&str, String)) -> Problem {
+    match given.targets.len() {
+        1 => Problem::new(input, why),
+        _ => Problem::new(input, format!("for {repository} {why}")),
+    }
+}
+
+impl PlanContext<'_> {
+    /// What a template for one repository can use.
+    fn scope<'a>(&'a self, target: &'a Repository, vars: &'a Map<String, Value>, untrusted: Untrusted) -> Scope<'a> {
+        Scope { context: self.context, vars: Some(vars), target, now: self.now, untrusted, samples: false }
+    }
+}
+
+/// The inputs that can be templates, as they are for one repository.
+#[derive(Debug, Clone)]
+pub struct RenderedInputs {
+    /// The branch to start from.
+    pub base_ref: Option<String>,
+    /// The branch of the pull request to commit to.
+    pub head_ref: Option<String>,
+    /// The key that makes two starts the same start.
+    pub idempotency_key: Option<String>,
+    /// The change ticket.
+    pub ticket: Option<String>,
+}
+
+impl RenderedInputs {
+    /// Renders those that are templates.
+    ///
+    /// # Errors
+    /// The first input that cannot be rendered, and why.
+    pub fn new(start: &StartRequest, scope: &Scope<'_>) -> Result<Self, (&'static str, String)> {
+        let value = |input: &'static str, text: &Option<String>, check: &dyn Fn(&str) -> Result<String, String>| {
+            let Some(source) = text.as_ref().filter(|text| is_template(text)) else {
+                return Ok(text.clone());
+            };
+            let value = rendered(input, source, scope).map_err(|why| (input, why))?;
+            check(&value).map(Some).map_err(|why| (input, format!("is rendered to {value}, which {why}")))
+        };
+        Ok(Self {
+            base_ref: value("base-ref", &start.base_ref, &branch_name)?,
+            head_ref: value("head-ref", &start.head_ref, &branch_name)?,
+            idempotency_key: value("idempotency-key", &start.idempotency_key, &|key| Ok(key.to_owned()))?,
+            ticket: value("ticket", &start.ticket, &ticket)?,
+        })
+    }
+
+    /// What the policy says against those that were templates; it has judged the others already.
+    fn refusals(&self, inputs: &Inputs, start: &StartRequest) -> Vec<Refusal> {
+        let fresh = |source: &Option<String>| source.as_deref().is_some_and(is_template);
+        let base_ref = self.base_ref.as_deref().filter(|_| fresh(&start.base_ref));
+        inputs.rules.forbid_rendered(base_ref, self.ticket.as_deref().filter(|_| fresh(&start.ticket)))
+    }
+}
+
+/// The value of an input that is a template. Text that an outsider can write is out of its reach: a fence would not keep
+/// anything apart there.
+fn rendered(input: &str, source: &str, scope: &Scope<'_>) -> Result<String, String> {
+    // An empty prompt is an error of its own, so the template is made to end with a mark.
+    const END: char = '.';
+    let template = Template { name: input.to_owned(), source: format!("{}{END}", source.trim()) };
+    let render = |untrusted| {
+        let Scope { context, vars, target, now, samples, .. } = *scope;
+        render(&template, &Scope { context, vars, target, now, untrusted, samples })
+    };
+    let text = render(Untrusted::Refuse).map_err(|why| match render(Untrusted::Fence) {
+        Ok(_) => "uses event text that an outsider can write, and only the prompt can do that; use another value".to_owned(),
+        Err(_) => format!("cannot be rendered. {why}"),
+    })?;
+    match text.strip_suffix(END).unwrap_or(&text).trim() {
+        "" => Err("is empty once it is rendered; a value is needed".to_owned()),
+        text => Ok(text.to_owned()),
+    }
 }
 
 /// The variables for each repository, where the policy says no to nothing; what it says of the run is not asked here.
@@ -216,59 +311,50 @@ pub fn permitted(
     if refusals.is_empty() { Ok(all) } else { Err(refusals) }
 }
 
-/// The order for one repository, with the variables that it has.
-fn order(
+/// The task for one repository, with its variables and rendered inputs.
+fn planned_task(
     inputs: &Inputs,
     start: &StartRequest,
     template: &Template,
-    (repository, vars): (&Repository, &Map<String, Value>),
-    brief: &PlanContext<'_>,
+    (repository, vars, rendered): (&Repository, &Map<String, Value>, &RenderedInputs),
+    given: &PlanContext<'_>,
 ) -> Result<PlannedTask, Problem> {
-    let scope = Scope {
-        context: brief.context,
-        vars: Some(vars),
-        target: repository,
-        now: brief.now,
-        untrusted: start.untrusted,
-        samples: false,
-    };
+    let scope = given.scope(repository, vars, start.untrusted);
     let input = start.prompt.as_ref().map_or("prompt", PromptSource::input);
-    let many = brief.targets.len() > 1;
-    let of_it = if many { format!("for {repository} ") } else { String::new() };
-    let prompt =
-        render(template, &scope).map_err(|why| Problem::new(input, format!("{of_it}cannot be made. {why}")))?;
-    // An agent that is told of the ticket can name it where it is asked for.
-    let prompt = match &start.ticket {
+    let wrong = |why: String| for_repository(given, repository, (input, why));
+    let prompt = render(template, &scope).map_err(|why| wrong(format!("cannot be rendered. {why}")))?;
+    // An agent that knows the ticket can name it where one is required.
+    let prompt = match &rendered.ticket {
         Some(ticket) => format!("{}\n\nChange ticket: {ticket}", prompt.trim_end()),
         None => prompt,
     };
-    let terms = terms(start, template, repository, vars, inputs, brief, many);
-    let task = task(start, terms.marker.put_under(&prompt));
-    // The stamp and the other fields reach GitHub as well, so all of the request is searched.
+    let options = start_options(start, template, (repository, vars, rendered), inputs, given);
+    let task = new_task(start, rendered, options.marker.put_under(&prompt));
+    // The marker and the other fields reach GitHub as well, so the whole request is searched.
     let body = body(&task);
     if [&inputs.token, &inputs.lookup_token].into_iter().flatten().any(|token| token.occurs_in(&body)) {
-        let why = "or something else in the request has a token in it, which the agent and everybody who sees the task \
-                   could read; take it out";
-        return Err(Problem::new(input, format!("{of_it}{why}")));
+        let why = "or another part of the request contains a token, which the agent and all readers of the task could \
+                   see; remove it";
+        return Err(wrong(why.to_owned()));
     }
     let action = Action::Start {
         prompt_sha256: sha256(&task.prompt),
         template: template.name.clone(),
         models: start.models.clone(),
-        terms: Box::new(terms),
+        options: Box::new(options),
         task: Box::new(task),
     };
     Ok(PlannedTask { repository: repository.clone(), action })
 }
 
-fn task(start: &StartRequest, prompt: String) -> NewTask {
+fn new_task(start: &StartRequest, rendered: &RenderedInputs, prompt: String) -> NewTask {
     NewTask {
         prompt,
         model: start.models.first().cloned().flatten(),
         custom_agent: start.custom_agent.clone(),
         create_pull_request: start.create_pull_request,
-        base_ref: start.base_ref.clone(),
-        head_ref: start.head_ref.clone(),
+        base_ref: rendered.base_ref.clone(),
+        head_ref: rendered.head_ref.clone(),
     }
 }
 
@@ -276,21 +362,19 @@ fn task(start: &StartRequest, prompt: String) -> NewTask {
 const NO_WORKFLOW: &str = "agent-task";
 
 /// How a task is started exactly once: its key, its name, and what is looked for first.
-fn terms(
+fn start_options(
     start: &StartRequest,
     template: &Template,
-    repository: &Repository,
-    vars: &Map<String, Value>,
+    (repository, vars, rendered): (&Repository, &Map<String, Value>, &RenderedInputs),
     inputs: &Inputs,
-    brief: &PlanContext<'_>,
-    many: bool,
+    given: &PlanContext<'_>,
 ) -> StartOptions {
-    let context = brief.context;
+    let context = given.context;
     let class = inputs.rules.class().unwrap_or_default();
     let told = |name: &str| context.property(name).unwrap_or_default().to_owned();
     // Repository names are the same in any case.
     let repository = repository.to_string().to_ascii_lowercase();
-    let key = match &start.idempotency_key {
+    let key = match &rendered.idempotency_key {
         Some(key) => Key::over([repository.as_str(), key]),
         // What the prompt is made from stands here rather than the prompt: a second attempt of a run has another time
         // and another attempt's number to speak of, and everything else it has is the run's.
@@ -323,7 +407,7 @@ fn terms(
     };
     let run = context.run_url().unwrap_or_default();
     let marker = Marker { key, name, class: class.to_owned(), run, attempt, actor: told("actor") };
-    let patience = if many { LONGEST_LIMIT_OF_MANY } else { LONGEST_LIMIT };
+    let patience = if given.targets.len() > 1 { LONGEST_LIMIT_OF_MANY } else { LONGEST_LIMIT };
     StartOptions { marker, confirm: start.confirm_timeout, first, if_active: start.if_active, patience }
 }
 
@@ -335,23 +419,23 @@ fn body(task: &NewTask) -> String {
 impl Plan {
     /// A line that says it all.
     pub fn title(&self) -> String {
-        match self.orders.as_slice() {
+        match self.tasks.as_slice() {
             [PlannedTask { repository, action: Action::Start { .. } }] => format!("Plan: start a task in {repository}"),
             [PlannedTask { repository, action: Action::Wait(id) }] => {
                 format!("Plan: wait for task {id} in {repository}")
             }
-            [PlannedTask { action: Action::Wait(_), .. }, ..] => format!("Plan: wait for {} tasks", self.orders.len()),
+            [PlannedTask { action: Action::Wait(_), .. }, ..] => format!("Plan: wait for {} tasks", self.tasks.len()),
             orders => format!("Plan: start a task in each of {} repositories", orders.len()),
         }
     }
 
     /// The least time that GitHub's limits leave for the starts.
     fn least(&self) -> Duration {
-        RateLimiter::least(self.starts().count(), self.parts)
+        RateLimiter::least(self.starts().count(), self.sharing_jobs)
     }
 
     fn starts(&self) -> impl Iterator<Item = &PlannedTask> {
-        self.orders.iter().filter(|order| matches!(order.action, Action::Start { .. }))
+        self.tasks.iter().filter(|order| matches!(order.action, Action::Start { .. }))
     }
 
     /// The plan for people, a fact a line. `token` says who asks.
@@ -360,25 +444,25 @@ impl Plan {
         let mut fact = |name: &str, value: &str| lines.push(format!("{name:<14} {value}"));
         fact("API", &address.to_string());
         fact("token", &token.map_or_else(|| "none given".to_owned(), |token| token.kind().to_string()));
-        for order in self.orders.iter().take(MOST_NAMED) {
+        for order in self.tasks.iter().take(MOST_NAMED) {
             match &order.action {
                 Action::Wait(id) => fact("task", &format!("{id} in {}", order.repository)),
-                Action::Start { terms, .. } if self.orders.len() > 1 => {
-                    fact("repository", &format!("{}, key {}", order.repository, terms.marker.key));
+                Action::Start { options, .. } if self.tasks.len() > 1 => {
+                    fact("repository", &format!("{}, key {}", order.repository, options.marker.key));
                 }
-                Action::Start { terms, prompt_sha256, .. } => {
+                Action::Start { options, prompt_sha256, .. } => {
                     fact("repository", &order.repository.to_string());
                     fact("prompt-sha256", prompt_sha256);
-                    fact("key", &terms.marker.key.to_string());
+                    fact("key", &options.marker.key.to_string());
                 }
             }
         }
-        if self.orders.len() > MOST_NAMED {
-            fact("", &format!("and {} more", self.orders.len() - MOST_NAMED));
+        if self.tasks.len() > MOST_NAMED {
+            fact("", &format!("and {} more", self.tasks.len() - MOST_NAMED));
         }
         // What the orders have in common; they differ in their repositories and prompts alone.
-        if let Some(PlannedTask { action: Action::Start { task, models, template, terms, .. }, .. }) =
-            self.orders.first()
+        if let Some(PlannedTask { action: Action::Start { task, models, template, options, .. }, .. }) =
+            self.tasks.first()
         {
             let models = models.iter().map(|model| model.as_deref().unwrap_or("auto")).collect::<Vec<_>>();
             fact("base ref", task.base_ref.as_deref().unwrap_or("the default branch"));
@@ -391,11 +475,11 @@ impl Plan {
             }
             fact("pull request", if task.create_pull_request { "asked for" } else { "not asked for" });
             fact("prompt", &format!("{template}, {} characters", task.prompt.chars().count()));
-            match terms.first {
+            match options.first {
                 Precheck::Nothing => {}
                 Precheck::Attempt | Precheck::Key => fact("look first", "for a task with this key"),
             }
-            match terms.if_active {
+            match options.if_active {
                 IfActive::Start => {}
                 IfActive::Skip => fact("if active", "start none"),
                 IfActive::Attach => fact("if active", "take up that task"),
@@ -406,8 +490,8 @@ impl Plan {
         if self.starts().count() > 1 {
             self.rollout_facts(&mut fact);
         }
-        if let Some(gate) = &self.gate {
-            fact("gate", &gate.to_string());
+        if let Some(check) = &self.actor_check {
+            fact("actor check", &check.to_string());
         }
         match &self.wait {
             None => fact("wait", "no"),
@@ -435,7 +519,7 @@ impl Plan {
 
     /// What the policy says.
     fn policy_facts(&self, fact: &mut impl FnMut(&str, &str)) {
-        for (name, value) in self.facts.lines() {
+        for (name, value) in self.policy.lines() {
             fact(name, &value);
         }
     }
@@ -449,8 +533,8 @@ impl Plan {
         if let Some(most) = self.rollout.most_at_once {
             fact("max parallel", &format!("{most} tasks"));
         }
-        if self.parts > 1 {
-            fact("shared by", &format!("{} jobs, so that each has that part of GitHub's limits", self.parts));
+        if self.sharing_jobs > 1 {
+            fact("shared by", &format!("{} jobs, so that each has that part of GitHub's limits", self.sharing_jobs));
         }
         if self.rollout.tolerate != Share::NONE {
             fact("tolerate", &format!("{} may fail", self.rollout.tolerate));
@@ -460,7 +544,7 @@ impl Plan {
 
     /// The requests that change something, exactly as they would be sent: address and body.
     pub fn requests(&self, address: &ApiUrl) -> Vec<(String, String)> {
-        let starts = self.orders.iter().filter_map(|order| match &order.action {
+        let starts = self.tasks.iter().filter_map(|order| match &order.action {
             Action::Start { task, .. } => Some((&order.repository, task)),
             Action::Wait(_) => None,
         });
@@ -516,7 +600,7 @@ mod tests {
             other => panic!("{other:?}"),
         });
         let targets = targets.collect();
-        plan(&inputs, PlanContext { context: &context, template: Some(&template), targets, part: list.part, now })
+        plan(&inputs, PlanContext { context: &context, template: Some(&template), targets, now })
     }
 
     fn body(plan: &Plan) -> String {
@@ -527,10 +611,10 @@ mod tests {
     }
 
     fn marker(plan: &Plan) -> Marker {
-        let Action::Start { terms, task, prompt_sha256, .. } = &plan.orders[0].action else { panic!("no start") };
-        assert_eq!(Marker::find(&task.prompt), Some(terms.marker.clone()));
+        let Action::Start { options, task, prompt_sha256, .. } = &plan.tasks[0].action else { panic!("no start") };
+        assert_eq!(Marker::find(&task.prompt), Some(options.marker.clone()));
         assert_eq!(*prompt_sha256, sha256(&task.prompt), "the hash is that of the prompt as it is sent");
-        terms.marker.clone()
+        options.marker.clone()
     }
 
     #[test]
@@ -567,8 +651,8 @@ mod tests {
             (&[("INPUT_IDEMPOTENCY_KEY", "k"), ("GITHUB_RUN_ATTEMPT", "3")], Precheck::Key),
         ] {
             let plan = planned("x", pairs).unwrap();
-            let Action::Start { terms, .. } = &plan.orders[0].action else { panic!("no start") };
-            assert_eq!(terms.first, first, "{pairs:?}");
+            let Action::Start { options, .. } = &plan.tasks[0].action else { panic!("no start") };
+            assert_eq!(options.first, first, "{pairs:?}");
         }
     }
 
@@ -607,9 +691,9 @@ mod tests {
     fn each_repository_has_a_prompt_and_a_key_of_its_own() {
         let many = ("INPUT_REPOSITORIES", "octo/app v=1\nocto/lib v=2\nocto/web");
         let told = planned("{{ target.name }} {{ vars.v }}", &[many, ("INPUT_VARS", "v: 0")]).unwrap();
-        let prompts = told.orders.iter().map(|order| match &order.action {
-            Action::Start { task, terms, .. } => {
-                (task.prompt.lines().next().unwrap().to_owned(), terms.marker.key.to_string())
+        let prompts = told.tasks.iter().map(|order| match &order.action {
+            Action::Start { task, options, .. } => {
+                (task.prompt.lines().next().unwrap().to_owned(), options.marker.key.to_string())
             }
             Action::Wait(_) => panic!("a wait"),
         });

@@ -302,6 +302,13 @@ impl Host {
         self.workspace.join(name).exists()
     }
 
+    /// The names of the files in a folder of the workspace; none where it cannot be listed.
+    pub fn files_in(&self, folder: &str) -> Vec<String> {
+        let entries = std::fs::read_dir(self.workspace.join(folder)).into_iter().flatten().flatten();
+        let files = entries.filter(|entry| entry.file_type().is_ok_and(|it| !it.is_dir()));
+        files.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+    }
+
     /// A text in the workspace, of at most so many bytes.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use crate::inputs::parse::Bootstrap;
 use crate::inputs::problem::{LoadError, Problem};
 use crate::inputs::table::Command;
 use crate::policy::evaluate::Rules;
-use crate::policy::location::{PolicyLocation, USUAL_PLACE};
+use crate::policy::location::{NEAR_FOLDERS, PolicyLocation, USUAL_PLACE, is_near, may_be_policy};
 use crate::policy::schema;
 use crate::policy::schema::Policy;
 use crate::prompt::render;
@@ -54,16 +54,24 @@ pub async fn read(
     };
     // What is wrong with the place is told with the other inputs.
     let named = opening.policy.as_ref().map_err(|()| Vec::new())?;
+    if named.is_none() {
+        misplaced(host)?;
+    }
+    // A link that leads nowhere is found here, and told when it is read.
+    let is_there = || {
+        let (folder, name) = USUAL_PLACE.rsplit_once('/').unwrap_or_default();
+        host.has(USUAL_PLACE) || host.files_in(folder).iter().any(|file| file == name)
+    };
     let usual = || PolicyLocation::Workspace(USUAL_PLACE.to_owned());
-    let Some(place) = named.clone().or_else(|| host.has(USUAL_PLACE).then(usual)) else {
-        return match &opening.task {
+    let Some(place) = named.clone().or_else(|| is_there().then(usual)) else {
+        return match &opening.task_class {
             None => Ok(LoadedPolicy::default()),
-            Some(task) => {
+            Some(class) => {
                 let why = format!(
-                    "names a task class, and there is no policy: `{USUAL_PLACE}` is not in the workspace. Is \
-                     `actions/checkout` missing before this step? Or let `policy` name the file"
+                    "needs a policy, and `{USUAL_PLACE}` is not in the workspace. Run `actions/checkout` before this \
+                     step, or name the file in `policy`"
                 );
-                Err(vec![Problem::shown("task", task, why)].into())
+                Err(vec![Problem::shown("task-class", class, why)].into())
             }
         };
     };
@@ -84,13 +92,13 @@ pub async fn read(
         faults.into_iter().map(|fault| Problem::new("policy", format!("is wrong. {fault}"))).collect::<Vec<_>>()
     })?;
     let commit = source.as_ref().map(|source| source.commit.clone());
-    let task = opening.task.as_deref();
+    let class = opening.task_class.as_deref();
     let rules = policy
-        .rules(&place, commit.clone(), task)
-        .map_err(|why| vec![Problem::shown("task", task.unwrap_or_default(), why)])?;
+        .rules(&place, commit.clone(), class)
+        .map_err(|why| vec![Problem::shown("task-class", class.unwrap_or_default(), why)])?;
     let template = match (rules.prompt().filter(|_| command == Command::Start), &source) {
         (Some(place @ PolicyLocation::Repository { .. }), Some(source)) => {
-            let text = source.file(place.path(), render::MOST_BYTES).await.map_err(|no| no.about("task", &place))?;
+            let text = source.file(place.path(), render::MOST_BYTES).await.map_err(|no| no.about("task-class", &place))?;
             Some(Template { name: place.to_string(), source: text })
         }
         _ => None,
@@ -110,6 +118,24 @@ pub async fn read(
         trials.push(ClassPrompt { rules, template });
     }
     Ok(LoadedPolicy { rules, template, trials })
+}
+
+/// Looks for a policy that would be ignored, because its file has almost the right name or folder.
+fn misplaced(host: &Host) -> Result<(), Vec<Problem>> {
+    let mut problems = Vec::new();
+    for folder in NEAR_FOLDERS {
+        for name in host.files_in(folder).iter().filter(|name| is_near(folder, name)) {
+            let path = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
+            if host.text(&path, schema::MOST_BYTES).map_or(true, |text| may_be_policy(&text)) {
+                let why = format!(
+                    "is not set, and `{path}` would be ignored: a policy is read from `{USUAL_PLACE}`. Move it there, \
+                     or write `policy: {path}`"
+                );
+                problems.push(Problem::new("policy", why));
+            }
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
 /// A repository with a policy in it, at one commit.

@@ -29,8 +29,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(120);
 pub struct ResolvedTargets {
     /// They, in the order in which they are named.
     pub targets: Vec<Target>,
-    /// Which part of a larger list they are.
-    pub part: Option<Shard>,
 }
 
 /// Reads the repositories that the inputs list.
@@ -44,8 +42,8 @@ pub async fn resolve_targets(
 ) -> Result<ResolvedTargets, LoadError> {
     let shard = inputs.request.start().and_then(|start| start.shard);
     match inputs.request.list() {
-        Some(list) => read(list, shard, host, clients.map(|clients| &clients.tasks)).await,
-        None => Ok(ResolvedTargets { targets: Vec::new(), part: None }),
+        Some(list) => read(list, shard, inputs.allow_empty, host, clients.map(|clients| &clients.tasks)).await,
+        None => Ok(ResolvedTargets { targets: Vec::new() }),
     }
 }
 
@@ -56,6 +54,7 @@ pub async fn resolve_targets(
 pub async fn read(
     list: &List,
     shard: Option<Shard>,
+    allow_empty: bool,
     host: &Host,
     client: Option<&LimitedClient>,
 ) -> Result<ResolvedTargets, LoadError> {
@@ -83,19 +82,16 @@ pub async fn read(
         }
     }
     let targets = targets::once(targets).map_err(|wrong| wrong.into_iter().map(problem).collect::<Vec<_>>())?;
-    if targets.is_empty() {
-        return Err(vec![problem("names no repository; look at its queries and files")].into());
+    // A part of a list that has fewer repositories than parts is empty, which is fine.
+    if targets.is_empty() && !allow_empty && list.part.is_none() {
+        let why = "has no repository; check its queries and files, or write allow-empty: true if that is fine";
+        return Err(vec![problem(why)].into());
     }
     let targets = match shard {
         Some(shard) => shard.of(targets),
         None => targets,
     };
-    if targets.is_empty() {
-        return Err(
-            vec![Problem::new("shard", "has no repository in it: there are more parts than repositories")].into()
-        );
-    }
-    Ok(ResolvedTargets { targets, part: list.part.or(shard) })
+    Ok(ResolvedTargets { targets })
 }
 
 fn problem(why: impl Into<String>) -> Problem {

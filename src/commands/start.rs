@@ -7,6 +7,7 @@ use tokio::sync::mpsc::unbounded_channel;
 
 use crate::actions::context::{Context, Environment};
 use crate::actions::host::Host;
+use crate::actions::workflow_command::{Annotation, Level};
 use crate::commands::load_policy::LoadedPolicy;
 use crate::commands::load_prompt::load_prompt;
 use crate::commands::resolve_targets::resolve_targets;
@@ -25,7 +26,7 @@ use crate::report::summary;
 use crate::run::authorize::{AuthorizationError, authorize};
 use crate::run::clients::Clients;
 use crate::run::executor;
-use crate::task::conclusion::{Exit, Refusal, RefusedBy};
+use crate::task::conclusion::{Conclusion, Exit, Refusal, RefusedBy};
 use crate::task::event::Event;
 use crate::task::outcome::Outcome;
 
@@ -48,6 +49,9 @@ pub async fn run(
         Ok(resolved) => resolved,
         Err(error) => return Ending::load_error(&error),
     };
+    if resolved.targets.is_empty() {
+        return nothing_to_start(host);
+    }
     let template = match load_prompt(host, inputs, policy.template) {
         Ok(template) => template,
         Err(problems) => return Ending::bad_input(&problems),
@@ -59,7 +63,6 @@ pub async fn run(
         context: &context,
         template: template.as_ref(),
         targets: resolved.targets,
-        part: resolved.part,
         now: host.now(),
     };
     let plan = match plan(inputs, parts) {
@@ -76,7 +79,7 @@ pub async fn run(
 pub fn show(host: &Host, inputs: &Inputs, plan: &Plan) {
     let mut lines = plan.lines(&inputs.address, inputs.token.as_ref());
     // The prompts of many repositories differ little, so one stands for all.
-    if let Some(Action::Start { task, .. }) = plan.orders.first().map(|order| &order.action) {
+    if let Some(Action::Start { task, .. }) = plan.tasks.first().map(|order| &order.action) {
         lines.extend([String::new(), task.prompt.clone()]);
     }
     host.group(&plan.title(), lines.iter().map(String::as_str));
@@ -93,7 +96,7 @@ pub async fn carry_out(
     let Some(clients) = clients.filter(|_| !plan.dry_run) else {
         return dry_run(host, inputs, plan, context);
     };
-    let audit = AuditLog::new(context, inputs.token.as_ref(), &inputs.facts());
+    let audit = AuditLog::new(context, inputs.token.as_ref(), &plan.policy);
     let mut reporter = Reporter::new(host, plan, context, Some(&audit));
     // What cannot be written later must not be started: a lost output is a lost task, and every start is on record.
     if let Err(error) = reporter.prepare() {
@@ -105,13 +108,13 @@ pub async fn carry_out(
             reporter.interrupt(&BTreeSet::new());
             return reporter.ending(Some(signal));
         }
-        authorized = authorize(plan.gate.as_ref(), clients, host) => authorized,
+        authorized = authorize(plan.actor_check.as_ref(), clients, host) => authorized,
     };
     match authorized {
         Ok(()) => {}
         Err(AuthorizationError::Unanswered(error)) => return Ending::github_error(&error),
         Err(AuthorizationError::Refused(refusal)) => {
-            let repositories = plan.orders.iter().map(|order| order.repository.clone()).collect();
+            let repositories = plan.tasks.iter().map(|order| order.repository.clone()).collect();
             return refused(host, inputs, context, repositories, &[refusal]);
         }
     }
@@ -155,6 +158,27 @@ pub fn refused(
     ending.outputs = outputs(&outcomes, &more);
     ending.results = Some(all_results(&outcomes));
     ending
+}
+
+/// The end of a step without any repository, where that is fine.
+fn nothing_to_start(host: &Host) -> Ending {
+    let message = "there is no repository to start a task in".to_owned();
+    let results_file = host.results_file();
+    let mut outputs = outputs(&[], &StepOutputs { results_file: &results_file, ..StepOutputs::default() });
+    for (_, value) in outputs.iter_mut().filter(|(name, _)| *name == "conclusion") {
+        *value = Conclusion::Skipped.to_string();
+    }
+    Ending {
+        annotations: vec![Annotation {
+            level: Level::Notice,
+            title: "Nothing started".to_owned(),
+            message: message.clone(),
+        }],
+        outputs,
+        results: Some(all_results(&[])),
+        summary: summary::note("⏭️ Nothing started", &[message]),
+        exit: Exit::Fine,
+    }
 }
 
 /// The end of a dry run. Nothing was sent.

@@ -24,7 +24,7 @@ pub async fn run(
         Err(error) => return Ending::unreachable(&format!("{error:#}")),
     };
     let context = load_context(environment, host, inputs);
-    let parts = PlanContext { context: &context, template: None, targets: Vec::new(), part: None, now: host.now() };
+    let parts = PlanContext { context: &context, template: None, targets: Vec::new(), now: host.now() };
     let plan = match plan(inputs, parts) {
         Ok(plan) => plan,
         Err(PlanError::BadInput(problems)) => return Ending::bad_input(&problems),

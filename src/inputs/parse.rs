@@ -9,16 +9,16 @@ use serde::Deserialize;
 
 use crate::actions::context::Environment;
 use crate::github::repository::{Repository, branch_name};
-use crate::github::task::{TaskId, agent_name};
+use crate::github::task::TaskId;
 use crate::github::token::{Token, TokenKind};
 use crate::github::url::{ApiUrl, ApiUrlError};
 use crate::inputs::problem::{LONGEST_VALUE, Problem};
 use crate::inputs::request::{Inputs, PromptSource, Request, StartRequest, WaitTarget};
-use crate::inputs::table::{Command, INPUTS, Input, Serves, default};
+use crate::inputs::table::{Command, GivenInputs, INPUTS, Input, RENAMED, input};
 use crate::inputs::targets::{List, MOST_SHARDS, Shard, Source, Target};
 use crate::inputs::{targets, vars};
 use crate::policy::actor::{ActorAllowlist, bare};
-use crate::policy::evaluate::{Overrides, Rules};
+use crate::policy::evaluate::{Overrides, Rules, is_template};
 use crate::policy::location::PolicyLocation;
 use crate::policy::values;
 use crate::prompt::fence::Untrusted;
@@ -26,7 +26,7 @@ use crate::task::conclusion::Conclusion;
 use crate::task::rollout::{Rollout, Share, ShareError, Waves};
 use crate::task::start::IfActive;
 use crate::task::wait;
-use crate::text::{cut, harmless};
+use crate::text::{cut, harmless, nearest};
 
 /// Where the API is when neither the runner nor the user says.
 const GITHUB_COM: &str = "https://api.github.com";
@@ -44,14 +44,11 @@ const SHORTEST_SECRET: usize = 8;
 /// GitHub's own have 40 characters, and a name has fewer than half of that.
 const SHORTEST_STRAY: usize = 20;
 
-/// The inputs that are not blank, as they stand in the environment.
-struct Raw(BTreeMap<String, String>);
-
-impl Raw {
-    fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
-    }
-}
+/// The inputs that are templates besides the prompt.
+const TEMPLATES: [Input; 4] = [input::idempotency_key, input::base_ref, input::head_ref, input::ticket];
+/// The inputs in which `{{` is part of the value: the prompt, and values for it. A list of repositories has such values,
+/// and the results of an earlier step can quote any text.
+const QUOTING: [Input; 5] = [input::prompt, input::vars, input::inputs, input::repositories, input::task_id];
 
 /// What reading the inputs brought.
 #[derive(Debug)]
@@ -75,7 +72,7 @@ pub struct Bootstrap {
     /// inputs.
     pub policy: Result<Option<PolicyLocation>, ()>,
     /// The task class.
-    pub task: Option<String>,
+    pub task_class: Option<String>,
     /// What the user asks for; absent where that is no command.
     pub command: Option<Command>,
     /// Every token that was given, fit or not, so that all can be masked.
@@ -86,14 +83,14 @@ impl Bootstrap {
     /// Reads what leads to the policy. What is wrong with it is told by [`Inputs::under`].
     pub fn read(environment: &Environment) -> Self {
         let mut reader = Reader::new(environment);
-        let token = reader.token("token");
-        let lookup_token = reader.token("lookup-token");
-        let place = reader.raw.get("policy").map(|text| text.trim().parse::<PolicyLocation>());
+        let token = reader.token(input::token);
+        let lookup_token = reader.token(input::lookup_token);
+        let place = reader.get(input::policy).map(str::parse::<PolicyLocation>);
         Self {
             address: reader.address(environment),
             tokens: lookup_token.into_iter().chain(token).collect(),
             policy: place.transpose().map_err(drop),
-            task: reader.raw.get("task").map(|task| task.trim().to_owned()),
+            task_class: reader.get(input::task_class).map(str::to_owned),
             command: reader.command(),
             secrets: reader.secrets,
         }
@@ -102,7 +99,9 @@ impl Bootstrap {
 
 /// Reads one input after the other, and keeps what is wrong until the end.
 pub(crate) struct Reader {
-    raw: Raw,
+    given: GivenInputs,
+    /// Inputs of which one mistake is known already, so that no other check adds to it.
+    rejected: Vec<&'static str>,
     /// Whether the rules of the policy are known.
     pub(super) is_ruled: bool,
     pub(super) problems: Vec<Problem>,
@@ -118,60 +117,62 @@ impl Reader {
         let mut given = BTreeMap::new();
         for name in environment.unreadable() {
             if name.starts_with("GITHUB_") || name.starts_with("RUNNER_") {
-                problems.push(Problem::new(name, "is not valid UTF-8, and so cannot be used"));
+                problems.push(Problem::new(name, "is not valid UTF-8"));
             }
         }
         for name in environment.unreadable().iter().filter_map(|name| name.strip_prefix("INPUT_")) {
-            let why = "is not valid UTF-8; give it as text in that encoding";
+            let why = "is not valid UTF-8; save it in that encoding";
             problems.push(Problem::new(&name.to_lowercase().replace('_', "-"), why));
         }
         for (name, value) in environment.beginning_with("INPUT_").filter(|(_, value)| !value.trim().is_empty()) {
             // A composite action writes `INPUT_BASE_REF`, a Docker action gets `INPUT_BASE-REF`.
             let written = name.to_ascii_lowercase().replace(['_', ' '], "-");
-            if !INPUTS.iter().any(|input| input.name == written) {
+            if let Some((old, new)) = RENAMED.iter().find(|(old, _)| *old == written) {
+                problems.push(Problem::new(old, format!("was renamed; write {new}")));
+            } else if !INPUTS.iter().any(|input| input.name == written) {
                 warnings.push(unknown(&written));
             }
             secrets.extend(strays(value));
             if given.insert(written.clone(), value.to_owned()).is_some_and(|other| other != value) {
-                let why = "is given twice with different values, once with a hyphen and once with an underscore; \
-                           keep one";
+                let why = "has two values, one written with a hyphen and one with an underscore; remove one";
                 problems.push(Problem::new(&written, why));
             }
         }
-        // Any text will do for a name and for a value, so there is nothing that envy could refuse.
+        // Every field is an optional text, so there is nothing that envy could refuse.
         let given = envy::from_iter(given).unwrap_or_else(|error| unreachable!("{error}"));
-        Self { raw: Raw(given), is_ruled: true, problems, warnings, secrets }
+        Self { given, rejected: Vec::new(), is_ruled: true, problems, warnings, secrets }
     }
 
     pub(super) fn inputs(&mut self, environment: &Environment, rules: Option<&Rules>) -> Option<Inputs> {
         // Tokens come first: whatever else is wrong, they have to be hidden.
-        let token = self.token("token");
-        let lookup_token = self.token("lookup-token");
+        let token = self.token(input::token);
+        let lookup_token = self.token(input::lookup_token);
         let command = self.command();
         for input in INPUTS {
-            self.fits(input, command?);
+            self.check_literal(*input);
+            self.check_command(*input, command?);
         }
         let address = self.address(environment);
-        let dry_run = self.flag("dry-run");
+        let dry_run = self.flag(input::dry_run);
         let unfit = token.as_ref().and_then(|token| token.kind().unfit_for_tasks());
         // The doctor tells of it beside everything else.
         let needs_token = matches!(command?, Command::Start | Command::Wait);
         if let Some(why) = unfit.filter(|_| needs_token) {
-            self.problems.push(Problem::new("token", why));
-        } else if token.is_none() && !dry_run && needs_token && self.raw.get("token").is_none() {
+            self.problems.push(Problem::new(input::token.name, why));
+        } else if token.is_none() && !dry_run && needs_token && self.get(input::token).is_none() {
             self.problems.push(Problem::new(
                 "token",
-                "is missing or empty. Give a secret with a fine-grained personal access token that has \"Agent \
-                 tasks: read and write\". Runs for pull requests from forks get no secrets, and runs for Dependabot \
-                 only its own",
+                "is missing or empty; pass a secret with a fine-grained personal access token that has \"Agent tasks: \
+                 read and write\". Runs for pull requests from forks get no secrets, and runs for Dependabot only its \
+                 own",
             ));
         }
         if let Some(kind @ (TokenKind::Refresh | TokenKind::AppJwt)) = lookup_token.as_ref().map(Token::kind)
             && let Some(why) = kind.unfit_for_tasks()
         {
-            self.problems.push(Problem::new("lookup-token", why));
+            self.problems.push(Problem::new(input::lookup_token.name, why));
         }
-        self.parsed("policy", str::parse::<PolicyLocation>);
+        self.parsed(input::policy, str::parse::<PolicyLocation>);
         let rules = match command? {
             Command::Start | Command::Doctor => rules.cloned().unwrap_or_default(),
             Command::Wait => rules.cloned().unwrap_or_default().of_a_wait(),
@@ -181,11 +182,11 @@ impl Reader {
         let fail_on = settled.fail_on.clone().unwrap_or_else(|| self.fail_on());
         let (stop_on_question, stop_on_idle) = settled.stop_on.unwrap_or_else(|| self.stop_on());
         let patience = if command? == Command::Start { PATIENCE_AFTER_START } else { PATIENCE_LATER };
-        let timeout = self.duration("wait-timeout");
-        let interval = self.duration("poll-interval");
+        let timeout = self.duration(input::wait_timeout);
+        let interval = self.duration(input::poll_interval);
         let loopback = address.as_ref().is_some_and(ApiUrl::is_loopback);
         if interval < SHORTEST_INTERVAL && !interval.is_zero() && !loopback {
-            self.problem("poll-interval", "is shorter than GitHub's limits allow; write `1s` or more");
+            self.problem(input::poll_interval, "is shorter than GitHub's limits allow; write 1s or more");
         }
         let waiting = wait::WaitRules { timeout, interval, stop_on_question, stop_on_idle, patience };
         let require_pull_request = settled.require_pull_request.unwrap_or(false);
@@ -205,7 +206,7 @@ impl Reader {
         };
         let rollout = self.rollout(wait);
         if require_pull_request && !wait && self.is_ruled {
-            self.problem("require-pull-request", "only a wait can tell; set `wait: true` as well");
+            self.refuse(input::require_pull_request, "requires wait: true");
         }
         Some(Inputs {
             address: address?,
@@ -216,69 +217,74 @@ impl Reader {
             fail_on,
             require_pull_request,
             rollout,
+            allow_empty: self.flag(input::allow_empty),
             rules,
             refusals,
-            audit_log: self.raw.get("audit-log").map(|path| path.trim().to_owned()),
+            audit_log: self.get(input::audit_log).map(str::to_owned),
             dry_run,
         })
     }
 
-    /// What the user asks for.
+    /// What the step does.
     fn command(&mut self) -> Option<Command> {
-        let text = self.text("command");
-        let known = Command::ALL.iter().find(|(_, name)| *name == text);
+        let known = Command::ALL.iter().find(|(_, name)| *name == self.text(input::command));
         if known.is_none() {
-            let what = if text == "report" { "is not available yet" } else { "is no command" };
-            self.problem("command", format!("{what}; write `start`, `wait`, `plan` or `doctor`"));
+            self.expected(input::command, "start, wait, plan or doctor");
         }
         known.map(|(command, _)| *command)
     }
 
-    /// Whether an input that is given does anything under this command. One that equals its default is always fine:
-    /// an action hands over all of its inputs.
-    fn fits(&mut self, input: &Input, command: Command) {
-        if !self.given(input.name) {
+    /// An input that has no effect with this command is an error. One that equals its default is fine: an action passes
+    /// all of its inputs.
+    fn check_command(&mut self, input: Input, command: Command) {
+        if !self.is_set(input) || input.commands.contains(&command) {
             return;
         }
-        let why = match input.serves {
-            // The doctor takes the step as it is written.
-            _ if command == Command::Doctor && input.serves != Serves::Wait => return,
-            Serves::Start if command != Command::Start => "is for `command: start`; leave it out",
-            Serves::Both if command == Command::Plan => "is for `command: start` and `command: wait`; leave it out",
-            Serves::Lists if command == Command::Wait => "is for `command: start` and `command: plan`; leave it out",
-            Serves::Wait if command != Command::Wait => {
-                "is for `command: wait`; leave it out, or write `command: wait` to wait for that task"
-            }
-            _ => return,
-        };
-        self.problem(input.name, why);
+        // The doctor takes the step of a start as it is written.
+        let others = input.commands.iter().filter(|it| **it != Command::Doctor).map(|it| it.as_str());
+        let others = others.collect::<Vec<_>>().join(" and ");
+        self.refuse(input, format!("has no effect with command: {}; it is for command: {others}", command.as_str()));
     }
 
-    /// What the user asks for, as far as a policy has a say.
-    fn asked(&mut self) -> Overrides {
-        let prompts = [self.raw.get("prompt"), self.raw.get("prompt-file")];
-        if prompts.iter().all(Option::is_some) {
-            self.problems.push(Problem::new("prompt", "and `prompt-file` are both given; keep one"));
+    /// A value with `{{` that is not a template would be used as it stands.
+    fn check_literal(&mut self, input: Input) {
+        let is = |other: &Input| other.name == input.name;
+        if TEMPLATES.iter().chain(&QUOTING).any(is) || !self.get(input).is_some_and(|text| text.contains("{{")) {
+            return;
         }
-        let [prompt, prompt_file] = prompts.map(|text| text.map(|text| text.trim().to_owned()));
+        let why = "contains {{, and it is not a template; write the value itself, or ${{ … }} for an expression of Actions. \
+                   Templates are prompt, idempotency-key, base-ref, head-ref and ticket";
+        self.refuse(input, why);
+        self.rejected.push(input.name);
+    }
+
+    /// What the inputs say, as far as a policy has a say.
+    fn asked(&mut self) -> Overrides {
+        let prompts = [self.get(input::prompt), self.get(input::prompt_file)].map(|text| text.map(str::to_owned));
+        if prompts.iter().all(Option::is_some) {
+            self.refuse(input::prompt, "and prompt-file exclude each other; remove one");
+        }
+        let [prompt, prompt_file] = prompts;
         Overrides {
             has_prompt: prompt.is_some(),
             prompt_file,
-            models: self.given("model").then(|| self.models()),
-            custom_agent: self.parsed("custom-agent", agent_name),
-            base_ref: self.parsed("base-ref", branch_name),
-            create_pull_request: self.given("create-pull-request").then(|| self.flag("create-pull-request")),
-            require_pull_request: self.given("require-pull-request").then(|| self.flag("require-pull-request")),
-            wait: self.given("wait").then(|| self.flag("wait")),
-            fail_on: self.given("fail-on").then(|| self.fail_on()),
-            stop_on: self.given("stop-on").then(|| self.stop_on()),
-            ticket: self.parsed("ticket", values::ticket),
+            models: self.is_set(input::model).then(|| self.models()),
+            custom_agent: self.parsed(input::custom_agent, values::agent),
+            base_ref: self.template(input::base_ref, branch_name),
+            create_pull_request: self.is_set(input::create_pull_request).then(|| self.flag(input::create_pull_request)),
+            require_pull_request: self
+                .is_set(input::require_pull_request)
+                .then(|| self.flag(input::require_pull_request)),
+            wait: self.is_set(input::wait).then(|| self.flag(input::wait)),
+            fail_on: self.is_set(input::fail_on).then(|| self.fail_on()),
+            stop_on: self.is_set(input::stop_on).then(|| self.stop_on()),
+            ticket: self.template(input::ticket, values::ticket),
         }
     }
 
-    /// Whether an input says something: an action hands over all of its inputs, those that have their defaults too.
-    fn given(&self, name: &str) -> bool {
-        self.text(name) != default(name)
+    /// Whether an input has another value than its default: an action passes all of its inputs.
+    fn is_set(&self, input: Input) -> bool {
+        self.text(input) != input.default
     }
 
     fn start(
@@ -289,39 +295,37 @@ impl Reader {
         needs_prompt: bool,
     ) -> Option<StartRequest> {
         let list = self.list(environment);
-        let shard = self.parsed("shard", |text| text.parse::<Shard>().map_err(|why| why.to_string()));
-        if shard.is_some() && self.raw.get("repositories").is_none() {
-            self.problem("shard", "is a part of `repositories`, which is missing");
+        let shard = self.parsed(input::shard, |text| text.parse::<Shard>().map_err(|why| why.to_string()));
+        if shard.is_some() && self.get(input::repositories).is_none() {
+            self.refuse(input::shard, "requires repositories");
         } else if let (Some(_), Some(part)) = (shard, list.as_ref().and_then(|list| list.part)) {
-            let why = format!("`repositories` is the part {part} of a list already; leave this out");
-            self.problem("shard", why);
+            self.refuse(input::shard, format!("has no effect, because repositories is already part {part}; remove it"));
         }
-        let own = self.raw.get("prompt").map(|text| PromptSource::Text(text.to_owned()));
+        let own = input::prompt.written(&self.given).map(|text| PromptSource::Text(text.to_owned()));
         let own = own.or(settled.prompt_file.map(PromptSource::File));
         let prompt = rules.prompt().map(PromptSource::Class).or(own);
         if prompt.is_none() && self.is_ruled && needs_prompt {
-            let why = "is missing. Write what the agent is to do, or let `prompt-file` name a file of the workspace";
-            self.problems.push(Problem::new("prompt", why));
+            self.refuse(input::prompt, "is missing; write the task for the agent, or name a file in prompt-file");
         }
-        let vars = self.parsed("vars", vars::parse).unwrap_or_default();
-        let inputs = self.parsed("inputs", vars::parse);
+        let vars = self.parsed(input::vars, vars::parse).unwrap_or_default();
+        let inputs = self.parsed(input::inputs, vars::parse);
         let base_ref = settled.base_ref;
-        let head_ref = self.parsed("head-ref", branch_name);
+        let head_ref = self.template(input::head_ref, branch_name);
         if head_ref.is_some() && base_ref.is_none() {
             self.warnings.push(
-                "`head-ref` without `base-ref`: GitHub commits to an existing branch only where that has an open pull \
-                 request onto the base ref, and makes a new branch otherwise"
+                "head-ref without base-ref: GitHub commits to an existing branch only if it has an open pull request onto \
+                 the base ref, and creates a new branch otherwise"
                     .to_owned(),
             );
         }
         let create_pull_request = settled.create_pull_request.unwrap_or(false);
         let require_pull_request = settled.require_pull_request.unwrap_or(false);
         if require_pull_request && !create_pull_request && head_ref.is_none() && self.is_ruled {
-            self.problem("require-pull-request", "nobody asks for one; set `create-pull-request: true` as well");
+            self.refuse(input::require_pull_request, "requires create-pull-request: true or a head-ref");
         }
-        let idempotency_key = self.raw.get("idempotency-key").map(|key| key.trim().to_owned());
+        let idempotency_key = self.get(input::idempotency_key).map(str::to_owned);
         let if_active = self.if_active();
-        let confirm_timeout = self.duration("confirm-timeout");
+        let confirm_timeout = self.duration(input::confirm_timeout);
         let allowed = self.allowed();
         let untrusted = self.untrusted();
         Some(StartRequest {
@@ -346,20 +350,23 @@ impl Reader {
 
     /// Where tasks are to be started.
     fn list(&mut self, environment: &Environment) -> Option<List> {
-        match (self.raw.get("repositories"), self.raw.get("repository")) {
+        if self.get(input::repositories).is_none() && self.is_set(input::allow_empty) {
+            self.refuse(input::allow_empty, "requires repositories");
+        }
+        match (self.get(input::repositories), self.get(input::repository)) {
             (None, _) => {
                 let target = Target::new(self.repository(environment)?);
                 Some(List { sources: vec![Source::Named(target)], part: None })
             }
             (Some(_), Some(_)) => {
-                self.problems.push(Problem::new("repositories", "and `repository` are both given; keep one"));
+                self.refuse(input::repositories, "and repository exclude each other; remove one");
                 None
             }
             (Some(text), None) => match targets::read(text) {
                 Ok(list) => Some(list),
                 Err(wrong) => {
                     self.problems
-                        .extend(wrong.into_iter().map(|why| Problem::new("repositories", format!("has in {why}"))));
+                        .extend(wrong.into_iter().map(|why| Problem::new(input::repositories.name, format!("has a mistake in {why}"))));
                     None
                 }
             },
@@ -368,15 +375,12 @@ impl Reader {
 
     /// The list that is to be parted, and into how many parts.
     fn parting(&mut self) -> Option<(List, Option<usize>)> {
-        let parts = self.parsed("shard", |text| match text.parse::<usize>() {
+        let parts = self.parsed(input::shard, |text| match text.parse::<usize>() {
             Ok(parts) if (1..=MOST_SHARDS).contains(&parts) => Ok(parts),
-            _ => Err(format!(
-                "is no number of parts; with `command: plan` write a number up to {MOST_SHARDS}, such as `8`"
-            )),
+            _ => Err(format!("is not a number of parts; with command: plan write 1 to {MOST_SHARDS}")),
         });
-        if self.raw.get("repositories").is_none() {
-            let why = "is missing. Write the repositories that the jobs of a matrix are to share";
-            self.problems.push(Problem::new("repositories", why));
+        if self.get(input::repositories).is_none() {
+            self.refuse(input::repositories, "is missing; list the repositories for the jobs of the matrix");
             return None;
         }
         Some((self.list(&Environment::default())?, parts))
@@ -385,37 +389,37 @@ impl Reader {
     /// How many tasks are rolled out. `wait` says that somebody waits for them.
     fn rollout(&mut self, wait: bool) -> Rollout {
         let read = |text: &str| text.parse::<Waves>().map_err(|why| why.to_string());
-        let waves = self.parsed("waves", read);
-        let most_at_once = self.parsed("max-parallel", |text| match text.parse::<usize>() {
+        let waves = self.parsed(input::waves, read);
+        let most_at_once = self.parsed(input::max_parallel, |text| match text.parse::<usize>() {
             Ok(most) if most > 0 => Ok(most),
-            _ => Err("is no number of tasks; write a whole number from 1 on".to_owned()),
+            _ => Err("is not a number of tasks; write 1 or more".to_owned()),
         });
-        for (name, given) in [("waves", waves.is_some()), ("max-parallel", most_at_once.is_some())] {
-            if given && !wait && self.is_ruled {
-                self.problem(name, "only a wait can tell; set `wait: true` as well");
+        for (input, is_given) in [(input::waves, waves.is_some()), (input::max_parallel, most_at_once.is_some())] {
+            if is_given && !wait && self.is_ruled {
+                self.refuse(input, "requires wait: true");
             }
         }
-        let success = self.share("wave-success");
-        if self.raw.get("waves").is_none() && success != Share::ALL {
-            self.problem("wave-success", "is about `waves`, which is missing");
+        let success = self.share(input::wave_success);
+        if self.get(input::waves).is_none() && success != Share::ALL {
+            self.refuse(input::wave_success, "requires waves");
         }
-        let tolerate = self.share("tolerate");
+        let tolerate = self.share(input::tolerate);
         Rollout { waves: waves.unwrap_or_else(Waves::one), success, most_at_once, tolerate }
     }
 
-    fn share(&mut self, name: &str) -> Share {
-        self.text(name).parse().unwrap_or_else(|why: ShareError| {
-            self.problem(name, why.to_string());
+    fn share(&mut self, input: Input) -> Share {
+        self.text(input).parse().unwrap_or_else(|why: ShareError| {
+            self.problem(input, why.to_string());
             Share::ALL
         })
     }
 
     fn untrusted(&mut self) -> Untrusted {
-        match self.text("untrusted") {
+        match self.text(input::untrusted) {
             "fence" => Untrusted::Fence,
             "refuse" => Untrusted::Refuse,
             _ => {
-                self.problem("untrusted", "is neither `fence` nor `refuse`; write one of them");
+                self.expected(input::untrusted, "fence or refuse");
                 Untrusted::Refuse
             }
         }
@@ -423,36 +427,33 @@ impl Reader {
 
     /// The people and the bots that need no write access.
     fn allowed(&mut self) -> ActorAllowlist {
-        let users = self.logins("allow-users", |login| match login.strip_suffix("[bot]") {
-            Some(_) => Err("is a bot; name it in `allow-bots`"),
+        let users = self.logins(input::allow_users, |login| match login.strip_suffix("[bot]") {
+            Some(_) => Err("is a bot; write it in allow-bots"),
             None => Ok(login),
         });
-        ActorAllowlist { users, bots: self.logins("allow-bots", |login| Ok(bare(login))) }
+        ActorAllowlist { users, bots: self.logins(input::allow_bots, |login| Ok(bare(login))) }
     }
 
-    fn logins(&mut self, name: &str, read: impl Fn(&str) -> Result<&str, &'static str>) -> Vec<String> {
+    fn logins(&mut self, input: Input, read: impl Fn(&str) -> Result<&str, &'static str>) -> Vec<String> {
         // Logins of managed users have an underscore before the short code of their enterprise.
         let fits = |login: &str| login.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
         let mut logins = Vec::new();
-        for word in self.raw.get(name).map(listed).unwrap_or_default() {
+        for word in self.get(input).map(listed).unwrap_or_default() {
             let login = read(&word).and_then(|login| match fits(login) {
                 true => Ok(login.to_owned()),
-                false => Err("is no login; write it as in the address of its page, without `@`"),
+                false => Err("is not a login; write it as in the address of the profile, without @"),
             });
             match login {
                 Ok(login) => logins.push(login),
-                Err(why) => {
-                    self.problems.push(Problem { name: name.to_owned(), value: Some(word), why: why.to_owned() });
-                }
+                Err(why) => self.problems.push(Problem::shown(input.name, &word, why)),
             }
         }
         logins
     }
 
     fn tasks(&mut self, repository: Option<&Repository>) -> Option<Vec<WaitTarget>> {
-        let Some(text) = self.raw.get("task-id").map(|text| text.trim().to_owned()) else {
-            let why = "is missing. Give the `task-id` or the `results` output of the step that started the task";
-            self.problems.push(Problem::new("task-id", why));
+        let Some(text) = self.get(input::task_id).map(str::to_owned) else {
+            self.refuse(input::task_id, "is missing; pass the output task-id or results of the step that started the task");
             return None;
         };
         let mut tasks = Vec::new();
@@ -462,10 +463,10 @@ impl Reader {
                     tasks = found;
                     if without > 0 {
                         self.warnings
-                            .push(format!("`task-id` has {without} results without a task; they are left out"));
+                            .push(format!("task-id has {without} results without a task; they are ignored"));
                     }
                 }
-                Err(why) => self.problem("task-id", why),
+                Err(why) => self.problem(input::task_id, why),
             }
         } else {
             for word in listed(&text) {
@@ -473,11 +474,7 @@ impl Reader {
                     (Ok(task_id), Some(repository)) => {
                         tasks.push(WaitTarget { repository: repository.clone(), task_id });
                     }
-                    (Err(why), _) => self.problems.push(Problem {
-                        name: "task-id".to_owned(),
-                        value: Some(word),
-                        why: why.to_string(),
-                    }),
+                    (Err(why), _) => self.problems.push(Problem::shown(input::task_id.name, &word, why.to_string())),
                     (Ok(_), None) => {}
                 }
             }
@@ -485,40 +482,38 @@ impl Reader {
         let mut seen = HashSet::new();
         tasks.retain(|task| seen.insert(task.clone()));
         if tasks.is_empty() && self.problems.is_empty() {
-            self.problem("task-id", "has no task to wait for");
+            self.refuse(input::task_id, "has no task to wait for");
         }
         Some(tasks)
     }
 
     /// The repository; for a wait that is told by `results` none is needed.
     fn repository(&mut self, environment: &Environment) -> Option<Repository> {
-        if self.raw.get("repository").is_some() {
-            return self.parsed("repository", |text| text.parse::<Repository>().map_err(|why| why.to_string()));
+        if self.get(input::repository).is_some() {
+            return self.parsed(input::repository, |text| text.parse::<Repository>().map_err(|why| why.to_string()));
         }
         let told = environment.get("GITHUB_REPOSITORY");
         match (told, told.map(str::parse::<Repository>)) {
             (_, Some(Ok(repository))) => Some(repository),
             (Some(told), Some(Err(why))) => {
-                let (value, why) = (Some(told.to_owned()), why.to_string());
-                self.problems.push(Problem { name: "GITHUB_REPOSITORY".to_owned(), value, why });
+                self.problems.push(Problem::shown("GITHUB_REPOSITORY", told, why.to_string()));
                 None
             }
-            _ if self.raw.get("task-id").is_some_and(|text| text.trim().starts_with(['[', '{'])) => None,
+            _ if self.get(input::task_id).is_some_and(|text| text.starts_with(['[', '{'])) => None,
             _ => {
-                let why = "is missing, and the environment has no `GITHUB_REPOSITORY`; write `owner/name`";
-                self.problems.push(Problem::new("repository", why));
+                self.refuse(input::repository, "is missing, and GITHUB_REPOSITORY is not set; write owner/name");
                 None
             }
         }
     }
 
     fn address(&mut self, environment: &Environment) -> Option<ApiUrl> {
-        if self.raw.get("github-api-url").is_some() {
-            match ApiUrl::parse(self.text("github-api-url"), None) {
+        if self.get(input::github_api_url).is_some() {
+            match ApiUrl::parse(self.text(input::github_api_url), None) {
                 Ok(address) => return Some(address),
                 // A user name in it may be followed by a password, and so it is not shown.
-                Err(why @ ApiUrlError::Extra) => self.problems.push(Problem::new("github-api-url", why.to_string())),
-                Err(why) => self.problem("github-api-url", why.to_string()),
+                Err(why @ ApiUrlError::Extra) => self.problems.push(Problem::new(input::github_api_url.name, why.to_string())),
+                Err(why) => self.problem(input::github_api_url, why.to_string()),
             }
             return None;
         }
@@ -526,8 +521,7 @@ impl Reader {
         match ApiUrl::parse(rest, environment.get("GITHUB_GRAPHQL_URL")) {
             Ok(address) => Some(address),
             Err(why) => {
-                let value = Some(rest.to_owned());
-                self.problems.push(Problem { name: "GITHUB_API_URL".to_owned(), value, why: why.to_string() });
+                self.problems.push(Problem::shown("GITHUB_API_URL", rest, why.to_string()));
                 None
             }
         }
@@ -535,10 +529,9 @@ impl Reader {
 
     fn models(&mut self) -> Vec<Option<String>> {
         let mut models = Vec::new();
-        for word in self.raw.get("model").map(listed).unwrap_or_default() {
-            if word.chars().any(|c| c.is_whitespace() || c.is_control()) {
-                let why = "is no model's name; write names such as `gpt-5.4`, with commas between them";
-                self.problems.push(Problem { name: "model".to_owned(), value: Some(word), why: why.to_owned() });
+        for word in self.get(input::model).map(listed).unwrap_or_default() {
+            if let Err(why) = values::model_name(&word) {
+                self.problems.push(Problem::shown(input::model.name, &word, why));
                 continue;
             }
             // The field left out is what the documentation calls Auto.
@@ -551,13 +544,13 @@ impl Reader {
     }
 
     fn if_active(&mut self) -> IfActive {
-        match self.text("if-active") {
+        match self.text(input::if_active) {
             "start" => IfActive::Start,
             "skip" => IfActive::Skip,
             "attach" => IfActive::Attach,
             "fail" => IfActive::Fail,
             _ => {
-                self.problem("if-active", "is none of `start`, `skip`, `attach`, `fail`; write one of them");
+                self.expected(input::if_active, "start, skip, attach or fail");
                 IfActive::Start
             }
         }
@@ -565,7 +558,7 @@ impl Reader {
 
     fn fail_on(&mut self) -> Vec<Conclusion> {
         let known = |word: &str| word.parse().ok().filter(|it| *it != Conclusion::Success);
-        self.choices("fail-on", known, "`failure`, `timed_out`, `cancelled`, `action_required`, `skipped`")
+        self.choices(input::fail_on, known, "failure, timed_out, cancelled, action_required, skipped")
     }
 
     fn stop_on(&mut self) -> (bool, bool) {
@@ -574,13 +567,13 @@ impl Reader {
             "idle" => Some(false),
             _ => None,
         };
-        let chosen = self.choices("stop-on", known, "`waiting_for_user`, `idle`");
+        let chosen = self.choices(input::stop_on, known, "waiting_for_user, idle");
         (chosen.contains(&true), chosen.contains(&false))
     }
 
     /// A list of words from a set, or `never` for none of them.
-    fn choices<T>(&mut self, name: &str, known: impl Fn(&str) -> Option<T>, words: &str) -> Vec<T> {
-        let written = listed(self.text(name));
+    fn choices<T>(&mut self, input: Input, known: impl Fn(&str) -> Option<T>, words: &str) -> Vec<T> {
+        let written = listed(self.text(input));
         if written.len() == 1 && written.first().is_some_and(|word| word == "never") {
             return Vec::new();
         }
@@ -589,8 +582,8 @@ impl Reader {
             match known(&word) {
                 Some(choice) => chosen.push(choice),
                 None => {
-                    let why = format!("is none of {words}; write some of them, or `never` alone");
-                    self.problems.push(Problem { name: name.to_owned(), value: Some(word), why });
+                    let expected = format!("a list of {words}, or never alone");
+                    self.problems.push(Problem::expected(input.name, &expected, &word));
                 }
             }
         }
@@ -598,74 +591,101 @@ impl Reader {
     }
 
     /// A boolean as `@actions/core` reads it, <https://yaml.org/spec/1.2.2/#10212-boolean>.
-    fn flag(&mut self, name: &str) -> bool {
-        match self.text(name) {
+    fn flag(&mut self, input: Input) -> bool {
+        match self.text(input) {
             "true" | "True" | "TRUE" => true,
             "false" | "False" | "FALSE" => false,
             _ => {
-                self.problem(name, "is no boolean; write `true` or `false`");
+                self.expected(input, "true or false");
                 false
             }
         }
     }
 
-    fn duration(&mut self, name: &str) -> Duration {
-        let text = self.text(name);
+    fn duration(&mut self, input: Input) -> Duration {
+        let text = self.text(input);
         let read = SignedDuration::from_str(text).ok().and_then(|it| Duration::try_from(it).ok());
         match read {
             Some(duration) if !duration.is_zero() => duration,
             _ => {
-                let bare = text.chars().all(|c| c.is_ascii_digit()) && text.chars().any(|c| c != '0');
-                let why = if read.is_some_and(|duration| duration.is_zero()) {
-                    "is no time at all; write for example `30s`, `45m` or `1h30m`".to_owned()
-                } else if bare {
-                    format!("has no unit; write for example `{text}s` or `{text}m`")
-                } else {
-                    "is no duration; write hours, minutes and seconds, for example `1h30m`, `45m` or `30s`".to_owned()
+                let is_bare = text.chars().all(|c| c.is_ascii_digit()) && text.chars().any(|c| c != '0');
+                let expected = match is_bare {
+                    true => format!("a duration with a unit such as {text}s or {text}m"),
+                    false => "a duration above zero such as 30s, 45m or 1h30m".to_owned(),
                 };
-                self.problem(name, why);
+                self.expected(input, &expected);
                 Duration::ZERO
             }
         }
     }
 
-    fn token(&mut self, name: &str) -> Option<Token> {
-        match Token::parse(self.raw.get(name)?.trim()) {
+    fn token(&mut self, input: Input) -> Option<Token> {
+        match Token::parse(self.get(input)?) {
             Ok(token) => {
                 self.secrets.push(token.clone());
                 Some(token)
             }
             Err(why) => {
-                // What is no token as it stands may well hold one, and is hidden all the same.
-                let words = self.raw.get(name).unwrap_or_default().split_whitespace();
+                // What is not a token as a whole may contain one, which is hidden as well.
+                let words = self.get(input).unwrap_or_default().split_whitespace();
                 let words =
                     words.filter(|word| word.len() >= SHORTEST_SECRET).filter_map(|word| Token::parse(word).ok());
-                self.secrets.extend(words);
-                self.problems.push(Problem::new(name, why.to_string()));
+                self.secrets.extend(words.collect::<Vec<_>>());
+                self.refuse(input, why.to_string());
                 None
             }
         }
     }
 
-    fn parsed<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
-        match parse(self.raw.get(name)?.trim()) {
+    fn parsed<T>(&mut self, input: Input, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        match parse(self.get(input)?) {
             Ok(value) => Some(value),
             Err(why) => {
-                self.problem(name, why);
+                self.problem(input, why);
                 None
             }
         }
+    }
+
+    /// The value of an input that can be a template, which is checked once it is rendered.
+    fn template(&mut self, input: Input, parse: impl Fn(&str) -> Result<String, String>) -> Option<String> {
+        match self.get(input) {
+            Some(text) if is_template(text) => Some(text.to_owned()),
+            _ => self.parsed(input, parse),
+        }
+    }
+
+    /// The text of an input that is not blank, without white space around it.
+    fn get(&self, input: Input) -> Option<&str> {
+        input.written(&self.given).map(str::trim)
     }
 
     /// An input's text, or its default.
-    fn text(&self, name: &str) -> &str {
-        self.raw.get(name).map_or(default(name), str::trim)
+    fn text(&self, input: Input) -> &str {
+        self.get(input).unwrap_or(input.default)
     }
 
-    /// Notes that something is wrong with the value of an input.
-    fn problem(&mut self, name: &str, why: impl Into<String>) {
-        let value = self.raw.get(name).map(|value| value.trim().to_owned());
-        self.problems.push(Problem { name: name.to_owned(), value, why: why.into() });
+    /// Notes a problem with an input, and shows its value.
+    fn problem(&mut self, input: Input, why: impl Into<String>) {
+        let problem = Problem::shown(input.name, self.text(input), why);
+        self.note(input, problem);
+    }
+
+    /// Notes an input that has none of the values that it can have.
+    fn expected(&mut self, input: Input, expected: &str) {
+        let problem = Problem::expected(input.name, expected, self.text(input));
+        self.note(input, problem);
+    }
+
+    /// Notes a problem with an input whose value does not matter, or must not be shown.
+    fn refuse(&mut self, input: Input, why: impl Into<String>) {
+        self.note(input, Problem::new(input.name, why));
+    }
+
+    fn note(&mut self, input: Input, problem: Problem) {
+        if !self.rejected.contains(&input.name) {
+            self.problems.push(problem);
+        }
     }
 }
 
@@ -683,9 +703,8 @@ fn listed(text: &str) -> Vec<String> {
 }
 
 fn unknown(name: &str) -> String {
-    let likeness = |input: &&Input| (strsim::jaro_winkler(name, input.name) * 1000.0) as u32;
-    let nearest = INPUTS.iter().max_by_key(likeness).map(|input| input.name).unwrap_or_default();
-    format!("`{}` is no input and is ignored; the nearest name is `{nearest}`", harmless(&cut(name, LONGEST_VALUE)))
+    let known = INPUTS.iter().map(|input| input.name).collect::<Vec<_>>();
+    format!("unknown input {} is ignored{}", harmless(&cut(name, LONGEST_VALUE)), nearest(name, &known))
 }
 
 /// The tasks in the `results` of an earlier step, and how many results have none.

@@ -8,38 +8,43 @@ use crate::text::{cut, harmless};
 /// How much of a value an error shows, in characters.
 pub(crate) const LONGEST_VALUE: usize = 120;
 
-/// Something wrong with an input: its name, its value and the remedy.
+/// Something wrong with an input, as a sentence that begins with its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    pub(super) name: String,
-    pub(super) value: Option<String>,
-    pub(super) why: String,
+    name: String,
+    text: String,
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.value {
-            Some(value) => write!(f, "`{}: {}` {}", self.name, harmless(&cut(value, LONGEST_VALUE)), self.why),
-            None => write!(f, "`{}` {}", self.name, self.why),
-        }
+        write!(f, "{}{}", self.name, self.text)
     }
 }
 
 impl Problem {
-    /// A problem with an input whose value is not shown.
+    /// `waves requires wait: true`: the value is not shown.
     pub fn new(name: &str, why: impl Into<String>) -> Self {
-        Self { name: name.to_owned(), value: None, why: why.into() }
+        Self { name: name.to_owned(), text: format!(" {}", why.into()) }
+    }
+
+    /// `tolerate: 10 is not a share`: the value is shown.
+    pub fn shown(name: &str, value: &str, why: impl Into<String>) -> Self {
+        Self { name: name.to_owned(), text: format!(": {} {}", readable(value), why.into()) }
+    }
+
+    /// `dry-run: expected true or false, got yes`.
+    pub fn expected(name: &str, expected: &str, got: &str) -> Self {
+        Self { name: name.to_owned(), text: format!(": expected {expected}, got {}", readable(got)) }
     }
 
     /// Whether it is about this input.
     pub fn is_about(&self, name: &str) -> bool {
         self.name == name
     }
+}
 
-    /// A problem with an input whose value is shown.
-    pub fn shown(name: &str, value: &str, why: impl Into<String>) -> Self {
-        Self { name: name.to_owned(), value: Some(value.to_owned()), why: why.into() }
-    }
+fn readable(value: &str) -> String {
+    harmless(&cut(value, LONGEST_VALUE))
 }
 
 /// Why something that the inputs point to cannot be had. Nothing was started.

@@ -39,6 +39,8 @@ pub struct Inputs {
     pub require_pull_request: bool,
     /// How many tasks are rolled out.
     pub rollout: Rollout,
+    /// Whether a list without any repository is fine.
+    pub allow_empty: bool,
     /// Where the record goes, where the user says.
     pub audit_log: Option<String>,
     /// The rules of the policy.
@@ -116,7 +118,7 @@ impl PromptSource {
         match self {
             Self::Text(_) => "prompt",
             Self::File(_) => "prompt-file",
-            Self::Class(_) => "task",
+            Self::Class(_) => "task-class",
         }
     }
 }
@@ -162,6 +164,12 @@ impl Request {
             Self::Start(start) | Self::Doctor(start) => Some(start),
             Self::Wait(_) | Self::Plan(..) => None,
         }
+    }
+
+    /// How many jobs share GitHub's limits, because each has a part of the same list.
+    pub fn sharing_jobs(&self) -> usize {
+        let shard = self.start().and_then(|start| start.list.part.or(start.shard));
+        shard.map_or(1, |shard| shard.count)
     }
 
     /// Where tasks are to be started.

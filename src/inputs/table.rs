@@ -1,95 +1,167 @@
-//! The table of inputs.
+//! The table of inputs: one row for each, from which the struct that envy fills, the parser, the checks of `action.yml`
+//! and the table of the reference follow.
 
-/// Which commands an input is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Serves {
-    /// `start` alone.
-    Start,
-    /// `wait` alone.
-    Wait,
-    /// `start` and `wait`.
-    Both,
-    /// `start` and `plan`.
-    Lists,
-    /// All of them.
-    All,
-}
+use serde::Deserialize;
 
-/// What the user asks for.
+/// What the step does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
     /// Start tasks.
     Start,
     /// Wait for tasks that were started earlier.
     Wait,
-    /// Part a list for the jobs of a matrix.
+    /// Divide a list into parts for the jobs of a matrix.
     Plan,
-    /// Look for what would keep a start from working. It takes the inputs of a start.
+    /// Check everything that could keep a start from working. It takes the inputs of a start.
     Doctor,
 }
 
 impl Command {
-    pub(super) const ALL: [(Self, &'static str); 4] =
+    /// All commands by their names.
+    pub const ALL: [(Self, &'static str); 4] =
         [(Self::Start, "start"), (Self::Wait, "wait"), (Self::Plan, "plan"), (Self::Doctor, "doctor")];
+
+    /// The name of the command.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(command, _)| *command == self).map_or("", |(_, name)| name)
+    }
 }
 
-/// An input, as `action.yml` and the reference list it.
+const ALL: &[Command] = &[Command::Start, Command::Wait, Command::Plan, Command::Doctor];
+const START: &[Command] = &[Command::Start, Command::Doctor];
+const START_WAIT: &[Command] = &[Command::Start, Command::Wait, Command::Doctor];
+const START_PLAN: &[Command] = &[Command::Start, Command::Plan, Command::Doctor];
+const WAIT: &[Command] = &[Command::Wait];
+
+/// An input.
 #[derive(Debug, Clone, Copy)]
 pub struct Input {
-    /// Its name, as a workflow writes it.
+    /// The name, as a workflow writes it.
     pub name: &'static str,
-    /// What it is when it is not given; empty where it is simply absent.
+    /// The value if it is not given; empty where it is absent then.
     pub default: &'static str,
-    /// Which command it is for.
-    pub serves: Serves,
+    /// The commands that take it.
+    pub commands: &'static [Command],
+    /// The description in `action.yml`.
+    pub help: &'static str,
+    /// Its value among those that were given.
+    value: fn(&GivenInputs) -> Option<&str>,
 }
 
-/// Every input there is.
-pub const INPUTS: &[Input] = &[
-    input("command", "start", Serves::All),
-    input("token", "", Serves::All),
-    input("lookup-token", "", Serves::Both),
-    input("prompt", "", Serves::Start),
-    input("prompt-file", "", Serves::Start),
-    input("vars", "", Serves::Start),
-    input("inputs", "", Serves::Start),
-    input("repository", "", Serves::Both),
-    input("repositories", "", Serves::Lists),
-    input("base-ref", "", Serves::Start),
-    input("head-ref", "", Serves::Start),
-    input("model", "", Serves::Start),
-    input("custom-agent", "", Serves::Start),
-    input("create-pull-request", "false", Serves::Start),
-    input("wait", "false", Serves::Both),
-    input("wait-timeout", "75m", Serves::Both),
-    input("poll-interval", "15s", Serves::Both),
-    input("stop-on", "waiting_for_user, idle", Serves::Both),
-    input("fail-on", "failure, timed_out, cancelled, action_required", Serves::Both),
-    input("require-pull-request", "false", Serves::Both),
-    input("idempotency-key", "", Serves::Start),
-    input("if-active", "start", Serves::Start),
-    input("confirm-timeout", "60s", Serves::Start),
-    input("dry-run", "false", Serves::Both),
-    input("task-id", "", Serves::Wait),
-    input("policy", "", Serves::Both),
-    input("task", "", Serves::Both),
-    input("ticket", "", Serves::Start),
-    input("max-parallel", "", Serves::Start),
-    input("waves", "", Serves::Start),
-    input("wave-success", "100%", Serves::Start),
-    input("tolerate", "0%", Serves::Both),
-    input("shard", "", Serves::Lists),
-    input("allow-users", "", Serves::Start),
-    input("allow-bots", "", Serves::Start),
-    input("untrusted", "fence", Serves::Start),
-    input("audit-log", "", Serves::Both),
-    input("github-api-url", "", Serves::All),
-];
-pub(super) const fn input(name: &'static str, default: &'static str, serves: Serves) -> Input {
-    Input { name, default, serves }
+impl Input {
+    /// The text that was given, as it was written.
+    pub(super) fn written<'a>(&self, inputs: &'a GivenInputs) -> Option<&'a str> {
+        (self.value)(inputs)
+    }
 }
 
-/// What an input is when it is not given.
-pub(crate) fn default(name: &str) -> &'static str {
-    INPUTS.iter().find(|input| input.name == name).map_or("", |input| input.default)
+/// Inputs of earlier versions, with their names of today. Each is an error that says so.
+pub const RENAMED: [(&str, &str); 1] = [("task", "task-class")];
+
+macro_rules! inputs {
+    ($($field:ident $name:literal $default:literal $commands:ident $help:literal;)*) => {
+        /// The inputs that are not blank, as envy reads them from the environment.
+        #[derive(Debug, Default, Deserialize)]
+        pub struct GivenInputs {
+            $(#[serde(rename = $name)] $field: Option<String>,)*
+        }
+
+        /// Each input by the name of its field.
+        #[expect(non_upper_case_globals, reason = "each is named as the field that it reads")]
+        pub(super) mod input {
+            use super::*;
+
+            $(pub(crate) const $field: Input = Input {
+                name: $name,
+                default: $default,
+                commands: $commands,
+                help: $help,
+                value: |given| given.$field.as_deref(),
+            };)*
+        }
+
+        /// Every input.
+        pub const INPUTS: &[Input] = &[$(input::$field),*];
+    };
+}
+
+inputs! {
+    command "command" "start" ALL
+        "What to do: `start` tasks, `wait` for tasks that were started earlier, `plan` a matrix of jobs for many repositories, or let `doctor` check everything that could keep a start from working.";
+    token "token" "" ALL
+        "A token that can start agent tasks: a fine-grained personal access token with \"Agent tasks: read and write\", or a user token of a GitHub App. `GITHUB_TOKEN` does not work: GitHub accepts no installation token here. Required unless `dry-run` is `true`.";
+    lookup_token "lookup-token" "" START_WAIT
+        "A second token that reads pull requests, for a `token` without that permission. `github.token` works for the repository of the workflow, with `pull-requests: read`.";
+    prompt "prompt" "" START
+        "The task for the agent. A template with `{{ github.* }}`, `{{ vars.* }}` and more. Linux cannot start a step with 131,072 bytes or more in one variable (\"Argument list too long\"), Windows allows 32,766 characters; use `prompt-file` for a long prompt. Either this or `prompt-file` is required.";
+    prompt_file "prompt-file" "" START
+        "A file with the prompt template, relative to the workspace and inside it. Check the repository out first.";
+    vars "vars" "" START
+        "YAML or JSON mapping of the values that the template reads as `vars`.";
+    inputs "inputs" "" START
+        "YAML or JSON mapping of the values that the template reads as `inputs`. Not needed for the inputs of a `workflow_dispatch`; a reusable workflow passes `toJSON(inputs)`.";
+    repository "repository" "" START_WAIT
+        "The repository of the task, as `owner/name`. Default: the repository of the workflow.";
+    repositories "repositories" "" START_PLAN
+        "Many repositories, in place of `repository`: one on each line, with its own variables if needed (`owner/name version=1.10`), `@file` for a list in the workspace, or `query: org:acme topic:java` for the result of a search. A comment begins with `#`, on its own line.";
+    allow_empty "allow-empty" "false" START_PLAN
+        "Whether a list without any repository is fine: the step ends green and starts nothing. By default it is an error.";
+    base_ref "base-ref" "" START
+        "The branch to start from. Default: the default branch of the repository. A template without access to untrusted text.";
+    head_ref "head-ref" "" START
+        "The branch of an open pull request onto `base-ref` that the agent commits to. A template without access to untrusted text.";
+    model "model" "" START
+        "The model, or a list of models to try in order. GitHub chooses if this is empty or `auto`.";
+    custom_agent "custom-agent" "" START
+        "The custom agent, by its file name in `.github/agents` without the extension: `fixer` for `fixer.agent.md`.";
+    create_pull_request "create-pull-request" "false" START
+        "Whether the agent opens a pull request.";
+    wait "wait" "false" START_WAIT
+        "Whether to wait until the task is settled. `command: wait` always waits.";
+    wait_timeout "wait-timeout" "75m" START_WAIT
+        "The longest time to wait, with a unit: `30s`, `45m`, `1h30m`. Keep it below the job's `timeout-minutes`.";
+    poll_interval "poll-interval" "15s" START_WAIT
+        "The longest pause between two requests for a task's state, `1s` or more.";
+    stop_on "stop-on" "waiting_for_user, idle" START_WAIT
+        "Which of the states `waiting_for_user` and `idle` end the wait, as a list; `never` for none.";
+    fail_on "fail-on" "failure, timed_out, cancelled, action_required" START_WAIT
+        "Which conclusions fail the step, as a list; `never` for none.";
+    require_pull_request "require-pull-request" "false" START_WAIT
+        "Whether a task that completes without a pull request is a `failure`. Requires `wait: true`.";
+    idempotency_key "idempotency-key" "" START
+        "The key that makes two starts the same start, in place of the one made from the run, the job, the step and the request. A template without access to untrusted text, such as `release-{{ now | date('%G-W%V') }}`.";
+    if_active "if-active" "start" START
+        "What to do if a task of the same name is not settled yet: `start`, `skip`, `attach` or `fail`.";
+    confirm_timeout "confirm-timeout" "60s" START
+        "How long to look for a task after a start without an answer, with a unit.";
+    max_parallel "max-parallel" "" START
+        "The most tasks that run at once. Requires `wait: true`.";
+    waves "waves" "" START
+        "How many repositories each wave has, such as `1, 5, *`: a wave begins once the one before has succeeded. Requires `wait: true`.";
+    wave_success "wave-success" "100%" START
+        "The share of a wave that must be a `success` before the next one begins.";
+    tolerate "tolerate" "0%" START_WAIT
+        "The share of the tasks that may fail without failing the step.";
+    shard "shard" "" START_PLAN
+        "Which part of `repositories` to take, such as `2/8`; for `command: plan`, the number of parts.";
+    allow_users "allow-users" "" START
+        "Logins of people who can start a task by an event without write access, as a list. For events that outsiders can cause, everybody else needs write access.";
+    allow_bots "allow-bots" "" START
+        "The same for bots, such as `dependabot`.";
+    untrusted "untrusted" "fence" START
+        "What to do with event text that an outsider can write: `fence` puts it into the prompt between marks that declare it data, `refuse` refuses a template that uses any.";
+    policy "policy" "" START_WAIT
+        "The policy file with the rules for tasks: a file of the workspace, or one of another repository as `owner/name:path@ref`. Default: `.github/agent-tasks.yml`, if it exists.";
+    task_class "task-class" "" START_WAIT
+        "The task class of the policy for this start. The values of the class are fixed.";
+    ticket "ticket" "" START
+        "The change ticket, which goes into the prompt and the summary. A task class can require one. A template without access to untrusted text.";
+    dry_run "dry-run" "false" START_WAIT
+        "Show the plan and the exact request, and send nothing.";
+    task_id "task-id" "" WAIT
+        "For `command: wait`: task IDs, or the output `results` of an earlier step.";
+    audit_log "audit-log" "" START_WAIT
+        "The file of the audit log, relative to the workspace. Default: a file in the runner's temporary folder.";
+    github_api_url "github-api-url" "" ALL
+        "The address of GitHub's REST API. Default: the one of the runner.";
 }

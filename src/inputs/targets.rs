@@ -95,26 +95,73 @@ type Item = (String, Result<Source, String>);
 fn lines(text: &str) -> Result<Vec<Item>, String> {
     let mut items = Vec::new();
     for (at, line) in text.lines().enumerate() {
-        let line = line.split(" #").next().unwrap_or_default().trim();
+        let line = line.trim();
         if line.starts_with('#') {
             continue;
         }
+        let place = || format!("line {}", at + 1);
         // A query can have commas of its own, so it has the line to itself.
-        let words: Vec<&str> = if line.starts_with(QUERY) { vec![line] } else { line.split(',').collect() };
+        let is_query = line.starts_with(QUERY);
+        let line = match comment(line, is_query) {
+            Ok(line) => line,
+            Err(why) => {
+                items.push((place(), Err(why)));
+                continue;
+            }
+        };
+        let words: Vec<&str> = if is_query { vec![line] } else { line.split(',').collect() };
         let words = words.into_iter().map(str::trim).filter(|word| !word.is_empty());
-        items.extend(words.map(|word| (format!("line {}", at + 1), source(word))));
+        items.extend(words.map(|word| (place(), source(word))));
     }
     Ok(items)
 }
 
+/// A line without the comment at its end. Where a `#` may belong to the line, it is an error: what is behind it must not
+/// get lost, least of all an exclusion of a query.
+fn comment(line: &str, is_query: bool) -> Result<&str, String> {
+    const OWN_LINE: &str = "write the comment on a line of its own";
+    let mut is_quoted = false;
+    let mut before = ' ';
+    for (at, c) in line.char_indices() {
+        match c {
+            '"' if is_query => is_quoted = !is_quoted,
+            '#' if before.is_whitespace() && !is_quoted => {
+                let (kept, behind) = line.split_at(at);
+                let is_comment = behind[1..].is_empty() || behind[1..].starts_with(char::is_whitespace);
+                return match (is_query, is_comment) {
+                    (false, true) => Ok(kept.trim_end()),
+                    (true, _) => Err(format!("the query has a `#` outside of quotes; put it in quotes, or {OWN_LINE}")),
+                    (false, false) => Err(format!("`{}` may be a comment or a value; {OWN_LINE}", shown(behind))),
+                };
+            }
+            _ => {}
+        }
+        before = c;
+    }
+    Ok(line)
+}
+
 fn items(text: &str) -> Result<Vec<Item>, String> {
+    // To YAML ` #` begins a comment, so that what is behind it is gone once it is read.
+    for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with('#')) {
+        if let Some((_, query)) = line.split_once(QUERY)
+            && !query.trim_start().starts_with(['"', '\''])
+            && query.contains(" #")
+        {
+            return Err(format!(
+                "line {}: the query has a `#`, which begins a comment in YAML; put the whole query in single quotes, or \
+                 write the comment on a line of its own",
+                at + 1
+            ));
+        }
+    }
     let Value::Array(listed) = vars::read(text, MOST_BYTES)? else {
         return Err("is not a list; write `- owner/name` on each line".to_owned());
     };
     let source = |item: Value| match item {
         Value::String(text) => source(text.trim()),
         Value::Object(fields) => object(fields),
-        other => Err(format!("`{}` is no repository; write `owner/name`", shown(&other.to_string()))),
+        other => Err(format!("`{}` is not a repository; write `owner/name`", shown(&other.to_string()))),
     };
     Ok(listed.into_iter().enumerate().map(|(at, item)| (format!("item {}", at + 1), source(item))).collect())
 }
@@ -126,7 +173,10 @@ fn source(text: &str) -> Result<Source, String> {
     }
     if let Some(file) = text.strip_prefix('@') {
         return match file.trim() {
-            "" => Err("`@` names no file; write `@` and a path in the workspace".to_owned()),
+            "" => Err("`@` has no file behind it; write `@` and a path in the workspace".to_owned()),
+            file if file.contains("{{") => {
+                Err(format!("`{}` contains {{{{, and a file name is not a template", shown(file)))
+            }
             file => Ok(Source::File(file.to_owned())),
         };
     }
@@ -136,7 +186,7 @@ fn source(text: &str) -> Result<Source, String> {
     for word in words {
         let pair = word.split_once('=').filter(|(name, _)| !name.is_empty());
         let (name, value) = pair.ok_or_else(|| {
-            format!("`{}` behind {repository} is no variable; write `name=value` without spaces", shown(word))
+            format!("`{}` behind {repository} is not a variable; write `name=value` without spaces", shown(word))
         })?;
         let value = match value {
             "true" => Value::Bool(true),
@@ -176,7 +226,13 @@ fn named(name: &str) -> Result<Repository, String> {
 fn query_of(query: &str) -> Result<Source, String> {
     match query.trim() {
         "" => {
-            Err("`query:` asks for nothing; write for example `query: org:acme topic:java -archived:true`".to_owned())
+            Err("`query:` is empty; write for example `query: org:acme topic:java -archived:true`".to_owned())
+        }
+        query if query.contains("{{") => {
+            Err(format!("`{}` contains {{{{, and a query is not a template; write the value itself", shown(query)))
+        }
+        query if query.matches('"').count() % 2 == 1 => {
+            Err(format!("`{}` has a quote without its partner; write `\"two words\"`", shown(query)))
         }
         query => Ok(Source::Query(query.to_owned())),
     }
@@ -237,7 +293,7 @@ pub struct Shard {
 
 /// Why a text is no part. Its `Display` names the remedy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("is no part; write which of how many, such as `2/8`, with at most {MOST_SHARDS} of them")]
+#[error("is not a part; write its number and how many there are, such as `2/8`, with at most {MOST_SHARDS}")]
 pub struct ShardError;
 
 impl Shard {
@@ -323,6 +379,31 @@ mod tests {
         let told = read("- 1\n- repo: octo/a\n- {repository: octo/b, vars: 1}\n- {query: x, vars: {}}\n").unwrap_err();
         assert_eq!(told.len(), 4, "{told:#?}");
         assert!(read("- a\n b: [").unwrap_err()[0].contains("line 2"));
+    }
+
+    #[test]
+    fn queries_keep_everything_behind_a_number_sign() {
+        for (text, query) in [
+            (r##"query: org:a "team #1" -topic:frozen"##, r##"org:a "team #1" -topic:frozen"##),
+            (r##"- 'query: org:a "team #1" -topic:frozen'"##, r##"org:a "team #1" -topic:frozen"##),
+            (r##"- query: 'org:a "team #1" -topic:frozen'"##, r##"org:a "team #1" -topic:frozen"##),
+            ("query: org:a topic:c#", "org:a topic:c#"),
+        ] {
+            assert_eq!(read(text).unwrap().sources, [Source::Query(query.to_owned())], "{text}");
+        }
+        for (text, part) in [
+            ("query: org:a #1 -topic:frozen", "outside of quotes"),
+            ("query: org:a # ours", "outside of quotes"),
+            (r##"query: org:a "team #1 -topic:frozen"##, "without its partner"),
+            (r##"- query: org:a "team #1" -topic:frozen"##, "begins a comment in YAML"),
+            ("[{query: org:a #1}]", "begins a comment in YAML"),
+            ("octo/app title=Fix #12", "may be a comment or a value"),
+            ("@list #1.txt", "may be a comment or a value"),
+            ("query: org:{{ vars.org }}", "not a template"),
+        ] {
+            let told = read(text).unwrap_err().join("\n");
+            assert!(told.contains(part), "{text}: {told}");
+        }
     }
 
     #[test]

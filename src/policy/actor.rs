@@ -165,14 +165,14 @@ impl ActorCheck {
             return Self::Open("no workflow run, so whoever started this program is trusted".to_owned());
         }
         let nothing = Value::Null;
-        let payload = context.github().get("event").unwrap_or(&nothing);
+        let payload = context.github().get("event").filter(|payload| payload.is_object()).unwrap_or(&nothing);
         let before = &payload["workflow_run"];
         let can_cause = match cause(name) {
             // A run that itself came after a run does not tell who was at the beginning.
             Trigger::RunBefore => cause(before["event"].as_str().unwrap_or_default()),
             told => told,
         };
-        let is_fork = is_fork(payload);
+        let is_fork = is_fork(name, payload);
         if can_cause == Trigger::Insiders && !is_fork {
             return Self::Open(match cause(name) {
                 Trigger::RunBefore => {
@@ -189,6 +189,13 @@ impl ActorCheck {
             (name, true) => format!("`{}` about a fork", cut(name, LONGEST_NAME)),
             (name, false) => format!("`{}`", cut(name, LONGEST_NAME)),
         };
+        // Without it nothing says whether a fork is behind the event, and an allowed bot could act for its owner.
+        if !payload.is_object() {
+            return Self::Shut(format!(
+                "{event} has no event payload that can be read, and without it only events that take write access can \
+                 start tasks; check the file that `GITHUB_EVENT_PATH` names"
+            ));
+        }
         let people = people(context, payload);
         if people.is_empty() {
             return Self::Shut(format!("nobody can say who caused {event}: the run names no actor and no sender"));
@@ -198,7 +205,9 @@ impl ActorCheck {
             if person.is_bot && is_fork {
                 return Self::Shut(shut(&event, &person, "a bot acts for whoever owns the fork", &[]));
             }
-            if person.is_bot && payload["issue"]["pull_request"].is_object() {
+            let is_about_pull_request = !payload["issue"]["pull_request"].is_null()
+                || name == "issue_comment" && !payload["issue"].is_object();
+            if person.is_bot && is_about_pull_request {
                 let why = "the event of a comment does not tell whether the pull request is from a fork, and there a bot \
                            acts for its owner";
                 return Self::Shut(shut(&event, &person, why, &[]));
@@ -278,7 +287,7 @@ fn shut(event: &str, person: &Actor, why: &str, remedies: &[String]) -> String {
 }
 
 /// Whether an event is about a pull request, or a run, from another repository than the event's own.
-fn is_fork(payload: &Value) -> bool {
+fn is_fork(event: &str, payload: &Value) -> bool {
     let elsewhere = |head: &Value, base: &Value| {
         let same = |key: &str| head[key].is_null() || head[key] == base[key];
         // The repository of a pull request is gone when it was deleted meanwhile, and ours is not.
@@ -288,7 +297,16 @@ fn is_fork(payload: &Value) -> bool {
     let run = &payload["workflow_run"];
     let base = &pull["base"]["repo"];
     let base = if base.is_null() { &payload["repository"] } else { base };
-    pull.is_object() && elsewhere(&pull["head"]["repo"], base)
+    // A payload without its subject cannot rule a fork out.
+    let is_cut = match event {
+        "pull_request" | "pull_request_target" | "pull_request_review" | "pull_request_review_comment" => {
+            !pull.is_object()
+        }
+        "workflow_run" => !run.is_object(),
+        _ => false,
+    };
+    is_cut
+        || pull.is_object() && elsewhere(&pull["head"]["repo"], base)
         || run.is_object() && elsewhere(&run["head_repository"], &payload["repository"])
 }
 

@@ -167,9 +167,9 @@ fn subject(repository: &Repository, task: Option<&TaskId>) -> String {
 /// What was asked for, without the prompt itself: its hash tells which it was.
 fn request(order: &PlannedTask) -> Value {
     match &order.action {
-        Action::Start { task, models, template, prompt_sha256, terms } => known(json!({
-            "key": terms.marker.key.to_string(),
-            "name": terms.marker.name,
+        Action::Start { task, models, template, prompt_sha256, options } => known(json!({
+            "key": options.marker.key.to_string(),
+            "name": options.marker.name,
             "template": template,
             "promptSha256": prompt_sha256,
             "models": models.iter().map(|model| model.as_deref().unwrap_or("auto")).collect::<Vec<_>>(),

@@ -75,10 +75,10 @@ pub struct Reporter<'a> {
 impl<'a> Reporter<'a> {
     /// A reporter of tasks to which nothing has happened yet. Without an audit log nothing is recorded.
     pub fn new(host: &'a Host, plan: &'a Plan, context: &'a Context, audit: Option<&'a AuditLog>) -> Self {
-        let outcomes = plan.orders.iter().map(|order| {
+        let outcomes = plan.tasks.iter().map(|order| {
             let mut outcome = Outcome::new(order.repository.clone());
             outcome.pull_required = plan.require_pull_request;
-            outcome.owner.clone_from(&plan.facts.owner);
+            outcome.owner.clone_from(&plan.policy.owner);
             match &order.action {
                 Action::Start { task, prompt_sha256, .. } => {
                     outcome.asked = Some(task.without_prompt());
@@ -195,7 +195,7 @@ impl<'a> Reporter<'a> {
     fn record(&mut self, entry: AuditEntry, index: usize) {
         let Some(audit) = self.audit else { return };
         let (id, now) = (self.host.random_id(), self.host.now());
-        let line = audit.line(entry, self.plan.orders.get(index), &self.outcomes[index], &id, now);
+        let line = audit.line(entry, self.plan.tasks.get(index), &self.outcomes[index], &id, now);
         self.keep_error(self.host.write_record(&line));
     }
 

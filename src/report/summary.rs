@@ -250,7 +250,7 @@ fn call(outcomes: &[Outcome]) -> String {
 
 /// What the policy says, and the change ticket.
 fn facts(plan: &Plan) -> String {
-    let lines = plan.facts.lines();
+    let lines = plan.policy.lines();
     let facts = lines.iter().map(|(name, value)| format!("{name} {}", escaped(value))).collect::<Vec<_>>().join(" · ");
     if facts.is_empty() { facts } else { format!("By policy: {facts}.\n\n") }
 }
@@ -275,12 +275,12 @@ fn origin(context: &Context) -> String {
 
 /// The prompts, as far as they are shown.
 fn prompts(plan: &Plan) -> Vec<String> {
-    let starts = plan.orders.iter().filter_map(|order| match &order.action {
+    let starts = plan.tasks.iter().filter_map(|order| match &order.action {
         Action::Start { task, template, prompt_sha256, .. } => Some((order, task, template, prompt_sha256)),
         Action::Wait(_) => None,
     });
     let shown = starts.take(MOST_PROMPTS).map(|(order, task, template, prompt_sha256)| {
-        let whose = if plan.orders.len() > 1 { format!(" for {}", order.repository) } else { String::new() };
+        let whose = if plan.tasks.len() > 1 { format!(" for {}", order.repository) } else { String::new() };
         format!(
             "<details><summary>Prompt{} from {}, {} characters, SHA-256 {}</summary>\n\n{}\n</details>\n",
             escaped(&whose),

@@ -23,9 +23,8 @@ impl Clients {
         inputs: &Inputs,
         connect: impl Fn(&ApiUrl, &Token) -> anyhow::Result<GitHub>,
     ) -> anyhow::Result<Option<Self>> {
-        let part = inputs.request.start().and_then(|start| start.list.part.or(start.shard));
-        let parts = part.map_or(1, |part| part.count);
-        let open = |token: &Token| connect(&inputs.address, token).map(|github| LimitedClient::new(github, parts));
+        let jobs = inputs.request.sharing_jobs();
+        let open = |token: &Token| connect(&inputs.address, token).map(|github| LimitedClient::new(github, jobs));
         let tasks = match inputs.token.as_ref().map(open).transpose() {
             Err(_) if inputs.dry_run => None,
             opened => opened?,

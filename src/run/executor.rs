@@ -45,15 +45,15 @@ pub async fn run(
     updates: UnboundedSender<Update>,
     interrupted: impl Future<Output = Signal>,
 ) -> Option<Interruption> {
-    let keys = plan.orders.iter().filter_map(|order| match &order.action {
-        Action::Start { terms, .. } => Some(terms.marker.key.clone()),
+    let keys = plan.tasks.iter().filter_map(|order| match &order.action {
+        Action::Start { options, .. } => Some(options.marker.key.clone()),
         Action::Wait(_) => None,
     });
     let config = PollerConfig {
-        orders: plan.orders.len(),
+        orders: plan.tasks.len(),
         keys: keys.collect::<HashSet<_>>(),
         interval: plan.wait.as_ref().map(|rules| rules.interval).unwrap_or_default(),
-        parts: plan.parts,
+        parts: plan.sharing_jobs,
         host,
     };
     let pulls = clients.for_pull_requests();
@@ -112,7 +112,7 @@ impl Executor<'_> {
             let conclusions = self.run_wave(wave.clone()).await;
             let stopped = self.stopped_by(index, &conclusions);
             if let (Some(stopped), Some(next)) = (stopped, waves.get(index + 1)) {
-                return self.send(Update::WaveStopped(stopped, next.start..self.plan.orders.len()));
+                return self.send(Update::WaveStopped(stopped, next.start..self.plan.tasks.len()));
             }
         }
     }

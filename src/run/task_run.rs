@@ -56,7 +56,7 @@ pub(super) struct TaskRun<'a> {
 
 impl<'a> TaskRun<'a> {
     pub(super) fn new(index: usize, executor: &'a Executor<'a>) -> Self {
-        let order = &executor.plan.orders[index];
+        let order = &executor.plan.tasks[index];
         Self { index, order, executor, task: None, has_pull: false, conclusion: None }
     }
 
@@ -64,7 +64,7 @@ impl<'a> TaskRun<'a> {
     pub(super) async fn run(mut self) -> Option<Conclusion> {
         let started = match &self.order.action {
             Action::Wait(id) => Some((id.clone(), false)),
-            Action::Start { task, models, terms, .. } => self.start(task, models, terms).await,
+            Action::Start { task, models, options, .. } => self.start(task, models, options).await,
         };
         if let (Some((id, new)), Some(rules)) = (started, &self.executor.plan.wait) {
             self.watch(&id, rules, new).await;
@@ -89,7 +89,7 @@ impl<'a> TaskRun<'a> {
         let mut task = task.clone();
         let began = Instant::now();
         let mut etags = EtagCache::new();
-        let mut has_room = self.executor.plan.counter.is_none();
+        let mut has_room = self.executor.plan.limit_counter.is_none();
         let mut step = claim.begin();
         let held = loop {
             step = match step {
@@ -258,7 +258,7 @@ impl<'a> TaskRun<'a> {
     }
 
     async fn count(&self, etags: &mut EtagCache) -> Result<Capacity, Error> {
-        let Some(mut counter) = self.executor.plan.counter.clone() else {
+        let Some(mut counter) = self.executor.plan.limit_counter.clone() else {
             return Ok(Capacity::Free);
         };
         for archived in [false, true] {

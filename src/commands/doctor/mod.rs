@@ -26,6 +26,7 @@ use crate::inputs::request::{Inputs, PromptSource, StartRequest};
 use crate::inputs::targets::Target;
 use crate::plan::permitted;
 use crate::policy::actor;
+use crate::policy::evaluate::is_template;
 use crate::prompt::render::{Scope, Template, render};
 use crate::report::ending::Ending;
 use crate::report::outputs::{StepOutputs, all_results, outputs};
@@ -249,8 +250,9 @@ impl Case<'_> {
     pub async fn visit(&self, tasks: &LimitedClient, pulls: &[&LimitedClient]) -> Vec<(Repository, Vec<Finding>)> {
         let policy = self.inputs.rules.source();
         let wanted = StepSettings {
-            base_ref: self.start.base_ref.as_deref(),
-            head_ref: self.start.head_ref.as_deref(),
+            // A template is rendered when a task is started; another run may name another branch.
+            base_ref: self.start.base_ref.as_deref().filter(|branch| !is_template(branch)),
+            head_ref: self.start.head_ref.as_deref().filter(|branch| !is_template(branch)),
             custom_agent: self.start.custom_agent.as_deref(),
             models: &self.start.models,
             pull_request: self.start.create_pull_request || self.start.head_ref.is_some(),
