@@ -24,7 +24,7 @@ use std::time::Duration;
 use agent_task::actions::context::Environment;
 use agent_task::actions::host::Host;
 use agent_task::github::client::GitHub;
-use agent_task::inputs::table::{INPUTS, Serves};
+use agent_task::inputs::table::{Command, INPUTS};
 use agent_task::task::conclusion::Exit;
 use agent_task::text::spelled;
 use anyhow::{Context as _, bail};
@@ -234,7 +234,7 @@ impl Wishes {
             _ => {}
         }
         if self.inputs.get("command").is_some_and(|command| command == "wait") {
-            let starts = |name: &str| INPUTS.iter().any(|it| it.name == name && it.serves == Serves::Start);
+            let starts = |name: &str| INPUTS.iter().any(|it| it.name == name && !it.commands.contains(&Command::Wait));
             own.retain(|name, _| !starts(name));
         }
         let mut all: BTreeMap<_, _> = own.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();

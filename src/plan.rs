@@ -593,7 +593,7 @@ mod tests {
         let inputs = Inputs::read(&environment).inputs.unwrap();
         let template = Template { name: "prompt".to_owned(), source: prompt.to_owned() };
         let now = "2026-11-20T08:00:00Z".parse().unwrap();
-        let context = Context::new(&environment, None, None);
+        let context = Context::new(&environment, None, None).fenced_by("boundary".to_owned());
         let list = inputs.request.list().unwrap();
         let targets = list.sources.iter().map(|source| match source {
             Source::Named(target) => target.clone(),
@@ -677,6 +677,53 @@ mod tests {
     }
 
     #[test]
+    fn inputs_are_templates_for_each_repository() {
+        let plan = planned(
+            "x",
+            &[
+                ("INPUT_REPOSITORIES", "octo/app v=1\nocto/lib v=2"),
+                ("INPUT_BASE_REF", "release/{{ vars.v }}"),
+                ("INPUT_HEAD_REF", "copilot/{{ target.name }}"),
+                ("INPUT_TICKET", "CHG-{{ now | date('%Y%m') }}"),
+                ("INPUT_IDEMPOTENCY_KEY", "release-{{ now | date('%G-W%V') }}"),
+            ],
+        )
+        .unwrap();
+        let branches = plan.tasks.iter().map(|task| match &task.action {
+            Action::Start { task, .. } => (task.base_ref.clone().unwrap(), task.head_ref.clone().unwrap()),
+            Action::Wait(_) => panic!("no start"),
+        });
+        let expected = [("release/1", "copilot/app"), ("release/2", "copilot/lib")];
+        assert_eq!(branches.collect::<Vec<_>>(), expected.map(|(base, head)| (base.to_owned(), head.to_owned())));
+        assert_eq!(plan.policy.ticket.as_deref(), Some("CHG-202611"));
+        let key = |key: &str| marker(&planned("x", &[("INPUT_IDEMPOTENCY_KEY", key)]).unwrap()).key;
+        assert_eq!(key("release-{{ now | date('%G-W%V') }}"), key("release-2026-W47"));
+        assert_ne!(key("release-{{ now | date('%G-W%V') }}"), key("release-2026-W48"));
+    }
+
+    #[test]
+    fn templates_in_inputs_are_strict_and_trusted() {
+        for (input, value, part) in [
+            ("INPUT_BASE_REF", "release/{{ vars.nope }}", "base-ref cannot be rendered"),
+            ("INPUT_BASE_REF", "{{ 'a b' }}", "is rendered to a b"),
+            ("INPUT_HEAD_REF", "{{ 'a..b' }}", "is rendered to a..b"),
+            ("INPUT_IDEMPOTENCY_KEY", "{{ '' }}", "is empty once it is rendered"),
+            ("INPUT_IDEMPOTENCY_KEY", "{# nothing #}", "is empty once it is rendered"),
+            ("INPUT_IDEMPOTENCY_KEY", "{{ x", "idempotency-key cannot be rendered"),
+            ("INPUT_TICKET", "CHG {{ 1 }}", "is rendered to CHG 1"),
+            ("INPUT_IDEMPOTENCY_KEY", "{{ github.head_ref }}", "event text that an outsider can write"),
+        ] {
+            let error = planned("x", &[(input, value), ("GITHUB_HEAD_REF", "evil")]).unwrap_err();
+            let PlanError::BadInput(told) = error else { panic!("{error:?}") };
+            assert!(told[0].to_string().contains(part), "{value}: {}", told[0]);
+        }
+        let many = ("INPUT_REPOSITORIES", "octo/app\nocto/lib");
+        let told = planned("x", &[many, ("INPUT_TICKET", "{{ target.name }}")]).unwrap_err();
+        let PlanError::BadInput(told) = told else { panic!("{told:?}") };
+        assert!(told[0].to_string().contains("differs from repository to repository"), "{}", told[0]);
+    }
+
+    #[test]
     fn a_prompt_with_a_token_in_it_is_refused() {
         let PlanError::BadInput(told) =
             planned("use {{ vars.t }}", &[("INPUT_VARS", "t: xgithub_pat_s3cr3tx")]).unwrap_err()
@@ -684,7 +731,7 @@ mod tests {
             panic!("no bad input")
         };
         let told = told[0].to_string();
-        assert!(told.contains("has a token in it") && !told.contains("s3cr3t"), "{told}");
+        assert!(told.contains("contains a token") && !told.contains("s3cr3t"), "{told}");
     }
 
     #[test]
@@ -706,7 +753,7 @@ mod tests {
             panic!("no bad input")
         };
         assert_eq!(problems.len(), 1);
-        assert!(problems[0].to_string().contains("`prompt` for octo/web cannot be made"), "{problems:?}");
+        assert!(problems[0].to_string().contains("prompt for octo/web cannot be rendered"), "{problems:?}");
     }
 
     #[test]
@@ -723,7 +770,7 @@ mod tests {
         else {
             panic!("no bad input")
         };
-        assert!(problems[0].to_string().contains("`waves` has room for 6 of 600"), "{problems:?}");
+        assert!(problems[0].to_string().contains("waves has room for 6 of 600"), "{problems:?}");
     }
 
     #[test]

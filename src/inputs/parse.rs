@@ -445,7 +445,7 @@ impl Reader {
             });
             match login {
                 Ok(login) => logins.push(login),
-                Err(why) => self.problems.push(Problem::shown(input.name, &word, why)),
+                Err(why) => self.note(input, Problem::shown(input.name, &word, why)),
             }
         }
         logins
@@ -474,7 +474,7 @@ impl Reader {
                     (Ok(task_id), Some(repository)) => {
                         tasks.push(WaitTarget { repository: repository.clone(), task_id });
                     }
-                    (Err(why), _) => self.problems.push(Problem::shown(input::task_id.name, &word, why.to_string())),
+                    (Err(why), _) => self.note(input::task_id, Problem::shown(input::task_id.name, &word, why.to_string())),
                     (Ok(_), None) => {}
                 }
             }
@@ -531,7 +531,7 @@ impl Reader {
         let mut models = Vec::new();
         for word in self.get(input::model).map(listed).unwrap_or_default() {
             if let Err(why) = values::model_name(&word) {
-                self.problems.push(Problem::shown(input::model.name, &word, why));
+                self.note(input::model, Problem::shown(input::model.name, &word, why));
                 continue;
             }
             // The field left out is what the documentation calls Auto.
@@ -583,7 +583,7 @@ impl Reader {
                 Some(choice) => chosen.push(choice),
                 None => {
                     let expected = format!("a list of {words}, or never alone");
-                    self.problems.push(Problem::expected(input.name, &expected, &word));
+                    self.note(input, Problem::expected(input.name, &expected, &word));
                 }
             }
         }

@@ -144,7 +144,8 @@ fn comment(line: &str, is_query: bool) -> Result<&str, String> {
 fn items(text: &str) -> Result<Vec<Item>, String> {
     // To YAML ` #` begins a comment, so that what is behind it is gone once it is read.
     for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with('#')) {
-        if let Some((_, query)) = line.split_once(QUERY)
+        if let Some((before, query)) = line.split_once(QUERY)
+            && !before.ends_with(['"', '\''])
             && !query.trim_start().starts_with(['"', '\''])
             && query.contains(" #")
         {

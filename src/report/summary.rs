@@ -345,7 +345,7 @@ mod tests {
             models: vec![None],
             template: "release.md".to_owned(),
             prompt_sha256: "ba7816bf8f01cfea".to_owned(),
-            terms: Box::new(StartOptions {
+            options: Box::new(StartOptions {
                 marker: Marker::find("<!-- agent-task key=0123456789abcdef -->").unwrap(),
                 confirm: Duration::ZERO,
                 first: Precheck::Nothing,
@@ -354,16 +354,16 @@ mod tests {
             }),
         };
         Plan {
-            orders: vec![PlannedTask { repository: "octo/app".parse().unwrap(), action }],
+            tasks: vec![PlannedTask { repository: "octo/app".parse().unwrap(), action }],
             wait: None,
             fail_on: Vec::new(),
             require_pull_request: false,
             waves: Vec::new(),
             rollout: Rollout::default(),
-            parts: 1,
-            gate: None,
-            facts: PolicyMetadata::default(),
-            counter: None,
+            sharing_jobs: 1,
+            actor_check: None,
+            policy: PolicyMetadata::default(),
+            limit_counter: None,
             dry_run: false,
             warnings: Vec::new(),
         }

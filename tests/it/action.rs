@@ -14,7 +14,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use agent_task::inputs::table::{INPUTS, Input};
+use agent_task::inputs::table::{INPUTS, Input, RENAMED};
 use agent_task::report::outputs::OUTPUTS;
 use serde::Deserialize;
 
@@ -44,6 +44,8 @@ struct Declared {
     description: String,
     #[serde(default)]
     default: String,
+    #[serde(default, rename = "deprecationMessage")]
+    deprecation_message: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -135,9 +137,9 @@ fn parse(text: &str) -> Manifest {
     serde_saphyr::from_str(text).unwrap()
 }
 
-/// The program's inputs that the action has.
-fn served() -> impl Iterator<Item = &'static Input> {
-    INPUTS.iter()
+/// The names of the program's inputs, former ones included.
+fn served() -> impl Iterator<Item = &'static str> {
+    INPUTS.iter().map(|input| input.name).chain(RENAMED.iter().map(|(old, _)| *old))
 }
 
 fn variable(input: &str) -> String {
@@ -167,8 +169,17 @@ fn faults(text: &str) -> Vec<String> {
     }
 
     let inputs = action.inputs.iter().map(|(name, input)| (name.as_str(), input.default.as_str()));
-    let wanted = served().map(|input| (input.name, input.default)).chain(INSTALLER);
+    let current = INPUTS.iter().map(|input| (input.name, input.default));
+    let wanted = current.chain(RENAMED.iter().map(|(old, _)| (*old, ""))).chain(INSTALLER);
     check(inputs.collect::<BTreeSet<_>>() == wanted.collect(), "the inputs are not those of the program");
+    for Input { name, help, .. } in INPUTS {
+        let described = action.inputs.get(*name).map(|input| input.description.as_str());
+        check(described == Some(help), &format!("input `{name}` is described otherwise than in the table"));
+    }
+    for (old, new) in RENAMED {
+        let message = action.inputs.get(old).and_then(|input| input.deprecation_message.as_deref());
+        check(message.is_some_and(|message| message.contains(new)), &format!("input `{old}` does not name `{new}`"));
+    }
     let outputs = action.outputs.keys().map(String::as_str).collect::<BTreeSet<_>>();
     check(outputs == OUTPUTS.into(), "the outputs are not those of the program");
 
@@ -186,7 +197,7 @@ fn faults(text: &str) -> Vec<String> {
         let mapped = mapped.map(|(variable, value)| (variable.clone(), operands(value)));
         let wanted = |name: &str, prefix: &str| format!("{prefix}{}", variable(name));
         let wanted = if step.runs_the_program() {
-            served().map(|it| (wanted(it.name, "INPUT_"), Ok(vec![Operand::Input(it.name)]))).collect()
+            served().map(|name| (wanted(name, "INPUT_"), Ok(vec![Operand::Input(name)]))).collect()
         } else {
             INSTALLER.map(|(name, _)| (wanted(name, ""), Ok(vec![Operand::Input(name)]))).into()
         };
