@@ -110,7 +110,7 @@ impl LimitCounter {
             }
             if count + hidden >= limit {
                 capacity = Capacity::Hidden(refusal(format!(
-                    "{told}{within}, and {has}; {hidden} more may be of it, because GitHub does not show their prompts. \
+                    "{told}{within}, and {has}; {hidden} more may be of it, because GitHub does not show their prompts yet. \
                      Run the job again later"
                 )));
             } else if self.is_cut_short {

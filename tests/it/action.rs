@@ -804,7 +804,7 @@ pub(crate) mod on_a_runner {
         ran.gives("task-id", &simulator.tasks()[0].id).gives("conclusion", "failure").gives("failed", "1");
         let refused = Job::at(&door).with("wait-timeout", "15").run();
         refused.exits(&[0, 2]).gives("task-id", "").gives("results", "[]");
-        assert!(refused.outputs["error-message"].contains("`wait-timeout: 15` has no unit"));
+        assert!(refused.outputs["error-message"].contains("wait-timeout: expected a duration with a unit"));
     }
 
     #[test]
