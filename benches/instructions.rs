@@ -22,7 +22,9 @@ use std::process::{Command, ExitCode};
 
 use agent_task::actions::context::{Context, Environment};
 use agent_task::github::client::GitHub;
+use agent_task::github::limited::LimitedClient;
 use agent_task::github::repository::Repository;
+use agent_task::github::task_list::TaskQuery;
 use agent_task::github::token::Token;
 use agent_task::github::url::ApiUrl;
 use agent_task::prompt::fence::Untrusted;
@@ -212,9 +214,9 @@ fn case(name: &str, times: u64) -> anyhow::Result<()> {
             let token = Token::parse("github_pat_simulated")?;
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(async {
-                let github = GitHub::over(service, &address, &token);
                 for _ in 0..times {
-                    let listing = github.tasks(&target, false, 1).await?;
+                    let client = LimitedClient::new(GitHub::over(service.clone(), &address, &token), 1);
+                    let listing = client.task_page(TaskQuery::Repository(&target), None, false, 1).await?;
                     anyhow::ensure!(listing.tasks.len() == TASKS, "{} tasks", listing.tasks.len());
                 }
                 Ok(())

@@ -58,6 +58,8 @@ pub struct Plan {
     pub actor_check: Option<ActorCheck>,
     /// What the policy says of the tasks, for people and for the audit log.
     pub policy: PolicyMetadata,
+    /// Whether rules of the policy name repositories, so that a start must not be redirected to another one.
+    pub has_repository_rules: bool,
     /// The count of tasks that each start has to pass.
     pub limit_counter: Option<LimitCounter>,
     /// Whether the plan is all there will be.
@@ -188,6 +190,7 @@ pub fn plan(inputs: &Inputs, given: PlanContext<'_>) -> Result<Plan, PlanError> 
         sharing_jobs: inputs.request.sharing_jobs(),
         actor_check,
         policy,
+        has_repository_rules: inputs.rules.has_repository_rules(),
         limit_counter: start.and_then(|_| inputs.rules.counter()),
         dry_run: inputs.dry_run,
         warnings,
@@ -270,7 +273,9 @@ fn rendered(input: &str, source: &str, scope: &Scope<'_>) -> Result<String, Stri
         render(&template, &Scope { context, vars, target, now, untrusted, samples })
     };
     let text = render(Untrusted::Refuse).map_err(|why| match render(Untrusted::Fence) {
-        Ok(_) => "uses event text that an outsider can write, and only the prompt can do that; use another value".to_owned(),
+        Ok(_) => {
+            "uses event text that an outsider can write, and only the prompt can do that; use another value".to_owned()
+        }
         Err(_) => format!("cannot be rendered. {why}"),
     })?;
     match text.strip_suffix(END).unwrap_or(&text).trim() {

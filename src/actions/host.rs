@@ -16,6 +16,8 @@ use crate::actions::context::Environment;
 use crate::actions::output_file::render;
 use crate::actions::signal::Signal;
 use crate::actions::workflow_command::{Annotation, Command, Level};
+use crate::github::error::Error;
+use crate::github::limited::RequestLog;
 use crate::github::token::Token;
 use crate::text::{CUT, escaped, harmless, harmless_lines, hexadecimal, spelled};
 
@@ -204,6 +206,16 @@ impl Host {
             let next = Instant::now() + Duration::from_secs(1);
             tokio::time::sleep_until(next.min(until)).await;
         }
+    }
+
+    /// Sleeps before a request is sent again, and logs why.
+    pub async fn pause(&self, error: &Error, wait: Duration, status: &str) {
+        let why = match error {
+            Error::RateLimited(limit) => limit.name().to_owned(),
+            error => error.to_string(),
+        };
+        self.log(&format!("{why}; retrying in {}", spelled(wait)));
+        self.sleep(wait, status).await;
     }
 
     /// The path of the file with all results.
@@ -401,6 +413,12 @@ impl Host {
         let mut log = self.log.borrow_mut();
         // Nobody reads the log any more where this fails, and the work goes on without.
         let _ = log.write_all(bytes).and_then(|()| log.flush());
+    }
+}
+
+impl RequestLog for Host {
+    fn log_request(&self, line: &str) {
+        self.debug(line);
     }
 }
 

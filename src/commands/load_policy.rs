@@ -6,8 +6,9 @@ use crate::actions::host::Host;
 use crate::commands::load_prompt::read_template;
 use crate::github::client::GitHub;
 use crate::github::error::Error;
-use crate::github::limited;
+use crate::github::limited::LimitedClient;
 use crate::github::repository::Repository;
+use crate::github::retry;
 use crate::github::token::Token;
 use crate::github::url::ApiUrl;
 use crate::inputs::parse::Bootstrap;
@@ -98,7 +99,8 @@ pub async fn read(
         .map_err(|why| vec![Problem::shown("task-class", class.unwrap_or_default(), why)])?;
     let template = match (rules.prompt().filter(|_| command == Command::Start), &source) {
         (Some(place @ PolicyLocation::Repository { .. }), Some(source)) => {
-            let text = source.file(place.path(), render::MOST_BYTES).await.map_err(|no| no.about("task-class", &place))?;
+            let text =
+                source.file(place.path(), render::MOST_BYTES).await.map_err(|no| no.about("task-class", &place))?;
             Some(Template { name: place.to_string(), source: text })
         }
         _ => None,
@@ -140,7 +142,7 @@ fn misplaced(host: &Host) -> Result<(), Vec<Problem>> {
 
 /// A repository with a policy in it, at one commit.
 struct Source<'a> {
-    readers: Vec<GitHub>,
+    readers: Vec<LimitedClient<'a>>,
     host: &'a Host,
     repository: &'a Repository,
     commit: String,
@@ -181,7 +183,11 @@ impl<'a> Source<'a> {
         connect: impl Fn(&ApiUrl, &Token) -> anyhow::Result<GitHub>,
     ) -> Result<Self, FetchError> {
         let address = opening.address.as_ref().filter(|_| !opening.tokens.is_empty()).ok_or(FetchError::NoToken)?;
-        let readers = opening.tokens.iter().map(|token| connect(address, token)).collect::<anyhow::Result<Vec<_>>>();
+        let readers = opening
+            .tokens
+            .iter()
+            .map(|token| Ok(LimitedClient::new(connect(address, token)?, 1).logging_to(host)))
+            .collect::<anyhow::Result<Vec<_>>>();
         let readers = readers.map_err(|why| FetchError::NoConnection(format!("{why:#}")))?;
         let mut source = Self { readers, host, repository, commit: String::new() };
         source.commit = source.ask(async |github| github.commit(repository, at).await).await?;
@@ -192,8 +198,8 @@ impl<'a> Source<'a> {
         self.ask(async |github| github.file(self.repository, path, &self.commit, most).await).await
     }
 
-    async fn ask<T>(&self, question: impl AsyncFn(&GitHub) -> Result<T, Error>) -> Result<T, FetchError> {
-        let rest = async |pause| self.host.sleep(pause, "reading the policy").await;
-        limited::ask(&self.readers, question, rest).await.map_err(FetchError::GitHub)
+    async fn ask<T>(&self, question: impl AsyncFn(&LimitedClient<'a>) -> Result<T, Error>) -> Result<T, FetchError> {
+        let pause = async |error: &Error, wait| self.host.pause(error, wait, "reading the policy").await;
+        retry::ask(&self.readers, question, pause).await.map_err(FetchError::GitHub)
     }
 }

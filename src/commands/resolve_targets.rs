@@ -1,14 +1,15 @@
 //! The repositories that a list comes to, once its files are read and its queries are asked.
 
-use std::time::Duration;
+use futures_util::future::join_all;
 
 use crate::actions::host::Host;
-use crate::github::client::PAGE;
+use crate::github::client::PAGE_SIZE;
 use crate::github::error::Error;
 use crate::github::limited::LimitedClient;
 use crate::github::repository::Repository;
+use crate::github::retry;
 use crate::inputs::problem::{LoadError, Problem};
-use crate::inputs::request::Inputs;
+use crate::inputs::request::{Inputs, Request};
 use crate::inputs::targets;
 use crate::inputs::targets::{List, MOST_BYTES, Shard, Source, Target};
 use crate::run::clients::Clients;
@@ -16,14 +17,7 @@ use crate::text::repositories;
 
 /// "The REST API provides up to 1,000 results for each search",
 /// <https://docs.github.com/en/rest/search/search#about-search>.
-const MOST_FOUND: usize = 1000;
-/// How often a search is made that was not answered, or that GitHub gave up.
-const TRIES: u32 = 3;
-/// The pause before the next try. A search has a limit of its own, of 30 a minute, which GitHub tells where it applies.
-const PAUSE: Duration = Duration::from_secs(5);
-/// The longest pause that GitHub is granted before the next try.
-const LONGEST_PAUSE: Duration = Duration::from_secs(120);
-
+const MAX_FOUND: usize = 1000;
 /// The repositories, each once.
 #[derive(Debug)]
 pub struct ResolvedTargets {
@@ -38,25 +32,33 @@ pub struct ResolvedTargets {
 pub async fn resolve_targets(
     host: &Host,
     inputs: &Inputs,
-    clients: Option<&Clients>,
+    clients: Option<&Clients<'_>>,
 ) -> Result<ResolvedTargets, LoadError> {
     let shard = inputs.request.start().and_then(|start| start.shard);
     match inputs.request.list() {
-        Some(list) => read(list, shard, inputs.allow_empty, host, clients.map(|clients| &clients.tasks)).await,
+        Some(list) => {
+            // Only a start is refused by such rules, and a dry run sends nothing.
+            let is_start = matches!(inputs.request, Request::Start(_)) && !inputs.dry_run;
+            let has_rules = is_start && inputs.rules.has_repository_rules();
+            let client = clients.map(|clients| &clients.tasks);
+            read(list, shard, inputs.allow_empty, host, client, has_rules).await
+        }
         None => Ok(ResolvedTargets { targets: Vec::new() }),
     }
 }
 
-/// Reads a list to its end, and takes the part of it that is asked for.
+/// Reads a list to its end, and takes the part of it that is asked for. With `has_repository_rules` the repositories get
+/// the names that they have today.
 ///
 /// # Errors
 /// All that is wrong with the list, or the error of the first query that is not answered.
-pub async fn read(
+async fn read(
     list: &List,
     shard: Option<Shard>,
     allow_empty: bool,
     host: &Host,
-    client: Option<&LimitedClient>,
+    client: Option<&LimitedClient<'_>>,
+    has_repository_rules: bool,
 ) -> Result<ResolvedTargets, LoadError> {
     let mut problems = Vec::new();
     let sources = list.sources.iter().flat_map(|source| match source {
@@ -81,6 +83,10 @@ pub async fn read(
             Source::File(_) => {}
         }
     }
+    let targets = match client.filter(|_| has_repository_rules) {
+        Some(client) => under_real_names(targets, host, client).await,
+        None => targets,
+    };
     let targets = targets::once(targets).map_err(|wrong| wrong.into_iter().map(problem).collect::<Vec<_>>())?;
     // A part of a list that has fewer repositories than parts is empty, which is fine.
     if targets.is_empty() && !allow_empty && list.part.is_none() {
@@ -110,64 +116,68 @@ fn file(name: &str, host: &Host) -> Result<Vec<Source>, Vec<Problem>> {
 }
 
 /// What a query finds, by name: the order in which GitHub finds changes from one time to the next.
-async fn found(query: &str, host: &Host, client: Option<&LimitedClient>) -> Result<Vec<Target>, LoadError> {
+async fn found(query: &str, host: &Host, client: Option<&LimitedClient<'_>>) -> Result<Vec<Target>, LoadError> {
     let Some(client) = client else {
         return Err(vec![Problem::new("token", format!("is missing, and `query: {query}` needs one"))].into());
     };
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        let pause = match search(query, client).await {
-            Ok(Some(mut targets)) => {
-                targets.sort_by_key(|target| target.repository.to_string().to_ascii_lowercase());
-                host.log(&format!("`{query}` finds {}", repositories(targets.len())));
-                return Ok(targets);
-            }
-            Ok(None) if tries < TRIES => PAUSE,
-            Ok(None) => {
-                let why =
-                    "is not found to its end: GitHub gives up looking, or the list changes all the time. Narrow it";
-                return Err(vec![problem(format!("`query: {query}` {why}"))].into());
-            }
-            Err(LoadError::GitHub(error)) if tries < TRIES && error.may_pass() => match &error {
-                Error::RateLimited(limit) if limit.wait <= LONGEST_PAUSE => limit.wait,
-                Error::RateLimited(_) => return Err(LoadError::GitHub(error)),
-                error => error.retry_after().unwrap_or(PAUSE).min(LONGEST_PAUSE),
-            },
-            Err(no) => return Err(no),
-        };
-        host.sleep(pause, "searching").await;
+    let question = async |client: &&LimitedClient<'_>| search(query, client).await;
+    let found = retry::ask(&[client], question, async |error, wait| host.pause(error, wait, "searching").await).await;
+    let refused = |why: &str| LoadError::from(vec![problem(format!("`query: {query}` {why}"))]);
+    match found {
+        Ok(Ok(mut targets)) => {
+            targets.sort_by_key(|target| target.repository.to_string().to_ascii_lowercase());
+            host.log(&format!("`{query}` finds {}", repositories(targets.len())));
+            Ok(targets)
+        }
+        Ok(Err(why)) => Err(refused(&why)),
+        Err(Error::Invalid { said }) => Err(refused(&format!("is refused by GitHub: {said}"))),
+        Err(Error::SearchUnfinished) => Err(refused(
+            "is not found to its end: GitHub gives up looking, or the list changes all the time. Narrow it",
+        )),
+        Err(error @ Error::Incomplete { .. }) => Err(refused(&format!("cannot be searched: {error}"))),
+        Err(error) => Err(LoadError::GitHub(error)),
     }
 }
 
-/// One search through all its pages; `None` where it is not known whether that is all.
-async fn search(query: &str, client: &LimitedClient) -> Result<Option<Vec<Target>>, LoadError> {
+/// One search through all its pages, or why its result cannot be used.
+async fn search(query: &str, client: &LimitedClient<'_>) -> Result<Result<Vec<Target>, String>, Error> {
     let mut targets = Vec::new();
     for page in 1.. {
-        let found = client.read(client.github().search(query, page)).await.map_err(|error| match error {
-            Error::Invalid { said } => vec![problem(format!("`query: {query}` is refused by GitHub: {said}"))].into(),
-            error => LoadError::GitHub(error),
-        })?;
+        let found = client.search(query, page).await?;
         let total = usize::try_from(found.total).unwrap_or(usize::MAX);
-        if total > MOST_FOUND {
-            let why = format!(
-                "finds {total} repositories, and GitHub shows {MOST_FOUND} of them; narrow it, or part it in two"
-            );
-            return Err(vec![problem(format!("`query: {query}` {why}"))].into());
+        if total > MAX_FOUND {
+            return Ok(Err(format!(
+                "finds {total} repositories, and GitHub shows {MAX_FOUND} of them; narrow it, or part it in two"
+            )));
         }
-        if found.is_incomplete {
-            return Ok(None);
-        }
-        let last = found.items.len() < PAGE;
+        let last = found.items.len() < PAGE_SIZE;
         for item in found.items {
-            let repository = item.full_name.parse::<Repository>();
-            let repository = repository.map_err(|why| vec![problem(format!("`{}` {why}", item.full_name))])?;
-            targets.push(Target::new(repository));
+            match item.full_name.parse::<Repository>() {
+                Ok(repository) => targets.push(Target::new(repository)),
+                Err(why) => return Ok(Err(format!("finds `{}`, which {why}", item.full_name))),
+            }
         }
         if last || targets.len() >= total {
             targets = targets::once(targets).unwrap_or_default();
-            return Ok((targets.len() >= total).then_some(targets));
+            return if targets.len() >= total { Ok(Ok(targets)) } else { Err(Error::SearchUnfinished) };
         }
     }
-    Ok(None)
+    Err(Error::SearchUnfinished)
+}
+
+/// The targets under the names that their repositories have today. A rule about the old name must not let a start into a
+/// repository with another name. A name that cannot be asked for stays: a start does not follow a redirect.
+async fn under_real_names(targets: Vec<Target>, host: &Host, client: &LimitedClient<'_>) -> Vec<Target> {
+    join_all(targets.into_iter().map(async |mut target| {
+        let question = async |client: &&LimitedClient<'_>| client.repository(&target.repository).await;
+        let pause = async |error: &Error, wait| host.pause(error, wait, "looking up repositories").await;
+        let info = retry::ask(&[client], question, pause).await.ok();
+        let name = info.and_then(|info| info.full_name.parse().ok()).filter(|name| *name != target.repository);
+        if let Some(name) = name {
+            host.log(&format!("{} is now {name}; the policy's rules apply to that name", target.repository));
+            target.repository = name;
+        }
+        target
+    }))
+    .await
 }

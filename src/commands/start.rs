@@ -41,7 +41,7 @@ pub async fn run(
     policy: LoadedPolicy,
     connect: impl Fn(&ApiUrl, &Token) -> anyhow::Result<GitHub>,
 ) -> Ending {
-    let clients = match Clients::connect(inputs, connect) {
+    let clients = match Clients::connect(host, inputs, connect) {
         Ok(clients) => clients,
         Err(error) => return Ending::unreachable(&format!("{error:#}")),
     };
@@ -59,12 +59,8 @@ pub async fn run(
     let context = load_context(environment, host, inputs);
     host.record_in(inputs.audit_log.as_deref());
     let repositories = resolved.targets.iter().map(|target| target.repository.clone()).collect();
-    let parts = PlanContext {
-        context: &context,
-        template: template.as_ref(),
-        targets: resolved.targets,
-        now: host.now(),
-    };
+    let parts =
+        PlanContext { context: &context, template: template.as_ref(), targets: resolved.targets, now: host.now() };
     let plan = match plan(inputs, parts) {
         Ok(plan) => plan,
         Err(PlanError::BadInput(problems)) => return Ending::bad_input(&problems),
@@ -91,7 +87,7 @@ pub async fn carry_out(
     inputs: &Inputs,
     plan: &Plan,
     context: &Context,
-    clients: Option<&Clients>,
+    clients: Option<&Clients<'_>>,
 ) -> Ending {
     let Some(clients) = clients.filter(|_| !plan.dry_run) else {
         return dry_run(host, inputs, plan, context);

@@ -19,7 +19,7 @@ pub async fn run(
     inputs: &Inputs,
     connect: impl Fn(&ApiUrl, &Token) -> anyhow::Result<GitHub>,
 ) -> Ending {
-    let clients = match Clients::connect(inputs, connect) {
+    let clients = match Clients::connect(host, inputs, connect) {
         Ok(clients) => clients,
         Err(error) => return Ending::unreachable(&format!("{error:#}")),
     };

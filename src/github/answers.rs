@@ -1,4 +1,4 @@
-//! What GitHub answers, cut down to what this program reads.
+//! GitHub's answers, reduced to what this program reads.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use serde::Deserialize;
 
 use crate::github::task::Task;
 
-/// What a look at a task brought.
+/// The answer to a request for a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TaskAnswer {
-    /// The task, and the mark by which the next look can ask for changes only.
+    /// The task, and the ETag with which the next request can ask for changes only.
     Seen(Box<Task>, Option<String>),
-    /// Nothing has changed since the mark that was sent. Such an answer does not count against the rate limit.
+    /// Nothing has changed since the ETag that was sent. Such an answer does not count against the rate limit.
     Unchanged,
 }
 
@@ -28,22 +28,24 @@ pub struct TaskPage {
     pub tasks: Vec<Task>,
     /// Whether there may be another page.
     pub more: bool,
-    /// The time of the answer by GitHub's clock, where it tells.
+    /// The time of the answer by GitHub's clock.
     pub now: Option<Timestamp>,
+    /// What GitHub left out of the list, and why.
+    pub left_out: Option<String>,
 }
 
 impl TaskPage {
-    /// How old a task was when GitHub answered, where it tells.
+    /// How old a task was when GitHub answered; `None` where the answer does not say.
     pub fn age(&self, task: &Task) -> Option<Duration> {
         let age = self.now?.duration_since(task.created_at?);
         Some(Duration::try_from(age).unwrap_or_default())
     }
 }
 
-/// A page of what the search found.
+/// A page of what a search found.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct SearchPage {
-    /// How many repositories there are in all. No more than a thousand can be read.
+    /// How many repositories there are in all. At most a thousand can be read.
     #[serde(rename = "total_count")]
     pub total: u64,
     /// Whether the search gave up before it had looked everywhere.
@@ -53,17 +55,17 @@ pub struct SearchPage {
     pub items: Vec<FoundRepository>,
 }
 
-/// A repository as the search tells it.
+/// A repository that a search found.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct FoundRepository {
     /// Its name, `owner/name`.
     pub full_name: String,
 }
 
-/// What somebody may do in a repository.
+/// What a user may do in a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CollaboratorAccess {
-    /// The id behind the login, where GitHub tells it.
+    /// The id behind the login.
     pub id: Option<u64>,
     /// `admin`, `write`, `read` or `none`. Roles in between and custom ones count as the one that they build on.
     pub permission: String,
@@ -78,42 +80,42 @@ impl CollaboratorAccess {
     }
 }
 
-/// Somebody as GitHub tells them of themselves, with what it says of the token that they came with.
+/// The user of a token, with what GitHub says about the token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthenticatedUser {
     /// The id behind the login.
     pub id: u64,
     /// The login.
     pub login: String,
-    /// The scopes of the token, where it is of a kind that has scopes.
+    /// The scopes of the token, if it is of a kind that has scopes.
     pub scopes: Option<Vec<String>>,
-    /// When the token ends, as GitHub spells it; absent where it does not say.
+    /// When the token expires, in GitHub's spelling.
     pub expires: Option<String>,
 }
 
-/// A repository as it is asked for by its name.
+/// A repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RepositoryInfo {
-    /// Its name, `owner/name`; another than was asked for where it was renamed.
+    /// Its name today, `owner/name`. It differs from the one that was asked for if the repository was renamed.
     pub full_name: String,
-    /// The branch that is meant where none is named.
+    /// The default branch.
     pub default_branch: String,
-    /// Whether it is archived, so that nothing in it can change.
+    /// Whether it is archived, so nothing in it can change.
     pub archived: bool,
     /// Whether GitHub has disabled it.
     pub disabled: bool,
-    /// Whether whoever asks may push to it, where GitHub tells.
+    /// Whether the token's owner may push to it.
     pub may_push: Option<bool>,
 }
 
-/// The settings of a repository's cloud agent; each is absent where GitHub does not tell it.
+/// The settings of a repository's cloud agent; `None` where GitHub does not say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AgentConfiguration {
     /// Whether its firewall is on.
     pub firewall: Option<bool>,
-    /// Whether the firewall lets the hosts through that GitHub recommends.
+    /// Whether the firewall lets through the hosts that GitHub recommends.
     pub recommended_allowlist: Option<bool>,
-    /// Whether the workflows of its pull requests wait for somebody's approval.
+    /// Whether the workflows of its pull requests wait for a person's approval.
     pub workflow_approval: Option<bool>,
     /// Its tools by their names, and whether they are on.
     pub tools: Vec<(String, bool)>,

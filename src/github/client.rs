@@ -1,15 +1,13 @@
-//! GitHub: one method per endpoint, and the one file that names octocrab and reqwest.
+//! The endpoints: one method each.
 //!
-//! Nothing here repeats a request by itself. octocrab's usual client would send a failed POST four times, and each
-//! could be a task that somebody pays for; so octocrab gets a bare service to send with, and whoever calls decides.
+//! Nothing here repeats a request. octocrab's usual client would send a failed POST four times, and each could be a
+//! task that is paid for; so octocrab gets a bare service, and the caller decides.
 
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{StatusCode, header};
 use octocrab::{OctoBody, Octocrab, OctocrabBuilder};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tower::Service;
 use tower::util::MapRequestLayer;
@@ -20,45 +18,49 @@ use crate::github::answers::{
 };
 use crate::github::error::{
     ACCESS_REMEDIES, ACTIONS_REMEDIES, CONFIGURATION_REMEDIES, Error, FILE_REMEDIES, PULL_REMEDIES,
-    REPOSITORY_REMEDIES, Remedies, date, graphql_error, quote,
+    REPOSITORY_REMEDIES, date, graphql_error, left_out, quote,
 };
+use crate::github::limited::{LimitedClient, StartTurn};
 use crate::github::pull_request::{GraphQlPullRequest, PullRequest, RestPullRequest};
+use crate::github::rate_limit::RequestKind;
 use crate::github::repository::Repository;
 use crate::github::task::{NewTask, Task, TaskId};
+use crate::github::task_list::{TaskPages, TaskQuery};
 use crate::github::token::Token;
-use crate::github::transport::{
-    Answer, CONNECT_TIMEOUT, MOST_REDIRECTS, READ_TIMEOUT, Wire, chain, cryptography, headers,
-};
+use crate::github::transport::{CONNECT_TIMEOUT, READ_TIMEOUT, Wire, chain, headers};
 use crate::github::url::{ApiUrl, encoded, encoded_path};
 
 /// How many items a page has, the most that GitHub gives.
-pub const PAGE: usize = 100;
+pub const PAGE_SIZE: usize = 100;
 
 /// How many nodes one query of the GraphQL API may ask for,
 /// <https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api#node-limit>.
-pub const MOST_NODES: usize = 100;
+pub const MAX_NODES: usize = 100;
 
-/// A connection to GitHub's API that speaks for one token.
+/// A connection to GitHub's API with one token.
+///
+/// It sends nothing by itself: [`LimitedClient`] does, at the pace that GitHub's rate limits allow.
 pub struct GitHub {
-    api: Octocrab,
-    address: ApiUrl,
+    pub(super) api: Octocrab,
+    pub(super) address: ApiUrl,
+    pub(super) token: Token,
 }
 
 impl GitHub {
-    /// Speaks to GitHub over the network, with the proxies that the environment names and the system's certificates.
+    /// A connection over the network, with the proxies of the environment and the system's certificates.
     ///
     /// # Errors
-    /// Where the machine has no certificates to check GitHub's with.
+    /// Where the machine has no certificate authorities.
     pub fn connect(address: &ApiUrl, token: &Token) -> anyhow::Result<Self> {
-        // A second call finds the provider in place, which is just as good.
-        let _ = cryptography().install_default();
+        // A second call finds the provider in place.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let mut client = reqwest::Client::builder();
         if address.is_loopback() {
-            // `http` is for this machine alone; by way of a proxy the token would leave it unencrypted.
+            // A proxy would take the token off this machine unencrypted.
             client = client.no_proxy();
         }
         if address.rest.starts_with("http://") {
-            // Nothing is encrypted on the way, so that a machine without certificates can go it as well.
+            // Nothing is encrypted, so a machine without certificates can connect as well.
             client = client.tls_certs_only([]);
         }
         let client = client
@@ -75,8 +77,10 @@ impl GitHub {
         Ok(Self::over(Wire(client), address, token))
     }
 
-    /// Speaks to GitHub over any service that carries HTTP requests. An error of kind
-    /// [`io::ErrorKind::ConnectionRefused`] from it means that the request never left this machine.
+    /// A connection over any service that carries HTTP requests. An error of the kinds
+    /// [`ConnectionRefused`](std::io::ErrorKind::ConnectionRefused) and
+    /// [`PermissionDenied`](std::io::ErrorKind::PermissionDenied) means that the request never left this machine; the
+    /// latter that another try would fail as well.
     pub fn over<S, B>(service: S, address: &ApiUrl, token: &Token) -> Self
     where
         S: Service<http::Request<OctoBody>, Response = http::Response<B>> + Send + 'static,
@@ -102,21 +106,30 @@ impl GitHub {
             Ok(api) => api,
             Err(never) => match never {},
         };
-        Self { api, address: address.clone() }
+        Self { api, address: address.clone(), token: token.clone() }
     }
+}
 
+impl<'a> LimitedClient<'a> {
     /// Starts a task. This is the one request of this program that changes anything.
     ///
     /// <https://docs.github.com/en/rest/agent-tasks/agent-tasks#start-a-task>
     ///
     /// # Errors
-    /// [`Error::Unanswered`] and [`Error::Malformed`] leave open whether the task exists.
-    pub async fn start(&self, repository: &Repository, task: &NewTask) -> Result<Task, Error> {
-        let path = format!("/agents/repos/{repository}/tasks");
-        self.post(&format!("{}{path}", self.address.rest), task).await
+    /// [`Error::Unanswered`] and [`Error::Malformed`] leave open whether the task exists. [`Error::Moved`] where the
+    /// repository has another name: a start does not follow a redirect.
+    pub async fn start(&self, turn: StartTurn, repository: &Repository, task: &NewTask) -> Result<Task, Error> {
+        let answer = self.post(turn, &format!("/agents/repos/{repository}/tasks"), task).await?;
+        if !answer.is_redirect() {
+            return answer.read();
+        }
+        // Only GitHub's own answer says which repository it is; the redirect may name it by its id alone.
+        let info = self.repository(repository).await.ok();
+        let to = info.and_then(|info| info.full_name.parse().ok()).filter(|to| to != repository);
+        Err(if to.is_some() { Error::Moved { to } } else { answer.refusal() })
     }
 
-    /// Looks at a task. `etag` is the mark of an earlier look.
+    /// A task. `etag` is that of an earlier answer.
     ///
     /// <https://docs.github.com/en/rest/agent-tasks/agent-tasks#get-a-task-by-repository>
     ///
@@ -132,36 +145,48 @@ impl GitHub {
         Ok(TaskAnswer::Seen(Box::new(answer.read()?), etag))
     }
 
-    /// A page of a repository's tasks, newest first, a hundred at a time; without their sessions. A list lags behind
-    /// the starts.
+    /// The pages of a list of tasks, newest first and without their sessions. A list lags behind the starts. `states`
+    /// are separated by commas; all without it.
     ///
-    /// <https://docs.github.com/en/rest/agent-tasks/agent-tasks#list-tasks-for-repository>
-    ///
-    /// # Errors
-    /// All of [`Error`].
-    pub async fn tasks(&self, repository: &Repository, archived: bool, page: u32) -> Result<TaskPage, Error> {
-        self.listed(&format!("/agents/repos/{repository}/tasks"), &format!("&is_archived={archived}"), page).await
-    }
-
-    /// A page of the tasks of the user whose token this is, in all repositories, newest first, a hundred at a time;
-    /// without their sessions. `states` are the states that are asked for, with commas between them; all without it.
-    ///
+    /// <https://docs.github.com/en/rest/agent-tasks/agent-tasks#list-tasks-for-repository>,
     /// <https://docs.github.com/en/rest/agent-tasks/agent-tasks#list-tasks>
+    pub fn tasks(&'a self, query: TaskQuery<'a>, states: Option<&'a str>, archived: bool) -> TaskPages<'a> {
+        TaskPages::new(self, query, states, archived)
+    }
+
+    /// One page of a list of tasks, see [`LimitedClient::tasks`].
     ///
     /// # Errors
     /// All of [`Error`].
-    pub async fn my_tasks(&self, states: Option<&str>, archived: bool, page: u32) -> Result<TaskPage, Error> {
+    pub async fn task_page(
+        &self,
+        query: TaskQuery<'_>,
+        states: Option<&str>,
+        archived: bool,
+        page: u32,
+    ) -> Result<TaskPage, Error> {
+        let path = match query {
+            TaskQuery::Repository(repository) => format!("/agents/repos/{repository}/tasks"),
+            TaskQuery::Own => "/agents/tasks".to_owned(),
+        };
         let states = states.map_or_else(String::new, |states| format!("&state={}", encoded(states)));
-        self.listed("/agents/tasks", &format!("&is_archived={archived}{states}"), page).await
+        // Each page gets the whole query: the addresses that GitHub links to lose some of it.
+        let query =
+            format!("sort=created_at&direction=desc&is_archived={archived}{states}&per_page={PAGE_SIZE}&page={page}");
+        let answer = self.get(&format!("{path}?{query}"), None, None).await?;
+        // One task that cannot be read fails the whole list: left out, it would seem not to exist.
+        let TaskList { tasks } = answer.read()?;
+        let more = tasks.len() >= PAGE_SIZE || answer.header("link").is_some_and(|link| link.contains("rel=\"next\""));
+        Ok(TaskPage { tasks, more, now: date(&answer.headers), left_out: left_out(&answer.headers) })
     }
 
-    /// A task of the user whose token this is, wherever it runs.
+    /// A task of the user whose token this is, in any repository.
     ///
     /// <https://docs.github.com/en/rest/agent-tasks/agent-tasks#get-a-task-by-id>
     ///
     /// # Errors
     /// All of [`Error`].
-    pub async fn my_task(&self, id: &TaskId) -> Result<Task, Error> {
+    pub async fn own_task(&self, id: &TaskId) -> Result<Task, Error> {
         self.get(&format!("/agents/tasks/{}", encoded(id.as_str())), None, None).await?.read()
     }
 
@@ -170,10 +195,15 @@ impl GitHub {
     /// <https://docs.github.com/en/rest/search/search#search-repositories>
     ///
     /// # Errors
-    /// All of [`Error`].
+    /// All of [`Error`]; [`Error::Incomplete`] and [`Error::SearchUnfinished`] where there may be more.
     pub async fn search(&self, query: &str, page: u32) -> Result<SearchPage, Error> {
-        let path = format!("/search/repositories?q={}&per_page={PAGE}&page={page}", encoded(query));
-        self.get(&path, None, None).await?.read()
+        let path = format!("/search/repositories?q={}&per_page={PAGE_SIZE}&page={page}", encoded(query));
+        let answer = self.get(&path, None, None).await?;
+        if let Some(why) = left_out(&answer.headers) {
+            return Err(Error::Incomplete { why });
+        }
+        let page = answer.read::<SearchPage>()?;
+        if page.is_incomplete { Err(Error::SearchUnfinished) } else { Ok(page) }
     }
 
     /// The user whose token this is.
@@ -182,17 +212,24 @@ impl GitHub {
     ///
     /// # Errors
     /// All of [`Error`].
-    pub async fn me(&self) -> Result<AuthenticatedUser, Error> {
+    pub async fn user(&self) -> Result<AuthenticatedUser, Error> {
         let answer = self.get("/user", None, None).await?;
-        let header = |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok()).map(quote);
-        let scopes = |text: String| text.split(',').map(|scope| scope.trim().to_owned()).collect();
+        let scopes = |text: &str| text.split(',').map(|scope| quote(scope.trim())).collect();
         let user = answer.read::<Value>()?;
         Ok(AuthenticatedUser {
             id: user["id"].as_u64().ok_or_else(|| Error::Malformed { why: "it has no id".to_owned() })?,
             login: user["login"].as_str().map(quote).unwrap_or_default(),
-            scopes: header("x-oauth-scopes").map(scopes),
-            expires: header("github-authentication-token-expiration"),
+            scopes: answer.header("x-oauth-scopes").map(scopes),
+            expires: answer.header("github-authentication-token-expiration").map(quote),
         })
+    }
+
+    /// The id of the user whose token this is, asked for once; `None` as long as GitHub does not answer.
+    pub async fn user_id(&self) -> Option<u64> {
+        if self.user.get().is_none() {
+            self.user.set(self.user().await.ok().map(|user| user.id));
+        }
+        self.user.get()
     }
 
     /// A repository.
@@ -214,7 +251,7 @@ impl GitHub {
         })
     }
 
-    /// Whether there is such a branch: an error says that there is none.
+    /// Succeeds if there is such a branch.
     ///
     /// <https://docs.github.com/en/rest/branches/branches#get-a-branch>
     ///
@@ -266,8 +303,8 @@ impl GitHub {
         Ok(self.value(&path, ACTIONS_REMEDIES).await?["github_owned_allowed"] == true)
     }
 
-    /// What somebody may do in a repository. A personal token may ask where its owner can push; the workflow's own may
-    /// always ask about its repository.
+    /// What a user may do in a repository. A personal token may ask where its owner can push; the workflow's own token
+    /// may always ask about its repository.
     ///
     /// <https://docs.github.com/en/rest/collaborators/collaborators#get-repository-permissions-for-a-user>
     ///
@@ -299,18 +336,18 @@ impl GitHub {
         commit.map(str::to_owned).ok_or_else(|| Error::Malformed { why: "it has no commit".to_owned() })
     }
 
-    /// A file of at most so many bytes, as it is at a commit.
+    /// A file of at most `most` bytes, as it is at a commit.
     ///
     /// <https://docs.github.com/en/rest/repos/contents#get-repository-content>
     ///
     /// # Errors
-    /// All of [`Error`]; [`Error::Unfit`] where there is something else than such a file.
+    /// All of [`Error`]; [`Error::Unfit`] where there is something else.
     pub async fn file(&self, repository: &Repository, path: &str, at: &str, most: usize) -> Result<String, Error> {
         let path = format!("/repos/{repository}/contents/{}?ref={}", encoded_path(path), encoded(at));
         let file = self.value(&path, FILE_REMEDIES).await?;
         let unfit = |why: String| Error::Unfit { why };
         if file["type"] != "file" {
-            return Err(unfit("there is a folder or something else that is no file".to_owned()));
+            return Err(unfit("there is a folder or something else that is not a file".to_owned()));
         }
         // The content of a large file is left out, but never its size.
         let size = file["size"].as_u64().and_then(|size| usize::try_from(size).ok());
@@ -323,11 +360,11 @@ impl GitHub {
         let content = content.split_ascii_whitespace().collect::<String>();
         let bytes = STANDARD.decode(content).map_err(|error| Error::Malformed { why: error.to_string() })?;
         let text = String::from_utf8(bytes).map_err(|_| unfit("the file is not valid UTF-8".to_owned()))?;
-        // Some editors begin a file with a mark that nobody has a use for.
+        // Some editors put a byte order mark in front.
         Ok(text.strip_prefix('\u{feff}').map_or(text.clone(), str::to_owned))
     }
 
-    /// The pull requests with these ids of the GraphQL API, in their order and at most [`MOST_NODES`]; `None` for one
+    /// The pull requests with these ids of the GraphQL API, in their order and at most [`MAX_NODES`]; `None` for one
     /// that is not there, or that the token may not see.
     ///
     /// <https://docs.github.com/en/graphql/reference/queries#nodes>
@@ -336,18 +373,14 @@ impl GitHub {
     /// All of [`Error`].
     pub async fn pulls_by_node_ids(&self, ids: &[String]) -> Result<Vec<Option<PullRequest>>, Error> {
         let query = format!("query($ids: [ID!]!) {{ nodes(ids: $ids) {{ ... on PullRequest {{ {PULL_FIELDS} }} }} }}");
-        let answer = self.graphql(&query, &serde_json::json!({"ids": ids})).await?;
-        let nodes = answer["data"]["nodes"].as_array().into_iter().flatten();
-        let mut pulls = nodes.map(graph_pull).collect::<Vec<_>>();
-        if pulls.iter().all(Option::is_none) {
-            graphql_error(&answer).map_or(Ok(()), Err)?;
-        }
+        let found = |data: &Value| data["nodes"].as_array().into_iter().flatten().map(graph_pull).collect();
+        let mut pulls = self.query(&query, serde_json::json!({"ids": ids}), found).await?;
         pulls.resize(ids.len(), None);
         Ok(pulls)
     }
 
     /// The newest pull requests from each of these branches, open or not, in the order of the branches and at most
-    /// [`MOST_NODES`] of them; `None` for a repository whose pull requests the token may not see.
+    /// [`MAX_NODES`] of them; `None` for a repository whose pull requests the token may not see.
     ///
     /// <https://docs.github.com/en/graphql/reference/queries#repository>
     ///
@@ -362,20 +395,16 @@ impl GitHub {
             let (owner, name, branch) = (text(repository.owner()), text(repository.name()), text(branch));
             format!(
                 "r{at}: repository(owner: {owner}, name: {name}) {{ pullRequests(headRefName: {branch}, last: \
-                 {MOST_OF_BRANCH}) {{ nodes {{ {PULL_FIELDS} }} }} }} "
+                 {MAX_OF_BRANCH}) {{ nodes {{ {PULL_FIELDS} }} }} }} "
             )
         });
         let query = format!("query {{ {}}}", asked.collect::<String>());
-        let answer = self.graphql(&query, &serde_json::json!({})).await?;
-        let found = |at: usize| {
-            let nodes = answer["data"][format!("r{at}")]["pullRequests"]["nodes"].as_array()?;
+        let of_branch = |data: &Value, at: usize| {
+            let nodes = data[format!("r{at}")]["pullRequests"]["nodes"].as_array()?;
             Some(nodes.iter().filter_map(graph_pull).collect())
         };
-        let pulls = (0..branches.len()).map(found).collect::<Vec<_>>();
-        if pulls.iter().all(Option::is_none) {
-            graphql_error(&answer).map_or(Ok(()), Err)?;
-        }
-        Ok(pulls)
+        let found = |data: &Value| (0..branches.len()).map(|at| of_branch(data, at)).collect();
+        self.query(&query, serde_json::json!({}), found).await
     }
 
     /// The newest pull requests of a repository, open or not, up to a hundred; from one branch, where one is given.
@@ -393,76 +422,32 @@ impl GitHub {
         Ok(listed.into_iter().map(PullRequest::from).collect())
     }
 
-    async fn graphql(&self, query: &str, variables: &Value) -> Result<Value, Error> {
-        self.post(&self.address.graphql, &serde_json::json!({"query": query, "variables": variables})).await
-    }
-
-    /// A page of a list of tasks, newest first.
-    async fn listed(&self, path: &str, filter: &str, page: u32) -> Result<TaskPage, Error> {
-        // The whole query stands on each page: the addresses that GitHub links to lose some of it.
-        let query = format!("sort=created_at&direction=desc{filter}&per_page={PAGE}&page={page}");
-        let answer = self.get(&format!("{path}?{query}"), None, None).await?;
-        // A task that cannot be read must not pass for one that is not there, so the whole list is asked for.
-        let TaskList { tasks } = answer.read()?;
-        let next = answer.headers.get(header::LINK).and_then(|link| link.to_str().ok());
-        let more = tasks.len() >= PAGE || next.is_some_and(|link| link.contains("rel=\"next\""));
-        Ok(TaskPage { tasks, more, now: date(&answer.headers) })
-    }
-
-    /// An answer that is read by its fields.
-    async fn value(&self, path: &str, remedies: Remedies) -> Result<Value, Error> {
-        self.get(path, None, Some(remedies)).await?.read()
-    }
-
-    /// `remedies` are those of what is asked for, where that is no task.
-    async fn get(&self, path: &str, etag: Option<&str>, remedies: Option<Remedies>) -> Result<Answer, Error> {
-        let mut headers = HeaderMap::new();
-        if let Some(value) = etag.and_then(|etag| HeaderValue::from_str(etag).ok()) {
-            headers.insert(header::IF_NONE_MATCH, value);
+    /// What `found` reads from the data of the answer to a query.
+    async fn query<T>(
+        &self,
+        query: &str,
+        variables: Value,
+        found: impl Fn(&Value) -> Vec<Option<T>>,
+    ) -> Result<Vec<Option<T>>, Error> {
+        let sent = self.elapsed();
+        let answer = self.graphql(query, &variables).await?;
+        if answer.is_redirect() {
+            return Err(answer.refusal());
         }
-        let mut uri = format!("{}{path}", self.address.rest);
-        for _ in 0..=MOST_REDIRECTS {
-            let answer = Answer::of(self.api._get_with_headers(uri.as_str(), Some(headers.clone()))).await?;
-            match self.redirected(&answer, &[301, 302, 307, 308]) {
-                Some(to) => uri = to,
-                None => return answer.accepted(&self.address, remedies),
-            }
+        let body = answer.read::<Value>()?;
+        let found = found(&body["data"]);
+        match graphql_error(&body, &answer.headers, found.iter().all(Option::is_none)) {
+            Some(Error::RateLimited(limit)) => Err(self.limited(RequestKind::GraphQl, sent, &limit)),
+            Some(error) => Err(error),
+            None => Ok(found),
         }
-        Err(Error::Malformed { why: "it sends us from one address to the next".to_owned() })
-    }
-
-    async fn post<T: DeserializeOwned>(&self, uri: &str, body: &(impl Serialize + Sync)) -> Result<T, Error> {
-        let mut uri = uri.to_owned();
-        for _ in 0..=MOST_REDIRECTS {
-            let answer = Answer::of(self.api._post(uri.as_str(), Some(body))).await?;
-            // Only these two ask for the same request at another address. Such an answer means that nothing was done.
-            match self.redirected(&answer, &[307, 308]) {
-                Some(to) => uri = to,
-                None => return answer.accepted(&self.address, None)?.read(),
-            }
-        }
-        Err(Error::Refused { status: 307, said: "it sends us from one address to the next".to_owned() })
-    }
-
-    /// Where an answer sends us, provided that it is the same host: the token goes to no other.
-    fn redirected(&self, answer: &Answer, statuses: &[u16]) -> Option<String> {
-        let to = answer.headers.get(header::LOCATION)?.to_str().ok()?;
-        if !statuses.contains(&answer.status.as_u16()) {
-            return None;
-        }
-        let here: http::Uri = self.address.rest.parse().ok()?;
-        let origin = format!("{}://{}", here.scheme_str()?, here.authority()?);
-        // A path of this host, and not the `//host/path` that looks like one.
-        let path = if to.starts_with("//") { None } else { to.strip_prefix('/') };
-        let path = path.or_else(|| to.strip_prefix(&origin)?.strip_prefix('/'))?;
-        Some(format!("{origin}/{path}"))
     }
 }
 
 /// What is asked of a pull request in the GraphQL API.
 const PULL_FIELDS: &str = "id fullDatabaseId number url state headRefName baseRefName";
 /// How many pull requests of one branch are asked for. Few have more than one.
-const MOST_OF_BRANCH: usize = 10;
+const MAX_OF_BRANCH: usize = 10;
 
 /// A pull request in an answer of the GraphQL API. A node of another type has none of the fields asked for.
 fn graph_pull(node: &Value) -> Option<PullRequest> {

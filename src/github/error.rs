@@ -7,18 +7,18 @@ use http::{HeaderMap, StatusCode, header};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::github::url::ApiUrl;
-use crate::text::cut;
+use crate::github::repository::Repository;
+use crate::text::{cut, spelled};
 
-/// How much of GitHub's own words goes into an error, in characters.
-const LONGEST_QUOTE: usize = 1000;
+/// How much of GitHub's own words goes into an error, in characters. Its messages are a few sentences long.
+const MAX_QUOTE: usize = 1000;
 /// "Wait for at least one minute before retrying" where GitHub limits the rate and does not say for how long,
 /// <https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#handle-rate-limit-errors-appropriately>.
-const UNTOLD_LIMIT: Duration = Duration::from_secs(60);
-/// The longest that GitHub's word is taken for how long to stay away; its limits last an hour at most.
-const LONGEST_PATIENCE: Duration = Duration::from_secs(24 * 3600);
+const DEFAULT_WAIT: Duration = Duration::from_secs(60);
+/// The longest wait that is taken from an answer. GitHub's limits last an hour at most.
+const MAX_WAIT: Duration = Duration::from_secs(24 * 3600);
 
-/// What went wrong between GitHub and us, told apart as far as a caller acts differently.
+/// What went wrong between this program and GitHub.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// 401.
@@ -27,97 +27,162 @@ pub enum Error {
          as the secret that `token` is given"
     )]
     BadToken {
-        /// GitHub's own words.
+        /// GitHub's message.
         said: String,
     },
-    /// 403 for want of a Copilot licence.
+    /// 403, because the token's owner lacks a Copilot license.
     #[error(
-        "the token's owner has no Copilot licence that includes the cloud agent ({said}). Give a token of somebody \
-         who has, or assign a licence under the organisation's Copilot settings"
+        "the token's owner has no Copilot license that includes the cloud agent ({said}). Use a token of a user who \
+         has one, or assign a license under the organization's Copilot settings"
     )]
     NoLicence {
-        /// GitHub's own words.
+        /// GitHub's message.
         said: String,
     },
-    /// 403 for any other reason than the rate.
+    /// 403 for any other reason than a rate limit.
     #[error("the token may not do this ({said}). {remedy}")]
     MissingPermission {
-        /// GitHub's own words.
+        /// GitHub's message.
         said: String,
-        /// What to do, as far as the answer tells.
+        /// What to do.
         remedy: String,
     },
     /// 404.
     #[error("GitHub finds nothing there for this token ({said}). {remedy}")]
     NotFound {
-        /// GitHub's own words.
+        /// GitHub's message.
         said: String,
         /// What to do.
         remedy: &'static str,
     },
-    /// 429, or 403 with headers that say so.
+    /// 429, or 403 where a header, the message or the link to the documentation names a rate limit.
     #[error("GitHub limits the rate: {0}")]
     RateLimited(RateLimit),
     /// 400 or 422.
     #[error("GitHub refuses the request: {said}. Correct the input that this is about")]
     Invalid {
-        /// GitHub's own words.
+        /// GitHub's message.
         said: String,
     },
-    /// Any other answer that says no, final as it stands.
-    #[error("GitHub refuses the request with status {status} ({said}). Look at `repository` and `github-api-url`")]
+    /// A start was answered with a redirect, and nothing was done: the repository has another name.
+    #[error("nothing was started: the repository was renamed or transferred{}", moved(to.as_ref()))]
+    Moved {
+        /// The repository's name today, where this token may see it.
+        to: Option<Repository>,
+    },
+    /// Any other answer that refuses the request.
+    #[error("GitHub refuses the request with status {status} ({said}). {remedy}")]
     Refused {
         /// The status.
         status: u16,
-        /// GitHub's own words.
+        /// GitHub's message.
         said: String,
+        /// What to do.
+        remedy: &'static str,
     },
-    /// The request never left this machine.
+    /// The request never left this machine. Another try may succeed.
     #[error(
         "GitHub cannot be reached: {why}. Look at the runner's network, its proxy settings and https://www.githubstatus.com"
     )]
     Unreachable {
-        /// What the network said.
+        /// What the network reported.
         why: String,
     },
-    /// The request was sent, or may have been, and no answer tells what became of it.
+    /// The request never left this machine, and another try fails in the same way: an untrusted certificate, or a proxy
+    /// that refuses.
+    #[error("GitHub cannot be reached: {why}")]
+    NoConnection {
+        /// What is wrong, and what to do.
+        why: String,
+    },
+    /// The request was sent, or may have been, and no answer says what became of it.
     #[error("GitHub did not answer: {why}")]
     Unanswered {
         /// What came instead of an answer.
         why: String,
-        /// How long GitHub asks us to stay away, where it does.
+        /// How long GitHub asks clients to wait.
         retry_after: Option<Duration>,
     },
-    /// There is something at the address, and not what was looked for.
+    /// A list leaves something out, so that nothing follows from what is not in it.
+    #[error("the list is not complete: {why}")]
+    Incomplete {
+        /// What is left out, and what to do.
+        why: String,
+    },
+    /// A search gave up before it had looked everywhere.
+    #[error("GitHub's search did not finish")]
+    SearchUnfinished,
+    /// There is something at the address, and it is not what was looked for.
     #[error("{why}")]
     Unfit {
         /// What there is.
         why: String,
     },
-    /// An answer that says yes in words we do not understand.
-    #[error("GitHub's answer cannot be read: {why}. Something between here and GitHub may have answered in its place")]
+    /// An answer with a good status and a body that cannot be read.
+    #[error("GitHub's answer cannot be read: {why}. A proxy between the runner and GitHub may have answered instead")]
     Malformed {
-        /// What was not understood.
+        /// What cannot be read.
         why: String,
     },
 }
 
-impl Error {
-    /// Whether the same request may fare better at another time.
-    pub fn may_pass(&self) -> bool {
+fn moved(to: Option<&Repository>) -> String {
+    match to {
+        Some(to) => format!("; it is now {to}. Use that name"),
+        None => ". Use its new name, which this token may not see".to_owned(),
+    }
+}
+
+/// The three kinds of errors that people act on differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// No connection, or no answer that can be read.
+    Unreachable,
+    /// A rate limit.
+    RateLimited,
+    /// GitHub answered and refused.
+    Refused,
+}
+
+impl ErrorKind {
+    /// The title of a message about such an error.
+    pub fn title(self) -> &'static str {
         match self {
-            Self::Unreachable { .. } | Self::Unanswered { .. } | Self::Malformed { .. } | Self::RateLimited(_) => true,
+            Self::Unreachable => "GitHub not reached",
+            Self::RateLimited => "GitHub rate limit",
+            Self::Refused => "GitHub refused",
+        }
+    }
+}
+
+impl Error {
+    /// Which kind of error this is.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::RateLimited(_) => ErrorKind::RateLimited,
+            Self::Unreachable { .. }
+            | Self::NoConnection { .. }
+            | Self::Unanswered { .. }
+            | Self::Malformed { .. }
+            | Self::SearchUnfinished => ErrorKind::Unreachable,
             Self::BadToken { .. }
             | Self::NoLicence { .. }
             | Self::MissingPermission { .. }
             | Self::NotFound { .. }
             | Self::Invalid { .. }
-            | Self::Unfit { .. }
-            | Self::Refused { .. } => false,
+            | Self::Moved { .. }
+            | Self::Refused { .. }
+            | Self::Incomplete { .. }
+            | Self::Unfit { .. } => ErrorKind::Refused,
         }
     }
 
-    /// How long GitHub asks us to stay away, where it does and it is no limit.
+    /// Whether the same request may succeed at another time.
+    pub fn may_pass(&self) -> bool {
+        self.kind() != ErrorKind::Refused && !matches!(self, Self::NoConnection { .. })
+    }
+
+    /// How long GitHub asks clients to wait, where it does and it is not a rate limit.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Unanswered { retry_after, .. } => *retry_after,
@@ -126,30 +191,87 @@ impl Error {
     }
 }
 
-/// A limit that GitHub put on us.
+/// A rate limit that GitHub reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RateLimit {
-    /// How long to stay away.
+    /// How long to send nothing.
     pub wait: Duration,
-    /// Whether the hourly allowance is used up, rather than too much having come at once.
+    /// Whether the hourly limit is exhausted, rather than a secondary limit exceeded.
     pub primary: bool,
+}
+
+impl RateLimit {
+    /// Which limit it is.
+    pub fn name(&self) -> &'static str {
+        if self.primary { "hourly rate limit exhausted" } else { "secondary rate limit exceeded" }
+    }
+
+    /// The limit that an answer reports; `None` where it reports none.
+    ///
+    /// A secondary limit can come as a plain 403 without any header; then the message or the link to the documentation
+    /// names it.
+    pub(super) fn of(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Option<Self> {
+        let retry_after = retry_after(headers);
+        let primary = number(headers, "x-ratelimit-remaining") == Some(0);
+        match status.as_u16() {
+            429 => {}
+            403 if retry_after.is_some() || primary || is_limit_in_words(body) => {}
+            _ => return None,
+        }
+        Some(Self { wait: retry_after.or_else(|| until_reset(headers)).unwrap_or(DEFAULT_WAIT), primary })
+    }
+
+    /// The limit of the GraphQL API, which comes with status 200.
+    fn of_graphql(headers: &HeaderMap) -> Self {
+        let primary = number(headers, "x-ratelimit-remaining") == Some(0);
+        Self { wait: retry_after(headers).or_else(|| until_reset(headers)).unwrap_or(DEFAULT_WAIT), primary }
+    }
 }
 
 impl fmt::Display for RateLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let which = if self.primary { "the token's hourly allowance is used up" } else { "too much came at once" };
-        write!(f, "{which}, and it asks for {} s of patience", self.wait.as_secs())
+        write!(f, "{}; the next request is allowed in {}", self.name(), spelled(self.wait))
     }
 }
 
-/// Why an answer of the GraphQL API has nothing in it. The status is 200 whatever happened; what is not found is null
-/// with an error beside it, and that is no error here.
-pub(crate) fn graphql_error(answer: &Value) -> Option<Error> {
+/// Whether a 403 names a rate limit in its message or in its link to the documentation.
+fn is_limit_in_words(body: &[u8]) -> bool {
+    let json: Value = serde_json::from_slice(body).unwrap_or_default();
+    let message = match json["message"].as_str() {
+        Some(message) => message.to_ascii_lowercase(),
+        None if json.is_null() => String::from_utf8_lossy(body).to_ascii_lowercase(),
+        None => String::new(),
+    };
+    let link = json["documentation_url"].as_str().unwrap_or_default();
+    ["rate limit", "abuse detection"].iter().any(|words| message.contains(words)) || link.contains("rate-limit")
+}
+
+fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
+    headers.get(name)?.to_str().ok()?.trim().parse().ok()
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    number(headers, "retry-after").map(|seconds| Duration::from_secs(seconds).min(MAX_WAIT))
+}
+
+/// How long until the hourly limit starts again, where it is exhausted. The reset is a time of GitHub's clock, so it is
+/// compared with the time of the same answer.
+fn until_reset(headers: &HeaderMap) -> Option<Duration> {
+    number(headers, "x-ratelimit-remaining").filter(|remaining| *remaining == 0)?;
+    let reset = i64::try_from(number(headers, "x-ratelimit-reset")?).unwrap_or(i64::MAX);
+    let seconds = reset.saturating_sub(date(headers)?.as_second());
+    Some(Duration::from_secs(u64::try_from(seconds).unwrap_or_default().saturating_add(1)).min(MAX_WAIT))
+}
+
+/// Why an answer of the GraphQL API is empty. The status is 200 whatever happened. What is not found is null with an
+/// error beside it, which is not an error here. `is_empty` says that nothing was found at all.
+pub(super) fn graphql_error(answer: &Value, headers: &HeaderMap, is_empty: bool) -> Option<Error> {
     answer["errors"].as_array().into_iter().flatten().find_map(|error| {
         let said = quote(error["message"].as_str().unwrap_or_default());
         match error["type"].as_str().unwrap_or_default() {
-            "RATE_LIMITED" => Some(Error::RateLimited(RateLimit { wait: UNTOLD_LIMIT, primary: true })),
-            "FORBIDDEN" | "INSUFFICIENT_SCOPES" => {
+            // What a limit leaves out is not absent, so it counts beside answers as well.
+            "RATE_LIMITED" | "RATE_LIMIT" => Some(Error::RateLimited(RateLimit::of_graphql(headers))),
+            "FORBIDDEN" | "INSUFFICIENT_SCOPES" if is_empty => {
                 Some(Error::MissingPermission { said, remedy: PULL_REMEDIES.permission.to_owned() })
             }
             _ => None,
@@ -157,102 +279,153 @@ pub(crate) fn graphql_error(answer: &Value) -> Option<Error> {
     })
 }
 
-/// What to do where something else than a task may not be read, or is not there.
+/// What to do where something other than a task may not be read or is not there.
 #[derive(Clone, Copy)]
-pub(crate) struct Remedies {
+pub(super) struct Remedies {
     permission: &'static str,
     not_found: &'static str,
 }
 
-pub(crate) const PULL_REMEDIES: Remedies = Remedies {
+pub(super) const PULL_REMEDIES: Remedies = Remedies {
     permission: "Give `lookup-token` a token that may read pull requests: for the workflow's own repository \
                  `${{ github.token }}` with `permissions: pull-requests: read` serves",
     not_found: "The token does not reach the repository or may not read its pull requests; give `lookup-token` one that \
                 does and may",
 };
-pub(crate) const ACCESS_REMEDIES: Remedies = Remedies {
+pub(super) const ACCESS_REMEDIES: Remedies = Remedies {
     permission: "A personal token may ask this only where its owner can push",
-    not_found: "Either the token does not reach the repository, or there is nobody of that name",
+    not_found: "Either the token does not reach the repository, or there is no user of that name",
 };
-pub(crate) const FILE_REMEDIES: Remedies = Remedies {
+pub(super) const FILE_REMEDIES: Remedies = Remedies {
     permission: "A fine-grained token needs \"Contents: read\" for that repository",
     not_found: "Either the token does not reach the repository, or there is no such file, branch, tag or commit",
 };
-pub(crate) const REPOSITORY_REMEDIES: Remedies = Remedies {
+pub(super) const REPOSITORY_REMEDIES: Remedies = Remedies {
     permission: "A fine-grained token needs \"Metadata: read\" for that repository",
     not_found: "Either there is no repository of that name, or the token does not reach it: a fine-grained token lists \
-                the repositories it is for, and an organisation may have to approve it",
+                the repositories it is for, and an organization may have to approve it",
 };
-pub(crate) const CONFIGURATION_REMEDIES: Remedies = Remedies {
+pub(super) const CONFIGURATION_REMEDIES: Remedies = Remedies {
     permission: "A fine-grained token needs \"Copilot agent settings: read\" for that repository, a classic one the \
                  scope `repo`; its owner may have to administer the repository",
     not_found: "Either the token may not see the settings of the Copilot cloud agent, or the agent is not enabled for \
                 the repository",
 };
-pub(crate) const ACTIONS_REMEDIES: Remedies = Remedies {
+pub(super) const ACTIONS_REMEDIES: Remedies = Remedies {
     permission: "A fine-grained token needs \"Administration: read\" for that repository, and an owner who administers \
                  it",
     not_found: "The token may not see the settings of GitHub Actions in that repository",
 };
 const TASK_NOT_FOUND: &str = "Either the token does not reach the repository (a fine-grained token lists the \
-                              repositories it is for, and an organisation may have to approve it), or the Copilot \
+                              repositories it is for, and an organization may have to approve it), or the Copilot \
                               cloud agent is not enabled for it, or there is no such task";
-const NO_AGENT_TASKS: &str = "A GitHub Enterprise Server has no agent tasks API; github.com and ghe.com have";
 
-/// What an answer means; `None` for one that says yes. A pure function over all that an answer shows.
-pub(crate) fn classify(
+/// Parts of the messages with which GitHub denies access, in lower case, and what to do about each. The first that fits
+/// counts. The messages were observed; GitHub does not document them.
+const DENIALS: [(&str, &str); 6] = [
+    ("archived", "The repository is archived, and nothing in it can change. Unarchive it, or leave it out"),
+    (
+        "ip allow list",
+        "The runner's address is not on the IP allow list of the organization or enterprise. Add the address, or use a \
+         runner with an address that is on the list",
+    ),
+    (
+        "lifetime",
+        "The organization refuses tokens that live that long. Make a fine-grained token with an earlier expiration date",
+    ),
+    (
+        "forbids access via a fine-grained",
+        "The organization refuses fine-grained personal access tokens. Ask its owners to allow them, or use a token of \
+         another kind",
+    ),
+    (
+        "forbids access via a personal access token (classic)",
+        "The organization refuses classic personal access tokens. Use a fine-grained one with \"Agent tasks: read and \
+         write\" for this repository",
+    ),
+    ("suspended", "The account of the token's owner is suspended. Use a token of another user"),
+];
+
+/// What an answer means; `None` for one that accepts the request. A pure function of all that an answer has.
+pub(super) fn classify(
     status: StatusCode,
     headers: &HeaderMap,
     body: &[u8],
-    address: &ApiUrl,
     remedies: Option<Remedies>,
 ) -> Option<Error> {
     if status.is_success() || status == StatusCode::NOT_MODIFIED {
         return None;
     }
+    if let Some(limit) = RateLimit::of(status, headers, body) {
+        return Some(Error::RateLimited(limit));
+    }
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let said = words(status, &body);
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let number = |name: &str| text(name).and_then(|value| value.trim().parse::<u64>().ok());
-    let retry_after = number("retry-after").map(|seconds| Duration::from_secs(seconds).min(LONGEST_PATIENCE));
     Some(match status.as_u16() {
-        // A 403 is a limit only where a header says so; without one it is a matter of permission.
-        403 | 429 if status == 429 || retry_after.is_some() || number("x-ratelimit-remaining") == Some(0) => {
-            let primary = number("x-ratelimit-remaining") == Some(0);
-            // The reset is a time of GitHub's clock, so it is compared with the time of the same answer.
-            let now = date(headers);
-            let until_reset = number("x-ratelimit-reset").zip(now).filter(|_| primary).map(|(reset, now)| {
-                let seconds = i64::try_from(reset).unwrap_or(i64::MAX).saturating_sub(now.as_second());
-                Duration::from_secs(u64::try_from(seconds).unwrap_or_default().saturating_add(1)).min(LONGEST_PATIENCE)
-            });
-            Error::RateLimited(RateLimit { wait: retry_after.or(until_reset).unwrap_or(UNTOLD_LIMIT), primary })
-        }
         401 => Error::BadToken { said },
         403 if body["code"] == "copilot_plan_required" => Error::NoLicence { said },
-        403 => Error::MissingPermission { said, remedy: permission_remedy(headers, remedies) },
-        404 if let Some(remedies) = remedies => Error::NotFound { said, remedy: remedies.not_found },
-        404 if !address.has_agent_tasks() => Error::NotFound { said, remedy: NO_AGENT_TASKS },
-        404 => Error::NotFound { said, remedy: TASK_NOT_FOUND },
+        403 => Error::MissingPermission { remedy: permission_remedy(&said, headers, remedies), said },
+        404 => Error::NotFound { said, remedy: remedies.map_or(TASK_NOT_FOUND, |remedies| remedies.not_found) },
         400 | 422 => Error::Invalid { said },
-        // The gateway in front of GitHub gave up on the request; what is behind it may have taken it.
-        408 | 500..=599 => Error::Unanswered { why: format!("{said} came instead"), retry_after },
-        other => Error::Refused { status: other, said },
+        // The gateway in front of GitHub gave up on the request; the service behind it may have accepted it.
+        408 | 500..=599 => {
+            let id = headers.get("x-github-request-id").and_then(|id| id.to_str().ok());
+            let id = id.map_or_else(String::new, |id| format!(", request id {}", cut(id, 100)));
+            let said = if body["message"].is_string() { format!(" ({said})") } else { String::new() };
+            Error::Unanswered {
+                why: format!("status {status} came instead{said}{id}"),
+                retry_after: retry_after(headers),
+            }
+        }
+        other => Error::Refused { status: other, said, remedy: refusal_remedy(other) },
     })
 }
 
+fn refusal_remedy(status: u16) -> &'static str {
+    match status {
+        402 => {
+            "The account that pays for Copilot has to pay or to raise its budget: look at the billing settings of the \
+             token's owner and of the organization"
+        }
+        409 => {
+            "The repository is in a state that does not allow this: it may be empty, or the Copilot cloud agent may not \
+             be enabled for it"
+        }
+        451 => "GitHub has blocked the repository for legal reasons. Leave it out",
+        _ => "Look at `repository` and `github-api-url`",
+    }
+}
+
+/// What a list leaves out for want of single sign-on,
+/// <https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api#saml-sso>.
+pub(super) fn left_out(headers: &HeaderMap) -> Option<String> {
+    let sso = headers.get("x-github-sso")?.to_str().ok()?;
+    let partial = sso.trim().strip_prefix("partial-results")?;
+    let organizations = partial.split_once("organizations=").map_or("", |(_, ids)| ids.trim());
+    Some(format!(
+        "GitHub leaves out organizations that require single sign-on (ids: {}). Authorize the token for them under \
+         https://github.com/settings/tokens",
+        cut(if organizations.is_empty() { "not given" } else { organizations }, MAX_QUOTE)
+    ))
+}
+
 /// The time of an answer, by GitHub's own clock.
-pub(crate) fn date(headers: &HeaderMap) -> Option<Timestamp> {
+pub(super) fn date(headers: &HeaderMap) -> Option<Timestamp> {
     let date = headers.get(header::DATE)?.to_str().ok()?;
     jiff::fmt::rfc2822::parse(date).ok().map(|date| date.timestamp())
 }
 
-/// What to do about a missing permission, from the headers in which GitHub names it,
+/// What to do about a missing permission, from the message and from the headers in which GitHub names it,
 /// <https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api#insufficient-permissions>.
-fn permission_remedy(headers: &HeaderMap, remedies: Option<Remedies>) -> String {
+fn permission_remedy(said: &str, headers: &HeaderMap, remedies: Option<Remedies>) -> String {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).filter(|text| !text.is_empty());
     if let Some(sso) = text("x-github-sso") {
-        let url = sso.split_once("url=").map_or("the organisation's single sign-on page", |(_, url)| url);
-        return format!("Authorise the token for single sign-on: {}", cut(url, LONGEST_QUOTE));
+        let url = sso.split_once("url=").map_or("the organization's single sign-on page", |(_, url)| url);
+        return format!("Authorize the token for single sign-on: {}", cut(url, MAX_QUOTE));
+    }
+    let said = said.to_ascii_lowercase();
+    if let Some((_, remedy)) = DENIALS.iter().find(|(words, _)| said.contains(words)) {
+        return (*remedy).to_owned();
     }
     if let Some(remedies) = remedies {
         return remedies.permission.to_owned();
@@ -262,15 +435,15 @@ fn permission_remedy(headers: &HeaderMap, remedies: Option<Remedies>) -> String 
         Some(needed) => format!(
             "GitHub asks for the permission `{}`; a fine-grained token needs \"Agent tasks: read and write\" for \
              this repository, and can do no more than its owner",
-            cut(needed, LONGEST_QUOTE)
+            cut(needed, MAX_QUOTE)
         ),
         None => "A fine-grained token needs \"Agent tasks: read and write\" for this repository, a classic one the \
-                 scope `repo`; the token can do no more than its owner, and an organisation's policy may forbid it"
+                 scope `repo`; the token can do no more than its owner, and an organization's policy may forbid it"
             .to_owned(),
     }
 }
 
-/// GitHub's own words, with what its list of errors adds.
+/// GitHub's message, with what its list of errors adds.
 fn words(status: StatusCode, body: &Value) -> String {
     let mut said = format!("status {status}");
     if let Some(message) = body["message"].as_str().filter(|message| !message.is_empty()) {
@@ -285,6 +458,6 @@ fn words(status: StatusCode, body: &Value) -> String {
     quote(&said)
 }
 
-pub(crate) fn quote(said: &str) -> String {
-    cut(said, LONGEST_QUOTE)
+pub(super) fn quote(said: &str) -> String {
+    cut(said, MAX_QUOTE)
 }

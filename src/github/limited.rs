@@ -1,126 +1,71 @@
-//! The way out: every request of a token passes here, at the pace that GitHub's limits allow.
+//! The client that callers get. Every request waits for its turn here, so that GitHub's rate limits are kept.
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
+use http::{HeaderMap, HeaderValue, header};
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
 
 use crate::github::client::GitHub;
-use crate::github::error::Error;
+use crate::github::error::{Error, RateLimit, Remedies, classify};
 use crate::github::rate_limit::{RateLimiter, RequestKind};
-use crate::github::repository::Repository;
-use crate::github::task::{NewTask, Task};
+use crate::github::transport::{Answer, MAX_REDIRECTS};
 
-/// The pauses before a question to GitHub that brought no answer is put again.
-const ASKED_AGAIN: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
-
-/// Asks whoever may be answered, one speaker after the other. A question that brought none of them an answer is put
-/// again, after a pause that `rest` sleeps through. There must be a speaker.
-///
-/// # Errors
-/// The last answer, or one that may be another at another time.
-pub async fn ask<S, T>(
-    clients: &[S],
-    question: impl AsyncFn(&S) -> Result<T, Error>,
-    rest: impl AsyncFn(Duration),
-) -> Result<T, Error> {
-    let mut tries = ASKED_AGAIN.iter();
-    loop {
-        match (ask_once(clients, &question).await, tries.next()) {
-            (Err(error), Some(pause)) if error.may_pass() => rest(*pause).await,
-            (answer, _) => return answer,
-        }
-    }
+/// Takes a line about each request.
+pub trait RequestLog {
+    /// Logs a request: method, path, status, duration, request id, requests left in the hour.
+    fn log_request(&self, line: &str);
 }
 
-/// The same without putting it again.
-///
-/// # Errors
-/// As for [`ask`].
-pub async fn ask_once<S, T>(clients: &[S], question: impl AsyncFn(&S) -> Result<T, Error>) -> Result<T, Error> {
-    let mut last = None::<Error>;
-    for speaker in clients {
-        match question(speaker).await {
-            Ok(answer) => return Ok(answer),
-            // One token may not ask, or does not reach GitHub for a moment; what counts most is whether that may pass.
-            Err(error) => last = last.filter(Error::may_pass).or(Some(error)),
-        }
-    }
-    Err(last.unwrap_or_else(|| unreachable!("somebody always speaks")))
-}
-
-/// A connection to GitHub that keeps to its limits.
-pub struct LimitedClient {
-    github: GitHub,
-    pace: RefCell<RateLimiter>,
+/// A client for one token that keeps GitHub's rate limits. Its methods are in `client.rs`, one per endpoint.
+pub struct LimitedClient<'a> {
+    pub(super) github: GitHub,
+    log: Option<&'a dyn RequestLog>,
+    limiter: RefCell<RateLimiter>,
     began: Instant,
-    /// Starts go out in the order in which they came here.
+    /// Starts are sent in the order in which they were asked for.
     queue: Mutex<()>,
     capacity: Semaphore,
-    me: Cell<Option<u64>>,
+    pub(super) user: Cell<Option<u64>>,
 }
 
-impl LimitedClient {
-    /// The way out for one token, where this job is one of so many that share the limits.
+/// The permission to send one start now, see [`LimitedClient::turn`].
+#[derive(Debug)]
+pub struct StartTurn(());
+
+impl<'a> LimitedClient<'a> {
+    /// A client in one of `parts` jobs that share the limits.
     pub fn new(github: GitHub, parts: usize) -> Self {
         Self {
             github,
-            pace: RefCell::new(RateLimiter::new(parts)),
+            log: None,
+            limiter: RefCell::new(RateLimiter::new(parts)),
             began: Instant::now(),
             queue: Mutex::new(()),
             capacity: Semaphore::new(RateLimiter::at_once(parts)),
-            me: Cell::new(None),
+            user: Cell::new(None),
         }
     }
 
-    /// What asks GitHub. What comes of it has to pass [`LimitedClient::read`] to go out.
-    pub fn github(&self) -> &GitHub {
-        &self.github
+    /// The same client with a log of its requests.
+    #[must_use]
+    pub fn logging_to(self, log: &'a dyn RequestLog) -> Self {
+        Self { log: Some(log), ..self }
     }
 
     /// Waits until one more task may be started.
-    pub async fn turn(&self) {
-        let _turn = self.queue.lock().await;
+    pub async fn turn(&self) -> StartTurn {
+        let _queue = self.queue.lock().await;
         self.wait(RequestKind::Start).await;
-    }
-
-    /// Starts a task, after [`LimitedClient::turn`].
-    ///
-    /// # Errors
-    /// Those of [`GitHub::start`].
-    pub async fn start(&self, repository: &Repository, task: &NewTask) -> Result<Task, Error> {
-        self.heed(self.github.start(repository, task).await)
-    }
-
-    /// Asks for something once there is room for it.
-    ///
-    /// # Errors
-    /// Those of what is asked.
-    pub async fn read<T>(&self, asking: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        let _room = self.enter().await;
-        self.heed(asking.await)
-    }
-
-    /// Waits until there is room. It is the same for all that is asked, and so stands by itself.
-    async fn enter(&self) -> Option<SemaphorePermit<'_>> {
-        // The semaphore is never closed.
-        let capacity = self.capacity.acquire().await.ok();
-        self.wait(RequestKind::Read).await;
-        capacity
-    }
-
-    /// Who the token belongs to, asked once; `None` as long as GitHub does not answer that.
-    pub async fn me(&self) -> Option<u64> {
-        if self.me.get().is_none() {
-            self.me.set(self.read(self.github.me()).await.ok().map(|me| me.id));
-        }
-        self.me.get()
+        StartTurn(())
     }
 
     async fn wait(&self, kind: RequestKind) {
         loop {
-            let wait = self.pace.borrow_mut().ask(self.began.elapsed(), kind);
+            let wait = self.limiter.borrow_mut().ask(self.began.elapsed(), kind);
             if wait.is_zero() {
                 return;
             }
@@ -128,16 +73,125 @@ impl LimitedClient {
         }
     }
 
-    fn heed<T>(&self, answer: Result<T, Error>) -> Result<T, Error> {
-        if let Err(error) = &answer {
-            self.learn(error);
+    /// Reads from the REST API. Redirects are followed on the same host. `remedies` are those of what is asked for,
+    /// where that is not a task.
+    pub(super) async fn get(
+        &self,
+        path: &str,
+        etag: Option<&str>,
+        remedies: Option<Remedies>,
+    ) -> Result<Answer, Error> {
+        let mut headers = HeaderMap::new();
+        if let Some(value) = etag.and_then(|etag| HeaderValue::from_str(etag).ok()) {
+            headers.insert(header::IF_NONE_MATCH, value);
         }
-        answer
+        let mut uri = format!("{}{path}", self.github.address.rest);
+        for _ in 0..=MAX_REDIRECTS {
+            // The semaphore is never closed.
+            let _capacity = self.capacity.acquire().await;
+            self.wait(RequestKind::Read).await;
+            let sending = self.github.api._get_with_headers(uri.as_str(), Some(headers.clone()));
+            let answer = self.send(RequestKind::Read, &uri, remedies, sending).await?;
+            if !answer.is_redirect() {
+                return Ok(answer);
+            }
+            uri = self.redirected(&answer).ok_or_else(|| answer.refusal())?;
+        }
+        Err(Error::Malformed { why: "it redirects again and again".to_owned() })
     }
 
-    fn learn(&self, error: &Error) {
-        if let Error::RateLimited(limit) = error {
-            self.pace.borrow_mut().limited(self.began.elapsed(), limit);
+    /// An answer that is read by its fields.
+    pub(super) async fn value(&self, path: &str, remedies: Remedies) -> Result<Value, Error> {
+        self.get(path, None, Some(remedies)).await?.read()
+    }
+
+    /// Sends a start in its turn. A redirect is not followed: it leads to another repository.
+    pub(super) async fn post(
+        &self,
+        _turn: StartTurn,
+        path: &str,
+        body: &(impl Serialize + Sync),
+    ) -> Result<Answer, Error> {
+        let uri = format!("{}{path}", self.github.address.rest);
+        self.send(RequestKind::Start, &uri, None, self.github.api._post(uri.as_str(), Some(body))).await
+    }
+
+    /// Asks the GraphQL API. Its hourly limit is one of its own and is not waited out here, since the REST API knows
+    /// the same.
+    pub(super) async fn graphql(&self, query: &str, variables: &Value) -> Result<Answer, Error> {
+        let _capacity = self.capacity.acquire().await;
+        let wait = self.limiter.borrow().graphql_wait(self.began.elapsed());
+        if !wait.is_zero() {
+            return Err(Error::RateLimited(RateLimit { wait, primary: true }));
         }
+        self.wait(RequestKind::GraphQl).await;
+        let uri = &self.github.address.graphql;
+        let body = serde_json::json!({"query": query, "variables": variables});
+        self.send(RequestKind::GraphQl, uri, None, self.github.api._post(uri.as_str(), Some(&body))).await
+    }
+
+    /// Sends a request, and learns from its answer. A redirect is an answer.
+    async fn send<B>(
+        &self,
+        kind: RequestKind,
+        uri: &str,
+        remedies: Option<Remedies>,
+        sending: impl Future<Output = octocrab::Result<http::Response<B>>>,
+    ) -> Result<Answer, Error>
+    where
+        B: http_body::Body<Data = bytes::Bytes>,
+        B::Error: Into<tower::BoxError>,
+    {
+        let sent = self.began.elapsed();
+        let answer = Answer::of(&self.github.token, sending).await;
+        self.log_answer(kind, uri, sent, &answer);
+        let answer = answer?;
+        match classify(answer.status, &answer.headers, &answer.body, remedies) {
+            Some(Error::RateLimited(limit)) => Err(self.limited(kind, sent, &limit)),
+            Some(error) if !answer.is_redirect() => Err(error),
+            _ => {
+                self.limiter.borrow_mut().answered(kind, sent);
+                Ok(answer)
+            }
+        }
+    }
+
+    /// Holds everything back after a limit. The wait of the error grows where limits follow each other.
+    pub(super) fn limited(&self, kind: RequestKind, sent: Duration, limit: &RateLimit) -> Error {
+        let wait = self.limiter.borrow_mut().limited(kind, sent, self.began.elapsed(), limit);
+        Error::RateLimited(RateLimit { wait, ..limit.clone() })
+    }
+
+    fn log_answer(&self, kind: RequestKind, uri: &str, sent: Duration, answer: &Result<Answer, Error>) {
+        let Some(log) = self.log else { return };
+        let method = if kind == RequestKind::Read { "GET" } else { "POST" };
+        let path = uri.parse::<http::Uri>().ok().and_then(|uri| Some(uri.path_and_query()?.to_string()));
+        let took = self.began.elapsed().saturating_sub(sent).as_millis();
+        let outcome = match answer {
+            Ok(answer) => format!(
+                "{} in {took} ms, request id {}, {} requests left",
+                answer.status.as_u16(),
+                answer.header("x-github-request-id").unwrap_or("none"),
+                answer.header("x-ratelimit-remaining").unwrap_or("unknown"),
+            ),
+            Err(error) => format!("no answer in {took} ms: {error}"),
+        };
+        log.log_request(&format!("{method} {}: {outcome}", path.unwrap_or_default()));
+    }
+
+    /// How long this client exists.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// Where a redirect leads, if that is on the same host: the token is sent to no other.
+    fn redirected(&self, answer: &Answer) -> Option<String> {
+        let to = answer.header("location")?;
+        let here: http::Uri = self.github.address.rest.parse().ok()?;
+        let origin = format!("{}://{}", here.scheme_str()?, here.authority()?);
+        // A path of this host, and not `//host/path`, which looks like one.
+        let path = if to.starts_with("//") { None } else { to.strip_prefix('/') };
+        let path = path.or_else(|| to.strip_prefix(&origin)?.strip_prefix('/'))?;
+        Some(format!("{origin}/{path}"))
     }
 }

@@ -1,4 +1,4 @@
-//! Everything that speaks GitHub: addresses, tokens, requests, answers, limits.
+//! GitHub's API: addresses, tokens, requests, answers, rate limits.
 
 pub mod answers;
 pub mod client;
@@ -7,7 +7,9 @@ pub mod limited;
 pub mod pull_request;
 pub mod rate_limit;
 pub mod repository;
+pub mod retry;
 pub mod task;
+pub mod task_list;
 pub mod token;
 pub mod transport;
 pub mod url;

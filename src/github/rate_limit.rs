@@ -1,7 +1,6 @@
-//! The pace of requests: how long each has to wait so that GitHub's limits are kept. A machine of values, with no clock
-//! and no network.
+//! How long each request has to wait so that GitHub's rate limits are kept. Pure: no clock and no network.
 //!
-//! The limits hold for a person and not for a process. Where several jobs share one list, each takes its part of them.
+//! The limits apply to a user and not to a process. Where several jobs share one list, each takes its part of them.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,65 +9,82 @@ use crate::github::error::RateLimit;
 
 /// "In general, no more than 80 content-generating requests per minute and no more than 500 content-generating requests
 /// per hour are allowed", <https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#about-secondary-rate-limits>.
-const STARTS_PER_MINUTE: usize = 80;
-/// See [`STARTS_PER_MINUTE`].
-const STARTS_PER_HOUR: usize = 500;
+const MAX_STARTS_PER_MINUTE: usize = 80;
+/// See [`MAX_STARTS_PER_MINUTE`].
+const MAX_STARTS_PER_HOUR: usize = 500;
 /// "No more than 900 points per minute are allowed for REST API endpoints", the same page. A GET is one, a POST five.
 const POINTS_PER_MINUTE: u64 = 900;
 /// What a start costs of the points.
 const START_POINTS: u64 = 5;
-/// What is read leaves room for a minute's starts, so that looking never holds up starting.
+/// Reads leave room for a minute's starts, so that polling never delays starting.
 const READ_POINTS_PER_MINUTE: u64 = POINTS_PER_MINUTE - 60 * START_POINTS;
 /// A personal token has 5,000 requests an hour, the same page.
 const REQUESTS_PER_HOUR: usize = 5000;
 /// "If you are making a large number of POST, PATCH, PUT, or DELETE requests, wait at least one second between each
 /// request", <https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api>.
-const GAP: Duration = Duration::from_secs(1);
-/// The same page asks for no more than a hundred requests at once; the rest is left to others with the same token.
-const AT_ONCE: usize = 64;
-/// How much longer than GitHub's our minute and hour are: requests can come in closer together than they were sent.
+const MIN_GAP: Duration = Duration::from_secs(1);
+/// The same page allows a hundred requests at once; the rest is left to other users of the same token.
+const MAX_AT_ONCE: usize = 64;
+/// By how much the minute and the hour here are longer than GitHub's: requests can arrive closer together than they were
+/// sent.
 const MARGIN: Duration = Duration::from_secs(2);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
-/// The longest gap between two starts, after GitHub has limited the rate again and again.
-const LONGEST_GAP: Duration = Duration::from_secs(60);
+/// The longest gap between two starts after repeated limits: a start a minute is a sixtieth of the usual pace.
+const MAX_GAP: Duration = Duration::from_secs(60);
+/// The longest wait after repeated secondary limits that came without `retry-after`: the window of GitHub's limits.
+const MAX_BACKOFF: Duration = HOUR;
 
 /// What kind of request is to be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequestKind {
     /// One that starts a task.
     Start,
-    /// One that reads.
+    /// One that reads from the REST API.
     Read,
+    /// One that reads from the GraphQL API.
+    GraphQl,
 }
 
-/// The requests of the last while, and how long the next has to wait.
+/// The requests of the last hour, and how long the next one has to wait.
 #[derive(Debug)]
 pub struct RateLimiter {
     parts: usize,
     starts: VecDeque<Duration>,
     requests: VecDeque<(Duration, u64)>,
-    /// The gap between two starts as it is now.
+    /// The gap between two starts at present.
     gap: Duration,
     /// Nothing is sent before this moment.
     held: Duration,
+    /// Nothing is sent to the GraphQL API before this moment: its hourly limit is one of its own.
+    graphql_held: Duration,
+    /// How many secondary limits came in a row for starts, and for everything else.
+    strikes: [u32; 2],
 }
 
 impl RateLimiter {
-    /// The pace of one of so many jobs that share the limits.
+    /// The limiter of one of `parts` jobs that share the limits.
     pub fn new(parts: usize) -> Self {
         let parts = parts.max(1);
-        let gap = GAP * u32::try_from(parts).unwrap_or(u32::MAX);
-        Self { parts, starts: VecDeque::new(), requests: VecDeque::new(), gap, held: Duration::ZERO }
+        let gap = MIN_GAP * u32::try_from(parts).unwrap_or(u32::MAX);
+        Self {
+            parts,
+            starts: VecDeque::new(),
+            requests: VecDeque::new(),
+            gap,
+            held: Duration::ZERO,
+            graphql_held: Duration::ZERO,
+            strikes: [0; 2],
+        }
     }
 
     /// How many requests may be under way at once.
     pub fn at_once(parts: usize) -> usize {
-        (AT_ONCE / parts.max(1)).max(1)
+        (MAX_AT_ONCE / parts.max(1)).max(1)
     }
 
-    /// How long a request of this kind has to wait from `now` on, a time since the process began. One that need not is
-    /// taken for sent.
+    /// How long a request of this kind has to wait from `now` on, a time since the limiter was made. Zero means that it
+    /// counts as sent.
     pub fn ask(&mut self, now: Duration, kind: RequestKind) -> Duration {
         self.forget(now);
         let points = |window: Duration, most: u64, cost: u64| {
@@ -88,7 +104,7 @@ impl RateLimiter {
         let part = |most: u64| (most / self.parts as u64).max(START_POINTS);
         let mut free = self.held.max(
             match kind {
-                RequestKind::Read => points(MINUTE + MARGIN, part(READ_POINTS_PER_MINUTE), 1),
+                RequestKind::Read | RequestKind::GraphQl => points(MINUTE + MARGIN, part(READ_POINTS_PER_MINUTE), 1),
                 RequestKind::Start => points(MINUTE + MARGIN, part(POINTS_PER_MINUTE), START_POINTS),
             }
             .unwrap_or_default(),
@@ -96,7 +112,7 @@ impl RateLimiter {
         free = free.max(self.capacity(&self.requests, |(at, _)| *at, HOUR + MARGIN, self.share(REQUESTS_PER_HOUR)));
         if kind == RequestKind::Start {
             free = free.max(self.starts.back().map_or(Duration::ZERO, |last| *last + self.gap));
-            for (window, most) in [(MINUTE, STARTS_PER_MINUTE), (HOUR, STARTS_PER_HOUR)] {
+            for (window, most) in [(MINUTE, MAX_STARTS_PER_MINUTE), (HOUR, MAX_STARTS_PER_HOUR)] {
                 free = free.max(self.capacity(&self.starts, |at| *at, window + MARGIN, self.share(most)));
             }
         }
@@ -105,28 +121,54 @@ impl RateLimiter {
             self.requests.push_back((now, if kind == RequestKind::Start { START_POINTS } else { 1 }));
             if kind == RequestKind::Start {
                 self.starts.push_back(now);
-                // Back to the usual gap by and by, for a limit holds for a while.
-                let usual = GAP * u32::try_from(self.parts).unwrap_or(u32::MAX);
+                // Back to the usual gap step by step, because a limit lasts for a while.
+                let usual = MIN_GAP * u32::try_from(self.parts).unwrap_or(u32::MAX);
                 self.gap = (self.gap * 19 / 20).max(usual);
             }
         }
         wait
     }
 
-    /// Slower from now on: GitHub limits the rate.
-    pub fn limited(&mut self, now: Duration, limit: &RateLimit) {
-        self.held = self.held.max(now + limit.wait);
-        if !limit.primary {
-            self.gap = (self.gap * 2).min(LONGEST_GAP.max(self.gap));
+    /// Notes that GitHub limited a request that was sent at the moment `sent`, and returns how long to send nothing.
+    ///
+    /// "If your request continues to fail due to a secondary rate limit, wait for an exponentially increasing amount of
+    /// time between retries", <https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#handle-rate-limit-errors-appropriately>.
+    /// Requests that were under way together count as one.
+    pub fn limited(&mut self, kind: RequestKind, sent: Duration, now: Duration, limit: &RateLimit) -> Duration {
+        if limit.primary {
+            let held = if kind == RequestKind::GraphQl { &mut self.graphql_held } else { &mut self.held };
+            *held = (*held).max(now.saturating_add(limit.wait));
+            return limit.wait;
+        }
+        if sent >= self.held {
+            let strikes = &mut self.strikes[usize::from(kind != RequestKind::Start)];
+            let wait = limit.wait.saturating_mul(2_u32.saturating_pow(*strikes)).min(MAX_BACKOFF.max(limit.wait));
+            *strikes = strikes.saturating_add(1);
+            self.held = now.saturating_add(wait);
+            self.gap = (self.gap * 2).min(MAX_GAP.max(self.gap));
+        }
+        self.held = self.held.max(now.saturating_add(limit.wait));
+        self.held - now
+    }
+
+    /// Notes that GitHub answered a request that was sent at the moment `sent` without a limit.
+    pub fn answered(&mut self, kind: RequestKind, sent: Duration) {
+        if sent >= self.held {
+            self.strikes[usize::from(kind != RequestKind::Start)] = 0;
         }
     }
 
-    /// The least time between the first and the last of so many starts, where this job is one of so many.
+    /// How long the GraphQL API must not be asked.
+    pub fn graphql_wait(&self, now: Duration) -> Duration {
+        self.graphql_held.saturating_sub(now)
+    }
+
+    /// The least time between the first and the last of `starts` starts in one of `parts` jobs.
     pub fn least(starts: usize, parts: usize) -> Duration {
         let whole = starts.saturating_mul(parts.max(1)).saturating_sub(1);
-        let hours = u32::try_from(whole / STARTS_PER_HOUR).unwrap_or(u32::MAX);
-        let rest = u32::try_from(whole % STARTS_PER_HOUR).unwrap_or(u32::MAX);
-        HOUR.saturating_mul(hours) + GAP * rest
+        let hours = u32::try_from(whole / MAX_STARTS_PER_HOUR).unwrap_or(u32::MAX);
+        let rest = u32::try_from(whole % MAX_STARTS_PER_HOUR).unwrap_or(u32::MAX);
+        HOUR.saturating_mul(hours) + MIN_GAP * rest
     }
 
     fn share(&self, most: usize) -> usize {
@@ -154,7 +196,7 @@ impl RateLimiter {
 mod tests {
     use super::*;
 
-    /// When each of so many requests of a kind is sent, by somebody who waits as told.
+    /// When each of `count` requests of a kind is sent, by a client that waits as asked.
     fn sent(pace: &mut RateLimiter, kind: RequestKind, count: usize) -> Vec<Duration> {
         let mut now = Duration::ZERO;
         let mut sent = Vec::new();
@@ -176,12 +218,12 @@ mod tests {
     }
 
     #[test]
-    fn starts_stay_inside_every_limit_and_near_the_least_time() {
+    fn starts_keep_every_limit_near_the_least_time() {
         for parts in [1, 2, 8] {
             let starts = sent(&mut RateLimiter::new(parts), RequestKind::Start, 1200 / parts);
-            assert!(starts.windows(2).all(|pair| pair[1] - pair[0] >= GAP));
-            assert!(most_within(&starts, MINUTE) <= STARTS_PER_MINUTE / parts);
-            assert!(most_within(&starts, HOUR) <= STARTS_PER_HOUR / parts);
+            assert!(starts.windows(2).all(|pair| pair[1] - pair[0] >= MIN_GAP));
+            assert!(most_within(&starts, MINUTE) <= MAX_STARTS_PER_MINUTE / parts);
+            assert!(most_within(&starts, HOUR) <= MAX_STARTS_PER_HOUR / parts);
             let least = RateLimiter::least(1200 / parts, parts);
             let last = *starts.last().unwrap();
             assert!(last >= least.mul_f64(0.95) && last <= least.mul_f64(1.05), "{parts}: {last:?} and {least:?}");
@@ -189,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn reading_leaves_room_for_starting() {
+    fn reads_leave_room_for_starts() {
         let mut pace = RateLimiter::new(1);
         let reads = sent(&mut pace, RequestKind::Read, 2000);
         assert_eq!(most_within(&reads, MINUTE), usize::try_from(READ_POINTS_PER_MINUTE).unwrap());
@@ -200,11 +242,11 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_holds_everything_and_slows_starting_down_for_a_while() {
+    fn limit_holds_everything_and_slows_starts() {
         let mut pace = RateLimiter::new(1);
         assert_eq!(pace.ask(Duration::ZERO, RequestKind::Start), Duration::ZERO);
         let limit = RateLimit { wait: Duration::from_secs(30), primary: false };
-        pace.limited(Duration::from_secs(1), &limit);
+        pace.limited(RequestKind::Start, Duration::ZERO, Duration::from_secs(1), &limit);
         assert_eq!(pace.ask(Duration::from_secs(1), RequestKind::Read), Duration::from_secs(30));
         assert_eq!(pace.ask(Duration::from_secs(31), RequestKind::Start), Duration::ZERO);
         let wait = pace.ask(Duration::from_secs(31), RequestKind::Start);
@@ -212,11 +254,40 @@ mod tests {
     }
 
     #[test]
-    fn the_least_time_follows_from_the_limits() {
+    fn least_time_follows_from_the_limits() {
         for (starts, parts, seconds) in
             [(0, 1, 0), (1, 1, 0), (60, 1, 59), (500, 1, 499), (501, 1, 3600), (1000, 1, 4099), (100, 8, 3600 + 299)]
         {
             assert_eq!(RateLimiter::least(starts, parts).as_secs(), seconds, "{starts} in {parts}");
         }
+    }
+
+    #[test]
+    fn repeated_secondary_limits_double_the_wait_until_an_answer() {
+        let mut pace = RateLimiter::new(1);
+        let limit = RateLimit { wait: Duration::from_secs(60), primary: false };
+        let mut now = Duration::ZERO;
+        let mut waits = Vec::new();
+        for _ in 0..8 {
+            let wait = pace.limited(RequestKind::Start, now, now, &limit);
+            // Those that were under way at the same time do not double it again.
+            assert_eq!(pace.limited(RequestKind::Start, now, now, &limit), wait);
+            // What is read meanwhile does not end it.
+            pace.answered(RequestKind::Read, now);
+            waits.push(wait.as_secs());
+            now += wait;
+        }
+        assert_eq!(waits, [60, 120, 240, 480, 960, 1920, 3600, 3600]);
+        pace.answered(RequestKind::Start, now);
+        assert_eq!(pace.limited(RequestKind::Start, now, now, &limit).as_secs(), 60);
+    }
+
+    #[test]
+    fn hourly_limit_of_graphql_does_not_hold_the_rest() {
+        let mut pace = RateLimiter::new(1);
+        let limit = RateLimit { wait: Duration::from_secs(1800), primary: true };
+        pace.limited(RequestKind::GraphQl, Duration::ZERO, Duration::ZERO, &limit);
+        assert_eq!(pace.ask(Duration::ZERO, RequestKind::Read), Duration::ZERO);
+        assert_eq!(pace.graphql_wait(Duration::from_secs(60)).as_secs(), 1740);
     }
 }

@@ -1,8 +1,8 @@
-//! An agent task as the API tells it.
+//! An agent task in the answers of the API.
 //!
-//! The answers differ from their documentation in many places, so these types hold what we read and nothing else,
-//! and a field that is missing or has another type than expected counts as absent. Only `id` and `state` are asked
-//! for; <https://docs.github.com/en/rest/agent-tasks/agent-tasks> requires them too.
+//! The answers differ from their documentation in many places. So these types hold only what is read, and a field that
+//! is missing or has an unexpected type counts as absent. Only `id` and `state` are required, as
+//! <https://docs.github.com/en/rest/agent-tasks/agent-tasks> does.
 
 use std::fmt;
 
@@ -13,13 +13,13 @@ use serde_json::Value;
 
 use crate::text::cut;
 
-/// How much of a state, a branch's or a model's name is kept, in characters. All that are known are shorter; what is
-/// kept goes into outputs and the summary, which GitHub drops when they grow too large.
-const LONGEST_WORD: usize = 256;
+/// How much of a state, a branch's or a model's name is kept, in characters. All known ones are shorter. They go into
+/// outputs and the summary, which GitHub drops when they grow too large.
+const MAX_WORD: usize = 256;
 /// The same for a session's error.
-const LONGEST_ERROR: usize = 8192;
+const MAX_ERROR: usize = 8192;
 /// The longest address that is taken for a link, in bytes.
-const LONGEST_ADDRESS: usize = 2048;
+const MAX_ADDRESS: usize = 2048;
 
 /// What identifies a task. GitHub gives out UUIDs today; nothing relies on that.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -28,11 +28,11 @@ pub struct TaskId(String);
 /// Why a text cannot be a task's id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "is no task id; copy the `task-id` output of the step that started the task, for example `a1b2c3d4-e5f6-7890-abcd-ef1234567890`"
+    "is not a task id; copy the `task-id` output of the step that started the task, for example `a1b2c3d4-e5f6-7890-abcd-ef1234567890`"
 )]
 pub struct TaskIdError;
-/// The longest id we take; a UUID has 36 characters.
-const LONGEST_ID: usize = 128;
+/// The longest id that is accepted; a UUID has 36 characters.
+const MAX_ID: usize = 128;
 
 impl TaskId {
     /// Reads an id.
@@ -41,7 +41,7 @@ impl TaskId {
     /// Where the text is empty or has a character that would lead to another address in a URL.
     pub fn parse(text: &str) -> Result<Self, TaskIdError> {
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '=' | '~');
-        if text.is_empty() || text.len() > LONGEST_ID || !text.chars().all(fits) || text.chars().all(|c| c == '.') {
+        if text.is_empty() || text.len() > MAX_ID || !text.chars().all(fits) || text.chars().all(|c| c == '.') {
             return Err(TaskIdError);
         }
         Ok(Self(text.to_owned()))
@@ -66,42 +66,46 @@ impl<'de> Deserialize<'de> for TaskId {
     }
 }
 
-/// The state of a task or of one of its sessions, in the API's words.
+/// The state of a task or of one of its sessions.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum State {
     /// Waiting for a machine.
     Queued,
     /// The agent is at work.
     InProgress,
-    /// The agent has ended its work; that it made a commit or a pull request does not follow.
+    /// The agent has ended its work. There may be no commit and no pull request.
     Completed,
     /// The agent gave up, or something failed under it.
     Failed,
-    /// The session is alive and nothing runs in it.
+    /// The session is open and nothing runs in it.
     Idle,
     /// The agent has asked its user something.
     WaitingForUser,
-    /// GitHub's own limit of time for a session has passed.
+    /// GitHub's own time limit for a session has passed.
     TimedOut,
-    /// Somebody stopped it.
+    /// It was stopped.
     Cancelled,
-    /// A word that came after this program was written; it counts as running.
+    /// A state that this version does not know; it counts as running.
     Unknown(String),
 }
 
-/// What a state means for somebody who waits.
+/// The states of a task that has not settled, for the API's filter. A state that this version does not know is not among
+/// them.
+pub const UNSETTLED: &str = "queued,in_progress,idle,waiting_for_user";
+
+/// What a state means for a wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// It goes on by itself.
     Running,
-    /// It goes on only when a person does something in the browser: the API cannot answer an agent.
+    /// It continues only when a person acts in the browser: the API cannot answer an agent.
     NeedsPerson,
-    /// It has ended. A person can still open another session later; nobody waits for that.
+    /// It has ended. A person can still open another session later, which is not waited for.
     Settled,
 }
 
 impl State {
-    /// What the state means for somebody who waits.
+    /// What the state means for a wait.
     pub fn phase(&self) -> Phase {
         match self {
             Self::Queued | Self::InProgress | Self::Unknown(_) => Phase::Running,
@@ -150,7 +154,7 @@ impl fmt::Display for State {
 
 impl<'de> Deserialize<'de> for State {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|word| Self::from(cut(&word, LONGEST_WORD).as_str()))
+        String::deserialize(deserializer).map(|word| Self::from(cut(&word, MAX_WORD).as_str()))
     }
 }
 
@@ -159,7 +163,7 @@ impl<'de> Deserialize<'de> for State {
 pub struct Task {
     /// What identifies it.
     pub id: TaskId,
-    /// Where it stands; GitHub derives it from the newest session.
+    /// Its state, which GitHub derives from the newest session.
     pub state: State,
     /// When it was created.
     #[serde(default, deserialize_with = "timestamp")]
@@ -169,14 +173,14 @@ pub struct Task {
     creator: Option<Creator>,
     #[serde(default, deserialize_with = "absent_unless_it_fits")]
     creator_type: Option<String>,
-    /// The page where a person can see and stop it. Echoed, never built: it has had several forms.
+    /// The page where a person can see and stop it. It has had several forms, so it is passed on and never built.
     #[serde(default, deserialize_with = "web_address")]
     pub html_url: Option<String>,
     /// What it made so far.
     #[serde(default, deserialize_with = "each_that_fits")]
     pub artifacts: Vec<Artifact>,
     /// Its sessions, oldest first. Lists leave them out, and so does a task that has just been queued.
-    #[serde(default, deserialize_with = "each_that_fits")]
+    #[serde(default, deserialize_with = "oldest_first")]
     pub sessions: Vec<Session>,
     /// The custom agent that works on it.
     #[serde(default, deserialize_with = "absent_unless_it_fits")]
@@ -188,10 +192,10 @@ struct Creator {
     id: u64,
 }
 
-/// A custom agent, as a task names it.
+/// A custom agent.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct CustomAgent {
-    /// Its file's name without the extension.
+    /// The name of its file without the extension.
     pub id: String,
 }
 
@@ -212,7 +216,7 @@ pub enum Artifact {
         /// The branch it is meant for.
         base_ref: Option<String>,
     },
-    /// A kind that we do not know; kept so that one new kind does not hide the others.
+    /// A kind that this version does not know; kept so that one new kind does not hide the others.
     Other,
 }
 
@@ -220,7 +224,7 @@ impl<'de> Deserialize<'de> for Artifact {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
         let data = &value["data"];
-        let text = |key: &str| data[key].as_str().filter(|text| !text.is_empty()).map(|text| cut(text, LONGEST_WORD));
+        let text = |key: &str| data[key].as_str().filter(|text| !text.is_empty()).map(|text| cut(text, MAX_WORD));
         Ok(match value["type"].as_str() {
             Some("pull") => Self::Pull { database_id: data["id"].as_u64(), node_id: text("global_id") },
             Some("branch") => Self::Branch { head_ref: text("head_ref"), base_ref: text("base_ref") },
@@ -229,9 +233,12 @@ impl<'de> Deserialize<'de> for Artifact {
     }
 }
 
-/// One stretch of work within a task.
+/// A session of a task.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 pub struct Session {
+    /// When it was created.
+    #[serde(default, deserialize_with = "timestamp")]
+    created_at: Option<Timestamp>,
     /// The prompt as it was sent. Unlike the task's name it is not rewritten.
     #[serde(default, deserialize_with = "absent_unless_it_fits")]
     pub prompt: Option<String>,
@@ -241,7 +248,7 @@ pub struct Session {
     /// The branch it started from.
     #[serde(default, deserialize_with = "text_unless_empty")]
     pub base_ref: Option<String>,
-    /// The model, as the API tells it; see [`Session::model_name`].
+    /// The model, in the API's spelling; see [`Session::model_name`].
     #[serde(default, deserialize_with = "text_unless_empty")]
     pub model: Option<String>,
     /// Why it failed.
@@ -255,7 +262,7 @@ pub struct Session {
 /// Why a session failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionError {
-    /// GitHub's own words.
+    /// GitHub's message.
     pub message: String,
 }
 
@@ -263,7 +270,7 @@ impl<'de> Deserialize<'de> for SessionError {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
         let message = value["message"].as_str().ok_or_else(|| serde::de::Error::missing_field("message"))?;
-        Ok(Self { message: cut(message, LONGEST_ERROR) })
+        Ok(Self { message: cut(message, MAX_ERROR) })
     }
 }
 
@@ -281,14 +288,25 @@ impl<'de> Deserialize<'de> for Usage {
         let value = Value::deserialize(deserializer)?;
         let unit = value["type"].as_str().ok_or_else(|| serde::de::Error::missing_field("type"))?;
         // Documented as `amount`; answers have had it as `credits`, and may have both while that changes.
-        let amount = value["amount"].as_u64().or_else(|| value["credits"].as_u64());
-        Ok(Self { unit: cut(unit, LONGEST_WORD), amount })
+        let amount = whole(&value["amount"]).or_else(|| whole(&value["credits"]));
+        Ok(Self { unit: cut(unit, MAX_WORD), amount })
     }
+}
+
+/// A count that may be written as a decimal number: `403451775000.0`.
+fn whole(value: &Value) -> Option<u64> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the number is not negative, and a larger one than fits is as good as the largest"
+    )]
+    let rounded = || value.as_f64().filter(|amount| *amount >= 0.0).map(|amount| amount.round() as u64);
+    value.as_u64().or_else(rounded)
 }
 
 impl Session {
     /// The model's name without the namespace that GitHub puts before it: `sweagent-capi:gpt-5.4` is `gpt-5.4`.
-    /// `Auto: GPT-5.4` stays as it is: there the first word says who chose.
+    /// `Auto: GPT-5.4` stays: there the first word says who chose.
     pub fn model_name(&self) -> Option<&str> {
         let model = self.model.as_deref()?;
         match model.rsplit_once(':') {
@@ -302,10 +320,12 @@ impl Session {
 const NANO_CREDITS: u64 = 1_000_000_000;
 
 impl Task {
-    /// The id of the user who created it, where the answer tells and it was a user.
+    /// The id of the user who created it; `None` where the answer does not say, or where an organization, an app or a bot
+    /// created it.
     pub fn user(&self) -> Option<u64> {
-        let user = self.creator_type.as_deref().is_none_or(|kind| kind == "user");
-        self.creator.as_ref().filter(|_| user).map(|creator| creator.id)
+        let kind = self.creator_type.as_deref().unwrap_or_default();
+        let is_user = kind.is_empty() || kind.eq_ignore_ascii_case("user");
+        self.creator.as_ref().filter(|_| is_user).map(|creator| creator.id)
     }
 
     /// Fills in what a list or an early answer leaves out, from an earlier answer about the same task.
@@ -318,13 +338,25 @@ impl Task {
         }
     }
 
-    /// The page where a person can see it, or as much as is known.
+    /// Whether it was created by the user with this id; `None` where the answer does not say who created it. The kind of
+    /// creator is spelled in several ways and does not matter: users, organizations and bots share their ids.
+    pub fn is_created_by(&self, user: u64) -> Option<bool> {
+        self.creator.as_ref().map(|creator| creator.id == user)
+    }
+
+    /// The prompt that it was started with: that of the first session. Later ones are from people who steer it. `None`
+    /// where GitHub does not show it.
+    pub fn prompt(&self) -> Option<&str> {
+        self.sessions.first()?.prompt.as_deref()
+    }
+
+    /// The page where a person can see it, or an empty text.
     pub fn link(&self) -> &str {
         self.html_url.as_deref().unwrap_or_default()
     }
 
     /// The AI credits of all sessions together, with one decimal, as GitHub asks clients to round: the sum first.
-    /// `None` where no session says, which is not the same as nothing.
+    /// `None` where no session says, which is not zero.
     pub fn credits(&self) -> Option<String> {
         let amounts = self
             .sessions
@@ -369,9 +401,9 @@ impl Task {
         self.sessions.iter().rev().find_map(field)
     }
 
-    /// Where GitHub did something else than it was asked to, as a sentence each. GitHub accepts some fields and
-    /// drops them without a word: a custom agent it does not find, a head ref without an open pull request.
-    /// What the answer does not tell is not complained of.
+    /// Where GitHub did something other than it was asked to, a sentence each. GitHub accepts some fields and ignores
+    /// them: a custom agent that it does not find, a head ref without an open pull request. Fields that the answer lacks
+    /// are not compared.
     pub fn departures(&self, asked: &NewTask) -> Vec<String> {
         let mut found = Vec::new();
         let mut compare = |what: &str, asked: Option<&str>, got: Option<&str>, hint: &str| {
@@ -403,10 +435,10 @@ impl Task {
     }
 }
 
-/// What is asked of GitHub: the body of the request that starts a task.
+/// The body of the request that starts a task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NewTask {
-    /// What the agent is to do.
+    /// The agent's instructions.
     pub prompt: String,
     /// The model; absent lets GitHub choose.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -426,7 +458,7 @@ pub struct NewTask {
 }
 
 impl NewTask {
-    /// The same without its prompt, which can be long and is needed only to be sent.
+    /// The same without its prompt, which can be long and is needed for sending only.
     pub fn without_prompt(&self) -> Self {
         let Self { prompt: _, model, custom_agent, create_pull_request, base_ref, head_ref } = self;
         Self {
@@ -450,7 +482,7 @@ where
 
 fn text_unless_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let text: Option<String> = absent_unless_it_fits(deserializer)?;
-    Ok(text.filter(|text| !text.is_empty()).map(|text| cut(&text, LONGEST_WORD)))
+    Ok(text.filter(|text| !text.is_empty()).map(|text| cut(&text, MAX_WORD)))
 }
 
 fn each_that_fits<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
@@ -462,15 +494,24 @@ where
     Ok(items.unwrap_or_default().into_iter().filter_map(|item| T::deserialize(item).ok()).collect())
 }
 
+/// The order of sessions is not documented, and both were seen.
+fn oldest_first<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Session>, D::Error> {
+    let mut sessions: Vec<Session> = each_that_fits(deserializer)?;
+    if sessions.iter().all(|session| session.created_at.is_some()) {
+        sessions.sort_by_key(|session| session.created_at);
+    }
+    Ok(sessions)
+}
+
 fn timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
     Ok(absent_unless_it_fits(deserializer)?.and_then(|text: String| text.parse().ok()))
 }
 
-/// An address is shown as a link, so only one that a browser opens as a page is taken.
+/// The address is shown as a link, so it must be one of a web page.
 fn web_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let fits = |text: &String| {
         (text.starts_with("https://") || text.starts_with("http://"))
-            && text.len() <= LONGEST_ADDRESS
+            && text.len() <= MAX_ADDRESS
             && text.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '<' | '>' | '"' | '(' | ')' | '`' | '|'))
     };
     Ok(absent_unless_it_fits(deserializer)?.filter(fits))
@@ -513,7 +554,7 @@ mod tests {
     }
 
     #[test]
-    fn id_and_state_are_enough() {
+    fn task_needs_id_and_state_only() {
         let read = task(json!({"id": "t-1", "state": "queued"}));
         assert_eq!(read.state, State::Queued);
         assert_eq!((read.link(), read.credits(), read.head_ref()), ("", None, None));
@@ -523,7 +564,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_of_another_shape_count_as_absent() {
+    fn task_ignores_fields_of_another_shape() {
         let read = task(json!({
             "id": "t-1", "state": "in_progress", "created_at": 17, "html_url": {"href": "x"},
             "repository": 999, "creator": null, "session_count": "many", "custom_agent": "plain",
@@ -554,7 +595,7 @@ mod tests {
     }
 
     #[test]
-    fn every_state_keeps_its_word_and_an_unknown_one_is_running() {
+    fn state_unknown_counts_as_running() {
         let words = [
             ("queued", Phase::Running),
             ("in_progress", Phase::Running),
@@ -573,13 +614,19 @@ mod tests {
     }
 
     #[test]
-    fn credits_are_summed_before_they_are_rounded_and_read_under_both_names() {
+    fn credits_are_summed_before_rounding() {
         let read = task(json!({"id": "t", "state": "completed", "sessions": [
             {"usage": {"type": "ai_credits", "amount": 1_240_000_000_u64}},
             {"usage": {"type": "ai_credits", "credits": 2_230_000_000_u64}},
             {"usage": {"type": "premium_requests", "amount": 1}}
         ]}));
         assert_eq!(read.credits().as_deref(), Some("3.5"));
+        let decimal = r#"{"id": "t", "state": "completed", "sessions": [
+            {"usage": {"type": "ai_credits", "amount": 403451775000.0}},
+            {"usage": {"type": "ai_credits", "credits": 1e9}},
+            {"usage": {"type": "ai_credits", "amount": -1.0}}
+        ]}"#;
+        assert_eq!(serde_json::from_str::<Task>(decimal).unwrap().credits().as_deref(), Some("404.5"));
         let old = task(json!({"id": "t", "state": "completed", "sessions": [
             {"usage": {"type": "premium_requests", "amount": 1.5}}
         ]}));
@@ -587,7 +634,7 @@ mod tests {
     }
 
     #[test]
-    fn the_namespace_before_a_model_is_no_part_of_its_name() {
+    fn model_name_drops_the_namespace() {
         for (told, name) in [
             ("sweagent-capi:gpt-5.4", "gpt-5.4"),
             ("Auto: GPT-5.4", "Auto: GPT-5.4"),
@@ -599,7 +646,7 @@ mod tests {
     }
 
     #[test]
-    fn what_github_did_otherwise_is_told() {
+    fn departures_name_each_difference() {
         let read = task(json!({"id": "t", "state": "in_progress", "sessions": [
             {"model": "sweagent-capi:gpt-5.4", "head_ref": "copilot/new", "base_ref": "main"}
         ]}));
@@ -620,13 +667,13 @@ mod tests {
     }
 
     #[test]
-    fn create_pull_request_is_always_sent_and_the_rest_only_when_asked_for() {
+    fn new_task_always_sends_create_pull_request() {
         let body = serde_json::to_string(&asked()).unwrap();
         assert_eq!(body, r#"{"prompt":"x","create_pull_request":false}"#);
     }
 
     #[test]
-    fn only_a_web_address_is_taken_for_a_link() {
+    fn link_is_a_web_address() {
         for (address, taken) in [
             ("https://github.com/octo/app/tasks/1", true),
             ("javascript:alert(1)", false),
@@ -639,15 +686,42 @@ mod tests {
     }
 
     #[test]
-    fn texts_without_measure_are_cut_when_they_are_read() {
+    fn task_cuts_long_texts() {
         let huge = "x".repeat(1024 * 1024);
         let read = task(json!({"id": "t", "state": huge, "html_url": format!("https://github.com/{huge}"),
             "artifacts": [{"type": "branch", "data": {"head_ref": huge, "base_ref": huge}}],
             "sessions": [{"error": {"message": huge}, "model": huge, "usage": {"type": "ai_credits", "amount": 1.5, "credits": 2}}]}));
         let long = |text: Option<&str>| text.map(|text| text.chars().count());
-        assert_eq!(read.state.as_str().chars().count(), LONGEST_WORD);
-        assert_eq!((long(read.head_ref()), long(read.model())), (Some(LONGEST_WORD), Some(LONGEST_WORD)));
-        assert_eq!((long(read.error_message()), read.html_url.is_none()), (Some(LONGEST_ERROR), true));
+        assert_eq!(read.state.as_str().chars().count(), MAX_WORD);
+        assert_eq!((long(read.head_ref()), long(read.model())), (Some(MAX_WORD), Some(MAX_WORD)));
+        assert_eq!((long(read.error_message()), read.html_url.is_none()), (Some(MAX_ERROR), true));
         assert_eq!(read.credits().as_deref(), Some("0.0"));
+    }
+
+    #[test]
+    fn creator_is_told_by_the_id_however_the_kind_is_spelled() {
+        for kind in [json!(null), json!("user"), json!("User"), json!(""), json!("Bot"), json!("app"), json!(7)] {
+            for (creator, expected) in [
+                (json!({"id": 1}), Some(true)),
+                (json!({"id": 2}), Some(false)),
+                (json!(null), None),
+                (json!({"id": "1"}), None),
+            ] {
+                let read = task(json!({"id": "t", "state": "queued", "creator": creator, "creator_type": kind}));
+                assert_eq!(read.is_created_by(1), expected, "{creator} {kind}");
+            }
+        }
+    }
+
+    #[test]
+    fn prompt_is_that_of_the_oldest_session() {
+        let session = |at: &str, prompt: &str| json!({"created_at": at, "prompt": prompt, "model": prompt});
+        let (old, new) = (session("2026-11-01T00:00:00Z", "old"), session("2026-11-02T00:00:00Z", "new"));
+        for sessions in [json!([old, new]), json!([new, old])] {
+            let read = task(json!({"id": "t", "state": "queued", "sessions": sessions}));
+            assert_eq!((read.prompt(), read.model()), (Some("old"), Some("new")));
+        }
+        let hidden = task(json!({"id": "t", "state": "queued", "sessions": [{"model": "m"}, {"prompt": "steered"}]}));
+        assert_eq!(hidden.prompt(), None);
     }
 }

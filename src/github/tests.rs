@@ -1,24 +1,16 @@
 //! Tests of this folder.
 
 use http::{HeaderValue, StatusCode};
-use rustls::crypto::{SupportedKxGroup, WebPkiSupportedAlgorithms};
-use rustls::pki_types::SignatureVerificationAlgorithm;
-use rustls::{NamedGroup, SignatureScheme};
 
 use crate::github::error::{Error, FILE_REMEDIES, REPOSITORY_REMEDIES, Remedies, classify};
-use crate::github::transport::cryptography;
-use crate::github::url::ApiUrl;
-
-fn address() -> ApiUrl {
-    ApiUrl::parse("https://api.github.com", None).unwrap()
-}
+use crate::github::url::{ApiUrl, ApiUrlError};
 
 fn class(status: u16, headers: &[(&'static str, &str)], body: &str) -> &'static str {
     let headers = headers
         .iter()
         .map(|(name, value)| (http::HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()));
     let status = StatusCode::from_u16(status).unwrap();
-    match classify(status, &headers.collect(), body.as_bytes(), &address(), None) {
+    match classify(status, &headers.collect(), body.as_bytes(), None) {
         None => "accepted",
         Some(Error::BadToken { .. }) => "bad token",
         Some(Error::NoLicence { .. }) => "no licence",
@@ -27,53 +19,25 @@ fn class(status: u16, headers: &[(&'static str, &str)], body: &str) -> &'static 
         Some(Error::RateLimited(_)) => "rate limited",
         Some(Error::Invalid { .. }) => "invalid",
         Some(Error::Refused { .. }) => "refused",
-        Some(Error::Unfit { .. }) => "unfit",
-        Some(Error::Unreachable { .. }) => "unreachable",
         Some(Error::Unanswered { .. }) => "unanswered",
-        Some(Error::Malformed { .. }) => "malformed",
+        Some(error) => panic!("{status}: {error}"),
     }
 }
 
 /// Found by reading: what is asked of a repository had its own remedies put over the one that leads somewhere.
 #[test]
-fn single_sign_on_is_told_whatever_was_asked_for() {
+fn single_sign_on_is_named_for_every_request() {
     let sso = [("x-github-sso", "required; url=https://github.com/orgs/octo/sso?x=1")];
     for remedies in [None, Some(FILE_REMEDIES), Some(REPOSITORY_REMEDIES)] {
-        let told = told_of(remedies, 403, &sso, "", &address()).to_string();
+        let told = told_of(remedies, 403, &sso, "").to_string();
         assert!(told.contains("https://github.com/orgs/octo/sso?x=1"), "{told}");
     }
-    let told = told_of(Some(FILE_REMEDIES), 403, &[], "", &address()).to_string();
+    let told = told_of(Some(FILE_REMEDIES), 403, &[], "").to_string();
     assert!(told.contains("Contents: read"), "{told}");
 }
 
-/// What each status means by itself, and what a header changes about it.
 #[test]
-fn the_cryptography_is_that_of_rustls_without_chacha20_and_25519() {
-    let (ours, theirs) = (cryptography(), rustls::crypto::ring::default_provider());
-    let is_kept = |suite: &rustls::SupportedCipherSuite| !format!("{:?}", suite.suite()).contains("CHACHA20");
-    let kept = theirs.cipher_suites.into_iter().filter(is_kept).collect::<Vec<_>>();
-    assert_eq!(ours.cipher_suites, kept);
-    let groups = |all: &[&dyn SupportedKxGroup]| all.iter().map(|group| group.name()).collect::<Vec<_>>();
-    let kept = groups(&theirs.kx_groups).into_iter().filter(|name| *name != NamedGroup::X25519);
-    assert_eq!(groups(&ours.kx_groups), kept.collect::<Vec<_>>());
-    let ids = |algorithms: &[&dyn SignatureVerificationAlgorithm]| {
-        algorithms.iter().map(|it| (it.public_key_alg_id(), it.signature_alg_id())).collect::<Vec<_>>()
-    };
-    let schemes = |checked: &WebPkiSupportedAlgorithms| {
-        checked.mapping.iter().map(|(scheme, algorithms)| (*scheme, ids(algorithms))).collect::<Vec<_>>()
-    };
-    let (ours, theirs) = (ours.signature_verification_algorithms, theirs.signature_verification_algorithms);
-    let ed25519 = ids(&[webpki::ring::ED25519]);
-    let mut kept = schemes(&theirs);
-    kept.retain(|(scheme, _)| *scheme != SignatureScheme::ED25519);
-    assert_eq!(schemes(&ours), kept);
-    let mut kept = ids(theirs.all);
-    kept.retain(|id| !ed25519.contains(id));
-    assert_eq!(ids(ours.all), kept);
-}
-
-#[test]
-fn every_status_has_its_class() {
+fn classify_knows_every_status() {
     let limits: [&[(&str, &str)]; 2] = [&[("retry-after", "12")], &[("x-ratelimit-remaining", "0")]];
     for status in 100..600 {
         let bare = match status {
@@ -98,26 +62,20 @@ fn every_status_has_its_class() {
     assert_eq!(class(403, &[("retry-after", "1")], plan), "rate limited");
 }
 
-fn told(status: u16, headers: &[(&'static str, &str)], body: &str, address: &ApiUrl) -> Error {
-    told_of(None, status, headers, body, address)
+fn told(status: u16, headers: &[(&'static str, &str)], body: &str) -> Error {
+    told_of(None, status, headers, body)
 }
 
-fn told_of(
-    remedies: Option<Remedies>,
-    status: u16,
-    headers: &[(&'static str, &str)],
-    body: &str,
-    address: &ApiUrl,
-) -> Error {
+fn told_of(remedies: Option<Remedies>, status: u16, headers: &[(&'static str, &str)], body: &str) -> Error {
     let headers = headers
         .iter()
         .map(|(name, value)| (http::HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()));
     let status = StatusCode::from_u16(status).unwrap();
-    classify(status, &headers.collect(), body.as_bytes(), address, remedies).unwrap()
+    classify(status, &headers.collect(), body.as_bytes(), remedies).unwrap()
 }
 
 #[test]
-fn a_limit_lasts_as_long_as_the_headers_say() {
+fn limit_lasts_as_long_as_the_headers_say() {
     let date = ("date", "Fri, 20 Nov 2026 08:00:00 GMT");
     // 08:05:00 on that day.
     let reset = ("x-ratelimit-reset", "1795161900");
@@ -129,30 +87,26 @@ fn a_limit_lasts_as_long_as_the_headers_say() {
         (&[("retry-after", "Fri, 20 Nov 2026 08:00:00 GMT"), ("x-ratelimit-remaining", "0")], 60, true),
         (&[("retry-after", "9"), ("x-ratelimit-remaining", "44")], 9, false),
     ] {
-        let Error::RateLimited(limit) = told(403, headers, "", &address()) else { panic!("{headers:?}") };
+        let Error::RateLimited(limit) = told(403, headers, "") else { panic!("{headers:?}") };
         assert_eq!((limit.wait.as_secs(), limit.primary), (seconds, primary), "{headers:?}");
     }
 }
 
 #[test]
-fn messages_hold_githubs_words_and_the_remedy() {
+fn error_has_githubs_message_and_the_remedy() {
     let cut_off = r#"{"message": "Validation Failed", "errors": [{"code": "custom", "message": "base_ref gone"}, {"code": "invalid"}]}"#;
-    assert!(
-        told(422, &[], cut_off, &address()).to_string().contains("Validation Failed; base_ref gone; invalid. Correct")
-    );
+    assert!(told(422, &[], cut_off).to_string().contains("Validation Failed; base_ref gone; invalid. Correct"));
     let accepted = [("x-accepted-github-permissions", "agent_tasks=write")];
-    assert!(told(403, &accepted, "", &address()).to_string().contains("`agent_tasks=write`"));
+    assert!(told(403, &accepted, "").to_string().contains("`agent_tasks=write`"));
     let sso = [("x-github-sso", "required; url=https://github.com/orgs/octo/sso?x=1")];
-    assert!(told(403, &sso, "", &address()).to_string().contains("https://github.com/orgs/octo/sso?x=1"));
-    assert!(told(404, &[], "", &address()).to_string().contains("cloud agent is not enabled"));
-    let server = ApiUrl::parse("https://git.example.com/api/v3", None).unwrap();
-    assert!(told(404, &[], "", &server).to_string().contains("Enterprise Server has no agent tasks"));
+    assert!(told(403, &sso, "").to_string().contains("https://github.com/orgs/octo/sso?x=1"));
+    assert!(told(404, &[], "").to_string().contains("cloud agent is not enabled"));
     let long = format!(r#"{{"message": "{}"}}"#, "x".repeat(100_000));
-    assert!(told(422, &[], &long, &address()).to_string().len() < 1200);
+    assert!(told(422, &[], &long).to_string().len() < 1200);
 }
 
 #[test]
-fn a_token_goes_to_https_or_to_this_machine() {
+fn api_url_is_github_or_this_machine() {
     for (text, good) in [
         ("https://api.github.com", true),
         ("https://api.octo.ghe.com/", true),
@@ -163,6 +117,15 @@ fn a_token_goes_to_https_or_to_this_machine() {
         ("http://127.0.0.1.example.com", false),
         ("ftp://api.github.com", false),
         ("api.github.com", false),
+        ("https://API.GitHub.com", true),
+        ("https://git.example.com/api/v3", false),
+        ("https://gitea.example.com/api/v1", false),
+        ("https://proxy.example.com", false),
+        ("https://github.com", false),
+        ("https://api.github.com.example.com", false),
+        ("https://ghe.com", false),
+        ("http://127.0.0.1:4010/api/v3", false),
+        ("http://localhost:3000/api/v1", false),
         ("https://user@api.github.com", false),
         ("https://api.github.com?x=1", false),
         ("", false),
@@ -172,12 +135,72 @@ fn a_token_goes_to_https_or_to_this_machine() {
 }
 
 #[test]
-fn the_graphql_api_is_beside_the_rest_api_on_the_same_host() {
+fn graphql_url_is_on_the_same_host() {
     let graphql = |rest, told| ApiUrl::parse(rest, told).unwrap().graphql;
     assert_eq!(graphql("https://api.github.com/", None), "https://api.github.com/graphql");
-    assert_eq!(graphql("https://git.example.com/api/v3", None), "https://git.example.com/api/graphql");
     let told = Some("https://api.octo.ghe.com/graphql");
     assert_eq!(graphql("https://api.octo.ghe.com", told), "https://api.octo.ghe.com/graphql");
     let elsewhere = Some("https://elsewhere.example/graphql");
     assert_eq!(graphql("https://api.github.com", elsewhere), "https://api.github.com/graphql");
+}
+
+#[test]
+fn limit_is_known_by_its_words_alone() {
+    let left = [("x-ratelimit-remaining", "4711")];
+    for (body, limited) in [
+        (r#"{"message": "You have exceeded a secondary rate limit."}"#, true),
+        (r#"{"message": "You have triggered an abuse detection mechanism."}"#, true),
+        (r#"{"message": "API rate limit exceeded for user ID 1."}"#, true),
+        (r#"{"documentation_url": "https://docs.github.com/rest/x#secondary-rate-limits"}"#, true),
+        (r#"{"documentation_url": "https://docs.github.com/rest/x#abuse-rate-limits"}"#, true),
+        ("<html>You have exceeded a secondary rate limit</html>", true),
+        (r#"{"message": "Resource not accessible by personal access token"}"#, false),
+        (r#"{"message": "Forbidden", "documentation_url": "https://docs.github.com/rest/agent-tasks"}"#, false),
+    ] {
+        let expected = if limited { "rate limited" } else { "missing permission" };
+        assert_eq!(class(403, &left, body), expected, "{body}");
+    }
+    let Error::RateLimited(limit) = told(403, &left, r#"{"message": "secondary rate limit"}"#) else { panic!() };
+    assert_eq!((limit.wait.as_secs(), limit.primary), (60, false));
+    insta::assert_snapshot!(limit, @"secondary rate limit exceeded; the next request is allowed in 1m");
+}
+
+#[test]
+fn denial_has_its_own_remedy() {
+    let remedy = |status, message: &str| match told(status, &[], &format!(r#"{{"message": "{message}"}}"#)) {
+        Error::MissingPermission { remedy, .. } => remedy,
+        Error::Refused { remedy, .. } => remedy.to_owned(),
+        error => panic!("{error}"),
+    };
+    let fine_grained = "The 'octo' organization forbids access via a fine-grained personal access tokens";
+    let all = [
+        remedy(403, "Repository was archived so is read-only."),
+        remedy(
+            403,
+            "Although you appear to have the correct authorization credentials, the `octo` organization has an \
+                     IP allow list enabled, and your IP address is not permitted to access this resource.",
+        ),
+        remedy(403, &format!("{fine_grained} if the token's lifetime is greater than 366 days.")),
+        remedy(403, &format!("{fine_grained}.")),
+        remedy(403, "`octo` forbids access via a personal access token (classic). Please use a GitHub App."),
+        remedy(402, "Payment Required"),
+        remedy(409, "Conflict"),
+        remedy(451, "Repository access blocked"),
+    ];
+    let unique = all.iter().collect::<std::collections::HashSet<_>>();
+    assert_eq!(unique.len(), all.len(), "{all:#?}");
+    assert!(all.iter().all(|remedy| !remedy.contains("Agent tasks: read and write\" for this repository, a classic")));
+}
+
+#[test]
+fn server_error_names_status_and_request_id() {
+    let error = told(500, &[("x-github-request-id", "AB12:34")], "<html>");
+    insta::assert_snapshot!(error, @"GitHub did not answer: status 500 came instead, request id AB12:34");
+}
+
+#[test]
+fn api_url_names_the_hosts_that_have_agent_tasks() {
+    let refused = ApiUrl::parse("https://git.example.com/api/v3", None).unwrap_err();
+    assert_eq!(refused, ApiUrlError::NoAgentTasks);
+    assert!(refused.to_string().contains("GitHub Enterprise Server does not"));
 }

@@ -1,44 +1,38 @@
-//! How a request travels: TLS, time-outs, redirects, and the whole answer as it came.
+//! How a request is sent: TLS, time-outs, and the whole answer.
 
 use std::error::Error as _;
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
 use octocrab::OctoBody;
-use rustls::SignatureScheme;
-use rustls::crypto::ring::{cipher_suite, kx_group};
-use rustls::crypto::{CryptoProvider, GetRandomFailed, KeyProvider, SecureRandom, WebPkiSupportedAlgorithms};
-use rustls::pki_types::PrivateKeyDer;
-use rustls::sign::SigningKey;
 use serde::de::DeserializeOwned;
 use tower::Service;
 
-use crate::github::error::{Error, Remedies, classify, quote};
+use crate::github::error::{Error, quote};
 use crate::github::token::Token;
-use crate::github::url::ApiUrl;
 
 /// The version of the API that this program was written against,
 /// <https://docs.github.com/en/rest/about-the-rest-api/api-versions>.
 pub const API_VERSION: &str = "2026-03-10";
-/// How this program calls itself; GitHub refuses requests without a user agent.
+/// GitHub refuses requests without a user agent.
 const USER_AGENT: &str = concat!("agent-task/", env!("CARGO_PKG_VERSION"));
-/// How long a connection may take, look-up and TLS handshake included. GitHub answers within tens of milliseconds;
-/// proxies and far runners take longer, and after ten seconds it is quicker to try again.
-pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection may take, name lookup and TLS handshake included. GitHub answers within tens of milliseconds;
+/// proxies and distant runners take longer, and after ten seconds it is quicker to try again.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long GitHub may stay silent in the middle of an answer. It gives up on a request of its own after ten seconds,
 /// <https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api#timeouts>; gateways add to that.
-pub(crate) const READ_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a request may take in all.
+pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a request may take in all: twice [`READ_TIMEOUT`], so that an answer in two parts is still read.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// The largest answer that is read, in bytes. A hundred tasks with long prompts stay well below.
-const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
+const MAX_ANSWER: usize = 16 * 1024 * 1024;
 /// How many redirects are followed; a renamed repository takes one.
-pub(crate) const MOST_REDIRECTS: usize = 3;
+pub(super) const MAX_REDIRECTS: usize = 3;
 
-pub(crate) fn headers(token: &Token) -> Vec<(http::HeaderName, HeaderValue)> {
+pub(super) fn headers(token: &Token) -> Vec<(http::HeaderName, HeaderValue)> {
     let mut headers = vec![
         (header::ACCEPT, HeaderValue::from_static("application/vnd.github+json")),
         (header::USER_AGENT, HeaderValue::from_static(USER_AGENT)),
@@ -52,9 +46,9 @@ pub(crate) fn headers(token: &Token) -> Vec<(http::HeaderName, HeaderValue)> {
     headers
 }
 
-/// The network beneath octocrab.
+/// The network below octocrab.
 #[derive(Clone)]
-pub(crate) struct Wire(pub(super) reqwest::Client);
+pub(super) struct Wire(pub(super) reqwest::Client);
 
 impl Service<http::Request<OctoBody>> for Wire {
     type Response = http::Response<reqwest::Body>;
@@ -70,91 +64,93 @@ impl Service<http::Request<OctoBody>> for Wire {
         Box::pin(async move {
             let (parts, body) = request.into_parts();
             let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
-            let request = http::Request::from_parts(parts, body).try_into().map_err(broken)?;
-            client.execute(request).await.map(http::Response::from).map_err(broken)
+            let uri = parts.uri.clone();
+            let request = http::Request::from_parts(parts, body).try_into().map_err(io::Error::other)?;
+            match client.execute(request).await {
+                Ok(answer) => Ok(answer.into()),
+                Err(error) => Err(broken(error, &uri).await),
+            }
         })
     }
 }
 
-/// Tells a request that never left this machine from one that may have arrived. The address is left out of the text:
-/// it is known, and some carry what a log should not.
-fn broken(error: reqwest::Error) -> io::Error {
+/// Separates a request that never left this machine from one that may have arrived. The address is left out of the text:
+/// it is known, and some addresses contain secrets.
+async fn broken(error: reqwest::Error, uri: &http::Uri) -> io::Error {
+    let error = error.without_url();
+    if let Some(why) = certificate_error(&error) {
+        return io::Error::new(io::ErrorKind::PermissionDenied, why);
+    }
+    let why = chain(&error);
+    if error.is_connect() && why.contains("tunnel error") {
+        let status = tokio::time::timeout(CONNECT_TIMEOUT, proxy_status(uri)).await.ok().flatten();
+        return match status.or(why.contains("authorization required").then_some(407)) {
+            // A proxy that refuses will refuse again; one that is in trouble may recover.
+            Some(status @ 400..=499) => io::Error::new(io::ErrorKind::PermissionDenied, proxy_refusal(status)),
+            Some(status) => {
+                io::Error::new(io::ErrorKind::ConnectionRefused, format!("the proxy answers {status}; {why}"))
+            }
+            None => io::Error::new(io::ErrorKind::ConnectionRefused, why),
+        };
+    }
     let kind = match (error.is_connect(), error.is_timeout()) {
         (true, _) => io::ErrorKind::ConnectionRefused,
         (false, true) => io::ErrorKind::TimedOut,
         (false, false) => io::ErrorKind::Other,
     };
-    io::Error::new(kind, chain(&error.without_url()))
+    io::Error::new(kind, why)
 }
 
-/// What rustls' own provider has, less what is large and not needed: ChaCha20, which is for speed where a processor knows
-/// no AES, and the curve 25519. Every server has ciphers with AES and the curve P-256, for TLS 1.3 demands both,
-/// <https://www.rfc-editor.org/rfc/rfc8446#section-9.1>, and no authority of the web signs by Ed25519. And there are no
-/// client certificates here, so that nothing is signed.
-pub(crate) fn cryptography() -> CryptoProvider {
-    CryptoProvider {
-        cipher_suites: vec![
-            cipher_suite::TLS13_AES_256_GCM_SHA384,
-            cipher_suite::TLS13_AES_128_GCM_SHA256,
-            cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-            cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-            cipher_suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-            cipher_suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-        ],
-        kx_groups: vec![kx_group::SECP256R1, kx_group::SECP384R1],
-        signature_verification_algorithms: SIGNATURES,
-        secure_random: &Ring,
-        key_provider: &Ring,
+fn proxy_refusal(status: u16) -> String {
+    let remedy = match status {
+        407 => {
+            "it asks for a login. Write `HTTPS_PROXY` as `http://USER:PASSWORD@HOST:PORT`, with the password from a secret"
+        }
+        _ => "ask its administrators to allow GitHub's API, or correct `HTTPS_PROXY` and `NO_PROXY`",
+    };
+    format!("the proxy refuses the connection with status {status}: {remedy}")
+}
+
+/// The status with which the proxy for an address answers CONNECT. The HTTP client keeps it to itself, so the proxy is
+/// asked once more. Nothing but the host's name and the login for the proxy is sent.
+async fn proxy_status(uri: &http::Uri) -> Option<u16> {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let proxy = hyper_util::client::proxy::matcher::Matcher::from_system().intercept(uri)?;
+    if proxy.uri().scheme_str() != Some("http") {
+        return None;
     }
+    let (host, port) = (proxy.uri().host()?.trim_matches(['[', ']']), proxy.uri().port_u16().unwrap_or(80));
+    let mut stream = tokio::net::TcpStream::connect((host, port)).await.ok()?;
+    let to = format!("{}:{}", uri.host()?, uri.port_u16().unwrap_or(443));
+    let login = proxy.basic_auth().and_then(|login| login.to_str().ok());
+    let login = login.map_or_else(String::new, |login| format!("Proxy-Authorization: {login}\r\n"));
+    stream.write_all(format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n{login}\r\n").as_bytes()).await.ok()?;
+    // `HTTP/1.1 403`
+    let mut line = [0; 12];
+    stream.read_exact(&mut line).await.ok()?;
+    std::str::from_utf8(&line).ok()?.strip_prefix("HTTP/1.")?.get(2..)?.parse().ok()
 }
 
-/// The signatures that are checked: the list of rustls' own provider, which it gives to nobody by itself.
-static SIGNATURES: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
-    all: &[
-        webpki::ring::ECDSA_P256_SHA256,
-        webpki::ring::ECDSA_P256_SHA384,
-        webpki::ring::ECDSA_P384_SHA256,
-        webpki::ring::ECDSA_P384_SHA384,
-        webpki::ring::RSA_PSS_2048_8192_SHA256_LEGACY_KEY,
-        webpki::ring::RSA_PSS_2048_8192_SHA384_LEGACY_KEY,
-        webpki::ring::RSA_PSS_2048_8192_SHA512_LEGACY_KEY,
-        webpki::ring::RSA_PKCS1_2048_8192_SHA256,
-        webpki::ring::RSA_PKCS1_2048_8192_SHA384,
-        webpki::ring::RSA_PKCS1_2048_8192_SHA512,
-        webpki::ring::RSA_PKCS1_2048_8192_SHA256_ABSENT_PARAMS,
-        webpki::ring::RSA_PKCS1_2048_8192_SHA384_ABSENT_PARAMS,
-        webpki::ring::RSA_PKCS1_2048_8192_SHA512_ABSENT_PARAMS,
-    ],
-    mapping: &[
-        (SignatureScheme::ECDSA_NISTP384_SHA384, &[webpki::ring::ECDSA_P384_SHA384, webpki::ring::ECDSA_P256_SHA384]),
-        (SignatureScheme::ECDSA_NISTP256_SHA256, &[webpki::ring::ECDSA_P256_SHA256, webpki::ring::ECDSA_P384_SHA256]),
-        (SignatureScheme::RSA_PSS_SHA512, &[webpki::ring::RSA_PSS_2048_8192_SHA512_LEGACY_KEY]),
-        (SignatureScheme::RSA_PSS_SHA384, &[webpki::ring::RSA_PSS_2048_8192_SHA384_LEGACY_KEY]),
-        (SignatureScheme::RSA_PSS_SHA256, &[webpki::ring::RSA_PSS_2048_8192_SHA256_LEGACY_KEY]),
-        (SignatureScheme::RSA_PKCS1_SHA512, &[webpki::ring::RSA_PKCS1_2048_8192_SHA512]),
-        (SignatureScheme::RSA_PKCS1_SHA384, &[webpki::ring::RSA_PKCS1_2048_8192_SHA384]),
-        (SignatureScheme::RSA_PKCS1_SHA256, &[webpki::ring::RSA_PKCS1_2048_8192_SHA256]),
-    ],
-};
-
-/// What makes random bytes, and takes no keys.
-#[derive(Debug)]
-struct Ring;
-
-impl SecureRandom for Ring {
-    fn fill(&self, bytes: &mut [u8]) -> Result<(), GetRandomFailed> {
-        ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), bytes).map_err(|_| GetRandomFailed)
+/// What is wrong with the certificate of the other end, if that is what broke the connection.
+fn certificate_error(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    let mut source = Some(error);
+    while let Some(cause) = source {
+        let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        let found = cause.downcast_ref().or_else(|| inner.and_then(|inner| inner.downcast_ref()));
+        if let Some(found @ rustls::Error::InvalidCertificate(_)) = found {
+            return Some(format!(
+                "its certificate is not trusted ({found}). Where a proxy inspects encrypted connections, let \
+                 `SSL_CERT_FILE` name a file that contains the proxy's certificate authority; otherwise look at the \
+                 runner's clock and its package `ca-certificates`"
+            ));
+        }
+        source = cause.source().or_else(|| inner.map(|inner| inner as &(dyn std::error::Error + 'static)));
     }
+    None
 }
 
-impl KeyProvider for Ring {
-    fn load_private_key(&self, _: PrivateKeyDer<'static>) -> Result<Arc<dyn SigningKey>, rustls::Error> {
-        Err(rustls::Error::General("there are no client certificates here".to_owned()))
-    }
-}
-
-/// An error and all that caused it, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+/// An error and its causes, in one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -167,47 +163,71 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// An answer as it came.
-pub(crate) struct Answer {
+/// An answer as it came, without the token.
+pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
-    body: bytes::Bytes,
+    pub(super) body: Bytes,
 }
 
 impl Answer {
-    /// Waits for an answer and for all of its body.
-    pub(super) async fn of<B>(sending: impl Future<Output = octocrab::Result<http::Response<B>>>) -> Result<Self, Error>
+    /// Waits for an answer and for all of its body. Where the answer contains the token, `***` replaces it: what is
+    /// quoted from an answer is cut, and a part of a token is not found any more.
+    pub(super) async fn of<B>(
+        token: &Token,
+        sending: impl Future<Output = octocrab::Result<http::Response<B>>>,
+    ) -> Result<Self, Error>
     where
-        B: http_body::Body<Data = bytes::Bytes>,
+        B: http_body::Body<Data = Bytes>,
         B::Error: Into<tower::BoxError>,
     {
         let unanswered = |why: String| Error::Unanswered { why, retry_after: None };
         let whole = async {
             let (parts, body) = sending.await.map_err(|error| no_answer(&error))?.into_parts();
-            // A body that breaks off comes after the request was taken, so what became of it is open.
-            let body = Limited::new(body, LARGEST_ANSWER).collect().await.map_err(|error| {
+            // A body that breaks off comes after the request was accepted, so its outcome is unknown.
+            let body = Limited::new(body, MAX_ANSWER).collect().await.map_err(|error| {
                 unanswered(format!("the answer broke off after status {}: {}", parts.status, chain(&*error)))
             })?;
             Ok(Self { status: parts.status, headers: parts.headers, body: body.to_bytes() })
         };
         let late = || unanswered(format!("nothing came within {} s", ANSWER_TIMEOUT.as_secs()));
-        tokio::time::timeout(ANSWER_TIMEOUT, whole).await.unwrap_or_else(|_| Err(late()))
+        let mut answer = tokio::time::timeout(ANSWER_TIMEOUT, whole).await.unwrap_or_else(|_| Err(late()))?;
+        answer.hide(token);
+        Ok(answer)
     }
 
-    /// The answer, if it says yes.
-    pub(super) fn accepted(self, address: &ApiUrl, remedies: Option<Remedies>) -> Result<Self, Error> {
-        match classify(self.status, &self.headers, &self.body, address, remedies) {
-            None => Ok(self),
-            Some(error) => Err(error),
+    fn hide(&mut self, token: &Token) {
+        let hides = |text: &[u8]| token.occurs_in(&String::from_utf8_lossy(text));
+        for value in self.headers.values_mut().filter(|value| hides(value.as_bytes())) {
+            *value = HeaderValue::from_static("***");
+        }
+        if let Some(body) = std::str::from_utf8(&self.body).ok().filter(|body| token.occurs_in(body)) {
+            self.body = body.replace(token.expose(), "***").into();
         }
     }
 
     pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, Error> {
         serde_json::from_slice(&self.body).map_err(|error| Error::Malformed { why: quote(&error.to_string()) })
     }
+
+    /// Whether the answer asks for the same request at another address.
+    pub(super) fn is_redirect(&self) -> bool {
+        matches!(self.status.as_u16(), 301 | 302 | 307 | 308)
+    }
+
+    /// The error for a redirect that is not followed.
+    pub(super) fn refusal(&self) -> Error {
+        let said = format!("a redirect to {}", quote(self.header("location").unwrap_or("nowhere")));
+        Error::Refused { status: self.status.as_u16(), said, remedy: "Look at `repository` and `github-api-url`" }
+    }
+
+    /// A header, if it is text.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
 }
 
-/// What a request that got no answer is.
+/// The error for a request without an answer.
 fn no_answer(error: &octocrab::Error) -> Error {
     let mut source = error.source();
     while let Some(cause) = source {
@@ -215,6 +235,7 @@ fn no_answer(error: &octocrab::Error) -> Error {
             let why = io.to_string();
             return match io.kind() {
                 io::ErrorKind::ConnectionRefused => Error::Unreachable { why },
+                io::ErrorKind::PermissionDenied => Error::NoConnection { why },
                 _ => Error::Unanswered { why, retry_after: None },
             };
         }

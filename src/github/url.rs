@@ -1,40 +1,49 @@
-//! The address of the API: which host the token may be sent to.
+//! The address of the API, and so the only host that the token is sent to.
 
 use std::fmt;
 use std::net::IpAddr;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// Everything but what RFC 3986 calls unreserved is encoded in a path segment or a query value.
+/// Everything but RFC 3986's unreserved characters is encoded in a path segment or a query value.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Where the API is.
+/// The address of the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiUrl {
     pub(super) rest: String,
     pub(super) graphql: String,
 }
 
-/// Why a text is no address of the API. Its `Display` names the remedy.
+/// Why a text is not an address that the token may be sent to. Its `Display` names the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ApiUrlError {
     /// It is not an address at all.
     #[error("is not an address; write for example `https://api.github.com`")]
     Form,
-    /// The token would travel readable for everybody on the way.
+    /// The token would be readable on the way.
     #[error("is not `https`, so the token would travel unencrypted; `http` is for a loopback address only")]
     Unencrypted,
-    /// It carries a user name, a query or a fragment.
+    /// It has a user name, a query or a fragment.
     #[error("has a user name, a query or a fragment; write the scheme, the host and the path alone")]
     Extra,
+    /// The host is neither GitHub's nor this machine.
+    #[error(
+        "is not an API with agent tasks: only github.com and ghe.com have it, GitHub Enterprise Server does not. Set \
+         `github-api-url` to `https://api.github.com` or `https://api.SUBDOMAIN.ghe.com`. Nothing was sent"
+    )]
+    NoAgentTasks,
 }
 
 impl ApiUrl {
-    /// Reads the address of the REST API and, where the runner tells it, of the GraphQL API. A GraphQL address on
-    /// another host is left aside, since the token goes to one host only.
+    /// Reads the address of the REST API and, if given, of the GraphQL API. A GraphQL address on another host is
+    /// ignored, since the token goes to one host only.
+    ///
+    /// Token and prompt go to github.com, ghe.com and this machine alone. Any other host, a proxy in front of github.com
+    /// among them, cannot be told from one that collects tokens.
     ///
     /// # Errors
-    /// Where the text is no address, or one that a token may not be sent to.
+    /// Where the text is not an address, or one that the token may not be sent to.
     pub fn parse(rest: &str, graphql: Option<&str>) -> Result<Self, ApiUrlError> {
         let rest = rest.trim_end_matches('/');
         let uri: http::Uri = rest.parse().map_err(|_| ApiUrlError::Form)?;
@@ -50,25 +59,24 @@ impl ApiUrl {
             "http" => return Err(ApiUrlError::Unencrypted),
             _ => return Err(ApiUrlError::Form),
         }
+        let host = host.to_ascii_lowercase();
+        let is_github = host == "api.github.com" || host.ends_with(".ghe.com");
+        // A GitHub Enterprise Server has its API below `/api/v3`, a Gitea below `/api/v1`.
+        if !(is_github || is_loopback(&host)) || uri.path().starts_with("/api/") {
+            return Err(ApiUrlError::NoAgentTasks);
+        }
         let same_host = |text: &&str| {
             text.parse::<http::Uri>().is_ok_and(|other| {
                 other.scheme() == uri.scheme() && other.authority() == uri.authority() && other.query().is_none()
             })
         };
-        // A GitHub Enterprise Server has its REST API at `/api/v3` and its GraphQL API at `/api/graphql`.
-        let beside = || format!("{}/graphql", rest.strip_suffix("/v3").unwrap_or(rest));
+        let beside = || format!("{rest}/graphql");
         Ok(Self { rest: rest.to_owned(), graphql: graphql.filter(same_host).map_or_else(beside, str::to_owned) })
     }
 
-    /// Whether it leads to this very machine, as the simulator's does.
+    /// Whether the address is of this machine, as the simulator's is.
     pub fn is_loopback(&self) -> bool {
         self.rest.parse::<http::Uri>().is_ok_and(|uri| uri.host().is_some_and(is_loopback))
-    }
-
-    /// Whether it is that of github.com or of a subdomain of ghe.com, the two places that have agent tasks.
-    pub(super) fn has_agent_tasks(&self) -> bool {
-        let host = self.rest.parse::<http::Uri>().ok().and_then(|uri| uri.host().map(str::to_owned));
-        self.is_loopback() || host.is_some_and(|host| host == "api.github.com" || host.ends_with(".ghe.com"))
     }
 }
 
@@ -83,11 +91,11 @@ fn is_loopback(host: &str) -> bool {
     bare.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-pub(crate) fn encoded(text: &str) -> impl fmt::Display + '_ {
+pub(super) fn encoded(text: &str) -> impl fmt::Display + '_ {
     utf8_percent_encode(text, SEGMENT)
 }
 
 /// The same for a path of several segments.
-pub(crate) fn encoded_path(path: &str) -> String {
+pub(super) fn encoded_path(path: &str) -> String {
     path.split('/').map(|segment| encoded(segment).to_string()).collect::<Vec<_>>().join("/")
 }

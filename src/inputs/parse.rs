@@ -365,8 +365,11 @@ impl Reader {
             (Some(text), None) => match targets::read(text) {
                 Ok(list) => Some(list),
                 Err(wrong) => {
-                    self.problems
-                        .extend(wrong.into_iter().map(|why| Problem::new(input::repositories.name, format!("has a mistake in {why}"))));
+                    self.problems.extend(
+                        wrong
+                            .into_iter()
+                            .map(|why| Problem::new(input::repositories.name, format!("has a mistake in {why}"))),
+                    );
                     None
                 }
             },
@@ -453,7 +456,10 @@ impl Reader {
 
     fn tasks(&mut self, repository: Option<&Repository>) -> Option<Vec<WaitTarget>> {
         let Some(text) = self.get(input::task_id).map(str::to_owned) else {
-            self.refuse(input::task_id, "is missing; pass the output task-id or results of the step that started the task");
+            self.refuse(
+                input::task_id,
+                "is missing; pass the output task-id or results of the step that started the task",
+            );
             return None;
         };
         let mut tasks = Vec::new();
@@ -462,8 +468,7 @@ impl Reader {
                 Ok((found, without)) => {
                     tasks = found;
                     if without > 0 {
-                        self.warnings
-                            .push(format!("task-id has {without} results without a task; they are ignored"));
+                        self.warnings.push(format!("task-id has {without} results without a task; they are ignored"));
                     }
                 }
                 Err(why) => self.problem(input::task_id, why),
@@ -474,7 +479,9 @@ impl Reader {
                     (Ok(task_id), Some(repository)) => {
                         tasks.push(WaitTarget { repository: repository.clone(), task_id });
                     }
-                    (Err(why), _) => self.note(input::task_id, Problem::shown(input::task_id.name, &word, why.to_string())),
+                    (Err(why), _) => {
+                        self.note(input::task_id, Problem::shown(input::task_id.name, &word, why.to_string()))
+                    }
                     (Ok(_), None) => {}
                 }
             }
@@ -512,7 +519,9 @@ impl Reader {
             match ApiUrl::parse(self.text(input::github_api_url), None) {
                 Ok(address) => return Some(address),
                 // A user name in it may be followed by a password, and so it is not shown.
-                Err(why @ ApiUrlError::Extra) => self.problems.push(Problem::new(input::github_api_url.name, why.to_string())),
+                Err(why @ ApiUrlError::Extra) => {
+                    self.problems.push(Problem::new(input::github_api_url.name, why.to_string()))
+                }
                 Err(why) => self.problem(input::github_api_url, why.to_string()),
             }
             return None;

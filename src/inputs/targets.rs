@@ -226,9 +226,7 @@ fn named(name: &str) -> Result<Repository, String> {
 
 fn query_of(query: &str) -> Result<Source, String> {
     match query.trim() {
-        "" => {
-            Err("`query:` is empty; write for example `query: org:acme topic:java -archived:true`".to_owned())
-        }
+        "" => Err("`query:` is empty; write for example `query: org:acme topic:java -archived:true`".to_owned()),
         query if query.contains("{{") => {
             Err(format!("`{}` contains {{{{, and a query is not a template; write the value itself", shown(query)))
         }

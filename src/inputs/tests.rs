@@ -249,7 +249,9 @@ fn renamed_inputs_name_the_new_one() {
 
 #[test]
 fn literal_inputs_refuse_template_syntax() {
-    for name in ["MODEL", "CUSTOM_AGENT", "REPOSITORY", "WAIT_TIMEOUT", "POLICY", "TASK_CLASS", "AUDIT_LOG", "ALLOW_USERS"] {
+    for name in
+        ["MODEL", "CUSTOM_AGENT", "REPOSITORY", "WAIT_TIMEOUT", "POLICY", "TASK_CLASS", "AUDIT_LOG", "ALLOW_USERS"]
+    {
         let told = problems(&[(&format!("INPUT_{name}"), "x{{ vars.x }}")]);
         assert_eq!(told.len(), 1, "{told:?}");
         assert!(told[0].contains("contains {{, and it is not a template"), "{told:?}");

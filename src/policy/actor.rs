@@ -205,8 +205,8 @@ impl ActorCheck {
             if person.is_bot && is_fork {
                 return Self::Shut(shut(&event, &person, "a bot acts for whoever owns the fork", &[]));
             }
-            let is_about_pull_request = !payload["issue"]["pull_request"].is_null()
-                || name == "issue_comment" && !payload["issue"].is_object();
+            let is_about_pull_request =
+                !payload["issue"]["pull_request"].is_null() || name == "issue_comment" && !payload["issue"].is_object();
             if person.is_bot && is_about_pull_request {
                 let why = "the event of a comment does not tell whether the pull request is from a fork, and there a bot \
                            acts for its owner";

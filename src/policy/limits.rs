@@ -41,6 +41,16 @@ pub enum Capacity {
 }
 
 impl LimitCounter {
+    /// The age from which on a task counts only if it is known not to have settled.
+    pub fn horizon(&self, memory: Duration) -> Duration {
+        if self.limits.max_active.is_some() { memory } else { DAY }
+    }
+
+    /// Whether unsettled tasks count, however old they are.
+    pub fn counts_active(&self) -> bool {
+        self.limits.max_active.is_some()
+    }
+
     /// Whether a task counts if it is of the class. It counts archived or not, and whatever its age where it has not
     /// settled.
     pub fn wants(&self, task: &Task, age: Option<Duration>) -> bool {
@@ -50,8 +60,7 @@ impl LimitCounter {
 
     /// Counts a task, with its sessions where they could be read.
     pub fn take(&mut self, task: &Task, age: Option<Duration>) {
-        // The first session has the prompt of the start; what came later is steering.
-        let prompt = task.sessions.first().and_then(|session| session.prompt.as_deref());
+        let prompt = task.prompt();
         let (active, started) = (u32::from(is_active(task)), u32::from(is_of_today(age)));
         // A list that grows while it is read has a task on two pages.
         if !self.counted.insert(task.id.clone()) {

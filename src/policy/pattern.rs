@@ -82,7 +82,8 @@ impl<S: Subject> FromStr for ListPattern<S> {
                 let checked = S::check(&one)?;
                 Pattern::new(&checked).map_err(|error| match error.msg {
                     msg if msg.contains("recursive") || msg.contains("wildcards") => {
-                        "has `**` beside something else; write it alone between slashes, such as `release/**`".to_owned()
+                        "has `**` beside something else; write it alone between slashes, such as `release/**`"
+                            .to_owned()
                     }
                     msg => format!("is not a pattern: {msg} at character {}", error.pos + 1),
                 })
@@ -359,8 +360,7 @@ mod tests {
     #[test]
     fn negated_patterns_take_out_in_order() {
         let patterns = ["acme/*", "!acme/secret*", "acme/secretary"];
-        for (name, fits) in
-            [("acme/app", true), ("Acme/SECRETS", false), ("acme/secretary", true), ("octo/app", false)]
+        for (name, fits) in [("acme/app", true), ("Acme/SECRETS", false), ("acme/secretary", true), ("octo/app", false)]
         {
             assert_eq!(matches::<RepositoryName>(&patterns, name), fits, "{name}");
         }
@@ -415,7 +415,9 @@ mod tests {
             let told = list::<RepositoryName>(patterns).unwrap_err();
             assert!(told.contains(part), "{patterns:?}: {told}");
         }
-        for pattern in ["refs/heads/*", "refs/heads/main", "a b", "main~1", "release/**x", "x.lock", "*/", "v[12].[0-9]+"] {
+        for pattern in
+            ["refs/heads/*", "refs/heads/main", "a b", "main~1", "release/**x", "x.lock", "*/", "v[12].[0-9]+"]
+        {
             assert!(list::<BranchName>(&[pattern]).is_err(), "{pattern}");
         }
         for pattern in [

@@ -11,8 +11,8 @@ use crate::github::task::Task;
 use crate::policy::evaluate::{Overrides, PolicyMetadata, Rules};
 use crate::policy::limits::Capacity;
 use crate::policy::location::{PolicyLocation, USUAL_PLACE};
-use crate::policy::schema::{Limits, MOST_BYTES, Policy, RepositoryTable};
 use crate::policy::pattern::RepositoryName;
+use crate::policy::schema::{Limits, MOST_BYTES, Policy, RepositoryTable};
 use crate::policy::values::{Day, LONGEST_TICKET, ticket};
 use crate::policy::vars::{VarKind, VarTable};
 use crate::task::conclusion::{Conclusion, Refusal, RefusedBy};
@@ -24,8 +24,9 @@ use crate::yaml::compose;
 pub(super) mod schema {
     use schemars::JsonSchema;
 
-    use super::{RepositoryName, RepositoryTable, VarKind, VarTable};
     use crate::policy::pattern::ListPattern;
+
+    use super::{RepositoryName, RepositoryTable, VarKind, VarTable};
 
     pub(in crate::policy) type Patterns<S> = OneOrMany<ListPattern<S>>;
 
@@ -432,7 +433,10 @@ fn a_start_without_a_class_is_held_to_the_defaults_or_forbidden() {
 
     let rules = policy(FULL).rules(&place(), None, None).unwrap();
     let told = refused(&rules, Overrides::default());
-    assert!(told.ends_with("name one of its task classes by `task-class`: `dependency-bump`, `release-prep`"), "{told}");
+    assert!(
+        told.ends_with("name one of its task classes by `task-class`: `dependency-bump`, `release-prep`"),
+        "{told}"
+    );
     let told = policy(FULL).rules(&place(), None, Some("relase-prep")).unwrap_err();
     assert_eq!(told, "is no task class of .github/agent-tasks.yml; did you mean `release-prep`?");
     assert_eq!(settled(&Rules::default(), Overrides { has_prompt: true, ..Overrides::default() }).models, None);

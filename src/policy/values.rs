@@ -278,7 +278,8 @@ pub fn agent(text: &str) -> Result<String, String> {
 /// # Errors
 /// What is wrong with it, and what would be right.
 pub fn model_name(text: &str) -> Result<&str, String> {
-    match text.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control() || is_invisible(c) || c == ',') {
+    match text.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control() || is_invisible(c) || c == ',')
+    {
         true => Err("is not a model's name; write names such as `gpt-5.4`, several as a list".to_owned()),
         false => exact(text),
     }

@@ -2,7 +2,8 @@
 
 use crate::actions::host::Host;
 use crate::github::error::Error;
-use crate::github::limited;
+use crate::github::limited::LimitedClient;
+use crate::github::retry;
 use crate::policy::actor::ActorCheck;
 use crate::run::clients::Clients;
 use crate::task::conclusion::{Refusal, RefusedBy};
@@ -20,7 +21,11 @@ pub enum AuthorizationError {
 ///
 /// # Errors
 /// Where an actor may not start tasks, or where GitHub does not answer.
-pub async fn authorize(check: Option<&ActorCheck>, clients: &Clients, host: &Host) -> Result<(), AuthorizationError> {
+pub async fn authorize(
+    check: Option<&ActorCheck>,
+    clients: &Clients<'_>,
+    host: &Host,
+) -> Result<(), AuthorizationError> {
     let refused = |why| AuthorizationError::Refused(Refusal { gate: RefusedBy::Actor, why });
     let query = match check {
         Some(ActorCheck::Ask(query)) => query,
@@ -29,11 +34,9 @@ pub async fn authorize(check: Option<&ActorCheck>, clients: &Clients, host: &Hos
     };
     let readers = clients.for_pull_requests();
     for actor in &query.people {
-        let ask = async |client: &&limited::LimitedClient| {
-            client.read(client.github().access(&query.repository, &actor.login)).await
-        };
-        let sleep = async |pause| host.sleep(pause, "checking the actor's access").await;
-        match limited::ask(&readers, ask, sleep).await {
+        let ask = async |client: &&LimitedClient<'_>| client.access(&query.repository, &actor.login).await;
+        let pause = async |error: &Error, wait| host.pause(error, wait, "checking the actor's access").await;
+        match retry::ask(&readers, ask, pause).await {
             Ok(access) => query.answered(actor, &access).map_err(refused)?,
             Err(error) if error.may_pass() => return Err(AuthorizationError::Unanswered(error)),
             Err(error) => return Err(refused(query.unanswered(actor, &error.to_string()))),

@@ -1,4 +1,4 @@
-//! Questions that are asked together.
+//! Joins the questions of many tasks into one request.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 
-use crate::github::client::MOST_NODES;
+use crate::github::client::MAX_NODES;
 use crate::github::error::Error;
 
-/// How long questions for pull requests are gathered, to be asked together.
-const GATHERING: Duration = Duration::from_secs(1);
+/// How long questions are gathered. All tasks of a round ask within milliseconds.
+const GATHER_TIME: Duration = Duration::from_secs(1);
 
-/// Questions of many that are asked together, and the answers to them.
+/// Questions that are asked together, and their answers.
 pub(crate) struct Batcher<K, V> {
     asked: RefCell<Vec<K>>,
     answered: Mutex<HashMap<K, Result<V, Error>>>,
@@ -24,7 +24,7 @@ impl<K: Clone + Eq + Hash, V: Clone> Batcher<K, V> {
         Self { asked: RefCell::default(), answered: Mutex::default() }
     }
 
-    /// The answers to these questions. Others have a moment to add theirs; whoever comes first then asks for all, and
+    /// The answers to these questions. Other callers have a moment to add theirs; then the first caller asks for all, and
     /// the others find their answers.
     pub(super) async fn ask(
         &self,
@@ -32,10 +32,10 @@ impl<K: Clone + Eq + Hash, V: Clone> Batcher<K, V> {
         ask: impl AsyncFn(&[K]) -> Result<Vec<V>, Error>,
     ) -> Result<Vec<V>, Error> {
         self.asked.borrow_mut().extend_from_slice(questions);
-        tokio::time::sleep(GATHERING).await;
+        tokio::time::sleep(GATHER_TIME).await;
         let mut answered = self.answered.lock().await;
         let asked = self.asked.take();
-        for asked in asked.chunks(MOST_NODES) {
+        for asked in asked.chunks(MAX_NODES) {
             match ask(asked).await {
                 Ok(answers) => answered.extend(asked.iter().cloned().zip(answers.into_iter().map(Ok))),
                 Err(error) => answered.extend(asked.iter().map(|key| (key.clone(), Err(error.clone())))),

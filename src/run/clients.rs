@@ -1,5 +1,6 @@
 //! The clients of a step: one for each token.
 
+use crate::actions::host::Host;
 use crate::github::client::GitHub;
 use crate::github::limited::LimitedClient;
 use crate::github::token::Token;
@@ -7,24 +8,27 @@ use crate::github::url::ApiUrl;
 use crate::inputs::request::Inputs;
 
 /// The clients of a step.
-pub struct Clients {
+pub struct Clients<'a> {
     /// Starts and reads tasks.
-    pub tasks: LimitedClient,
+    pub tasks: LimitedClient<'a>,
     /// Reads pull requests, where `lookup-token` is another token.
-    lookup: Option<LimitedClient>,
+    lookup: Option<LimitedClient<'a>>,
 }
 
-impl Clients {
+impl<'a> Clients<'a> {
     /// Connects one client for each token. A dry run without a usable token has none.
     ///
     /// # Errors
     /// Where no connection can be set up, for example for want of certificate authorities.
     pub fn connect(
+        host: &'a Host,
         inputs: &Inputs,
         connect: impl Fn(&ApiUrl, &Token) -> anyhow::Result<GitHub>,
     ) -> anyhow::Result<Option<Self>> {
         let jobs = inputs.request.sharing_jobs();
-        let open = |token: &Token| connect(&inputs.address, token).map(|github| LimitedClient::new(github, jobs));
+        let open = |token: &Token| {
+            connect(&inputs.address, token).map(|github| LimitedClient::new(github, jobs).logging_to(host))
+        };
         let tasks = match inputs.token.as_ref().map(open).transpose() {
             Err(_) if inputs.dry_run => None,
             opened => opened?,
@@ -35,7 +39,7 @@ impl Clients {
     }
 
     /// The clients that may read pull requests, in the order in which they are asked.
-    pub fn for_pull_requests(&self) -> Vec<&LimitedClient> {
+    pub fn for_pull_requests(&self) -> Vec<&LimitedClient<'a>> {
         self.lookup.iter().chain([&self.tasks]).collect()
     }
 }

@@ -1,6 +1,6 @@
 //! Carries out a plan: one wave after the other, the tasks of a wave side by side. What happens is sent to the reporter.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 use std::pin::pin;
@@ -13,6 +13,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::actions::host::Host;
 use crate::actions::signal::Signal;
 use crate::github::error::Error;
+use crate::github::repository::Repository;
 use crate::plan::{Action, Plan};
 use crate::report::reporter::Update;
 use crate::run::clients::Clients;
@@ -40,7 +41,7 @@ pub struct Interruption {
 /// Carries out the plan, until it is done or `interrupted` names a signal.
 pub async fn run(
     plan: &Plan,
-    clients: &Clients,
+    clients: &Clients<'_>,
     host: &Host,
     updates: UnboundedSender<Update>,
     interrupted: impl Future<Output = Signal>,
@@ -63,6 +64,7 @@ pub async fn run(
         host,
         poller: Poller::new(&clients.tasks, &pulls, config),
         start_permits: Semaphore::new(START_PERMITS),
+        names: RefCell::new(plan.tasks.iter().map(|order| order.repository.clone()).collect()),
         has_started: Cell::new(false),
         refused: OnceCell::new(),
         is_interrupted: Cell::new(false),
@@ -87,10 +89,12 @@ pub async fn run(
 /// What the tasks of a plan share.
 pub(super) struct Executor<'a> {
     pub(super) plan: &'a Plan,
-    pub(super) clients: &'a Clients,
+    pub(super) clients: &'a Clients<'a>,
     pub(super) host: &'a Host,
     pub(super) poller: Poller<'a>,
     pub(super) start_permits: Semaphore,
+    /// The repositories that have a task in this step, with the new names of renamed ones.
+    pub(super) names: RefCell<HashSet<Repository>>,
     /// Whether GitHub accepted a start of this step.
     pub(super) has_started: Cell<bool>,
     /// Why GitHub would refuse every further start.

@@ -1,4 +1,4 @@
-//! Looking: at one task by itself, and at many together, by lists instead of one request for each.
+//! Polling tasks: few one by one, many by lists that show all of them.
 
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
@@ -14,33 +14,28 @@ use crate::github::error::Error;
 use crate::github::limited::LimitedClient;
 use crate::github::pull_request::PullRequest;
 use crate::github::repository::Repository;
-use crate::github::task::{Phase, State, Task, TaskId};
+use crate::github::task::{Phase, State, Task, TaskId, UNSETTLED};
+use crate::github::task_list::TaskQuery;
 use crate::run::batch::Batcher;
 use crate::run::pull_request::PullRequestReader;
 use crate::task::marker::{Key, Marker};
 use crate::task::pull_request::{NoPullRequest, PullRequestHints};
 use crate::task::start::{Candidate, MEMORY};
 
-/// How many tasks are looked at one by one. A look at one task that has not changed is free, and a list never is; from
-/// here on lists are cheaper all the same.
-const MOST_SINGLE: usize = 10;
-/// The states of a task that is not settled. Another state, which may come some day, is not among them, and its task is
-/// looked at by itself.
-const UNSETTLED: &str = "queued,in_progress,idle,waiting_for_user";
-
-/// How many pages of a hundred tasks are looked through.
-pub const MOST_PAGES: u32 = 50;
-/// How much of an hour's requests looking at lists may take: half of the 5,000 that GitHub allows,
+/// How many tasks are polled one by one. An answer about one unchanged task does not count against the rate limit, and a
+/// list always does; above this number lists are cheaper anyway.
+const MAX_SINGLE: usize = 10;
+/// How many requests an hour go to lists at most: half of the 5,000 that GitHub allows,
 /// <https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api>.
 const PAGES_PER_HOUR: u32 = 2500;
 /// How long a task may have no sessions because it is new. They were seen after seconds.
-const YOUTH: Duration = Duration::from_secs(120);
-/// How many tasks are read at once to find our own.
+const NO_SESSIONS_YET: Duration = Duration::from_secs(120);
+/// How many tasks are read at once to find our own: a quarter of what the client sends at once.
 const READ_AT_ONCE: usize = 16;
 
-/// Whoever looks, for all orders of a step.
+/// Polls tasks and pull requests for all tasks of a step.
 pub struct Poller<'a> {
-    tasks: &'a LimitedClient,
+    tasks: &'a LimitedClient<'a>,
     readers: Vec<PullRequestReader<'a>>,
     host: &'a Host,
     /// Whether lists are used.
@@ -50,24 +45,26 @@ pub struct Poller<'a> {
     began: Instant,
     pages: Cell<u32>,
     failing: Cell<bool>,
-    round: Mutex<Option<ListSnapshot>>,
+    snapshot: Mutex<Option<ListSnapshot>>,
     keys: HashSet<Key>,
-    catalogue: Mutex<TaskIndex>,
+    index: Mutex<TaskIndex>,
 }
 
-/// One look at the list of all tasks that are not settled.
+/// The list of all unsettled tasks at one moment.
 struct ListSnapshot {
     taken: Instant,
     tasks: Result<HashMap<TaskId, Task>, Error>,
 }
 
-/// The tasks of this user, as far as they were read to find those of our keys.
+/// The tasks of this user that were read to find those with our keys.
 #[derive(Default)]
 struct TaskIndex {
     taken: Option<Instant>,
     ours: HashMap<TaskId, (Key, IndexedTask)>,
-    strangers: HashSet<TaskId>,
+    unrelated: HashSet<TaskId>,
     unread: HashMap<TaskId, Option<Age>>,
+    /// Whether GitHub left something out of the list.
+    is_partial: bool,
 }
 
 struct IndexedTask {
@@ -75,13 +72,13 @@ struct IndexedTask {
     age: Option<Age>,
 }
 
-/// The tasks with a key, as far as all tasks could be read.
+/// The tasks with a key.
 pub struct OwnTasks {
-    /// When that was so.
+    /// When the list was read.
     pub taken: Instant,
     /// The tasks.
     pub candidates: Vec<Candidate>,
-    /// Whether every task could be read; one that cannot be read yet may have the key as well.
+    /// Whether every task could be read. One that cannot be read yet may have the key as well.
     pub is_whole: bool,
 }
 
@@ -95,47 +92,51 @@ impl Age {
     }
 }
 
-/// What a lookout is set up with.
+/// The settings of a [`Poller`].
 pub struct PollerConfig<'a> {
-    /// How many orders there are.
+    /// How many tasks there are.
     pub orders: usize,
-    /// The keys of those that are started.
+    /// The idempotency keys of those that are started.
     pub keys: HashSet<Key>,
-    /// The longest pause between two looks.
+    /// The longest pause between two polls.
     pub interval: Duration,
     /// How many jobs share GitHub's limits.
     pub parts: usize,
-    /// Where to tell what concerns no single order.
+    /// Logs what does not concern a single task.
     pub host: &'a Host,
 }
 
 impl<'a> Poller<'a> {
-    /// Looks at tasks through the first door, and at pull requests through the others, in their order.
-    pub fn new(tasks: &'a LimitedClient, pulls: &[&'a LimitedClient], watched: PollerConfig<'a>) -> Self {
-        let reader =
-            |client: &&'a LimitedClient| PullRequestReader { client, by_id: Batcher::new(), by_branch: Batcher::new() };
+    /// Polls tasks with the client `tasks`, and pull requests with the clients `pulls` in their order.
+    pub fn new(tasks: &'a LimitedClient<'a>, pulls: &[&'a LimitedClient<'a>], watched: PollerConfig<'a>) -> Self {
+        let reader = |client: &&'a LimitedClient<'a>| PullRequestReader {
+            client,
+            by_id: Batcher::new(),
+            by_branch: Batcher::new(),
+        };
         Self {
             tasks,
             readers: pulls.iter().map(reader).collect(),
             host: watched.host,
-            many: Cell::new(watched.orders > MOST_SINGLE),
+            many: Cell::new(watched.orders > MAX_SINGLE),
             interval: watched.interval,
             parts: u32::try_from(watched.parts).unwrap_or(u32::MAX),
             began: Instant::now(),
             pages: Cell::new(1),
             failing: Cell::new(false),
-            round: Mutex::default(),
+            snapshot: Mutex::default(),
             keys: watched.keys,
-            catalogue: Mutex::default(),
+            index: Mutex::default(),
         }
     }
 
-    /// Whether many are looked at together.
+    /// Whether lists are used.
     pub fn is_shared(&self) -> bool {
         self.many.get()
     }
 
-    /// How long to sleep for a pause of so long: looks at many happen together, at the same moments.
+    /// How long to sleep for a pause of this length. Polls of many tasks happen at the same moments, so that they share
+    /// lists.
     pub fn pause(&self, pause: Duration) -> Duration {
         if !self.is_shared() {
             return pause;
@@ -146,17 +147,17 @@ impl<'a> Poller<'a> {
         next.saturating_sub(self.began.elapsed())
     }
 
-    /// The time between two looks at the list: that of the user, or longer where the list is so long that the hour's
-    /// requests would not last.
+    /// The time between two lists: the user's interval, or longer where the list is so long that the hourly limit would
+    /// not last.
     fn spacing(&self) -> Duration {
         let each = Duration::from_secs(3600) / PAGES_PER_HOUR;
         self.interval.max(each.saturating_mul(self.pages.get()).saturating_mul(self.parts))
     }
 
-    /// Looks at a task. `etag` is the mark of an earlier look at it, and `state` what that saw.
+    /// Polls a task. `etag` and `state` are those of an earlier answer.
     ///
     /// # Errors
-    /// Those of GitHub. One that concerns all tasks alike has been told already.
+    /// Those of the request. One that concerns all tasks alike was logged already.
     pub async fn look(
         &self,
         repository: &Repository,
@@ -170,42 +171,40 @@ impl<'a> Poller<'a> {
         {
             return Ok(TaskAnswer::Seen(task, None));
         }
-        self.tasks.read(self.tasks.github().task(repository, id, etag)).await
+        self.tasks.task(repository, id, etag).await
     }
 
-    /// The task as the list shows it; `None` where it is not there, as when it has settled.
+    /// The task in the list; `None` where the list does not have it, as when it has settled.
     async fn listed(&self, id: &TaskId) -> Result<Option<Box<Task>>, Error> {
-        let mut round = self.round.lock().await;
-        let fresh = round.take().filter(|round| round.taken.elapsed() < self.spacing() / 2);
+        let mut snapshot = self.snapshot.lock().await;
+        let fresh = snapshot.take().filter(|snapshot| snapshot.taken.elapsed() < self.spacing() / 2);
         let fresh = match fresh {
-            Some(round) => round,
+            Some(snapshot) => snapshot,
             None => {
                 let tasks = self.list().await;
                 ListSnapshot { taken: Instant::now(), tasks }
             }
         };
-        let ListSnapshot { tasks, .. } = round.insert(fresh);
+        let ListSnapshot { tasks, .. } = snapshot.insert(fresh);
         match tasks {
             Ok(tasks) => Ok(tasks.get(id).cloned().map(Box::new)),
             Err(error) if error.may_pass() => Err(error.clone()),
-            // Who may not list may still look at each.
+            // A token that may not list may still read each task.
             Err(_) => Ok(None),
         }
     }
 
     async fn list(&self) -> Result<HashMap<TaskId, Task>, Error> {
         let mut tasks = HashMap::new();
-        for page in 1..=MOST_PAGES {
-            let listed = self.tasks.read(self.tasks.github().my_tasks(Some(UNSETTLED), false, page)).await;
-            let listed = match listed {
-                Ok(listed) => listed,
+        let mut pages = self.tasks.tasks(TaskQuery::Own, Some(UNSETTLED), false);
+        loop {
+            match pages.next().await {
+                Ok(Some(page)) => tasks.extend(page.tasks.into_iter().map(|task| (task.id.clone(), task))),
+                // A task that the list leaves out is polled by itself.
+                Ok(None) | Err(Error::Incomplete { .. }) => break,
                 Err(error) => return Err(self.failed(error)),
-            };
-            self.pages.set(page);
-            tasks.extend(listed.tasks.into_iter().map(|task| (task.id.clone(), task)));
-            if !listed.more {
-                break;
             }
+            self.pages.set(pages.pages());
         }
         if self.failing.replace(false) {
             self.host.log("GitHub answers again");
@@ -216,56 +215,65 @@ impl<'a> Poller<'a> {
     fn failed(&self, error: Error) -> Error {
         if !error.may_pass() {
             self.many.set(false);
-            self.host.log(&format!("cannot list the tasks: {error}; looking at each by itself"));
+            self.host.log(&format!("cannot list the tasks: {error}; polling each by itself"));
         } else if !self.failing.replace(true) {
-            self.host.log(&format!("could not look at the tasks: {error}; looking again"));
+            self.host.log(&format!("could not list the tasks: {error}; trying again"));
         }
         error
     }
 
-    /// The tasks with a key, from a list of this user's tasks that is read once for all orders and after the moment
-    /// `since`.
+    /// The tasks with a key, from a list of this user's tasks that is read once for all starts, after the moment `since`.
     ///
     /// # Errors
-    /// Those of GitHub.
+    /// Those of the requests.
     pub async fn with_key(&self, key: &Key, since: Instant) -> Result<OwnTasks, Error> {
-        let mut catalogue = self.catalogue.lock().await;
-        let taken = match catalogue.taken.filter(|taken| *taken > since) {
+        let mut index = self.index.lock().await;
+        let taken = match index.taken.filter(|taken| *taken > since) {
             Some(taken) => taken,
             None => {
                 let taken = Instant::now();
-                self.read_catalogue(&mut catalogue).await?;
-                catalogue.taken = Some(taken);
+                self.read_index(&mut index).await?;
+                index.taken = Some(taken);
                 taken
             }
         };
-        let ours = catalogue.ours.values().filter(|(its, _)| its == key);
+        let ours = index.ours.values().filter(|(its, _)| its == key);
         let candidates = ours.map(|(_, known)| Candidate {
             task: known.task.clone(),
             read: true,
             age: known.age.map(|age| age.at(taken)),
         });
-        Ok(OwnTasks { taken, candidates: candidates.collect(), is_whole: catalogue.unread.is_empty() })
+        let is_whole = index.unread.is_empty() && !index.is_partial;
+        Ok(OwnTasks { taken, candidates: candidates.collect(), is_whole })
     }
 
-    /// Reads the tasks that are new since the last time, archived ones as well: a person may have put away what a
-    /// re-run asks for.
-    async fn read_catalogue(&self, catalogue: &mut TaskIndex) -> Result<(), Error> {
-        let mut unread = std::mem::take(&mut catalogue.unread);
+    /// Reads the tasks that are new since the last time, archived ones as well: a person may have archived what a re-run
+    /// asks for.
+    async fn read_index(&self, index: &mut TaskIndex) -> Result<(), Error> {
+        let mut unread = std::mem::take(&mut index.unread);
         for archived in [false, true] {
-            for page in 1..=MOST_PAGES {
-                let listed = self.tasks.read(self.tasks.github().my_tasks(None, archived, page)).await?;
+            let mut pages = self.tasks.tasks(TaskQuery::Own, None, archived).younger_than(MEMORY);
+            loop {
+                let page = match pages.next().await {
+                    Ok(Some(page)) => page,
+                    Ok(None) => break,
+                    Err(Error::Incomplete { .. }) => {
+                        index.is_partial = true;
+                        break;
+                    }
+                    Err(error) => return Err(error),
+                };
                 let now = Instant::now();
-                let mut new = 0;
-                for task in &listed.tasks {
-                    let age = listed.age(task);
-                    let known = catalogue.ours.contains_key(&task.id) || catalogue.strangers.contains(&task.id);
+                let mut is_known = true;
+                for task in &page.tasks {
+                    let age = page.age(task);
+                    let known = index.ours.contains_key(&task.id) || index.unrelated.contains(&task.id);
                     if !known && age.is_none_or(|age| age <= MEMORY) {
-                        new += 1;
+                        is_known = false;
                         unread.insert(task.id.clone(), age.map(|age| Age(age, now)));
                     }
                 }
-                if new == 0 || !listed.more {
+                if is_known && pages.is_ordered() && index.taken.is_some() {
                     break;
                 }
             }
@@ -273,14 +281,14 @@ impl<'a> Poller<'a> {
         let ids = unread.into_iter().collect::<Vec<_>>();
         let mut limited = None;
         for ids in ids.chunks(READ_AT_ONCE) {
-            let asked = ids.iter().map(|(id, _)| self.tasks.read(self.tasks.github().my_task(id)));
+            let asked = ids.iter().map(|(id, _)| self.tasks.own_task(id));
             for ((id, age), answer) in ids.iter().zip(join_all(asked).await) {
                 match answer {
-                    Ok(task) => self.file(catalogue, task, *age),
-                    // It is there, and cannot be read yet.
+                    Ok(task) => self.file(index, task, *age),
+                    // It exists, and cannot be read yet.
                     Err(error) => {
                         limited = limited.or(Some(error).filter(|error| matches!(error, Error::RateLimited(_))));
-                        catalogue.unread.insert(id.clone(), *age);
+                        index.unread.insert(id.clone(), *age);
                     }
                 }
             }
@@ -288,26 +296,24 @@ impl<'a> Poller<'a> {
         limited.map_or(Ok(()), Err)
     }
 
-    fn file(&self, catalogue: &mut TaskIndex, task: Task, age: Option<Age>) {
-        let mut prompts = task.sessions.iter().filter_map(|session| session.prompt.as_deref()).peekable();
-        // One that is young has no sessions to show yet; those of an old one were deleted, and nobody will ever know.
-        let young = age.is_none_or(|age| age.at(Instant::now()) < YOUTH);
-        if prompts.peek().is_none() && young {
-            catalogue.unread.insert(task.id, age);
+    fn file(&self, index: &mut TaskIndex, task: Task, age: Option<Age>) {
+        let is_young = age.is_none_or(|age| age.at(Instant::now()) < NO_SESSIONS_YET);
+        // One that has ended without showing a session will never show one.
+        if task.prompt().is_none() && (is_young || task.state.phase() != Phase::Settled) {
+            index.unread.insert(task.id, age);
             return;
         }
-        let markers = prompts.filter_map(Marker::find).map(|marker| marker.key);
-        let key = markers.into_iter().find(|key| self.keys.contains(key));
-        match key {
-            Some(key) => drop(catalogue.ours.insert(task.id.clone(), (key, IndexedTask { task, age }))),
-            None => drop(catalogue.strangers.insert(task.id)),
+        let key = task.prompt().and_then(Marker::find).map(|marker| marker.key);
+        match key.filter(|key| self.keys.contains(key)) {
+            Some(key) => drop(index.ours.insert(task.id.clone(), (key, IndexedTask { task, age }))),
+            None => drop(index.unrelated.insert(task.id)),
         }
     }
 
-    /// The pull request that the clues lead to, by whoever may read it.
+    /// The pull request that the hints lead to, read with the first token that may.
     ///
     /// # Errors
-    /// Why there is none, or none whose number can be told.
+    /// Why there is none, or why its number is unknown.
     pub async fn pull(&self, repository: &Repository, hints: &PullRequestHints) -> Result<PullRequest, NoPullRequest> {
         let mut hidden = None;
         for reader in &self.readers {

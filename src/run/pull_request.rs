@@ -1,4 +1,4 @@
-//! Finding the pull request of a task.
+//! Looking up the pull request of a task.
 
 use crate::github::error::Error;
 use crate::github::limited::LimitedClient;
@@ -7,15 +7,15 @@ use crate::github::repository::Repository;
 use crate::run::batch::Batcher;
 use crate::task::pull_request::{NoPullRequest, PullRequestHints};
 
-/// Somebody who reads pull requests.
+/// Reads pull requests with one token.
 pub(crate) struct PullRequestReader<'a> {
-    pub(super) client: &'a LimitedClient,
+    pub(super) client: &'a LimitedClient<'a>,
     pub(super) by_id: Batcher<String, Option<PullRequest>>,
     pub(super) by_branch: Batcher<(Repository, String), Option<Vec<PullRequest>>>,
 }
 
 impl PullRequestReader<'_> {
-    /// The pull request by its id in the GraphQL API, else in the list of the branch's pull requests.
+    /// The pull request by its id in the GraphQL API, else from the list of the branch's pull requests.
     pub(super) async fn pull(
         &self,
         repository: &Repository,
@@ -57,9 +57,9 @@ impl PullRequestReader<'_> {
         }
     }
 
-    /// The pull requests with these ids, asked for `together` with those that others ask for at the same time.
+    /// The pull requests with these ids, asked for `together` with those of other tasks.
     async fn nodes(&self, ids: &[String], together: bool) -> Result<Vec<PullRequest>, Error> {
-        let ask = async |ids: &[String]| self.client.read(self.client.github().pulls_by_node_ids(ids)).await;
+        let ask = async |ids: &[String]| self.client.pulls_by_node_ids(ids).await;
         let found = if together { self.by_id.ask(ids, ask).await? } else { ask(ids).await? };
         Ok(found.into_iter().flatten().collect())
     }
@@ -72,12 +72,12 @@ impl PullRequestReader<'_> {
         together: bool,
     ) -> Result<Vec<PullRequest>, Error> {
         if let (Some(branch), true) = (branch, together) {
-            let ask = async |branches: &[_]| self.client.read(self.client.github().pulls_by_branches(branches)).await;
+            let ask = async |branches: &[_]| self.client.pulls_by_branches(branches).await;
             let found = self.by_branch.ask(&[(repository.clone(), branch.to_owned())], ask).await?;
             if let Some(pulls) = found.into_iter().flatten().next() {
                 return Ok(pulls);
             }
         }
-        self.client.read(self.client.github().pulls(repository, branch)).await
+        self.client.pulls(repository, branch).await
     }
 }

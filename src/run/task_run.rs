@@ -1,6 +1,6 @@
 //! One task on its way, from start to end.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -10,15 +10,16 @@ use crate::github::error::Error;
 use crate::github::limited::LimitedClient;
 use crate::github::pull_request::PullRequest;
 use crate::github::repository::Repository;
-use crate::github::task::{NewTask, Phase, State, Task, TaskId};
+use crate::github::task::{NewTask, Phase, State, Task, TaskId, UNSETTLED};
+use crate::github::task_list::TaskQuery;
 use crate::plan::{Action, PlannedTask};
 use crate::policy::limits::Capacity;
 use crate::run::executor::Executor;
-use crate::run::poller::{MOST_PAGES, OwnTasks};
+use crate::run::poller::OwnTasks;
 use crate::task::conclusion::Conclusion;
 use crate::task::event::{Adoption, Event};
 use crate::task::pull_request::{NoPullRequest, PullRequestHints};
-use crate::task::start::{Candidate, StartMachine, StartOptions};
+use crate::task::start::{Candidate, MEMORY, StartMachine, StartOptions};
 use crate::task::wait::{Observation, WaitEnd, WaitMachine, WaitRules};
 use crate::task::{start, wait};
 use crate::text::spelled;
@@ -47,6 +48,8 @@ pub(super) struct TaskRun<'a> {
     index: usize,
     order: &'a PlannedTask,
     executor: &'a Executor<'a>,
+    /// The repository's name today, where a start found out that it was renamed.
+    moved: Option<Repository>,
     /// The task as it was seen last.
     task: Option<Task>,
     /// Whether its pull request is known.
@@ -57,7 +60,7 @@ pub(super) struct TaskRun<'a> {
 impl<'a> TaskRun<'a> {
     pub(super) fn new(index: usize, executor: &'a Executor<'a>) -> Self {
         let order = &executor.plan.tasks[index];
-        Self { index, order, executor, task: None, has_pull: false, conclusion: None }
+        Self { index, order, executor, moved: None, task: None, has_pull: false, conclusion: None }
     }
 
     /// Starts the task or takes up the one that the plan names, waits for it if asked, and returns its conclusion.
@@ -96,7 +99,7 @@ impl<'a> TaskRun<'a> {
                 start::StartStep::Send(model, event) => {
                     self.record_if_any(event);
                     let queued = Instant::now();
-                    self.tasks().turn().await;
+                    let turn = self.tasks().turn().await;
                     if self.executor.is_interrupted.get() {
                         return None;
                     }
@@ -118,7 +121,7 @@ impl<'a> TaskRun<'a> {
                         task.model = model;
                         self.set_unanswered(true);
                         claim.sending(began.elapsed());
-                        let answer = self.tasks().start(self.repository(), &task).await;
+                        let answer = self.tasks().start(turn, self.repository(), &task).await;
                         self.executor.note_answer(&answer);
                         claim.answered(began.elapsed(), answer)
                     }
@@ -128,7 +131,7 @@ impl<'a> TaskRun<'a> {
                     let since = Instant::now();
                     self.executor.host.sleep(pause, "looking for the task").await;
                     // Without an answer nobody is ruled out; the stamp decides alone.
-                    claim.introduce(self.tasks().me().await);
+                    claim.introduce(self.tasks().user_id().await);
                     // The look tells of the moment at which it was asked for, however long the answers take.
                     let mut asked = Instant::now();
                     let seen = match self.held(&claim, since, began).await {
@@ -155,6 +158,18 @@ impl<'a> TaskRun<'a> {
                     self.record(Event::Declined { task, failing });
                     break None;
                 }
+                // No rule of a policy is about the repository's name, so the start goes where it would have gone.
+                start::StartStep::Refused(Error::Moved { to: Some(to) })
+                    if !self.executor.plan.has_repository_rules && self.moved.is_none() =>
+                {
+                    let is_listed = !self.executor.names.borrow_mut().insert(to.clone());
+                    self.record(Event::Moved { to: to.clone(), is_listed });
+                    if is_listed {
+                        break None;
+                    }
+                    self.moved = Some(to);
+                    claim.rested(began.elapsed())
+                }
                 start::StartStep::Refused(error) => {
                     self.record(Event::Failed(error));
                     break None;
@@ -180,9 +195,19 @@ impl<'a> TaskRun<'a> {
         if !self.executor.poller.is_shared() || !claim.wants_its_own_only() {
             return Ok(None);
         }
-        let held = self.executor.poller.with_key(claim.key(), since).await?;
+        let mut held = self.executor.poller.with_key(claim.key(), since).await?;
+        // A prompt can be copied to another repository with its marker, so the repository's own answer decides.
+        let mut candidates = Vec::new();
+        for candidate in std::mem::take(&mut held.candidates) {
+            match self.tasks().task(self.repository(), &candidate.task.id, None).await {
+                Err(Error::NotFound { .. }) => {}
+                Err(error) => return Err(error),
+                Ok(_) => candidates.push(candidate),
+            }
+        }
+        held.candidates = candidates;
         // While there is time to look again, a task that cannot be read yet can wait; then this repository's own list
-        // has to tell whether that task is one of it at all.
+        // decides whether that task is in it at all.
         let patient = held.taken.saturating_duration_since(began) < claim.lag();
         Ok(Some(held).filter(|held| held.is_whole || patient))
     }
@@ -200,17 +225,14 @@ impl<'a> TaskRun<'a> {
         let mut seen = Vec::new();
         let archived_flags: &[bool] = if claim.wants_archived() { &[false, true] } else { &[false] };
         for archived in archived_flags {
-            for page in 1..=MOST_PAGES {
-                let asking = self.tasks().github().tasks(self.repository(), *archived, page);
-                let listed = self.tasks().read(asking).await?;
-                // An answer can take long, and the ages are those at the time of the answer.
+            let query = TaskQuery::Repository(self.repository());
+            let mut pages = self.tasks().tasks(query, None, *archived).younger_than(horizon);
+            while let Some(page) = pages.next().await? {
+                // An answer can take long, and the ages are those at the time of the question.
                 let since = asked.elapsed();
-                let mut reached = false;
-                for task in &listed.tasks {
-                    let age = listed.age(task).map(|age| age.saturating_sub(since));
-                    if age.is_some_and(|age| age > horizon) {
-                        reached = true;
-                    } else if claim.wants(task) {
+                for task in &page.tasks {
+                    let age = page.age(task).map(|age| age.saturating_sub(since));
+                    if age.is_none_or(|age| age <= horizon) && claim.wants(task) {
                         let candidate = self.candidate(task.clone(), age, etags).await?;
                         let settled = claim.is_settled_by(&candidate);
                         seen.push(candidate);
@@ -218,12 +240,6 @@ impl<'a> TaskRun<'a> {
                             return Ok(seen);
                         }
                     }
-                }
-                if reached || !listed.more {
-                    break;
-                }
-                if page == MOST_PAGES {
-                    self.executor.host.log("looked through the newest tasks only, for there are too many");
                 }
             }
         }
@@ -261,25 +277,34 @@ impl<'a> TaskRun<'a> {
         let Some(mut counter) = self.executor.plan.limit_counter.clone() else {
             return Ok(Capacity::Free);
         };
+        let query = TaskQuery::Repository(self.repository());
+        let mut counted = HashSet::new();
         for archived in [false, true] {
-            for page in 1..=MOST_PAGES {
-                let asking = self.tasks().github().tasks(self.repository(), archived, page);
-                let listed = self.tasks().read(asking).await?;
-                for task in &listed.tasks {
-                    let age = listed.age(task);
-                    if counter.wants(task, age) {
+            // An unsettled task counts however old it is; a state that this version does not know is found by age.
+            let by_state = counter.counts_active().then(|| self.tasks().tasks(query, Some(UNSETTLED), archived));
+            let by_age = self.tasks().tasks(query, None, archived).younger_than(counter.horizon(MEMORY));
+            for mut pages in by_state.into_iter().chain([by_age]) {
+                loop {
+                    let page = match pages.next().await {
+                        Ok(Some(page)) => page,
+                        Ok(None) => break,
+                        Err(Error::Incomplete { .. }) => {
+                            counter.cut_short();
+                            break;
+                        }
+                        Err(error) => return Err(error),
+                    };
+                    for task in &page.tasks {
+                        let age = page.age(task);
+                        if !counter.wants(task, age) || !counted.insert(task.id.clone()) {
+                            continue;
+                        }
                         let Candidate { task, .. } = self.candidate(task.clone(), age, etags).await?;
                         counter.take(&task, age);
                         if counter.is_full() {
                             return Ok(counter.capacity());
                         }
                     }
-                }
-                if !listed.more {
-                    break;
-                }
-                if page == MOST_PAGES {
-                    counter.cut_short();
                 }
             }
         }
@@ -289,8 +314,7 @@ impl<'a> TaskRun<'a> {
     async fn candidate(&self, task: Task, age: Option<Duration>, etags: &mut EtagCache) -> Result<Candidate, Error> {
         let before = etags.remove(&task.id);
         let etag = before.as_ref().map(|(etag, _)| etag.as_str());
-        let asking = self.tasks().github().task(self.repository(), &task.id, etag);
-        match (self.tasks().read(asking).await, before) {
+        match (self.tasks().task(self.repository(), &task.id, etag).await, before) {
             (Ok(TaskAnswer::Seen(task, etag)), _) => {
                 if let Some(etag) = etag {
                     etags.insert(task.id.clone(), (etag, task.clone()));
@@ -319,7 +343,9 @@ impl<'a> TaskRun<'a> {
     /// Waits for the task. `new` says that it was started a moment ago.
     async fn watch(&mut self, id: &TaskId, rules: &WaitRules, new: bool) {
         let began = Instant::now();
-        let mut watch = WaitMachine::new(rules.clone(), self.executor.host.seed());
+        // A task that was started a moment ago exists, so that "not found" is an outage of GitHub, which can take hours.
+        let patience = if new { rules.timeout } else { rules.patience };
+        let mut watch = WaitMachine::new(WaitRules { patience, ..rules.clone() }, self.executor.host.seed());
         let mut etag = None;
         let mut failing = false;
         let mut followed = PullRequestHints::default();
@@ -362,7 +388,7 @@ impl<'a> TaskRun<'a> {
             match watch.observe(began.elapsed(), observation) {
                 wait::WaitStep::Sleep(pause) => {
                     if let Some(Error::RateLimited(limit)) = &error {
-                        self.record(Event::Limited { why: limit.to_string(), wait: pause });
+                        self.record(Event::Limited { why: limit.name().to_owned(), wait: pause });
                     }
                     self.follow(&mut followed).await;
                     self.rest(pause, rules.timeout.saturating_sub(began.elapsed())).await;
@@ -449,8 +475,8 @@ impl<'a> TaskRun<'a> {
             }
             self.executor.host.sleep(GRACE_PAUSE, "looking for the pull request").await;
             // Somebody may open another session meanwhile; what was waited for has ended all the same.
-            let asking = self.tasks().github().task(self.repository(), id, etag.as_deref());
-            if let Ok(TaskAnswer::Seen(task, mark)) = self.tasks().read(asking).await
+            let look = self.tasks().task(self.repository(), id, etag.as_deref()).await;
+            if let Ok(TaskAnswer::Seen(task, mark)) = look
                 && Some(&task.state) == state.as_ref()
             {
                 etag = mark;
@@ -522,11 +548,11 @@ impl<'a> TaskRun<'a> {
         if self.executor.poller.is_shared() { LEAST_OF_MANY } else { LEAST }
     }
 
-    fn repository(&self) -> &'a Repository {
-        &self.order.repository
+    fn repository(&self) -> &Repository {
+        self.moved.as_ref().unwrap_or(&self.order.repository)
     }
 
-    fn tasks(&self) -> &'a LimitedClient {
+    fn tasks(&self) -> &'a LimitedClient<'a> {
         &self.executor.clients.tasks
     }
 }

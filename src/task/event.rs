@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::github::error::Error;
 use crate::github::pull_request::PullRequest;
+use crate::github::repository::Repository;
 use crate::github::task::Task;
 use crate::task::conclusion::Refusal;
 use crate::task::pull_request::NoPullRequest;
@@ -72,6 +73,13 @@ pub enum Event {
         task: Box<Task>,
         /// Whether the step fails.
         failing: bool,
+    },
+    /// The repository has another name than the one that was given.
+    Moved {
+        /// The name.
+        to: Repository,
+        /// Whether the step has a task for it already, so that nothing is started.
+        is_listed: bool,
     },
     /// One of the user's own rules says no.
     Refused(Refusal),

@@ -1,7 +1,7 @@
-//! What makes two starts the same start, and the stamp that carries it in a task's prompt.
+//! The idempotency key of a start, and the marker that carries it in a task's prompt.
 //!
-//! GitHub's API has no idempotency key. What it does keep, unlike a task's name, is the prompt; so the key travels in
-//! the prompt's last line, as an HTML comment that an agent reads as nothing and a person as where the task came from.
+//! GitHub's API has no idempotency key. It keeps the prompt, unlike a task's name, so the key is in the prompt's last
+//! line: an HTML comment that an agent ignores, and that shows a person where the task came from.
 
 use std::fmt;
 
@@ -12,11 +12,11 @@ use crate::text::hexadecimal;
 
 /// How many hexadecimal digits a key has. 64 bits tell the starts of one repository apart many times over.
 const DIGITS: usize = 16;
-/// What the stamp begins with.
+/// How a marker begins.
 const OPENING: &str = "<!-- agent-task ";
-/// What it ends with.
+/// How it ends.
 const CLOSING: &str = " -->";
-/// What cannot stand in a value of the stamp: it would end the value, or the comment.
+/// The characters that a value of the marker cannot have: they would end the value or the comment.
 const VALUE: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b'<').add(b'>').add(b'"').add(b'=');
 
 /// A short hash; two starts that have the same are the same start.
@@ -24,7 +24,7 @@ const VALUE: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b'<').add(b'>').add(b
 pub struct Key(String);
 
 impl Key {
-    /// The key of what stands in all the parts, in their order.
+    /// The key of these parts in their order.
     pub fn over<'a>(parts: impl IntoIterator<Item = &'a str>) -> Self {
         let mut hash = Context::new(&SHA256);
         for part in parts {
@@ -47,7 +47,7 @@ impl fmt::Display for Key {
 /// Where a task came from: its key, what it is called, its class, and the run, attempt and actor that started it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Marker {
-    /// What makes two starts the same start.
+    /// The idempotency key.
     pub key: Key,
     /// What tasks of the same kind share: the workflow and the job.
     pub name: String,
@@ -57,20 +57,20 @@ pub struct Marker {
     pub run: String,
     /// Which attempt of the run it was; empty where there is none.
     pub attempt: String,
-    /// Who set the run off; empty where nobody is known.
+    /// The actor of the run; empty where there is none.
     pub actor: String,
 }
 
 impl Marker {
-    /// The prompt with the stamp as its last line.
+    /// The prompt with the marker as its last line.
     pub fn put_under(&self, prompt: &str) -> String {
         format!("{}\n\n{self}", prompt.trim_end())
     }
 
-    /// The stamp of a prompt: its last line, and no other. Text from elsewhere can look like a stamp, but ours is
-    /// put below all of it.
+    /// The marker of a prompt: the last line that looks like one. Text from elsewhere can contain a forged marker, but
+    /// ours is put below all of it. GitHub may append text below ours.
     pub fn find(prompt: &str) -> Option<Self> {
-        let line = prompt.trim_end().lines().next_back()?.trim();
+        let line = prompt.lines().rev().map(str::trim).find(|line| line.starts_with(OPENING))?;
         let body = line.strip_prefix(OPENING)?.strip_suffix(CLOSING)?;
         let mut marker = Self {
             key: Key(String::new()),
@@ -90,7 +90,7 @@ impl Marker {
                 "run" => marker.run = value,
                 "attempt" => marker.attempt = value,
                 "actor" => marker.actor = value,
-                // A later version may say more.
+                // A later version may have more.
                 _ => {}
             }
         }
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stamp_is_found_as_it_was_put() {
+    fn marker_is_found_as_it_was_put() {
         let prompt = marker().put_under("Prepare the release.\n\n");
         assert_eq!(
             prompt,
@@ -153,15 +153,18 @@ mod tests {
     }
 
     #[test]
-    fn only_the_last_line_counts() {
+    fn marker_is_the_last_one_wherever_it_stands() {
         let forged = Marker { key: Key::over(["forged"]), ..marker() };
         let prompt = marker().put_under(&format!("Fix this:\n{forged}\n> {forged}"));
         assert_eq!(Marker::find(&prompt), Some(marker()));
-        assert_eq!(Marker::find(&format!("{}\nmore", marker())), None);
+        assert_eq!(Marker::find(&format!("{prompt}\n\nAppended by GitHub.\nMore of it")), Some(marker()));
+        // The last one that is cut off hides those above it.
+        let cut_off = prompt.trim_end_matches(CLOSING);
+        assert_eq!(Marker::find(cut_off), None);
     }
 
     #[test]
-    fn what_is_no_stamp_is_none() {
+    fn marker_needs_a_whole_line_and_a_key() {
         for text in [
             "",
             "Fix it",
@@ -179,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_differ_where_anything_does() {
+    fn keys_differ_where_a_part_does() {
         assert_eq!(Key::over(["a", "b"]), Key::over(["a", "b"]));
         assert_ne!(Key::over(["ab", "c"]), Key::over(["a", "bc"]));
         assert_eq!(Key::over(["a"]).to_string().len(), DIGITS);

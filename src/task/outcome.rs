@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::actions::workflow_command::{Annotation, Level};
-use crate::github::error::Error;
+use crate::github::error::{Error, ErrorKind};
 use crate::github::pull_request::PullRequest;
 use crate::github::repository::Repository;
 use crate::github::task::{NewTask, State, Task, TaskId};
@@ -137,8 +137,7 @@ impl Outcome {
             Event::Adopted(task, why) => {
                 self.created = Some(why == Adoption::Unanswered);
                 // What was sent is what that task was given, which can be something else under a key of the user's own.
-                let prompt = task.sessions.first().and_then(|session| session.prompt.as_deref());
-                self.prompt_sha256 = prompt.map(sha256);
+                self.prompt_sha256 = task.prompt().map(sha256);
                 if why == Adoption::Active {
                     self.asked = None;
                 }
@@ -163,6 +162,16 @@ impl Outcome {
                 }
                 self.error_message = Some(why);
                 vec![line]
+            }
+            Event::Moved { to, is_listed } => {
+                let text = format!("{} was renamed or transferred: it is now {to}. Use that name", self.repository);
+                self.repository = to;
+                if is_listed {
+                    self.prompt_sha256 = None;
+                    self.conclusion = Some(Conclusion::Skipped);
+                    self.error_message = Some(format!("{text}; the list has it already"));
+                }
+                vec![Line::warning(text)]
             }
             Event::Refused(refusal) => {
                 let line = Line::plain(format!("nothing is started: {refusal}"));
@@ -212,13 +221,10 @@ impl Outcome {
                 self.conclusion.map(|it| Line::plain(format!("concluded: {it}"))).into_iter().collect()
             }
             Event::Failed(error) => {
-                self.trouble = Some(match &error {
-                    Error::Unreachable { .. } | Error::Unanswered { .. } | Error::Malformed { .. } => {
-                        Trouble::Unreachable
-                    }
+                self.trouble = Some(match error.kind() {
                     // A limit that outlasts our patience keeps GitHub from being reached, and refuses nothing.
-                    Error::RateLimited(_) => Trouble::Unreachable,
-                    _ => Trouble::RefusedByGitHub,
+                    ErrorKind::Unreachable | ErrorKind::RateLimited => Trouble::Unreachable,
+                    ErrorKind::Refused => Trouble::RefusedByGitHub,
                 });
                 self.error_message = Some(match error {
                     Error::RateLimited(_) => format!("{error}, which is longer than this step waits"),

@@ -1,38 +1,38 @@
-//! Our hold on exactly one task: what each answer to a start means, what each look at the repository's tasks means,
-//! and what is done next. A machine of values, with no clock and no network.
+//! Starting exactly one task: what each answer to a start means, what each look at the repository's tasks means, and
+//! what is done next. A state machine with no clock and no network.
 //!
-//! A start is sent again only where the one before cannot have become a task: where GitHub refused it, where it never
-//! left this machine, or where the repository was looked at for as long as GitHub's lists may lag and nothing new was
-//! there. What cannot be decided ends as unconfirmed, and a person is given the links.
+//! A start is sent again only where the one before cannot have become a task: GitHub refused it, it never left this
+//! machine, or the repository's list had nothing new for as long as GitHub's lists may lag. What cannot be decided ends
+//! as unconfirmed, with links for a person.
 
 use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 use crate::github::error::{Error, RateLimit};
+use crate::github::retry::MAX_LIMITED;
 use crate::github::task::{Phase, State, Task, TaskId};
 use crate::task::event::{Adoption, Event};
 use crate::task::marker::{Key, Marker};
 use crate::text::spelled;
 
-/// How long starts that never left this machine are tried again. A network that is away for longer is not coming
-/// back while somebody looks at the log.
-const LONGEST_OUTAGE: Duration = Duration::from_secs(120);
+/// How long starts that never left this machine are tried again. A longer outage of the runner's network needs a person.
+const MAX_OUTAGE: Duration = Duration::from_secs(120);
 
-/// The longest that one start waits GitHub's limits out, in all. An hourly allowance that is used up can take longer;
-/// then a person should know.
-pub const LONGEST_LIMIT: Duration = Duration::from_secs(15 * 60);
+/// The longest that one start waits for rate limits in all. After an exhausted hourly limit it can take longer; then a
+/// person should know.
+pub const LONGEST_LIMIT: Duration = MAX_LIMITED;
 
-/// The same for a start among many, which are to go on by themselves: as long as a job may run on GitHub's machines,
+/// The same for a start among many, which should finish without a person: as long as a job may run on GitHub's machines,
 /// <https://docs.github.com/en/actions/reference/limits>.
 pub const LONGEST_LIMIT_OF_MANY: Duration = Duration::from_secs(6 * 3600);
 /// The longest pause between two tries.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// The pause before the first look for a start that was not answered, doubled up to [`LONGEST_LOOK_PAUSE`].
+const MAX_PAUSE: Duration = Duration::from_secs(30);
+/// The pause before the first look for a start that was not answered, doubled up to [`MAX_LOOK_PAUSE`].
 const LOOK_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause between two such looks.
-const LONGEST_LOOK_PAUSE: Duration = Duration::from_secs(8);
-/// How much older than the start a task may seem and still be the start's: GitHub tells times in whole seconds, and
-/// its machines' clocks differ a little.
+const MAX_LOOK_PAUSE: Duration = Duration::from_secs(8);
+/// How much older than the start its task may seem: GitHub's times are whole seconds, and its machines' clocks differ a
+/// little.
 const MARGIN: Duration = Duration::from_secs(30);
 
 /// How far back a task of our key is looked for: "You can re-run a workflow or jobs in a workflow for up to 30 days",
@@ -44,18 +44,18 @@ pub const MEMORY: Duration = Duration::from_secs(31 * 24 * 3600);
 pub enum IfActive {
     /// Start another.
     Start,
-    /// Start none, and be content.
+    /// Start none, and succeed.
     Skip,
-    /// Take up that one.
+    /// Adopt that task.
     Attach,
     /// Start none, and fail.
     Fail,
 }
 
-/// How a start is to be made exactly once.
+/// How a start is made exactly once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StartOptions {
-    /// What makes two starts the same start, and what tasks of the same kind are called.
+    /// The marker, with the idempotency key and the name that tasks of the same kind share.
     pub marker: Marker,
     /// How long a start that was not answered is looked for.
     pub confirm: Duration,
@@ -63,7 +63,7 @@ pub struct StartOptions {
     pub first: Precheck,
     /// What to do about an unsettled task of the same name.
     pub if_active: IfActive,
-    /// The longest that GitHub's limits are waited out, in all.
+    /// The longest wait for rate limits in all.
     pub patience: Duration,
 }
 
@@ -86,39 +86,39 @@ pub struct Candidate {
     pub task: Task,
     /// Whether it was read by itself, and not only seen in the list.
     pub read: bool,
-    /// How long before the look it was created, by GitHub's clock; `None` where the answer does not tell.
+    /// How long before the look it was created, by GitHub's clock; `None` where the answer does not say.
     pub age: Option<Duration>,
 }
 
 /// What to do next.
 #[derive(Debug, PartialEq, Eq)]
 pub enum StartStep {
-    /// Send the start, with this model; tell of the event first, where there is one.
+    /// Send the start, with this model; record the event first, if there is one.
     Send(Option<String>, Option<Event>),
     /// Sleep so long, then look at the repository's tasks.
     Look {
         /// How long to sleep first.
         pause: Duration,
-        /// What to tell first.
+        /// What to record first.
         event: Option<Event>,
     },
-    /// Sleep so long, then ask for the next step as if nothing had come of the one before.
+    /// Sleep so long, then ask for the next step with [`StartMachine::rested`].
     Sleep(Duration, Event),
-    /// The task is ours, started now.
+    /// The task was started now.
     Held(Box<Task>),
-    /// The task was started earlier, and is taken up.
+    /// The task was started earlier, and is adopted.
     Adopted(Box<Task>, Adoption),
-    /// Nothing is started, because of this task; `true` where that is a failure.
+    /// Nothing is started, because of this active task; `true` where that is a failure.
     Declined(Box<Task>, bool),
-    /// There is no task, and there will be none.
+    /// There is no task, and there will not be one.
     Refused(Error),
-    /// A start was sent, and nobody can say whether there is a task.
+    /// A start was sent, and it is unknown whether there is a task.
     Unconfirmed(String),
-    /// Nothing was sent, for a task that cannot be read may be the start's own.
+    /// Nothing was sent, because a task that cannot be read may be the start's own.
     Undecided(String),
 }
 
-/// What we are doing.
+/// What the machine does at present.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Activity {
     /// Looking before anything is sent.
@@ -129,17 +129,17 @@ enum Activity {
     LookingFor,
 }
 
-/// The attempt to hold one task.
+/// The start of one task.
 #[derive(Debug)]
 pub struct StartMachine {
-    terms: StartOptions,
+    options: StartOptions,
     /// For how long a task that is not in the lists yet is looked for before anything is sent.
     lag: Duration,
     models: VecDeque<Option<String>>,
     model: Option<String>,
-    me: Option<u64>,
+    user: Option<u64>,
     doing: Activity,
-    /// When the present row of starts that never left this machine began.
+    /// When the present run of starts that never left this machine began.
     away_since: Duration,
     /// When the start was sent last.
     sent: Duration,
@@ -152,28 +152,28 @@ pub struct StartMachine {
     limits: u32,
     limited: Duration,
     looks: u32,
-    /// Tasks that are known to be no start of ours.
-    strangers: HashSet<TaskId>,
+    /// Tasks that are known to be of other starts.
+    unrelated: HashSet<TaskId>,
     why: String,
 }
 
 impl StartMachine {
-    /// An attempt that has not begun, with the models to try one after the other. `running` is how long the process
-    /// has run by now.
-    pub fn new(terms: StartOptions, models: &[Option<String>], running: Duration) -> Self {
+    /// A start that has not begun, with the models to try one after the other. `running` is how long the process has
+    /// run.
+    pub fn new(options: StartOptions, models: &[Option<String>], running: Duration) -> Self {
         let mut models = models.iter().cloned().collect::<VecDeque<_>>();
         let model = models.pop_front().flatten();
-        let lag = match terms.first {
+        let lag = match options.first {
             Precheck::Nothing => Duration::ZERO,
-            Precheck::Attempt => terms.confirm.saturating_sub(running),
-            Precheck::Key => terms.confirm,
+            Precheck::Attempt => options.confirm.saturating_sub(running),
+            Precheck::Key => options.confirm,
         };
         Self {
-            terms,
+            options,
             lag,
             models,
             model,
-            me: None,
+            user: None,
             doing: Activity::Sending,
             away_since: Duration::ZERO,
             sent: Duration::ZERO,
@@ -184,14 +184,14 @@ impl StartMachine {
             limits: 0,
             limited: Duration::ZERO,
             looks: 0,
-            strangers: HashSet::new(),
+            unrelated: HashSet::new(),
             why: String::new(),
         }
     }
 
-    /// The first step. `elapsed` is here and below the time since the claim was made.
+    /// The first step. `elapsed` is below the time since the machine was made.
     pub fn begin(&mut self) -> StartStep {
-        if self.terms.first == Precheck::Nothing && self.terms.if_active == IfActive::Start {
+        if self.options.first == Precheck::Nothing && self.options.if_active == IfActive::Start {
             return self.send(Duration::ZERO, None);
         }
         self.doing = Activity::LookingFirst;
@@ -199,47 +199,47 @@ impl StartMachine {
         StartStep::Look { pause: Duration::ZERO, event: Some(event) }
     }
 
-    /// Takes in that the start goes out now, and not when the step was told.
+    /// Notes that the start is sent now, later than the step was returned.
     pub fn sending(&mut self, elapsed: Duration) {
         self.sent = elapsed;
     }
 
-    /// Whether something was looked for before this start, and no start has gone out since.
+    /// Whether tasks were looked for before this start, and no start was sent since.
     pub fn looked_first(&self) -> bool {
-        let looks = self.terms.first != Precheck::Nothing || self.terms.if_active != IfActive::Start;
+        let looks = self.options.first != Precheck::Nothing || self.options.if_active != IfActive::Start;
         looks && self.open_since.is_none() && !self.again
     }
 
-    /// Takes in who we are, so that a stranger's task with a copied stamp is not taken for ours.
-    pub fn introduce(&mut self, me: Option<u64>) {
-        self.me = me;
+    /// Takes the id of the token's owner: only that user's tasks are adopted, whatever marker they have.
+    pub fn introduce(&mut self, user: Option<u64>) {
+        self.user = user;
     }
 
-    /// Whether a start may have become a task of which nothing is known yet.
+    /// Whether a start may have become a task that is not known yet.
     pub fn is_open(&self) -> bool {
         self.open_since.is_some()
     }
 
-    /// Whether a task still has to be read. Those of other people are none of ours; they count where an active task
-    /// of the same name stands in the way.
+    /// Whether a task still has to be read. Those of other users are not ours; they count where an active task of the
+    /// same name prevents a start.
     pub fn wants(&self, task: &Task) -> bool {
         let looking_first = self.doing == Activity::LookingFirst;
         let unsettled = task.state.phase() != Phase::Settled;
-        let in_the_way = looking_first && self.terms.if_active != IfActive::Start && unsettled;
+        let in_the_way = looking_first && self.options.if_active != IfActive::Start && unsettled;
         // Without a key to look for, only what still runs can matter before a start.
-        let settled_matters = !looking_first || self.terms.first != Precheck::Nothing;
+        let settled_matters = !looking_first || self.options.first != Precheck::Nothing;
         let ours = !self.is_anothers(task) && (unsettled || settled_matters);
-        !self.strangers.contains(&task.id) && (in_the_way || ours)
+        !self.unrelated.contains(&task.id) && (in_the_way || ours)
     }
 
-    /// Whether archived tasks count as well: a person may have put away what a re-run asks for.
+    /// Whether archived tasks count as well: a person may have archived what a re-run asks for.
     pub fn wants_archived(&self) -> bool {
-        self.doing == Activity::LookingFirst && self.terms.first != Precheck::Nothing
+        self.doing == Activity::LookingFirst && self.options.first != Precheck::Nothing
     }
 
     /// Whether all that is looked for is a task of the very same key.
     pub fn wants_its_own_only(&self) -> bool {
-        self.wants_archived() && self.terms.if_active == IfActive::Start
+        self.wants_archived() && self.options.if_active == IfActive::Start
     }
 
     /// For how long a task that is not in the lists yet is looked for before anything is sent.
@@ -247,9 +247,9 @@ impl StartMachine {
         self.lag
     }
 
-    /// What makes two starts the same start.
+    /// The idempotency key.
     pub fn key(&self) -> &Key {
-        &self.terms.marker.key
+        &self.options.marker.key
     }
 
     /// What follows from an answer to a start.
@@ -260,17 +260,17 @@ impl StartMachine {
         };
         match error {
             // Nothing was done, so it can be asked for again.
-            Error::Unreachable { why } if self.outages == 0 || elapsed < self.away_since + LONGEST_OUTAGE => {
+            Error::Unreachable { why } if self.outages == 0 || elapsed < self.away_since + MAX_OUTAGE => {
                 if self.outages == 0 {
                     self.away_since = elapsed;
                 }
-                let wait = Duration::from_secs(1 << self.outages.min(5)).min(LONGEST_PAUSE);
+                let wait = Duration::from_secs(1 << self.outages.min(5)).min(MAX_PAUSE);
                 self.outages += 1;
                 StartStep::Sleep(wait, Event::NotSent { why, wait })
             }
             Error::RateLimited(limit) if self.can_wait_out(&limit) => self.wait_out(&limit),
             Error::Invalid { said } => self.next_model(elapsed, Error::Invalid { said: said.clone() }, said),
-            // A model that the licence does not have may be refused as a missing permission.
+            // A model that the license lacks may be refused as a missing permission.
             Error::MissingPermission { said, remedy } if said.to_ascii_lowercase().contains("model") => {
                 self.next_model(elapsed, Error::MissingPermission { said: said.clone(), remedy }, said)
             }
@@ -282,21 +282,19 @@ impl StartMachine {
                 self.lost = elapsed;
                 self.looks = 0;
                 let why = self.why.clone();
-                self.look(asked, Some(Event::NotAnswered { why, within: self.terms.confirm }))
+                self.look(asked, Some(Event::NotAnswered { why, within: self.options.confirm }))
             }
             refused => self.refused(refused),
         }
     }
 
-    /// No more starts. One that was not answered before this one leaves open whether there is a task.
+    /// No more starts. An earlier one that was not answered leaves open whether there is a task.
     fn refused(&self, error: Error) -> StartStep {
         if self.open_since.is_none() {
             return StartStep::Refused(error);
         }
         let first = &self.why;
-        StartStep::Unconfirmed(format!(
-            "{first}. No task of it came to sight, and sending it once more ended so: {error}"
-        ))
+        StartStep::Unconfirmed(format!("{first}. No task of it appeared, and it was sent once more: {error}"))
     }
 
     /// What follows after a sleep.
@@ -327,7 +325,7 @@ impl StartMachine {
                     active.push(candidate);
                 }
                 Relation::Unread => unread.push(candidate),
-                Relation::SameName | Relation::Unrelated => drop(self.strangers.insert(candidate.task.id)),
+                Relation::SameName | Relation::Unrelated => drop(self.unrelated.insert(candidate.task.id)),
             }
         }
         match self.doing {
@@ -341,14 +339,14 @@ impl StartMachine {
         if let Some(task) = newest(ours) {
             return StartStep::Adopted(Box::new(task), Adoption::Unanswered);
         }
-        match (elapsed < self.lost + self.terms.confirm, unread.is_empty(), self.again) {
+        match (elapsed < self.lost + self.options.confirm, unread.is_empty(), self.again) {
             (true, _, _) => self.look(None, None),
             (false, true, false) => {
                 self.again = true;
                 self.send(elapsed, Some(Event::SentAgain))
             }
             (false, true, true) => {
-                let why = format!("{}. It was sent twice, and no task of it has come to sight since", self.why);
+                let why = format!("{}. It was sent twice, and no task of it has appeared since", self.why);
                 StartStep::Unconfirmed(why)
             }
             (false, false, _) => StartStep::Unconfirmed(format!("{}. {}", self.why, unread_tasks(unread))),
@@ -364,19 +362,19 @@ impl StartMachine {
         unread: &[Candidate],
     ) -> StartStep {
         let (good, spent): (Vec<_>, Vec<_>) = ours.into_iter().partition(is_good);
-        self.strangers.extend(spent.into_iter().map(|candidate| candidate.task.id));
-        if self.terms.first != Precheck::Nothing
+        self.unrelated.extend(spent.into_iter().map(|candidate| candidate.task.id));
+        if self.options.first != Precheck::Nothing
             && let Some(task) = newest(good.clone())
         {
             return StartStep::Adopted(Box::new(task), Adoption::SameKey);
         }
         let active = active.into_iter().chain(good).filter(|it| !is_settled(it)).collect::<Vec<_>>();
         if let Some(task) = newest(active) {
-            match self.terms.if_active {
+            match self.options.if_active {
                 IfActive::Start => {}
                 IfActive::Skip => return StartStep::Declined(Box::new(task), false),
                 IfActive::Fail => return StartStep::Declined(Box::new(task), true),
-                // A stamp can be copied, and what somebody else's task makes is not to be handed on as ours.
+                // A marker can be copied, and what another user's task makes must not pass for ours.
                 IfActive::Attach if self.is_anothers(&task) => {
                     let place = place(&task);
                     return StartStep::Undecided(format!(
@@ -386,7 +384,7 @@ impl StartMachine {
                 IfActive::Attach => return StartStep::Adopted(Box::new(task), Adoption::Active),
             }
         }
-        let patience = if unread.is_empty() { self.lag } else { self.terms.confirm };
+        let patience = if unread.is_empty() { self.lag } else { self.options.confirm };
         match (elapsed < patience, unread.is_empty()) {
             (true, _) => self.look(None, None),
             (false, true) => self.send(elapsed, None),
@@ -394,13 +392,13 @@ impl StartMachine {
         }
     }
 
-    /// A look that brought no answer.
+    /// A look without an answer.
     fn blind(&mut self, elapsed: Duration, error: Error) -> StartStep {
         let passing = matches!(error, Error::Unanswered { .. } | Error::Unreachable { .. } | Error::Malformed { .. });
-        // One more time as long as for looks that are answered: what was not looked at cannot be said to be absent.
+        // Twice as long as for looks that are answered: what was not seen is not absent.
         let patience = match self.doing {
-            Activity::LookingFor => self.lost + self.terms.confirm * 2,
-            Activity::LookingFirst | Activity::Sending => self.terms.confirm,
+            Activity::LookingFor => self.lost + self.options.confirm * 2,
+            Activity::LookingFirst | Activity::Sending => self.options.confirm,
         };
         match (passing && elapsed < patience, self.doing) {
             (true, _) => self.look(error.retry_after(), None),
@@ -412,16 +410,17 @@ impl StartMachine {
     }
 
     fn can_wait_out(&self, limit: &RateLimit) -> bool {
-        self.limited.saturating_add(limit.wait) <= self.terms.patience
+        self.limited.saturating_add(limit.wait) <= self.options.patience
     }
 
-    /// Waits a limit out: as long as told, and longer each time that GitHub asks for next to nothing and limits again.
+    /// Waits for a limit to end: as long as GitHub asks, and longer each time where it asks for next to nothing and
+    /// limits again.
     fn wait_out(&mut self, limit: &RateLimit) -> StartStep {
         self.outages = 0;
         let wait = limit.wait.max(Duration::from_secs(1 << self.limits.min(5)));
         self.limits += 1;
         self.limited += wait;
-        let why = format!("{limit}; at most {} are waited out", spelled(self.terms.patience));
+        let why = format!("{}; waiting at most {} in all", limit.name(), spelled(self.options.patience));
         StartStep::Sleep(wait, Event::Limited { why, wait })
     }
 
@@ -433,14 +432,14 @@ impl StartMachine {
 
     /// The next look, after a pause that grows and is no shorter than GitHub asks for.
     fn look(&mut self, at_least: Option<Duration>, event: Option<Event>) -> StartStep {
-        let pause = (LOOK_PAUSE * 2_u32.pow(self.looks.min(8))).min(LONGEST_LOOK_PAUSE);
-        let pause = pause.max(at_least.unwrap_or_default().min(self.terms.patience));
+        let pause = (LOOK_PAUSE * 2_u32.pow(self.looks.min(8))).min(MAX_LOOK_PAUSE);
+        let pause = pause.max(at_least.unwrap_or_default().min(self.options.patience));
         self.looks += 1;
         StartStep::Look { pause, event }
     }
 
-    /// How old a task may be at this time to be looked at: as old as the first start that is open, or as far back as
-    /// a run can be repeated.
+    /// The greatest age of a task that matters at this time: that of the first open start, or that of a run that can
+    /// still be repeated.
     pub fn horizon(&self, elapsed: Duration) -> Duration {
         match self.open_since {
             Some(since) if self.doing == Activity::LookingFor => elapsed.saturating_sub(since) + MARGIN,
@@ -448,8 +447,8 @@ impl StartMachine {
         }
     }
 
-    /// Another model, if the user named one. GitHub's refusals do not say which field they are about, and one that
-    /// is about another field is refused again.
+    /// The next model, if there is one. GitHub's refusals do not say which field they are about; one about another field
+    /// is refused again.
     fn next_model(&mut self, elapsed: Duration, refusal: Error, said: String) -> StartStep {
         self.outages = 0;
         // After a start that was not answered one more is sent, and no more than one.
@@ -467,34 +466,41 @@ impl StartMachine {
         candidate.age.is_some_and(|age| age > self.horizon(elapsed))
     }
 
+    /// Whether the task is known to be of another user.
     fn is_anothers(&self, task: &Task) -> bool {
-        self.me.zip(task.user()).is_some_and(|(me, user)| me != user)
+        self.is_own(task) == Some(false)
     }
 
-    /// Whether what was seen decides already, so that nothing older has to be read.
+    /// Whether the task is of the token's owner; `None` where that cannot be told.
+    fn is_own(&self, task: &Task) -> Option<bool> {
+        task.is_created_by(self.user?)
+    }
+
+    /// Whether this task decides, so that nothing older has to be read.
     pub fn is_settled_by(&self, candidate: &Candidate) -> bool {
         let ours = matches!(self.relation(candidate), Relation::Ours);
-        ours && (self.doing == Activity::LookingFor || self.terms.first != Precheck::Nothing && is_good(candidate))
+        ours && (self.doing == Activity::LookingFor || self.options.first != Precheck::Nothing && is_good(candidate))
     }
 
     fn relation(&self, candidate: &Candidate) -> Relation {
         let task = &candidate.task;
-        // Sessions can be deleted, and then nobody will ever know; but a task that is young has just none to show yet.
-        let old = candidate.age.is_some_and(|age| age > self.terms.confirm + MARGIN);
-        let prompts = task.sessions.iter().filter_map(|session| session.prompt.as_deref()).collect::<Vec<_>>();
-        let markers = prompts.iter().filter_map(|prompt| Marker::find(prompt)).collect::<Vec<_>>();
-        let same_key = markers.iter().any(|marker| marker.key == self.terms.marker.key);
-        if same_key && self.me.is_none() && task.user().is_some() {
-            // Whose it is could be told, were it known who we are; until then it may be a copy of our stamp.
-            Relation::Unread
-        } else if same_key && !self.is_anothers(task) {
-            Relation::Ours
-        } else if markers.iter().any(|marker| marker.name == self.terms.marker.name) {
-            Relation::SameName
-        } else if !prompts.is_empty() || self.doing == Activity::LookingFirst && candidate.read && old {
-            Relation::Unrelated
-        } else {
-            Relation::Unread
+        let Some(prompt) = task.prompt() else {
+            // A young task has no session to show yet. An old one that has ended is taken for one whose sessions are gone.
+            let is_old = candidate.age.is_some_and(|age| age > self.options.confirm + MARGIN);
+            let is_over = self.doing == Activity::LookingFirst && candidate.read && is_old && is_settled(candidate);
+            return if is_over { Relation::Unrelated } else { Relation::Unread };
+        };
+        let Some(marker) = Marker::find(prompt) else {
+            return Relation::Unrelated;
+        };
+        let has_key = marker.key == self.options.marker.key;
+        let has_name = marker.name == self.options.marker.name;
+        match self.is_own(task) {
+            Some(true) if has_key => Relation::Ours,
+            // A marker can be copied, so it counts in a task of our own only.
+            None if has_key || has_name && self.options.if_active == IfActive::Attach => Relation::Unread,
+            _ if has_name => Relation::SameName,
+            _ => Relation::Unrelated,
         }
     }
 }
@@ -511,7 +517,7 @@ enum Relation {
     Unread,
 }
 
-/// Whether a re-run is content with a task; one that failed, timed out or was cancelled is what it is for.
+/// Whether a re-run adopts a task. One that failed, timed out or was cancelled is started again.
 fn is_good(candidate: &Candidate) -> bool {
     !matches!(candidate.task.state, State::Failed | State::TimedOut | State::Cancelled)
 }
@@ -536,8 +542,8 @@ fn place(task: &Task) -> String {
 fn unread_tasks(unread: &[Candidate]) -> String {
     let places = unread.iter().map(|candidate| place(&candidate.task));
     format!(
-        "GitHub does not show the prompt of these tasks, or whose they are, and one of them may be it: {}. Look at them before \
-         starting another",
+        "GitHub does not show the prompt of these tasks, or whose they are, and one of them may be it: {}. Look at them \
+         before starting another",
         places.collect::<Vec<_>>().join(", ")
     )
 }
@@ -623,7 +629,7 @@ mod tests {
     }
 
     #[test]
-    fn what_never_left_is_sent_again_for_a_while() {
+    fn start_that_never_left_is_sent_again_for_a_while() {
         let mut claim = claim(&["a"]);
         let away = || Err(Error::Unreachable { why: "no route".to_owned() });
         let mut pauses = Vec::new();
@@ -635,7 +641,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_is_waited_out_within_a_bound() {
+    fn start_waits_for_limits_within_a_bound() {
         let mut claim = claim(&["a"]);
         let limit = || Err(Error::RateLimited(RateLimit { wait: seconds(600), primary: false }));
         assert!(matches!(claim.answered(seconds(0), limit()), StartStep::Sleep(wait, _) if wait == seconds(600)));
@@ -643,7 +649,7 @@ mod tests {
     }
 
     #[test]
-    fn refused_models_are_followed_by_the_next_and_other_refusals_are_final() {
+    fn start_tries_the_next_model_after_a_refusal() {
         let mut two = claim(&["a", "b"]);
         let invalid = || Err(Error::Invalid { said: "Validation Failed".to_owned() });
         assert!(matches!(two.answered(seconds(0), invalid()), StartStep::Send(Some(model), _) if model == "b"));
@@ -653,7 +659,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unanswered_start_is_looked_for_and_adopted() {
+    fn start_without_an_answer_is_looked_for_and_adopted() {
         for error in [lost(), Error::Malformed { why: "expected value".to_owned() }] {
             let mut claim = claim(&["a"]);
             claim.introduce(Some(1));
@@ -666,7 +672,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_of_the_same_key_that_is_older_than_the_start_is_another() {
+    fn start_does_not_adopt_a_task_older_than_itself() {
         let mut claim = unanswered();
         assert!(matches!(claim.looked(seconds(9), seen(&[(ours("t-1", "failed"), 9 + 31)])), StartStep::Look { .. }));
         let found = claim.looked(seconds(9), seen(&[(ours("t-2", "queued"), 9 + 29)]));
@@ -674,7 +680,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_new_for_all_the_time_is_sent_once_more_and_no_more() {
+    fn start_is_sent_once_more_and_no_more() {
         let mut claim = unanswered();
         let stranger = task("t-9", "queued", Some("theirs"), 2);
         assert!(matches!(claim.looked(seconds(60), seen(&[(stranger.clone(), 3)])), StartStep::Look { .. }));
@@ -689,7 +695,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_waited_for_and_then_linked() {
+    fn start_links_tasks_that_stay_unreadable() {
         let mut claim = unanswered();
         let stub = task("t-1", "queued", None, 1);
         assert!(matches!(claim.looked(seconds(30), seen(&[(stub.clone(), 30)])), StartStep::Look { .. }));
@@ -698,7 +704,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_looked_at_is_not_absent() {
+    fn start_is_unconfirmed_where_lists_fail() {
         let mut claim = unanswered();
         assert!(matches!(claim.looked(seconds(61), Err(lost())), StartStep::Look { .. }));
         assert!(matches!(claim.looked(seconds(130), Err(lost())), StartStep::Unconfirmed(_)));
@@ -707,7 +713,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_start_that_is_refused_does_not_hide_the_first() {
+    fn start_refused_the_second_time_is_unconfirmed() {
         let mut claim = unanswered();
         assert!(matches!(claim.looked(seconds(61), seen(&[])), StartStep::Send(..)));
         let refused = claim.answered(seconds(62), Err(Error::BadToken { said: "Bad credentials".to_owned() }));
@@ -717,18 +723,24 @@ mod tests {
     }
 
     #[test]
-    fn a_task_that_could_not_be_read_may_be_ours_unless_it_is_old_and_has_no_sessions() {
-        for (read, age, decided) in [(false, 9999, false), (true, 30, false), (true, 9999, true)] {
-            let mut claim = StartMachine::new(terms(Precheck::Nothing, IfActive::Fail), &[None], Duration::ZERO);
+    fn start_waits_for_unreadable_tasks_unless_they_are_old_and_over() {
+        for (first, state, read, age, decided) in [
+            (Precheck::Nothing, "in_progress", false, 9999, false),
+            (Precheck::Nothing, "in_progress", true, 30, false),
+            (Precheck::Nothing, "in_progress", true, 9999, false),
+            (Precheck::Attempt, "completed", true, 9999, true),
+            (Precheck::Attempt, "completed", true, 30, false),
+        ] {
+            let mut claim = StartMachine::new(terms(first, IfActive::Fail), &[None], seconds(999));
             claim.begin();
-            let candidate = Candidate { task: task("t-1", "in_progress", None, 1), read, age: Some(seconds(age)) };
+            let candidate = Candidate { task: task("t-1", state, None, 1), read, age: Some(seconds(age)) };
             let step = claim.looked(seconds(1), Ok(vec![candidate]));
-            assert_eq!(matches!(step, StartStep::Send(..)), decided, "{read} {age}: {step:?}");
+            assert_eq!(matches!(step, StartStep::Send(..)), decided, "{first:?} {state} {read} {age}: {step:?}");
         }
     }
 
     #[test]
-    fn a_strangers_task_with_our_stamp_is_not_ours() {
+    fn start_ignores_our_marker_in_a_task_of_another_user() {
         let mut claim = unanswered();
         claim.introduce(Some(1));
         let forged = task("t-1", "queued", Some(&marker("ours", "weekly/prep").put_under("x")), 666);
@@ -737,7 +749,46 @@ mod tests {
     }
 
     #[test]
-    fn a_rerun_takes_up_what_runs_or_completed_and_starts_anew_after_a_failure() {
+    fn start_adopts_no_task_whose_creator_is_another_or_unknown() {
+        let prompt = marker("ours", "weekly/prep").put_under("x");
+        for if_active in [IfActive::Start, IfActive::Attach] {
+            for (creator, kind) in [
+                (json!({"id": 2}), json!("User")),
+                (json!({"id": 2}), json!("")),
+                (json!({"id": 2}), json!(null)),
+                (json!({"id": 2}), json!("Bot")),
+                (json!({"id": 2}), json!("app")),
+                (json!(null), json!("user")),
+            ] {
+                let told = json!({"id": "t-1", "state": "queued", "sessions": [{"prompt": prompt}], "creator": creator,
+                    "creator_type": kind});
+                let forged: Task = serde_json::from_value(told).unwrap();
+                let mut claim = StartMachine::new(terms(Precheck::Key, if_active), &[None], Duration::ZERO);
+                claim.introduce(Some(1));
+                claim.begin();
+                for elapsed in [1, 61] {
+                    let step = claim.looked(seconds(elapsed), seen(&[(forged.clone(), 5)]));
+                    assert!(!matches!(step, StartStep::Adopted(..)), "{if_active:?} {creator} {kind}: {step:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn start_reads_the_marker_of_the_first_session_only() {
+        let other = marker("other", "other").put_under("x");
+        let ours = marker("ours", "weekly/prep").put_under("x");
+        for (prompts, adopted) in [([&ours, &other], true), ([&other, &ours], false)] {
+            let told = json!({"id": "t-1", "state": "queued", "creator": {"id": 1},
+                "sessions": [{"prompt": prompts[0]}, {"prompt": prompts[1]}]});
+            let mut claim = unanswered();
+            let step = claim.looked(seconds(2), seen(&[(serde_json::from_value(told).unwrap(), 1)]));
+            assert_eq!(matches!(step, StartStep::Adopted(..)), adopted, "{step:?}");
+        }
+    }
+
+    #[test]
+    fn rerun_adopts_what_did_not_fail() {
         for (state, taken) in [
             ("queued", true),
             ("in_progress", true),
@@ -764,7 +815,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_earlier_attempt_left_is_looked_for_until_lists_show_it() {
+    fn rerun_looks_until_lists_are_current() {
         for (running, looks) in [(0, true), (59, true), (60, false), (3600, false)] {
             let mut claim = StartMachine::new(terms(Precheck::Attempt, IfActive::Start), &[None], seconds(running));
             assert!(matches!(claim.begin(), StartStep::Look { .. }) && claim.wants_its_own_only());
@@ -773,7 +824,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stamp_is_nobodys_while_it_is_not_known_who_we_are() {
+    fn start_adopts_nothing_before_the_user_is_known() {
         let mut claim = StartMachine::new(terms(Precheck::Key, IfActive::Start), &[None], Duration::ZERO);
         claim.begin();
         assert!(matches!(claim.looked(seconds(1), seen(&[(ours("t-1", "queued"), 5)])), StartStep::Look { .. }));
@@ -782,7 +833,7 @@ mod tests {
     }
 
     #[test]
-    fn next_to_no_patience_is_answered_with_growing_pauses() {
+    fn start_pauses_longer_after_each_limit() {
         let mut claim = claim(&["a"]);
         let limit = || Err(Error::RateLimited(RateLimit { wait: Duration::ZERO, primary: false }));
         let pauses = (0..8).map(|_| match claim.answered(seconds(0), limit()) {
@@ -795,7 +846,7 @@ mod tests {
     }
 
     #[test]
-    fn an_active_task_of_somebody_else_stands_in_the_way_and_is_not_taken_up() {
+    fn active_task_of_another_user_is_not_attached() {
         for (if_active, declined) in [(IfActive::Skip, true), (IfActive::Attach, false)] {
             let mut claim = StartMachine::new(terms(Precheck::Nothing, if_active), &[None], Duration::ZERO);
             claim.begin();
@@ -811,7 +862,7 @@ mod tests {
     }
 
     #[test]
-    fn an_active_task_of_the_same_name_is_met_as_the_user_says() {
+    fn active_task_of_the_same_name_follows_if_active() {
         for (if_active, state) in [
             (IfActive::Skip, "in_progress"),
             (IfActive::Fail, "idle"),
@@ -819,6 +870,7 @@ mod tests {
             (IfActive::Skip, "completed"),
         ] {
             let mut claim = StartMachine::new(terms(Precheck::Nothing, if_active), &[None], Duration::ZERO);
+            claim.introduce(Some(1));
             assert!(matches!(claim.begin(), StartStep::Look { .. }));
             match (if_active, state, claim.looked(seconds(1), seen(&[(kin("t-1", state), 500)]))) {
                 (_, "completed", StartStep::Send(..))
@@ -831,7 +883,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_sent_while_an_active_task_cannot_be_read() {
+    fn active_task_that_cannot_be_read_prevents_a_start() {
         let mut claim = StartMachine::new(terms(Precheck::Nothing, IfActive::Skip), &[None], Duration::ZERO);
         claim.begin();
         let stub = task("t-1", "queued", None, 1);

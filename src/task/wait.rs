@@ -1,5 +1,5 @@
-//! The wait for one task, as a machine of values: it is told what was seen and how long the wait has lasted, and says
-//! how long to sleep or how the wait has ended. It has no clock and no network.
+//! Waiting for one task: a state machine that takes what each look saw and the time since the wait began, and returns how
+//! long to sleep or how the wait ended. It has no clock and no network.
 
 use std::time::Duration;
 
@@ -7,19 +7,19 @@ use crate::github::answers::TaskAnswer;
 use crate::github::error::{Error, RateLimit};
 use crate::github::task::{Phase, State};
 
-/// The pause before the first look. A short task takes two to four minutes, and the answer to a start already tells
-/// the state; a few seconds later GitHub has usually caught up with itself.
+/// The pause before the first look. The answer to a start has the state already, and after a few seconds GitHub's other
+/// answers have it too.
 const FIRST_PAUSE: Duration = Duration::from_secs(3);
-/// By how much each pause is longer than the one before, up to the poll interval.
+/// The factor by which pauses grow up to the poll interval.
 const GROWTH: f64 = 1.5;
-/// By how much a pause may be shortened by chance, so that steps that started together do not look together.
+/// The share by which a pause is shortened at random, so that steps that started together do not look together.
 const JITTER: f64 = 0.1;
-/// How long a task must have been idle before that ends the wait: between two turns an agent is idle for a moment.
+/// How long a task must be idle before that ends the wait: between two turns an agent is idle for a moment.
 const IDLE_HOLDS: Duration = Duration::from_secs(120);
-/// How many refusals in a row end the wait. One alone can be a hiccup of GitHub's, two are an answer.
-const REFUSALS: u32 = 2;
+/// How many refusals in a row end the wait. One alone can be a short failure of GitHub.
+const MAX_REFUSALS: u32 = 2;
 
-/// What the user asked of the wait.
+/// What the user asks of the wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WaitRules {
     /// How long to wait at most.
@@ -30,11 +30,11 @@ pub struct WaitRules {
     pub stop_on_question: bool,
     /// Whether an idle task ends the wait, once it has been so for two minutes.
     pub stop_on_idle: bool,
-    /// How long "not found" is taken for GitHub's own delay, from the beginning of the wait.
+    /// How long "not found" counts as GitHub's own delay, from the beginning of the wait.
     pub patience: Duration,
 }
 
-/// What one look brought, as far as waiting goes.
+/// What one look saw.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Observation {
     /// The task is in this state.
@@ -43,11 +43,11 @@ pub enum Observation {
     Unchanged,
     /// GitHub finds no such task.
     NotFound,
-    /// GitHub says no, in a way that another look would not change.
+    /// GitHub refuses, and another look would not change that.
     Refused,
     /// GitHub limits the rate.
     Limited(RateLimit),
-    /// No answer that could be read, and how long to stay away, where GitHub says.
+    /// No answer that could be read, and how long to wait, where GitHub says so.
     Failed(Option<Duration>),
 }
 
@@ -60,15 +60,8 @@ impl Observation {
             Err(Error::NotFound { .. }) => Self::NotFound,
             Err(Error::RateLimited(limit)) => Self::Limited(limit.clone()),
             Err(Error::Unanswered { retry_after, .. }) => Self::Failed(*retry_after),
-            Err(Error::Unreachable { .. } | Error::Malformed { .. }) => Self::Failed(None),
-            Err(
-                Error::BadToken { .. }
-                | Error::NoLicence { .. }
-                | Error::MissingPermission { .. }
-                | Error::Invalid { .. }
-                | Error::Unfit { .. }
-                | Error::Refused { .. },
-            ) => Self::Refused,
+            Err(error) if error.may_pass() => Self::Failed(None),
+            Err(_) => Self::Refused,
         }
     }
 }
@@ -85,17 +78,17 @@ pub enum WaitStep {
 /// How a wait ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WaitEnd {
-    /// The task reached a state that it does not leave by itself.
+    /// The task has ended.
     Settled,
-    /// The task asks for a person.
+    /// The task needs a person.
     NeedsPerson,
     /// The time is up, and the task still runs.
     DeadlinePassed,
-    /// GitHub wants us to stay away for longer than the time that is left.
+    /// A rate limit lasts longer than the time that is left.
     LimitedPastDeadline(RateLimit),
-    /// The time is up, and not one look brought an answer.
+    /// The time is up, and no look was answered.
     LostSight,
-    /// GitHub said no, more than once.
+    /// GitHub refused more than once.
     Refused,
 }
 
@@ -111,12 +104,12 @@ pub struct WaitMachine {
 }
 
 impl WaitMachine {
-    /// A wait that has not begun. `seed` chooses the pauses' jitter.
+    /// A wait that has not begun. `seed` is for the jitter of the pauses.
     pub fn new(rules: WaitRules, seed: u64) -> Self {
         Self { rules, chance: fastrand::Rng::with_seed(seed), looks: 0, state: None, idle_since: None, refusals: 0 }
     }
 
-    /// The pause before the first look at a task that has just been started.
+    /// The pause before the first look at a new task.
     pub fn first_pause(&mut self) -> Duration {
         self.pause().min(self.rules.timeout)
     }
@@ -128,7 +121,7 @@ impl WaitMachine {
         match &seen {
             Observation::Refused => self.refusals += 1,
             Observation::NotFound if elapsed >= self.rules.patience => self.refusals += 1,
-            // What is no answer does not take a refusal back.
+            // Only an answer ends a run of refusals.
             Observation::Failed(_) | Observation::Limited(_) => {}
             _ => self.refusals = 0,
         }
@@ -143,7 +136,7 @@ impl WaitMachine {
             Observation::Failed(Some(retry_after)) => asked = retry_after,
             Observation::Unchanged | Observation::NotFound | Observation::Refused | Observation::Failed(None) => {}
         }
-        if self.refusals >= REFUSALS {
+        if self.refusals >= MAX_REFUSALS {
             return WaitStep::Ended(WaitEnd::Refused);
         }
         match self.state.as_ref().map(State::phase) {
@@ -167,7 +160,7 @@ impl WaitMachine {
         }
     }
 
-    /// How long the present need of a person must hold on before it ends the wait; `None` where it never does.
+    /// How much longer the task must need a person before that ends the wait; `None` where it never does.
     fn until_it_counts(&mut self, elapsed: Duration) -> Option<Duration> {
         if self.state == Some(State::WaitingForUser) {
             self.idle_since = None;
@@ -177,7 +170,7 @@ impl WaitMachine {
         self.rules.stop_on_idle.then(|| (since + IDLE_HOLDS).saturating_sub(elapsed))
     }
 
-    /// The next pause by itself: growing up to the interval, and shortened a little by chance.
+    /// The next pause: it grows up to the interval, and is a little shorter at random.
     fn pause(&mut self) -> Duration {
         let first = FIRST_PAUSE.min(self.rules.interval);
         let grown = first.mul_f64(GROWTH.powi(self.looks.min(40)));
@@ -220,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn pauses_grow_from_a_few_seconds_to_the_interval_and_never_beyond() {
+    fn wait_pauses_grow_up_to_the_interval() {
         let mut watch = watch();
         assert_sleeps(&WaitStep::Sleep(watch.first_pause()), SECOND * 27 / 10, SECOND * 3);
         let mut last = Duration::ZERO;
@@ -235,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn each_state_ends_the_wait_or_goes_on() {
+    fn wait_ends_in_settled_states() {
         for (word, ending) in [
             ("completed", Some(WaitEnd::Settled)),
             ("failed", Some(WaitEnd::Settled)),
@@ -256,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn idle_must_hold_for_two_minutes_and_work_in_between_begins_anew() {
+    fn wait_idle_needs_two_minutes() {
         let mut watch = watch();
         assert_sleeps(&watch.observe(10 * SECOND, seen("idle")), SECOND, 15 * SECOND);
         assert_sleeps(&watch.observe(100 * SECOND, seen("in_progress")), SECOND, 15 * SECOND);
@@ -266,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_stop_the_wait_is_waited_out() {
+    fn wait_goes_on_where_stop_on_says_so() {
         let mut watch = WaitMachine::new(WaitRules { stop_on_question: false, stop_on_idle: false, ..rules() }, 7);
         assert_sleeps(&watch.observe(SECOND, seen("waiting_for_user")), SECOND, 15 * SECOND);
         assert_sleeps(&watch.observe(SECOND * 2, seen("idle")), SECOND, 15 * SECOND);
@@ -274,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn no_sleep_passes_the_deadline_and_a_last_look_at_it_counts() {
+    fn wait_looks_once_more_at_the_deadline() {
         let mut slow = watch();
         assert_eq!(slow.observe(3599 * SECOND, seen("in_progress")), WaitStep::Sleep(SECOND));
         assert_eq!(slow.observe(3600 * SECOND, seen("completed")), WaitStep::Ended(WaitEnd::Settled));
@@ -285,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_look_is_no_failed_task() {
+    fn wait_survives_failed_looks() {
         let mut watch = watch();
         for look in 0..200 {
             assert_sleeps(&watch.observe(look * SECOND, Observation::Failed(None)), SECOND, 15 * SECOND);
@@ -296,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_limit_is_waited_out_unless_it_outlasts_the_deadline() {
+    fn wait_ends_where_a_limit_outlasts_the_deadline() {
         let mut watch = watch();
         assert_sleeps(&watch.observe(SECOND, limit(300)), 300 * SECOND, 300 * SECOND);
         let step = watch.observe(3500 * SECOND, limit(300));
@@ -304,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn not_found_is_patience_at_first_and_an_answer_later() {
+    fn wait_takes_not_found_for_delay_at_first() {
         let mut watch = watch();
         for look in 0..30 {
             assert_sleeps(&watch.observe(look * SECOND, Observation::NotFound), SECOND, 15 * SECOND);
@@ -315,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn one_refusal_is_looked_at_again() {
+    fn wait_ends_at_the_second_refusal() {
         let mut watch = watch();
         assert_sleeps(&watch.observe(SECOND, Observation::Refused), SECOND, 15 * SECOND);
         assert_sleeps(&watch.observe(2 * SECOND, seen("queued")), SECOND, 15 * SECOND);
@@ -324,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_look_that_sees_it_idle_ends_the_wait_and_no_pause_is_shorter_than_asked() {
+    fn wait_idle_ends_at_a_look_that_sees_it() {
         let mut watch = watch();
         assert_sleeps(&watch.observe(10 * SECOND, seen("idle")), SECOND, 15 * SECOND);
         assert_sleeps(&watch.observe(20 * SECOND, limit(300)), 300 * SECOND, 300 * SECOND);

@@ -11,6 +11,7 @@ mod doctor;
 mod examples;
 mod fleet;
 mod flow;
+mod github_faults;
 mod grammar;
 mod killed;
 mod layout;

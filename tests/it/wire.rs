@@ -10,7 +10,9 @@ use std::time::Duration;
 use agent_task::github::answers::TaskAnswer;
 use agent_task::github::client::GitHub;
 use agent_task::github::error::Error;
+use agent_task::github::limited::LimitedClient;
 use agent_task::github::task::{NewTask, State};
+use agent_task::github::task_list::TaskQuery;
 use agent_task::github::token::Token;
 use agent_task::github::transport::API_VERSION;
 use agent_task::github::url::ApiUrl;
@@ -25,7 +27,7 @@ struct Seen {
 }
 
 /// A GitHub that gives one answer after the other, and what it was asked.
-fn scripted(answers: Vec<http::Response<String>>) -> (GitHub, Arc<Mutex<Vec<Seen>>>) {
+fn scripted(answers: Vec<http::Response<String>>) -> (LimitedClient<'static>, Arc<Mutex<Vec<Seen>>>) {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let answers = Arc::new(Mutex::new(answers.into_iter()));
     let kept = Arc::clone(&seen);
@@ -39,7 +41,18 @@ fn scripted(answers: Vec<http::Response<String>>) -> (GitHub, Arc<Mutex<Vec<Seen
         async move { answer.ok_or_else(|| io::Error::other("no more answers")) }
     });
     let address = ApiUrl::parse("https://api.github.com", None).unwrap();
-    (GitHub::over(service, &address, &Token::parse("github_pat_wire").unwrap()), seen)
+    (LimitedClient::new(GitHub::over(service, &address, &Token::parse("github_pat_wire").unwrap()), 1), seen)
+}
+
+/// A client of a simulator.
+fn client(simulator: &Simulator, address: &str) -> LimitedClient<'static> {
+    let address = ApiUrl::parse(address, None).unwrap();
+    let token = Token::parse("github_pat_simulated").unwrap();
+    LimitedClient::new(GitHub::over(simulator.clone(), &address, &token), 1)
+}
+
+async fn start(client: &LimitedClient<'_>) -> Result<agent_task::github::task::Task, Error> {
+    client.start(client.turn().await, &repository(), &new_task()).await
 }
 
 fn answer(status: u16, body: &str) -> http::Response<String> {
@@ -68,7 +81,7 @@ fn repository() -> agent_task::github::repository::Repository {
 #[tokio::test]
 async fn start_is_one_request_with_each_header_once() {
     let (github, seen) = scripted(vec![answer(201, include_str!("recorded/docs_create_201.json"))]);
-    let task = github.start(&repository(), &new_task()).await.unwrap();
+    let task = start(&github).await.unwrap();
     assert_eq!((task.id.as_str(), &task.state), ("a1b2c3d4-e5f6-7890-abcd-ef1234567890", &State::Queued));
     assert!(task.link().ends_with("/copilot/tasks/a1b2c3d4-e5f6-7890-abcd-ef1234567890"));
     let seen = seen.lock().unwrap();
@@ -91,7 +104,7 @@ async fn examples_of_github_are_understood() {
         answer(201, include_str!("recorded/docs_create_201_custom_agent.json")),
         answer(200, include_str!("recorded/docs_get_repo_task_200.json")),
     ]);
-    let started = github.start(&repository(), &new_task()).await.unwrap();
+    let started = start(&github).await.unwrap();
     assert_eq!(started.custom_agent.unwrap().id, "my-custom-agent");
     let TaskAnswer::Seen(task, etag) = github.task(&repository(), &started.id, None).await.unwrap() else { panic!() };
     assert_eq!((&task.state, task.model(), etag), (&State::Completed, Some("claude-sonnet-4.6"), None));
@@ -121,50 +134,175 @@ async fn branch_is_sent_with_owner_and_encoded() {
 }
 
 #[tokio::test]
-async fn redirect_is_followed_on_the_same_host_only() {
+async fn start_does_not_follow_a_redirect() {
     let task = include_str!("recorded/docs_create_201.json");
-    let (github, seen) =
-        scripted(vec![redirect(307, "https://api.github.com/agents/repos/octocat/renamed/tasks"), answer(201, task)]);
-    github.start(&repository(), &new_task()).await.unwrap();
-    assert_eq!(seen.lock().unwrap()[1].line, "POST https://api.github.com/agents/repos/octocat/renamed/tasks");
-
+    let renamed = r#"{"full_name":"octocat/renamed","default_branch":"main"}"#;
+    let same = r#"{"full_name":"octocat/hello-world","default_branch":"main"}"#;
     for (status, to) in [
-        (307, "https://elsewhere.example/agents/repos/octocat/renamed/tasks"),
-        (307, "http://api.github.com/agents/repos/octocat/renamed/tasks"),
-        (307, "//elsewhere.example/x"),
-        // These two would turn the start into a look, and a look's answer is no task.
+        (307, "https://api.github.com/agents/repos/octocat/renamed/tasks"),
+        (308, "/repositories/17/agents/tasks"),
         (301, "https://api.github.com/agents/repos/octocat/renamed/tasks"),
-        (302, "https://api.github.com/agents/repos/octocat/renamed/tasks"),
+        (307, "https://elsewhere.example/agents/repos/octocat/renamed/tasks"),
+        (307, "//elsewhere.example/x"),
     ] {
-        let (github, seen) = scripted(vec![redirect(status, to), answer(201, task)]);
-        let refused = github.start(&repository(), &new_task()).await.unwrap_err();
+        let (github, seen) = scripted(vec![redirect(status, to), answer(200, renamed), answer(201, task)]);
+        let to = Some("octocat/renamed".parse().unwrap());
+        assert_eq!(start(&github).await, Err(Error::Moved { to }), "{status}");
+        let lines = seen.lock().unwrap().iter().map(|seen| seen.line.clone()).collect::<Vec<_>>();
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert_eq!(lines[1], "GET https://api.github.com/repos/octocat/hello-world");
+
+        let (github, _) = scripted(vec![redirect(status, "/x"), answer(200, same), answer(201, task)]);
+        let refused = start(&github).await.unwrap_err();
+        assert!(matches!(refused, Error::Refused { .. }), "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn read_follows_a_redirect_on_the_same_host_only() {
+    let renamed = r#"{"full_name":"octocat/renamed","default_branch":"main"}"#;
+    let (github, seen) = scripted(vec![redirect(301, "/repositories/17"), answer(200, renamed)]);
+    assert_eq!(github.repository(&repository()).await.unwrap().full_name, "octocat/renamed");
+    assert_eq!(seen.lock().unwrap()[1].line, "GET https://api.github.com/repositories/17");
+    for to in ["https://elsewhere.example/x", "http://api.github.com/x", "//elsewhere.example/x"] {
+        let (github, seen) = scripted(vec![redirect(301, to), answer(200, renamed)]);
+        let refused = github.repository(&repository()).await.unwrap_err();
         assert!(matches!(refused, Error::Refused { .. }), "{to}: {refused:?}");
         assert_eq!(seen.lock().unwrap().len(), 1, "{to}");
     }
 }
 
 #[tokio::test]
-async fn redirects_have_a_limit() {
-    let to = "https://api.github.com/agents/repos/octocat/hello-world/tasks";
-    let (github, seen) = scripted((0..20).map(|_| redirect(307, to)).collect());
-    assert!(matches!(github.start(&repository(), &new_task()).await, Err(Error::Refused { .. })));
+async fn redirects_without_end_are_given_up() {
+    let (github, seen) = scripted((0..20).map(|_| redirect(301, "/repositories/17")).collect());
+    assert!(matches!(github.repository(&repository()).await, Err(Error::Malformed { .. })));
     assert_eq!(seen.lock().unwrap().len(), 4);
 }
 
+/// The token is longer than what is left of the quote, so cutting first would leave a part of it.
 #[tokio::test]
-async fn answer_has_a_size_limit() {
-    let (github, _) = scripted(vec![answer(201, &" ".repeat(17 * 1024 * 1024))]);
-    assert!(matches!(github.start(&repository(), &new_task()).await, Err(Error::Unanswered { .. })));
+async fn quote_of_an_answer_never_has_a_part_of_the_token() {
+    for before in 970..1000 {
+        let said = format!(r#"{{"message":"{}github_pat_wire and more"}}"#, "x".repeat(before));
+        let (github, _) = scripted(vec![answer(422, &said)]);
+        let error = start(&github).await.unwrap_err().to_string();
+        assert!(!error.contains("github"), "{before}: {error}");
+    }
+    let model = format!("{}github_pat_wire", "x".repeat(250));
+    let (github, _) = scripted(vec![answer(201, &format!(r#"{{"id":"t","state":"{model}"}}"#))]);
+    assert!(!start(&github).await.unwrap().state.as_str().contains("github"));
+}
+
+/// A server for the simulator's answers as a plain list, page by page.
+fn page(tasks: &[(u32, &str)], more: bool, sso: Option<&str>) -> http::Response<String> {
+    let tasks = tasks
+        .iter()
+        .map(|(id, created)| serde_json::json!({"id": format!("t-{id}"), "state": "queued", "created_at": created}));
+    let body = serde_json::json!({"tasks": tasks.collect::<Vec<_>>()}).to_string();
+    let mut page = http::Response::builder().status(200).header("date", "Fri, 20 Nov 2026 08:00:00 GMT");
+    if more {
+        page = page.header("link", "<https://api.github.com/x>; rel=\"next\"");
+    }
+    if let Some(sso) = sso {
+        page = page.header("x-github-sso", sso);
+    }
+    page.body(body).unwrap()
 }
 
 #[tokio::test]
-async fn fault_causes_no_second_request() {
+async fn task_pages_stop_at_old_tasks_only_where_the_list_is_in_order() {
+    const NEW: &str = "2026-11-20T07:00:00Z";
+    const OLD: &str = "2026-09-01T00:00:00Z";
+    const OLDER: &str = "2026-08-01T00:00:00Z";
+    let day = Duration::from_secs(24 * 3600);
+    for (first, expected) in [
+        // In order: nothing new can follow.
+        (vec![(1, OLD), (2, OLDER)], vec!["t-1", "t-2"]),
+        // An old task before a new one, and a page of old ones out of order.
+        (vec![(1, OLD), (2, NEW)], vec!["t-1", "t-2", "t-3"]),
+        (vec![(1, OLDER), (2, OLD)], vec!["t-1", "t-2", "t-3"]),
+    ] {
+        // The second page repeats a task, as when another was started meanwhile.
+        let (github, _) = scripted(vec![page(&first, true, None), page(&[(2, NEW), (3, NEW)], false, None)]);
+        let mut pages = github.tasks(TaskQuery::Own, None, false).younger_than(day);
+        let mut found = Vec::new();
+        while let Some(page) = pages.next().await.unwrap() {
+            found.extend(page.tasks.iter().map(|task| task.id.to_string()));
+        }
+        assert_eq!(found, expected, "{first:?}");
+    }
+}
+
+#[tokio::test]
+async fn task_pages_end_with_an_error_where_something_is_left_out() {
+    let created = "2026-11-20T07:00:00Z";
+    let partial = "partial-results; organizations=21955855,20582480";
+    let (github, _) = scripted(vec![page(&[(1, created)], true, Some(partial)), page(&[(2, created)], false, None)]);
+    let mut pages = github.tasks(TaskQuery::Own, None, false);
+    assert_eq!(pages.next().await.unwrap().unwrap().tasks.len(), 1);
+    assert_eq!(pages.next().await.unwrap().unwrap().tasks.len(), 1);
+    let error = pages.next().await.unwrap_err();
+    assert!(matches!(&error, Error::Incomplete { why } if why.contains("21955855,20582480")), "{error}");
+
+    let (github, _) = scripted((0..60).map(|id| page(&[(id, created)], true, None)).collect());
+    let mut pages = github.tasks(TaskQuery::Own, None, false);
+    for _ in 0..50 {
+        assert!(pages.next().await.unwrap().is_some());
+    }
+    assert!(matches!(pages.next().await, Err(Error::Incomplete { .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn graphql_limit_is_a_limit_beside_answers_too() {
+    let body = r#"{"data":{"nodes":[{"number":1,"url":"u","id":"PR_1","state":"OPEN","headRefName":"h","baseRefName":"b"},
+        null]},"errors":[{"type":"RATE_LIMITED","message":"API rate limit exceeded"}]}"#;
+    let (github, seen) = scripted(vec![answer(200, body), answer(200, body)]);
+    let ids = ["PR_1".to_owned(), "PR_2".to_owned()];
+    assert!(
+        matches!(github.pulls_by_node_ids(&ids).await, Err(Error::RateLimited(limit)) if limit.wait.as_secs() == 60)
+    );
+    let began = tokio::time::Instant::now();
+    assert!(github.pulls_by_node_ids(&ids).await.is_err());
+    assert_eq!((began.elapsed().as_secs(), seen.lock().unwrap().len()), (60, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn plain_403_limit_holds_every_request_back_for_a_minute() {
+    for (message, link) in [
+        ("You have exceeded a secondary rate limit. Please wait a few minutes before you try again.", ""),
+        ("You have triggered an abuse detection mechanism. Please wait.", ""),
+        ("Forbidden", "https://docs.github.com/rest/overview/rate-limits-for-the-rest-api#about-secondary-rate-limits"),
+        ("Forbidden", "https://docs.github.com/rest/overview/resources-in-the-rest-api#abuse-rate-limits"),
+    ] {
+        let body = serde_json::json!({"message": message, "documentation_url": link}).to_string();
+        let limited = || {
+            let limited = http::Response::builder().status(403).header("x-ratelimit-remaining", "4711");
+            limited.body(body.clone()).unwrap()
+        };
+        let (github, _) = scripted(vec![limited(), limited(), answer(200, r#"{"id":1,"login":"mona"}"#)]);
+        let began = tokio::time::Instant::now();
+        for wait in [60, 120] {
+            let error = start(&github).await.unwrap_err();
+            assert!(matches!(&error, Error::RateLimited(limit) if limit.wait.as_secs() == wait), "{message} {error}");
+        }
+        github.user().await.unwrap();
+        assert_eq!(began.elapsed().as_secs(), 180, "{message}");
+    }
+}
+
+#[tokio::test]
+async fn answer_without_end_is_not_read() {
+    let (github, _) = scripted(vec![answer(201, &" ".repeat(17 * 1024 * 1024))]);
+    assert!(matches!(start(&github).await, Err(Error::Unanswered { .. })));
+}
+
+#[tokio::test]
+async fn start_is_never_repeated_by_the_client() {
     for fault in [Fault::status(502), Fault::status(500), Fault::drop(), Fault::unreachable(), Fault::status(429)] {
         let simulator = Simulator::new();
         simulator.fault_times(Route::Any, 10, fault.clone());
-        let address = ApiUrl::parse("http://127.0.0.1:9", None).unwrap();
-        let github = GitHub::over(simulator.clone(), &address, &Token::parse("github_pat_simulated").unwrap());
-        let _ = github.start(&"octo/app".parse().unwrap(), &new_task()).await.unwrap_err();
+        let github = client(&simulator, "http://127.0.0.1:9");
+        let _ = github.start(github.turn().await, &"octo/app".parse().unwrap(), &new_task()).await.unwrap_err();
         assert_eq!(simulator.log().len(), 1, "{fault:?}");
     }
 }
@@ -187,7 +325,7 @@ fn meaning(answer: Result<agent_task::github::task::Task, Error>) -> &'static st
 }
 
 #[tokio::test]
-async fn answer_to_a_start_has_one_meaning() {
+async fn start_gives_each_answer_one_meaning() {
     let task = include_str!("recorded/docs_create_201.json");
     let limits: [&[(&str, &str)]; 4] =
         [&[], &[("retry-after", "9")], &[("x-ratelimit-remaining", "0")], &[("x-ratelimit-remaining", "8")]];
@@ -209,7 +347,7 @@ async fn answer_to_a_start_has_one_meaning() {
                     403 if limited => "sent again",
                     _ => "refused",
                 };
-                let found = meaning(github.start(&repository(), &new_task()).await);
+                let found = meaning(start(&github).await);
                 assert_eq!(found, expected, "{status} {headers:?} {body}");
                 assert_eq!(seen.lock().unwrap().len(), 1, "{status}");
             }
@@ -267,7 +405,8 @@ async fn broken_connection_means_where_it_broke() {
         ("a refusal", answers("HTTP/1.1 422 Unprocessable\r\ncontent-length: 2\r\n\r\n{}"), "refused"),
     ] {
         let github = GitHub::connect(&address, &Token::parse("github_pat_wire").unwrap()).unwrap();
-        assert_eq!(meaning(github.start(&repository(), &new_task()).await), expected, "{what}");
+        let github = LimitedClient::new(github, 1);
+        assert_eq!(meaning(start(&github).await), expected, "{what}");
     }
 }
 
@@ -278,8 +417,7 @@ async fn file_is_read_at_one_commit() {
     let at = |text: &str| [("policy/agents.yml".to_owned(), text.to_owned())].into();
     let files_at = [("release/v1".to_owned(), at("\u{feff}# ö\n"))].into();
     simulator.repository("octo/rules", simulator::Repository { files: at(&text), files_at, ..Default::default() });
-    let address = ApiUrl::parse("https://api.github.com", None).unwrap();
-    let github = GitHub::over(simulator.clone(), &address, &Token::parse("github_pat_simulated").unwrap());
+    let github = client(&simulator, "https://api.github.com");
     let rules = "octo/rules".parse().unwrap();
     for (reference, content) in [(None, text.as_str()), (Some("main"), &text), (Some("release/v1"), "# ö\n")] {
         let commit = github.commit(&rules, reference).await.unwrap();

@@ -16,9 +16,10 @@ use crate::commands::load_prompt::load_prompt;
 use crate::commands::resolve_targets::resolve_targets;
 use crate::github::client::GitHub;
 use crate::github::error::Error;
-use crate::github::limited;
 use crate::github::limited::LimitedClient;
 use crate::github::repository::Repository;
+use crate::github::retry;
+use crate::github::task_list::TaskQuery;
 use crate::github::token::Token;
 use crate::github::url::ApiUrl;
 use crate::inputs::problem::{LoadError, Problem};
@@ -93,7 +94,9 @@ async fn examine(
     let may_ask = token.verdict == Status::Pass && !inputs.dry_run;
     report.step.push(token);
     let clients = match may_ask {
-        true => Clients::connect(inputs, connect).map_err(|error| Error::Unreachable { why: format!("{error:#}") })?,
+        true => {
+            Clients::connect(host, inputs, connect).map_err(|error| Error::Unreachable { why: format!("{error:#}") })?
+        }
         false => None,
     };
     let targets = match resolve_targets(host, inputs, clients.as_ref()).await {
@@ -239,15 +242,20 @@ impl Case<'_> {
     ///
     /// # Errors
     /// Where GitHub does not answer.
-    pub async fn ask_about(&self, token: &Token, client: &LimitedClient) -> Result<Vec<Finding>, Error> {
-        let ask = async |client: &&LimitedClient| last_word(client.read(client.github().me()).await);
-        let holder = limited::ask(&[client], ask, async |pause| self.host.sleep(pause, "asking GitHub").await).await?;
+    pub async fn ask_about(&self, token: &Token, client: &LimitedClient<'_>) -> Result<Vec<Finding>, Error> {
+        let ask = async |client: &&LimitedClient<'_>| last_word(client.user().await);
+        let holder =
+            retry::ask(&[client], ask, async |error, wait| self.host.pause(error, wait, "asking GitHub").await).await?;
         Ok(checks::holder(&holder, token.kind(), self.host.now()))
     }
 
     /// Looks at all repositories, and tells of each as soon as all of it is known. `pulls` are those who may read pull
     /// requests.
-    pub async fn visit(&self, tasks: &LimitedClient, pulls: &[&LimitedClient]) -> Vec<(Repository, Vec<Finding>)> {
+    pub async fn visit(
+        &self,
+        tasks: &LimitedClient<'_>,
+        pulls: &[&LimitedClient<'_>],
+    ) -> Vec<(Repository, Vec<Finding>)> {
         let policy = self.inputs.rules.source();
         let wanted = StepSettings {
             // A template is rendered when a task is started; another run may name another branch.
@@ -261,9 +269,9 @@ impl Case<'_> {
         };
         join_all(self.targets.iter().map(async |target| {
             let repository = &target.repository;
-            let look = async |tasks: &&LimitedClient| look_at(repository, &wanted, tasks, pulls).await;
-            let rest = async |pause| self.host.sleep(pause, "looking at repositories").await;
-            let findings = limited::ask(&[tasks], look, rest).await.unwrap_or_else(|error| {
+            let look = async |tasks: &&LimitedClient<'_>| look_at(repository, &wanted, tasks, pulls).await;
+            let rest = async |error: &Error, wait| self.host.pause(error, wait, "looking at repositories").await;
+            let findings = retry::ask(&[tasks], look, rest).await.unwrap_or_else(|error| {
                 vec![Check::Repository.leave_open(format!("it could not be looked at. {error}"))]
             });
             log_findings(self.host, &repository.to_string(), &findings);
@@ -277,31 +285,30 @@ impl Case<'_> {
 async fn look_at(
     repository: &Repository,
     wanted: &StepSettings<'_>,
-    tasks: &LimitedClient,
-    pulls: &[&LimitedClient],
+    tasks: &LimitedClient<'_>,
+    pulls: &[&LimitedClient<'_>],
 ) -> Result<Vec<Finding>, Error> {
-    let github = tasks.github();
-    let home = last_word(tasks.read(github.repository(repository)).await)?;
+    let home = last_word(tasks.repository(repository).await)?;
     let mut findings = vec![checks::home(repository, &home)];
     let Ok(home) = home else {
         return Ok(findings);
     };
     let base = wanted.base_ref.unwrap_or(&home.default_branch);
-    let branch = last_word(tasks.read(github.branch(repository, base)).await)?;
+    let branch = last_word(tasks.branch(repository, base).await)?;
     findings.push(checks::base_ref(base, wanted.base_ref, &branch));
     // Few pull requests come from a default branch, so that the answer is short.
     let head = wanted.head_ref.unwrap_or(&home.default_branch);
-    let list = async |client: &&LimitedClient| client.read(client.github().pulls(repository, Some(head))).await;
-    let listed = last_word(limited::ask_once(pulls, list).await)?;
+    let list = async |client: &&LimitedClient<'_>| client.pulls(repository, Some(head)).await;
+    let listed = last_word(retry::ask_once(pulls, list).await)?;
     findings.extend(checks::pulls(wanted, base, &listed));
-    let listed = last_word(tasks.read(github.tasks(repository, false, 1)).await)?;
+    let listed = last_word(tasks.task_page(TaskQuery::Repository(repository), None, false, 1).await)?;
     findings.push(checks::tasks(listed.as_ref().map(drop)));
     if let Some(agent) = wanted.custom_agent {
         let at = if branch.is_ok() { base } else { &home.default_branch };
         let mut file = None;
         for (home, path) in checks::agent_places(repository, agent) {
             let at = if home == *repository { at } else { "HEAD" };
-            match last_word(tasks.read(github.file(&home, &path, at, MOST_AGENT_BYTES)).await)? {
+            match last_word(tasks.file(&home, &path, at, MOST_AGENT_BYTES).await)? {
                 Err(Error::NotFound { .. }) => continue,
                 found => file = Some(found.map(|text| (format!("{home}:{path}"), text))),
             }
@@ -309,12 +316,12 @@ async fn look_at(
         }
         findings.push(checks::custom_agent(wanted, agent, at, file.as_ref()));
     }
-    let told = last_word(tasks.read(github.configuration(repository)).await)?;
+    let told = last_word(tasks.configuration(repository).await)?;
     findings.push(checks::cloud_agent(wanted, &told));
-    let told = last_word(tasks.read(github.actions(repository)).await)?;
+    let told = last_word(tasks.actions(repository).await)?;
     let mut githubs_own = None;
     if told.as_ref().is_ok_and(|told| told.allowed.as_deref() == Some("selected")) {
-        githubs_own = last_word(tasks.read(github.allows_githubs_actions(repository)).await)?.ok();
+        githubs_own = last_word(tasks.allows_githubs_actions(repository).await)?.ok();
     }
     findings.push(checks::actions(&told, githubs_own));
     Ok(findings)

@@ -11,8 +11,10 @@ use std::convert::Infallible;
 use agent_task::github::answers::TaskAnswer;
 use agent_task::github::client::GitHub;
 use agent_task::github::error::Error;
+use agent_task::github::limited::LimitedClient;
 use agent_task::github::repository::Repository;
 use agent_task::github::task::{NewTask, Task, TaskId};
+use agent_task::github::task_list::TaskQuery;
 use agent_task::github::token::Token;
 use agent_task::github::url::ApiUrl;
 use agent_task::task::pull_request::PullRequestHints;
@@ -59,7 +61,7 @@ fn use_up(task: &Task) {
     let _ = (task.error_message(), task.model(), task.head_ref(), task.base_ref(), task.link());
 }
 
-async fn ask(github: &GitHub, repository: &Repository, request: &str) -> Result<(), Error> {
+async fn ask(client: &LimitedClient<'_>, repository: &Repository, request: &str) -> Result<(), Error> {
     match request {
         "start" => {
             let asked = NewTask {
@@ -70,25 +72,25 @@ async fn ask(github: &GitHub, repository: &Repository, request: &str) -> Result<
                 base_ref: None,
                 head_ref: None,
             };
-            use_up(&github.start(repository, &asked).await?);
+            use_up(&client.start(client.turn().await, repository, &asked).await?);
         }
         "task" => {
             let id = TaskId::parse("a1").unwrap_or_else(|why| unreachable!("{why}"));
-            if let TaskAnswer::Seen(task, _) = github.task(repository, &id, Some("\"mark\"")).await? {
+            if let TaskAnswer::Seen(task, _) = client.task(repository, &id, Some("\"mark\"")).await? {
                 use_up(&task);
             }
         }
         "tasks" => {
-            for task in github.tasks(repository, false, 1).await?.tasks {
+            for task in client.task_page(TaskQuery::Repository(repository), None, false, 1).await?.tasks {
                 use_up(&task);
             }
         }
-        "me" => drop(github.me().await?),
+        "me" => drop(client.user().await?),
         "graphql" => {
-            drop(github.pulls_by_node_ids(&["PR_x".to_owned()]).await?);
-            drop(github.pulls_by_branches(&[(repository.clone(), "topic".to_owned())]).await?);
+            drop(client.pulls_by_node_ids(&["PR_x".to_owned()]).await?);
+            drop(client.pulls_by_branches(&[(repository.clone(), "topic".to_owned())]).await?);
         }
-        _ => drop(github.pulls(repository, Some("topic")).await?),
+        _ => drop(client.pulls(repository, Some("topic")).await?),
     }
     Ok(())
 }
@@ -106,8 +108,8 @@ fuzz_target!(|data: &[u8]| {
         let token = Token::parse(SECRET).unwrap_or_else(|why| unreachable!("{why}"));
         let repository = "octo/app".parse().unwrap_or_else(|why| unreachable!("{why}"));
         let service = tower::service_fn(move |_| std::future::ready(Ok::<_, Infallible>(answer.clone())));
-        let github = GitHub::over(service, &address, &token);
-        ask(&github, &repository, &request).await
+        let client = LimitedClient::new(GitHub::over(service, &address, &token), 1);
+        ask(&client, &repository, &request).await
     });
     let Err(error) = found else {
         assert!(status.is_success() || status == 304, "{status} passes for a yes");

@@ -1,0 +1,275 @@
+//! What GitHub was seen to answer, and what a step makes of it.
+
+use std::time::Duration;
+
+use agent_task::task::marker::{Key, Marker};
+use serde_json::{Value, json};
+use simulator::{Denial, ExistingTask, Fault, Outage, PlainLimit, Repository, Route, Script, Simulator, Visibility};
+
+use crate::step::{Ran, Step};
+
+const LIMITS: [PlainLimit; 3] = [PlainLimit::Secondary, PlainLimit::ContentCreation, PlainLimit::Abuse];
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn hours(hours: u64) -> Duration {
+    seconds(hours * 3600)
+}
+
+fn marker(class: &str) -> Marker {
+    Marker {
+        key: Key::over([class]),
+        name: "w/j".to_owned(),
+        class: class.to_owned(),
+        run: String::new(),
+        attempt: String::new(),
+        actor: String::new(),
+    }
+}
+
+/// A step of the job `w/j`, without a wait.
+fn job(simulator: &Simulator) -> Step {
+    let step = Step::new(simulator).with("wait", "").variable("GITHUB_WORKFLOW", "w").variable("GITHUB_JOB", "j");
+    step.variable("GITHUB_RUN_ID", "17").variable("GITHUB_EVENT_NAME", "schedule")
+}
+
+fn fleet(simulator: &Simulator, count: usize) -> Step {
+    let names = (0..count).map(|at| format!("octo/r{at}")).collect::<Vec<_>>();
+    for name in &names {
+        simulator.repository(name, Repository::default());
+    }
+    Step::new(simulator).with("repositories", &names.join("\n"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn plain_limit_delays_a_start() {
+    for limit in LIMITS {
+        let simulator = Simulator::new();
+        simulator.fault_times(Route::Start, 2, Fault::plain_limit(limit));
+        let ran = Step::new(&simulator).run().await;
+        ran.assert(0, "completed", "success");
+        assert!(ran.starts() == 3 && ran.took >= seconds(180), "{limit:?} {:?}", ran.took);
+        ran.assert_log("secondary rate limit exceeded");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn plain_limit_holds_a_fleet_back() {
+    let simulator = Simulator::new();
+    simulator
+        .outage(Outage::new(Fault::plain_limit(PlainLimit::ContentCreation)).on(Route::Start).lasting(seconds(100)));
+    let ran = fleet(&simulator, 20).with("wait", "").run().await;
+    assert_eq!((ran.code, simulator.tasks().len()), (0, 20), "{}", ran.log);
+    let limited = ran.calls.iter().filter(|call| call.status == Some(403)).count();
+    assert!(limited <= 3, "{limited}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn plain_limit_delays_polls_pull_requests_search_and_actor_check() {
+    let simulator = Simulator::new();
+    simulator.repository(
+        "octo/app",
+        Repository { collaborators: [("mona".to_owned(), "write".to_owned())].into(), ..Repository::default() },
+    );
+    for route in [Route::Task, Route::GraphQl, Route::Pulls, Route::Search, Route::CollaboratorPermission] {
+        simulator.fault_times(route, 2, Fault::plain_limit(PlainLimit::Secondary));
+    }
+    let comment = json!({"comment": {"body": "x"}, "sender": {"login": "mona", "type": "User"}});
+    let step = Step::new(&simulator).on("issue_comment", &comment);
+    let ran = step.with("repositories", "query: org:octo").run().await;
+    ran.assert(0, "", "success");
+    assert!(ran.took > seconds(360), "{:?}", ran.took);
+    ran.assert_log("secondary rate limit exceeded; retrying in 1m");
+}
+
+#[tokio::test(start_paused = true)]
+async fn limit_without_end_is_named_in_the_title() {
+    let simulator = Simulator::new();
+    simulator.outage(Outage::new(Fault::plain_limit(PlainLimit::Secondary)).on(Route::Search).lasting(hours(9)));
+    let ran = Step::new(&simulator).with("repositories", "query: org:octo").run().await;
+    assert_eq!((ran.code, ran.starts()), (5, 0), "{}", ran.log);
+    ran.assert_log("::error title=GitHub rate limit, nothing was sent::");
+}
+
+/// A world in which `octo/old` is `octo/new` today.
+fn renamed() -> Simulator {
+    let simulator = Simulator::new();
+    simulator.repository("octo/new", Repository { renamed_from: vec!["octo/old".to_owned()], ..Repository::default() });
+    simulator
+}
+
+fn names(ran: &Ran) -> Vec<String> {
+    let results: Vec<Value> = serde_json::from_str(ran.output("results")).unwrap();
+    results.iter().map(|result| result["repository"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn renamed_repository_is_started_under_its_real_name() {
+    let simulator = renamed();
+    let ran = Step::new(&simulator).with("repository", "octo/old").run().await;
+    ran.assert(0, "completed", "success");
+    assert_eq!((names(&ran), simulator.tasks().len()), (vec!["octo/new".to_owned()], 1));
+    ran.assert_log("octo/old was renamed or transferred: it is now octo/new");
+}
+
+#[tokio::test(start_paused = true)]
+async fn old_and_new_name_start_one_task() {
+    for list in ["octo/old\nocto/new", "octo/new\nocto/old"] {
+        let simulator = renamed();
+        let ran = Step::new(&simulator).with("repositories", list).run().await;
+        assert_eq!((ran.code, simulator.tasks().len()), (0, 1), "{}", ran.log);
+
+        let simulator = renamed();
+        let policy = "defaults: {repositories: 'octo/*'}";
+        let ran = Step::new(&simulator).with("repositories", list).file(".github/agent-tasks.yml", policy).run().await;
+        assert_eq!((names(&ran), simulator.tasks().len()), (vec!["octo/new".to_owned()], 1), "{}", ran.log);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn renamed_repository_keeps_the_rules_of_its_real_name() {
+    for policy in ["{allow: octo/old}", "{allow: 'octo/*', deny: octo/new}"] {
+        let simulator = renamed();
+        let policy = format!("defaults: {{repositories: {policy}}}");
+        let step = Step::new(&simulator).with("repository", "octo/old").file(".github/agent-tasks.yml", &policy);
+        let ran = step.run().await;
+        assert_eq!((ran.code, ran.starts()), (3, 0), "{}", ran.log);
+        ran.assert_log("octo/new is not allowed by");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn limits_count_archived_and_old_tasks() {
+    let policy = |limits: &str| format!("defaults: {{limits: {{{limits}}}}}");
+    for (limits, age, archived, unordered) in [
+        ("max-active: 1", hours(24 * 40), false, false),
+        ("max-active: 1", hours(2), true, false),
+        ("max-active: 1", hours(24 * 40), true, true),
+        ("max-starts-per-day: 1", hours(2), true, false),
+        ("max-starts-per-day: 1", hours(2), false, true),
+    ] {
+        let simulator = Simulator::new();
+        simulator.settings(|it| it.unordered_lists = unordered);
+        let prompt = marker("").put_under("x");
+        let script = Script::stays("in_progress");
+        let id = simulator.add_task(ExistingTask { prompt, age, script, ..ExistingTask::default() });
+        for days in 0..150 {
+            let (age, prompt) = (hours(24 * (days + 2)), "other".to_owned());
+            simulator.add_task(ExistingTask { prompt, age, ..ExistingTask::default() });
+        }
+        if archived {
+            simulator.archive_task(&id);
+        }
+        let ran = job(&simulator).file(".github/agent-tasks.yml", &policy(limits)).run().await;
+        assert_eq!((ran.code, ran.starts()), (3, 0), "{limits} {age:?} {archived} {unordered}\n{}", ran.log);
+    }
+    let simulator = Simulator::new();
+    let visibility = Visibility::WithoutSessions;
+    simulator.add_task(ExistingTask { visibility, script: Script::stays("in_progress"), ..ExistingTask::default() });
+    let ran = job(&simulator).file(".github/agent-tasks.yml", &policy("max-active: 1")).run().await;
+    assert_eq!((ran.code, ran.starts()), (3, 0), "{}", ran.log);
+}
+
+#[tokio::test(start_paused = true)]
+async fn forged_marker_of_another_user_is_not_attached() {
+    for creator_type in [Some("User"), Some("Bot"), Some("app"), Some(""), None] {
+        let simulator = Simulator::new();
+        simulator.add_task(ExistingTask {
+            prompt: marker("").put_under("x"),
+            creator: 666,
+            creator_type: creator_type.map(str::to_owned),
+            script: Script::stays("in_progress"),
+            ..ExistingTask::default()
+        });
+        let ran = job(&simulator).with("if-active", "attach").run().await;
+        assert_eq!((ran.code, ran.output("task-id"), ran.starts()), (6, "", 0), "{creator_type:?}\n{}", ran.log);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn unanswered_start_is_adopted_below_appended_text_and_later_sessions() {
+    let simulator = Simulator::new();
+    simulator.settings(|it| {
+        it.prompt_suffix = "\n\nCustom instructions of the organization.".to_owned();
+        it.sessions_newest_first = true;
+        it.creator_type = Some("User".to_owned());
+    });
+    simulator.fault(Route::Start, Fault::status(502).after_accepting());
+    let ran = Step::new(&simulator).run().await;
+    ran.assert(0, "completed", "success");
+    assert_eq!((ran.starts(), simulator.tasks().len()), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn partial_list_fails_a_search() {
+    let simulator = Simulator::new();
+    let header = Fault::extra_header("X-GitHub-SSO", "partial-results; organizations=21955855");
+    simulator.fault_times(Route::Search, 9, header);
+    let ran = Step::new(&simulator).with("repositories", "query: org:octo").run().await;
+    assert_eq!((ran.code, ran.starts()), (2, 0), "{}", ran.log);
+    ran.assert_log("21955855");
+}
+
+#[tokio::test(start_paused = true)]
+async fn partial_list_fails_a_count() {
+    let simulator = Simulator::new();
+    let header = Fault::extra_header("X-GitHub-SSO", "partial-results; organizations=21955855");
+    simulator.fault_times(Route::List, 9, header);
+    let ran = job(&simulator).file(".github/agent-tasks.yml", "defaults: {limits: {max-active: 5}}").run().await;
+    assert_eq!((ran.code, ran.starts()), (4, 0), "{}", ran.log);
+    ran.assert_log("21955855");
+}
+
+#[tokio::test(start_paused = true)]
+async fn rerun_of_a_fleet_reads_each_repository_where_the_shared_list_is_partial() {
+    let simulator = Simulator::new();
+    let first = fleet(&simulator, 12).with("idempotency-key", "k").with("wait", "").run().await;
+    assert_eq!((first.code, simulator.tasks().len()), (0, 12), "{}", first.log);
+    tokio::time::sleep(hours(1)).await;
+    let header = Fault::extra_header("X-GitHub-SSO", "partial-results; organizations=21955855");
+    // The first list is the shared one.
+    simulator.fault_times(Route::List, 1, header);
+    let again = fleet(&simulator, 12).with("idempotency-key", "k").with("wait", "").run().await;
+    assert_eq!((again.code, simulator.tasks().len()), (0, 12), "{}", again.log);
+}
+
+#[tokio::test(start_paused = true)]
+async fn fleet_does_not_adopt_a_copied_prompt_in_another_repository() {
+    let simulator = Simulator::new();
+    let first = fleet(&simulator, 12).with("idempotency-key", "k").with("wait", "").run().await;
+    let prompt = simulator.tasks().into_iter().find(|task| task.repository == "octo/r3").unwrap().prompt;
+    assert_eq!(first.code, 0);
+
+    let simulator = Simulator::new();
+    simulator.add_task(ExistingTask { prompt, ..ExistingTask::default() });
+    let ran = fleet(&simulator, 12).with("idempotency-key", "k").with("wait", "").run().await;
+    assert_eq!((ran.code, ran.starts(), simulator.tasks().len()), (0, 12, 13), "{}", ran.log);
+}
+
+#[tokio::test(start_paused = true)]
+async fn credits_may_be_decimal_numbers() {
+    let simulator = Simulator::new();
+    simulator.settings(|it| it.decimal_usage = true);
+    let ran = Step::new(&simulator).run().await;
+    assert!(ran.output("credits").parse::<f64>().is_ok(), "{:?}", ran.output("credits"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn own_task_is_waited_for_through_an_outage_of_hours() {
+    let simulator = Simulator::new();
+    simulator.outage(Outage::new(Fault::denied(Denial::NotFound)).on(Route::Task).lasting(hours(3)));
+    let ran = Step::new(&simulator).with("wait-timeout", "5h").run().await;
+    ran.assert(0, "completed", "success");
+    assert!(ran.took > hours(3), "{:?}", ran.took);
+}
+
+#[tokio::test(start_paused = true)]
+async fn debug_log_shows_each_request() {
+    let ran = Step::new(&Simulator::new()).variable("RUNNER_DEBUG", "1").run().await;
+    let shown =
+        ran.log.lines().filter(|line| line.starts_with("::debug::") && line.contains(" ms, request id ")).count();
+    assert_eq!(shown, ran.calls.len(), "{}", ran.log);
+    ran.assert_log("::debug::POST /agents/repos/octo/app/tasks: 201 in ");
+}
