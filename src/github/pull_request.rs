@@ -1,24 +1,24 @@
-//! A pull request, and the clues in a task that lead to it.
+//! A pull request in the answers of the REST and the GraphQL API.
 //!
-//! The API does not tell a pull request's number: an artifact carries the row in GitHub's database and, mostly, the
-//! id in the GraphQL API. This is the pure half of the way from there to the number; `lookout.rs` asks the questions.
+//! The agent tasks API does not have a pull request's number: an artifact has the id in GitHub's database and, mostly, the
+//! id in the GraphQL API. `run/pull_request.rs` looks up the number.
 
 use serde::Deserialize;
 
-/// A pull request as people know it.
+/// A pull request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PullRequest {
     /// The number in the repository.
     pub number: u64,
     /// Its page.
     pub url: String,
-    /// The row in GitHub's database, which a task's artifact carries.
+    /// The id in GitHub's database, which a task's artifact has.
     pub database_id: Option<u64>,
     /// The id in the GraphQL API.
     pub node_id: Option<String>,
-    /// The branch that it brings.
+    /// The branch with the changes.
     pub head_ref: String,
-    /// The branch that it is meant for.
+    /// The branch that it is to be merged into.
     pub base_ref: String,
     /// Whether it is open.
     pub open: bool,
@@ -63,7 +63,7 @@ pub struct GraphQlPullRequest {
     number: u64,
     url: String,
     id: Option<String>,
-    /// The row, as a text: it has outgrown the numbers of GraphQL.
+    /// A text, because it exceeds GraphQL's integers.
     full_database_id: Option<String>,
     state: String,
     head_ref_name: String,

@@ -6,15 +6,14 @@ use std::str::FromStr;
 
 /// The name of a repository on GitHub, `owner/name`.
 ///
-/// GitHub treats both parts without regard to case, and so do equality and hashing here; the spelling that was
-/// written is kept for people to read.
+/// GitHub ignores case in both parts, and so do equality and hashing here. The spelling is kept for people to read.
 #[derive(Clone)]
 pub struct Repository {
     owner: String,
     name: String,
 }
 
-/// Why a text is no repository's name. Its `Display` names the remedy.
+/// Why a text is not a repository's name. Its `Display` names the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RepositoryError {
     /// The text is an address rather than a name.
@@ -31,13 +30,13 @@ pub enum RepositoryError {
     Name,
 }
 
-/// The longest login that GitHub gives out, <https://docs.github.com/en/enterprise-cloud@latest/admin/concepts/identity-and-access-management/username-considerations-for-external-authentication>.
-const LONGEST_OWNER: usize = 39;
+/// The longest login, <https://docs.github.com/en/enterprise-cloud@latest/admin/concepts/identity-and-access-management/username-considerations-for-external-authentication>.
+const MAX_OWNER: usize = 39;
 /// The longest repository name that GitHub's form for new repositories takes.
-const LONGEST_NAME: usize = 100;
+const MAX_NAME: usize = 100;
 
 impl Repository {
-    /// Who the repository belongs to: a user's or an organisation's login.
+    /// The login of the user or the organization that owns the repository.
     pub fn owner(&self) -> &str {
         &self.owner
     }
@@ -61,11 +60,11 @@ impl FromStr for Repository {
         }
         // Logins of managed users carry an underscore and their enterprise's short code.
         let owner_fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        if owner.len() > LONGEST_OWNER || !owner.chars().all(owner_fits) {
+        if owner.len() > MAX_OWNER || !owner.chars().all(owner_fits) {
             return Err(RepositoryError::Owner);
         }
         let name_fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-        if name.len() > LONGEST_NAME || !name.chars().all(name_fits) || name == "." || name == ".." {
+        if name.len() > MAX_NAME || !name.chars().all(name_fits) || name == "." || name == ".." {
             return Err(RepositoryError::Name);
         }
         Ok(Self { owner: owner.to_owned(), name: name.to_owned() })
@@ -105,7 +104,7 @@ impl Hash for Repository {
 pub fn branch_name(text: &str) -> Result<String, String> {
     let name = text.strip_prefix("refs/heads/").unwrap_or(text);
     if name.starts_with("refs/") {
-        return Err("is no branch; write a branch's name, for example `main`".to_owned());
+        return Err("is not a branch; write a branch's name, for example `main`".to_owned());
     }
     // What git itself refuses, <https://git-scm.com/docs/git-check-ref-format>.
     let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '~' | '^' | ':' | '?' | '*' | '[' | '\\');
@@ -125,14 +124,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn equality_ignores_case_and_display_keeps_it() {
+    fn repository_equality_ignores_case() {
         let written: Repository = "Octo/App".parse().unwrap();
         assert_eq!(written, "octo/app".parse().unwrap());
         assert_eq!(written.to_string(), "Octo/App");
     }
 
     #[test]
-    fn names_that_github_does_not_allow_are_told_apart() {
+    fn repository_names_that_github_refuses_have_reasons() {
         for (text, why) in [
             ("https://github.com/octo/app", RepositoryError::Address),
             ("git@github.com:octo/app", RepositoryError::Address),
@@ -150,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn branches_are_names_that_git_allows() {
+    fn branch_name_is_one_that_git_allows() {
         assert_eq!(branch_name("refs/heads/main").as_deref(), Ok("main"));
         for text in ["refs/pull/3/merge", "refs/tags/v1", "a..b", "-x", "a b", "x.lock", "a~1"] {
             assert!(branch_name(text).is_err(), "{text}");

@@ -195,7 +195,7 @@ fn denial_has_its_own_remedy() {
 #[test]
 fn server_error_names_status_and_request_id() {
     let error = told(500, &[("x-github-request-id", "AB12:34")], "<html>");
-    insta::assert_snapshot!(error, @"GitHub did not answer: status 500 came instead, request id AB12:34");
+    insta::assert_snapshot!(error, @"GitHub did not answer: status 500 Internal Server Error came instead, request id AB12:34");
 }
 
 #[test]

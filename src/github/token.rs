@@ -1,4 +1,4 @@
-//! The secret that speaks for a user, and its kind.
+//! The token, and its kind.
 
 use std::fmt;
 
@@ -25,11 +25,11 @@ pub enum TokenKind {
     AppUser,
     /// `ghs_`: a GitHub App's installation; the workflow's own `GITHUB_TOKEN` is one.
     Installation,
-    /// `ghr_`: good for renewing a token and for nothing else.
+    /// `ghr_`: only renews a token.
     Refresh,
-    /// `eyJ…`: the signed claim by which a GitHub App speaks for itself.
+    /// `eyJ…`: the signed claim with which a GitHub App authenticates itself.
     AppJwt,
-    /// No prefix that we know: tokens from before 2021 look so.
+    /// No known prefix, as tokens from before 2021.
     Unknown,
 }
 
@@ -42,7 +42,7 @@ pub enum TokenError {
     /// A character that no HTTP header may carry.
     #[error("has a character that no token has; store the secret again")]
     Character,
-    /// The word that belongs in front of it in a header.
+    /// It begins with the scheme of the header.
     #[error("starts with the word `Bearer` or `token`; store only what comes after it")]
     Scheme,
 }
@@ -88,7 +88,7 @@ impl Token {
         TokenKind::Unknown
     }
 
-    /// Whether the secret stands somewhere in a text.
+    /// Whether a text contains the secret.
     pub fn occurs_in(&self, text: &str) -> bool {
         text.contains(&self.0)
     }

@@ -243,3 +243,18 @@ fn no_answer(error: &octocrab::Error) -> Error {
     }
     Error::Unanswered { why: chain(error), retry_after: None }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn certificate_error_names_ssl_cert_file() {
+        let unknown = || rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        let wrapped = io::Error::new(io::ErrorKind::InvalidData, unknown());
+        assert!(certificate_error(&wrapped).is_some_and(|why| why.contains("`SSL_CERT_FILE`")));
+        assert!(certificate_error(&io::Error::other(wrapped)).is_some());
+        assert!(certificate_error(&unknown()).is_some());
+        assert_eq!(certificate_error(&io::Error::other(rustls::Error::DecryptError)), None);
+    }
+}

@@ -209,7 +209,7 @@ fn a_wait_takes_ids_or_results() {
     assert_eq!(waited("t-1, t-2\nt-1", "octo/app"), ["octo/app t-1", "octo/app t-2"]);
     let results = r#"[{"repository":"octo/a","task-id":"t-1"},{"repository":"octo/b","task-id":null}]"#;
     assert_eq!(waited(results, ""), ["octo/a t-1"]);
-    assert!(waited("t/1", "octo/app")[0].contains("is no task id"));
+    assert!(waited("t/1", "octo/app")[0].contains("is not a task id"));
     assert!(waited("[1]", "octo/app")[0].contains("cannot be read"));
     assert!(waited("[]", "octo/app")[0].contains("no task to wait for"));
     assert!(waited("t-1", "")[0].contains("repository is missing"));

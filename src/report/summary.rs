@@ -363,6 +363,7 @@ mod tests {
             sharing_jobs: 1,
             actor_check: None,
             policy: PolicyMetadata::default(),
+            has_repository_rules: false,
             limit_counter: None,
             dry_run: false,
             warnings: Vec::new(),

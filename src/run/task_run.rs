@@ -1,4 +1,4 @@
-//! One task on its way, from start to end.
+//! Running one task: its start, the wait, and the pull request.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -24,23 +24,23 @@ use crate::task::wait::{Observation, WaitEnd, WaitMachine, WaitRules};
 use crate::task::{start, wait};
 use crate::text::spelled;
 
-/// How long a pull request that must be there is looked for after `completed`: the artifact can come late.
+/// How long a pull request that must exist is looked for after `completed`: the artifact can appear late.
 const GRACE: Duration = Duration::from_secs(30);
-/// The same where nobody can say whether there is one.
+/// The same where it is unknown whether there is one.
 const SHORT_GRACE: Duration = Duration::from_secs(10);
 /// The pause between two looks for a pull request.
 const GRACE_PAUSE: Duration = Duration::from_secs(3);
-/// The least time that one question has, however little is left of the wait.
+/// The least time for one request, however little is left of the wait.
 const LEAST: Duration = Duration::from_secs(5);
-/// The same where it is one of many that wait for their turn.
+/// The same where many requests wait for their turn.
 const LEAST_OF_MANY: Duration = Duration::from_secs(60);
-/// After how long in the queue a repository is looked at once more before its task is started: another run with the
-/// same key may have come first. It is as long as GitHub's lists may lag.
+/// After how long in the queue a repository's tasks are looked at once more before a start: another run with the same key
+/// may have come first. It is as long as GitHub's lists may lag.
 const STALE: Duration = Duration::from_secs(60);
 /// The pause before tasks are counted again of which one cannot be read yet.
 const RECOUNT: Duration = Duration::from_secs(5);
 
-/// Tasks as they were read last, with the marks by which another look asks for changes only.
+/// Tasks as they were read last, with their ETags.
 type EtagCache = HashMap<TaskId, (String, Box<Task>)>;
 
 /// One task of the plan on its way.
@@ -75,7 +75,7 @@ impl<'a> TaskRun<'a> {
         self.conclusion
     }
 
-    /// Starts the task, or takes up the one that this start has already made; tells whether it is new.
+    /// Starts the task, or adopts the one that this start has already made; returns its ID and whether it is new.
     async fn start(
         &mut self,
         task: &NewTask,
@@ -111,7 +111,7 @@ impl<'a> TaskRun<'a> {
                         claim.begin()
                     } else {
                         if !has_room {
-                            // Once, for what is sent after this is the very same start.
+                            // Once: what is sent after this is the same start.
                             if let Err(event) = self.capacity(terms.confirm, &mut etags).await {
                                 self.record(event);
                                 break None;
@@ -130,9 +130,9 @@ impl<'a> TaskRun<'a> {
                     self.record_if_any(event);
                     let since = Instant::now();
                     self.executor.host.sleep(pause, "looking for the task").await;
-                    // Without an answer nobody is ruled out; the stamp decides alone.
+                    // Without an answer nothing is adopted.
                     claim.introduce(self.tasks().user_id().await);
-                    // The look tells of the moment at which it was asked for, however long the answers take.
+                    // The look shows the moment at which it was asked for, however long the answers take.
                     let mut asked = Instant::now();
                     let seen = match self.held(&claim, since, began).await {
                         Ok(Some(held)) => {
@@ -190,7 +190,7 @@ impl<'a> TaskRun<'a> {
         Some((id, new))
     }
 
-    /// Our own task from the list that is read once for all orders, where that is all it takes.
+    /// Our own task from the list that is read once for all starts, if that is sufficient.
     async fn held(&self, claim: &StartMachine, since: Instant, began: Instant) -> Result<Option<OwnTasks>, Error> {
         if !self.executor.poller.is_shared() || !claim.wants_its_own_only() {
             return Ok(None);
@@ -212,8 +212,8 @@ impl<'a> TaskRun<'a> {
         Ok(Some(held).filter(|held| held.is_whole || patient))
     }
 
-    /// The repository's tasks that may be ours, with their sessions where those can be read. `elapsed` is the time
-    /// since the claim began.
+    /// The repository's tasks that may be ours, with their sessions where those can be read. `elapsed` is the time since
+    /// the start began.
     async fn candidates(
         &self,
         claim: &StartMachine,
@@ -325,7 +325,7 @@ impl<'a> TaskRun<'a> {
                 etags.insert(task.id.clone(), (etag, task.clone()));
                 Ok(Candidate { task: *task, read: true, age })
             }
-            // It is there, and cannot be read yet.
+            // It exists, and cannot be read yet.
             (Ok(TaskAnswer::Unchanged), None) => Ok(Candidate { task, read: false, age }),
             (
                 Err(
@@ -340,7 +340,7 @@ impl<'a> TaskRun<'a> {
         }
     }
 
-    /// Waits for the task. `new` says that it was started a moment ago.
+    /// Waits for the task. `new`: this run has just started it.
     async fn watch(&mut self, id: &TaskId, rules: &WaitRules, new: bool) {
         let began = Instant::now();
         // A task that was started a moment ago exists, so that "not found" is an outage of GitHub, which can take hours.
@@ -370,12 +370,12 @@ impl<'a> TaskRun<'a> {
                 Ok(TaskAnswer::Unchanged) => None,
                 Err(error) => Some(error),
             };
-            // A task that was started a moment ago may not be shown yet, which is nothing to tell of; a limit is told of
-            // below, with its end.
+            // A task that was started a moment ago may not be shown yet, which needs no line; a limit is logged below, with
+            // its end.
             let expected = match &error {
                 Some(Error::NotFound { .. }) => new && began.elapsed() < rules.patience,
                 Some(Error::RateLimited(_)) => true,
-                // What concerns all is told once, by the lookout.
+                // What concerns all tasks is logged once, by the poller.
                 error => error.is_some() && self.executor.poller.is_shared(),
             };
             match &error {
@@ -405,7 +405,7 @@ impl<'a> TaskRun<'a> {
     /// The end of the wait. `left` is what remains of its time.
     async fn end(&mut self, id: &TaskId, ending: WaitEnd, error: Option<Error>, left: Duration) {
         match ending {
-            // A task that could not be seen has told of no pull request either.
+            // A task that was not seen has shown no pull request either.
             WaitEnd::LostSight | WaitEnd::Refused => {}
             WaitEnd::Settled => self.seek_pull(id, left).await,
             WaitEnd::NeedsPerson | WaitEnd::DeadlinePassed | WaitEnd::LimitedPastDeadline(_) => {
@@ -419,8 +419,8 @@ impl<'a> TaskRun<'a> {
         }
     }
 
-    /// Finds the pull request as soon as the task tells of one, so that its number is known while the wait goes on.
-    /// `followed` is what an earlier try went by.
+    /// Finds the pull request as soon as the task has one, so that its number is known during the wait. `followed` are
+    /// the hints of an earlier try.
     async fn follow(&mut self, followed: &mut PullRequestHints) {
         let Some(hints) = self.task.as_ref().map(PullRequestHints::of) else {
             return;
@@ -435,8 +435,8 @@ impl<'a> TaskRun<'a> {
         *followed = hints;
     }
 
-    /// Finds the pull request, or says why there is none. The task is looked at again for a while, for the artifact
-    /// can come after the state.
+    /// Finds the pull request, or records why there is none. The task is polled again for a while, because the artifact
+    /// can appear after the state.
     async fn seek_pull(&mut self, id: &TaskId, left: Duration) {
         if self.has_pull {
             return;
@@ -460,21 +460,21 @@ impl<'a> TaskRun<'a> {
             };
             let why = match self.pull(&hints).await {
                 Ok(pull) => return self.record(Event::PullFound(pull)),
-                // An agent may open one without being asked to, so this is said only when none was found.
+                // An agent may open one without being asked to, so this is the reason only when none was found.
                 Err(NoPullRequest::NotMade) if asked == Some(false) => NoPullRequest::NotAskedFor,
                 Err(why) => why,
             };
             let settled = state.as_ref().is_some_and(|state| state.phase() == Phase::Settled);
             let last = matches!(why, NoPullRequest::MayNotRead(_)) || began.elapsed() + GRACE_PAUSE > grace.min(left);
             if last {
-                // A task that still runs may make one yet, so that there is none is no news.
+                // A task that still runs may make one yet.
                 if settled || hints.promise_a_pull() {
                     self.record(Event::NoPull(why));
                 }
                 return;
             }
             self.executor.host.sleep(GRACE_PAUSE, "looking for the pull request").await;
-            // Somebody may open another session meanwhile; what was waited for has ended all the same.
+            // A person may open another session meanwhile; what was waited for has ended.
             let look = self.tasks().task(self.repository(), id, etag.as_deref()).await;
             if let Ok(TaskAnswer::Seen(task, mark)) = look
                 && Some(&task.state) == state.as_ref()
@@ -523,7 +523,7 @@ impl<'a> TaskRun<'a> {
         }
     }
 
-    /// Sleeps until the next look, which comes before `left` is over.
+    /// Sleeps until the next poll, at most `left`.
     async fn rest(&self, pause: Duration, left: Duration) {
         let pause = self.executor.poller.pause(pause).min(left.max(pause));
         let (id, state) = match &self.task {
@@ -543,7 +543,7 @@ impl<'a> TaskRun<'a> {
         });
     }
 
-    /// The least time that a question has.
+    /// The least time for a request.
     fn least(&self) -> Duration {
         if self.executor.poller.is_shared() { LEAST_OF_MANY } else { LEAST }
     }

@@ -12,16 +12,16 @@ pub enum NoPullRequest {
     NotAskedFor,
     /// The task made none.
     NotMade,
-    /// There is one, and we could not read which.
+    /// There is one, and its number could not be read.
     Hidden(String),
-    /// No token that was given may read pull requests.
+    /// None of the tokens may read pull requests.
     MayNotRead(String),
-    /// Several would fit.
+    /// Several fit.
     Undecided(usize),
 }
 
 impl NoPullRequest {
-    /// Whether there may be a pull request all the same.
+    /// Whether there may be a pull request.
     pub(super) fn leaves_it_unknown(&self) -> bool {
         matches!(self, Self::Hidden(_) | Self::MayNotRead(_) | Self::Undecided(_))
     }
@@ -43,7 +43,7 @@ impl fmt::Display for NoPullRequest {
     }
 }
 
-/// What a task tells of its pull request.
+/// What a task says about its pull request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PullRequestHints {
     /// Ids for the GraphQL API, newest artifact first.
@@ -57,7 +57,7 @@ pub struct PullRequestHints {
 }
 
 impl PullRequestHints {
-    /// Reads the clues off a task.
+    /// Reads the hints from a task.
     pub fn of(task: &Task) -> Self {
         let mut hints = Self {
             head_ref: task.head_ref().map(str::to_owned),
@@ -78,8 +78,8 @@ impl PullRequestHints {
         !self.node_ids.is_empty() || !self.database_ids.is_empty()
     }
 
-    /// The pull request that the clues mean among those of a list. An id decides; without any id the branch does, as
-    /// long as only one pull request comes from it: a branch can have had several, one after the other.
+    /// The pull request of a list that fits the hints. An id decides. Without any id the branch does, if only one pull
+    /// request comes from it: a branch can have had several, one after the other.
     pub fn pick<'a>(&self, listed: &'a [PullRequest]) -> Option<&'a PullRequest> {
         let by_id = |pull: &&PullRequest| {
             pull.database_id.is_some_and(|id| self.database_ids.contains(&id))
@@ -100,7 +100,7 @@ impl PullRequestHints {
         candidates.next().filter(|_| candidates.next().is_none())
     }
 
-    /// The one to name where a task has several: that of its branch before others, an open one before a closed one,
+    /// The one to report where a task has several: that of its branch before others, an open one before a closed one,
     /// the newest before older ones.
     pub fn best<'a>(&self, pulls: impl IntoIterator<Item = &'a PullRequest>) -> Option<&'a PullRequest> {
         let of_branch = |pull: &PullRequest| self.head_ref.as_deref() == Some(pull.head_ref.as_str());
@@ -135,14 +135,14 @@ mod tests {
     }
 
     #[test]
-    fn a_placeholder_promises_nothing_and_the_branch_comes_from_the_session() {
+    fn hints_ignore_placeholders() {
         let read = hints(json!([{"type": "pull", "data": {}}]));
         assert!(!read.promise_a_pull());
         assert_eq!(read.head_ref.as_deref(), Some("copilot/a"));
     }
 
     #[test]
-    fn an_id_decides_and_a_closed_pull_request_counts() {
+    fn hints_follow_the_id_to_a_closed_pull_request() {
         let read = hints(json!([{"type": "pull", "data": {"id": 900, "global_id": ""}}]));
         let listed = [pull(7, 800, "copilot/a", "main", true), pull(6, 900, "copilot/a", "main", false)];
         assert_eq!(read.pick(&listed).map(|pull| pull.number), Some(6));
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn without_an_id_only_a_single_pull_request_of_the_branch_is_taken() {
+    fn hints_without_an_id_need_a_single_pull_request() {
         let read = hints(json!([]));
         let ours = pull(6, 900, "copilot/a", "main", true);
         let other_base = pull(7, 901, "copilot/a", "develop", true);
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_the_one_on_the_tasks_branch_is_named() {
+    fn hints_prefer_the_tasks_branch() {
         let read = hints(json!([{"type": "pull", "data": {"id": 1}}, {"type": "pull", "data": {"id": 2}}]));
         let listed = [pull(9, 2, "other", "main", true), pull(4, 1, "copilot/a", "main", false)];
         assert_eq!(read.pick(&listed).map(|pull| pull.number), Some(4));

@@ -1,5 +1,8 @@
 //! What GitHub was seen to answer, and what a step makes of it.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::process::Command;
 use std::time::Duration;
 
 use agent_task::task::marker::{Key, Marker};
@@ -79,7 +82,7 @@ async fn plain_limit_delays_polls_pull_requests_search_and_actor_check() {
     let comment = json!({"comment": {"body": "x"}, "sender": {"login": "mona", "type": "User"}});
     let step = Step::new(&simulator).on("issue_comment", &comment);
     let ran = step.with("repositories", "query: org:octo").run().await;
-    ran.assert(0, "", "success");
+    ran.assert(0, "completed", "success");
     assert!(ran.took > seconds(360), "{:?}", ran.took);
     ran.assert_log("secondary rate limit exceeded; retrying in 1m");
 }
@@ -90,7 +93,7 @@ async fn limit_without_end_is_named_in_the_title() {
     simulator.outage(Outage::new(Fault::plain_limit(PlainLimit::Secondary)).on(Route::Search).lasting(hours(9)));
     let ran = Step::new(&simulator).with("repositories", "query: org:octo").run().await;
     assert_eq!((ran.code, ran.starts()), (5, 0), "{}", ran.log);
-    ran.assert_log("::error title=GitHub rate limit, nothing was sent::");
+    ran.assert_log("::error title=GitHub rate limit%2C nothing was sent::");
 }
 
 /// A world in which `octo/old` is `octo/new` today.
@@ -272,4 +275,27 @@ async fn debug_log_shows_each_request() {
         ran.log.lines().filter(|line| line.starts_with("::debug::") && line.contains(" ms, request id ")).count();
     assert_eq!(shown, ran.calls.len(), "{}", ran.log);
     ran.assert_log("::debug::POST /agents/repos/octo/app/tasks: 201 in ");
+}
+
+#[test]
+fn proxy_that_refuses_is_named_with_its_status_at_once() {
+    for status in ["403", "407"] {
+        let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", proxy.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for stream in proxy.incoming() {
+                let mut stream = stream.unwrap();
+                let _ = stream.read(&mut [0; 4096]).unwrap();
+                stream.write_all(format!("HTTP/1.1 {status} No\r\ncontent-length: 0\r\n\r\n").as_bytes()).unwrap();
+            }
+        });
+        let inputs = [("INPUT_TOKEN", "github_pat_x"), ("INPUT_REPOSITORY", "octo/app"), ("INPUT_PROMPT", "x")];
+        let mut step = Command::new(env!("CARGO_BIN_EXE_agent-task"));
+        let began = std::time::Instant::now();
+        let ran = step.env_clear().envs(inputs).env("HTTPS_PROXY", address).output().unwrap();
+        let log = String::from_utf8(ran.stdout).unwrap();
+        assert_eq!(ran.status.code(), Some(5), "{log}");
+        assert!(log.contains(&format!("the proxy refuses the connection with status {status}")), "{log}");
+        assert!(began.elapsed() < seconds(30), "{:?}", began.elapsed());
+    }
 }
