@@ -300,3 +300,34 @@ fn events_are_decided_once() {
     let once = events.iter().copied().map(|(name, _)| (name, ())).collect::<BTreeMap<_, _>>();
     assert_eq!(once.len(), events.len());
 }
+
+#[tokio::test(start_paused = true)]
+async fn unreadable_payloads_start_only_what_takes_write_access() {
+    let deep = format!("{}{}", "[".repeat(1000), "]".repeat(1000));
+    for text in [None, Some(r#"{"sender": "#), Some(&*deep), Some("[]"), Some("null"), Some("")] {
+        for event in ["pull_request_target", "issue_comment", "workflow_run", "unheard_of"] {
+            for login in ["dependabot[bot]", "mona"] {
+                let step = Step::new(&world()).with("wait", "").with("allow-bots", "dependabot");
+                let step = step.with("allow-users", "mona").on(event, &json!({})).variable("GITHUB_ACTOR", login);
+                let step = match text {
+                    Some(text) => step.file("../event.json", text),
+                    None => step.variable("GITHUB_EVENT_PATH", ""),
+                };
+                let told = step.run().await.refused();
+                assert!(told.contains("no event payload that can be read"), "{told}");
+            }
+        }
+        let step = Step::new(&world()).with("wait", "").on("schedule", &json!({}));
+        assert_eq!(step.file("../event.json", text.unwrap_or_default()).run().await.code, 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn payloads_without_their_subject_let_no_bot_pass() {
+    for event in ["pull_request", "pull_request_target", "pull_request_review", "issue_comment", "workflow_run"] {
+        let payload = json!({"sender": {"login": "dependabot[bot]", "type": "Bot"}});
+        let step = Step::new(&world()).with("wait", "").with("allow-bots", "dependabot").on(event, &payload);
+        let told = step.variable("GITHUB_ACTOR", "dependabot[bot]").run().await.refused();
+        assert!(told.contains("dependabot[bot]"), "{told}");
+    }
+}

@@ -10,7 +10,7 @@ use agent_task::actions::signal::Signal;
 use agent_task::commands::doctor::checks::Check;
 use agent_task::github::task::{Phase, State, Task};
 use agent_task::inputs::request::{Inputs, PromptSource, Request};
-use agent_task::inputs::table::{INPUTS, Serves};
+use agent_task::inputs::table::{Command, INPUTS, Input};
 use agent_task::inputs::targets::{Source, Target};
 use agent_task::plan::{Action, Plan, PlanContext, plan};
 use agent_task::policy::actor::Trigger;
@@ -213,14 +213,17 @@ fn exits() -> [Exit; 9] {
 fn inputs_are_all_in_the_reference() {
     let told = table(REFERENCE, "## Inputs");
     let told = told.iter().map(|row| (named(&row[0]), row[1].as_str(), named(&row[3]))).collect::<Vec<_>>();
-    let word = |serves| match serves {
-        Serves::All => "all",
-        Serves::Both => "start, wait",
-        Serves::Lists => "start, plan",
-        Serves::Start => "start",
-        Serves::Wait => "wait",
+    // The doctor takes every input of a start.
+    let word = |input: &Input| match input.commands.len() {
+        4 => "all".to_owned(),
+        _ => {
+            let commands = input.commands.iter().filter(|command| **command != Command::Doctor);
+            commands.map(|command| command.as_str()).collect::<Vec<_>>().join(", ")
+        }
     };
-    let all = INPUTS.iter().map(|input| (input.name, word(input.serves), input.default)).collect::<Vec<_>>();
+    let told = told.into_iter().map(|(name, word, default)| (name.to_owned(), word.to_owned(), default.to_owned()));
+    let told = told.collect::<Vec<_>>();
+    let all = INPUTS.iter().map(|it| (it.name.to_owned(), word(it), it.default.to_owned())).collect::<Vec<_>>();
     assert_eq!(told.len(), all.len(), "an input is listed twice or missing");
     assert_eq!(told.into_iter().collect::<BTreeSet<_>>(), all.into_iter().collect());
 }
@@ -520,7 +523,7 @@ fn planned(inputs: &Inputs, environment: &Environment, event: Value) -> Option<P
         Source::File(_) | Source::Query(_) => Target::new("octo/app".parse().unwrap()),
     };
     let targets = start.list.sources.iter().map(named).collect();
-    let brief = PlanContext { context: &context, template: Some(&template), targets, part: start.list.part, now };
+    let brief = PlanContext { context: &context, template: Some(&template), targets, now };
     Some(plan(inputs, brief).unwrap())
 }
 
@@ -532,8 +535,8 @@ fn key(more: &[(String, String)]) -> String {
     let environment = base.into_iter().chain(more.iter().cloned()).collect::<Environment>();
     let inputs = Inputs::read(&environment).inputs.unwrap_or_else(|problems| panic!("{problems:?}"));
     let plan = planned(&inputs, &environment, json!({})).unwrap();
-    match &plan.orders[0].action {
-        Action::Start { terms, .. } => terms.marker.key.to_string(),
+    match &plan.tasks[0].action {
+        Action::Start { options, .. } => options.marker.key.to_string(),
         Action::Wait(_) => panic!("no start"),
     }
 }
@@ -546,7 +549,7 @@ fn key_is_made_of_what_its_table_lists() {
     let told = &told - &apart;
     let plain = key(&[]);
     let mut made_of = BTreeSet::new();
-    for input in INPUTS.iter().filter(|input| matches!(input.serves, Serves::Start | Serves::Both)) {
+    for input in INPUTS.iter().filter(|input| input.commands.contains(&Command::Start)) {
         let value = match input.name {
             // These are tried below, and `idempotency-key` replaces all others.
             "command" | "prompt" | "prompt-file" | "repository" | "idempotency-key" => continue,
@@ -558,7 +561,7 @@ fn key_is_made_of_what_its_table_lists() {
             "untrusted" => "refuse",
             "tolerate" => "10%",
             // They need other inputs, and are about many repositories.
-            "max-parallel" | "waves" | "wave-success" => continue,
+            "max-parallel" | "waves" | "wave-success" | "allow-empty" | "repositories" | "shard" => continue,
             "github-api-url" => "https://api.octo.ghe.com",
             // It needs others that are tried on their own.
             "require-pull-request" => continue,

@@ -12,7 +12,7 @@ const POLICY: &str = "
 require-class: true
 defaults:
   cloud-agent: {firewall: true, workflow-approval: true, tools: [codeql, secret_scanning]}
-tasks:
+task-classes:
   prep:
     prompt: prompts/prep.md
     vars: {version: string, notes: {type: string, required: false}}
@@ -23,7 +23,7 @@ tasks:
 
 /// A step in which all is well.
 fn step(simulator: &Simulator) -> Step {
-    let step = Step::new(simulator).with("command", "doctor").with("prompt", "").with("task", "prep");
+    let step = Step::new(simulator).with("command", "doctor").with("prompt", "").with("task-class", "prep");
     let step = step.with("vars", "version: 1.10").with("base-ref", "next").with("custom-agent", "fixer");
     let prep = "Release {{ vars.version }}{% if vars.notes is defined %}, {{ vars.notes }}{% endif %}";
     let triage = "{% for label in github.event.issue.labels %}{{ label.name | upper }}{% endfor %} of {{ \
@@ -156,7 +156,7 @@ async fn doctor_finds_every_planted_fault() {
         (lacking(Permission::AgentSettingsRead), "cloud-agent"),
         (step(&changed(&|it| it.actions.enabled = false)), "actions"),
         (step(&sound).file("prompts/triage.md", "{{ now.yeer }}"), "prompt"),
-        (step(&sound).file(".github/agent-tasks.yml", "tasks: {prep: {promt: x.md}}"), "policy"),
+        (step(&sound).file(".github/agent-tasks.yml", "task-classes: {prep: {promt: x.md}}"), "policy"),
         (step(&sound).with("vars", "version: [1]"), "start"),
     ];
     let mut told = Vec::new();
@@ -305,7 +305,7 @@ async fn doctor_ends_without_findings_when_github_is_out_of_reach() {
 #[tokio::test(start_paused = true)]
 async fn doctor_reads_all_prompts_of_a_policy_elsewhere() {
     let simulator = world();
-    let policy = "tasks: {one: {prompt: one.md}, two: {prompt: two.md}, three: {prompt: three.md}}";
+    let policy = "task-classes: {one: {prompt: one.md}, two: {prompt: two.md}, three: {prompt: three.md}}";
     let files = [("tasks.yml", policy), ("one.md", "Do {{ target.name }}"), ("two.md", "Do {{ target.nam }}")];
     let files = files.map(|(name, text)| (name.to_owned(), text.to_owned())).into();
     simulator.repository("acme/rules", Repository { files, ..Repository::default() });

@@ -436,3 +436,25 @@ async fn if_active_holds_for_each_repository() {
     );
     assert_one_each(&simulator, 15);
 }
+
+#[tokio::test(start_paused = true)]
+async fn empty_lists_are_fine_where_that_is_said() {
+    let step = || Step::new(&Simulator::new()).with("repositories", "query: org:nobody");
+    assert_eq!(step().run().await.code, 2);
+    let ran = step().with("allow-empty", "true").run().await;
+    assert_eq!((ran.code, ran.output("conclusion"), ran.output("started"), ran.starts()), (0, "skipped", "0", 0));
+    assert_eq!(ran.output("results"), "[]");
+    assert!(ran.log.contains("::notice title=Nothing started::"), "{}", ran.log);
+    // A part of a list that has fewer repositories than parts.
+    let three = Step::new(&Simulator::new()).with("repositories", "octo/a\nocto/b\nocto/c");
+    let ran = three.with("shard", "4/8").run().await;
+    assert_eq!((ran.code, ran.output("conclusion"), ran.starts()), (0, "skipped", 0), "{}", ran.log);
+
+    let plan = Step::new(&Simulator::new()).with("command", "plan").with("prompt", "").with("wait", "");
+    let plan = plan.with("create-pull-request", "").with("repositories", "query: org:nobody");
+    let ran = plan.with("allow-empty", "true").run().await;
+    let matrix: Value = serde_json::from_str(ran.output("matrix")).unwrap();
+    assert_eq!((ran.code, &matrix["include"][0]["count"]), (0, &serde_json::json!(0)), "{}", ran.log);
+    let job = Step::new(&Simulator::new()).with("repositories", matrix["include"][0]["repositories"].as_str().unwrap());
+    assert_eq!(job.run().await.output("conclusion"), "skipped");
+}

@@ -15,7 +15,7 @@ const POLICY: &str = "\
 require-class: true
 defaults:
   repositories: {allow: 'octo/*', deny: octo/secret}
-tasks:
+task-classes:
   prep:
     prompt: prompts/prep.md
     version: 7
@@ -38,13 +38,13 @@ fn under(simulator: &Simulator, policy: &str) -> Step {
 
 /// A step of the class that is as the class wants it.
 fn prep(simulator: &Simulator) -> Step {
-    under(simulator, POLICY).with("task", "prep").with("vars", "version: 1.10").with("ticket", "CHG-17")
+    under(simulator, POLICY).with("task-class", "prep").with("vars", "version: 1.10").with("ticket", "CHG-17")
 }
 
 /// A step with a prompt of its own under a policy that only limits.
 fn limited(simulator: &Simulator, limits: &str) -> Step {
-    let policy = format!("tasks: {{bump: {{limits: {{{limits}}}}}, other: {{}}}}\n");
-    under(simulator, &policy).with("prompt", "Bump it").with("task", "bump")
+    let policy = format!("task-classes: {{bump: {{limits: {{{limits}}}}}, other: {{}}}}\n");
+    under(simulator, &policy).with("prompt", "Bump it").with("task-class", "bump")
 }
 
 /// A task that somebody started for a class a while ago.
@@ -137,8 +137,8 @@ async fn free_prompt_is_refused_where_a_class_is_required() {
 
 #[tokio::test(start_paused = true)]
 async fn class_limits_event_workflow_and_date() {
-    let policy = "tasks: {it: {events: schedule, workflows: weekly.yml, limits: {not-after: 2020-12-31}}}";
-    let step = || under(&Simulator::new(), policy).with("prompt", "x").with("task", "it");
+    let policy = "task-classes: {it: {events: schedule, workflows: weekly.yml, limits: {not-after: 2020-12-31}}}";
+    let step = || under(&Simulator::new(), policy).with("prompt", "x").with("task-class", "it");
     let run = |name: &str, file: &str| {
         let path = format!("octo/app/.github/workflows/{file}@refs/heads/main");
         step().on(name, &json!({})).variable("GITHUB_WORKFLOW_REF", &path).run()
@@ -169,7 +169,7 @@ async fn max_starts_per_day_refuses_one_more() {
     assert_eq!((ran.code, simulator.starts()), (3, before), "{}", ran.log);
     assert_snapshot!(ran.message(), @"10 tasks of the class `bump` were started within the last 24 hours, and the task class `bump` of .github/agent-tasks.yml has `max-starts-per-day: 10`");
     assert_eq!((ran.output("conclusion"), ran.output("task-id"), ran.output("prompt-sha256")), ("skipped", "", ""));
-    let other = limited(&simulator, "max-starts-per-day: 10").with("task", "other").run().await;
+    let other = limited(&simulator, "max-starts-per-day: 10").with("task-class", "other").run().await;
     assert_eq!(other.code, 0, "{}", other.log);
     tokio::time::sleep(23 * HOUR).await;
     let ran = limited(&simulator, "max-starts-per-day: 10").run().await;
@@ -258,7 +258,7 @@ async fn owner_is_mentioned_when_the_agent_asks() {
     ");
 
     let later = Step::waiting(&simulator, ran.output("task-id")).with("wait", "");
-    let later = later.file(".github/agent-tasks.yml", POLICY).with("task", "prep").run().await;
+    let later = later.file(".github/agent-tasks.yml", POLICY).with("task-class", "prep").run().await;
     later.assert(0, "waiting_for_user", "action_required");
     assert_eq!(later.annotations(), ran.annotations());
 }
@@ -350,7 +350,7 @@ async fn policy_that_cannot_be_read_starts_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn policy_faults_are_shown_beside_input_faults() {
-    let step = under(&Simulator::new(), "tasks:\n  prep:\n    modle: x\n    repositories: octo\n").with("task", "prep");
+    let step = under(&Simulator::new(), "task-classes:\n  prep:\n    modle: x\n    repositories: octo\n").with("task-class", "prep");
     let ran = step.with("wait-timeout", "5").with("require-pull-request", "true").run().await;
     assert_eq!((ran.code, ran.calls.len()), (2, 0));
     // Neither the missing prompt nor `require-pull-request` without `wait` is judged without the policy.
@@ -359,10 +359,10 @@ async fn policy_faults_are_shown_beside_input_faults() {
 
 #[tokio::test(start_paused = true)]
 async fn class_that_does_not_exist_is_bad_input() {
-    let ran = prep(&Simulator::new()).with("task", "perp").run().await;
+    let ran = prep(&Simulator::new()).with("task-class", "perp").run().await;
     assert_eq!((ran.code, ran.calls.len()), (2, 0));
     assert_snapshot!(ran.message(), @"`task: perp` is no task class of .github/agent-tasks.yml; did you mean `prep`?");
-    let ran = Step::new(&Simulator::new()).with("task", "prep").run().await;
+    let ran = Step::new(&Simulator::new()).with("task-class", "prep").run().await;
     assert_eq!(ran.code, 2);
     assert_snapshot!(ran.message(), @"`task: prep` names a task class, and there is no policy: `.github/agent-tasks.yml` is not in the workspace. Is `actions/checkout` missing before this step? Or let `policy` name the file");
 }
@@ -382,13 +382,70 @@ async fn dry_run_shows_the_policy() {
 
 #[tokio::test(start_paused = true)]
 async fn class_values_count_as_inputs() {
-    let policy = "tasks: {it: {wait: true, create-pull-request: true}}";
+    let policy = "task-classes: {it: {wait: true, create-pull-request: true}}";
     let step = || under(&Simulator::new(), policy).with("prompt", "x").with("require-pull-request", "true");
-    step().with("task", "it").run().await.assert(0, "completed", "success");
+    step().with("task-class", "it").run().await.assert(0, "completed", "success");
     let ran = step().run().await;
     assert_eq!(ran.code, 2, "{}", ran.log);
     assert_snapshot!(ran.message(), @"`require-pull-request: true` nobody asks for one; set `create-pull-request: true` as well; `require-pull-request: true` only a wait can tell; set `wait: true` as well");
     let ran = under(&Simulator::new(), policy).with("prompt", "x").with("ticket", "CHG-1").run().await;
     assert_eq!(ran.code, 0, "{}", ran.log);
     assert!(ran.calls[0].body["prompt"].as_str().unwrap().contains("\n\nChange ticket: CHG-1\n\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn near_names_of_the_policy_file_start_nothing() {
+    for path in [
+        ".github/agent-tasks.yaml",
+        ".github/agent_tasks.yml",
+        ".github/Agent-Tasks.yml",
+        "agent-tasks.yml",
+        ".github/workflows/agent-tasks.yml",
+    ] {
+        for text in ["require-class: true\n", "tasks: {}\n", "defaults: [\n"] {
+            let ran = Step::new(&Simulator::new()).file(path, text).run().await;
+            assert_eq!((ran.code, ran.calls.len()), (2, 0), "{path}: {}", ran.log);
+            let why = format!("`{path}` would be ignored: a policy is read from `.github/agent-tasks.yml`");
+            assert!(ran.output("error-message").contains(&why), "{}", ran.log);
+        }
+    }
+    let both = under(&Simulator::new(), "defaults: {}").with("prompt", "x").file("agent-tasks.yaml", "defaults: {}");
+    assert_eq!(both.run().await.code, 2);
+    let workflow = "on: push\ndefaults: {run: {shell: sh}}\njobs: {}\n";
+    let ran = Step::new(&Simulator::new()).file(".github/workflows/agent-tasks.yml", workflow).run().await;
+    ran.assert(0, "completed", "success");
+    let named = Step::new(&Simulator::new()).file("agent-tasks.yml", "defaults: {}").with("policy", "agent-tasks.yml");
+    named.run().await.assert(0, "completed", "success");
+}
+
+#[tokio::test(start_paused = true)]
+async fn former_names_are_errors_with_the_new_ones() {
+    let ran = under(&Simulator::new(), "tasks: {it: {}}").with("prompt", "x").run().await;
+    assert_eq!((ran.code, ran.calls.len()), (2, 0), "{}", ran.log);
+    assert!(ran.output("error-message").contains("the key `tasks` was renamed; write `task-classes`"), "{}", ran.log);
+    let ran = prep(&Simulator::new()).with("task", "prep").run().await;
+    assert_eq!((ran.code, ran.calls.len()), (2, 0), "{}", ran.log);
+    assert!(ran.output("error-message").contains("task was renamed; write task-class"), "{}", ran.log);
+}
+
+#[tokio::test(start_paused = true)]
+async fn limits_count_old_tasks_that_run() {
+    let simulator = Simulator::new();
+    earlier(&simulator, "bump", 24 * 60 * HOUR, Script::stays("in_progress"));
+    let ran = limited(&simulator, "max-active: 1").run().await;
+    assert_eq!((ran.code, ran.starts()), (3, 0), "{}", ran.log);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rendered_inputs_are_held_to_the_policy() {
+    let policy = "task-classes: {it: {base-ref: 'm*', ticket: 'CHG-[0-9]+'}}";
+    let run = |base: &str, ticket: &str| {
+        let step = under(&Simulator::new(), policy).with("prompt", "x").with("task-class", "it");
+        step.with("vars", "v: 7\nend: ain\nbad: dev").with("base-ref", base).with("ticket", ticket).run()
+    };
+    let ran = run("m{{ vars.end }}", "CHG-{{ vars.v }}").await;
+    assert_eq!((ran.code, &ran.start_calls()[0].body["base_ref"]), (0, &json!("main")), "{}", ran.log);
+    let ran = run("{{ vars.bad }}", "x{{ vars.v }}").await;
+    let told = ran.forbidden();
+    assert!(told.contains("base-ref: dev") && told.contains("ticket: x7"), "{told}");
 }

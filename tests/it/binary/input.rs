@@ -106,11 +106,11 @@ fn link_out_of_the_workspace_is_not_followed() {
 
 #[test]
 fn policy_of_the_workspace_is_applied() {
-    let policy = "tasks:\n  prep:\n    prompt: prep.md\n    base-ref: main\n    model: gpt-5.4\n    wait: true\n    \
+    let policy = "task-classes:\n  prep:\n    prompt: prep.md\n    base-ref: main\n    model: gpt-5.4\n    wait: true\n    \
                   limits: {max-active: 1, max-starts-per-day: 1}\n";
     let simulator = world(at_once("completed"));
     let step = || {
-        let step = start(&simulator).with("prompt", "").with("task", "prep");
+        let step = start(&simulator).with("prompt", "").with("task-class", "prep");
         step.file(".github/agent-tasks.yml", policy).file("prep.md", "Prepare it")
     };
     let ran = step().with("base-ref", "dev").with("model", "gpt-4").run_process();
