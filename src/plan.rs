@@ -29,7 +29,7 @@ use crate::task::start::{IfActive, LONGEST_LIMIT, LONGEST_LIMIT_OF_MANY, Prechec
 use crate::task::wait::WaitRules;
 use crate::text::{sha256, spelled};
 
-/// How many repositories a part has where nobody says: the list of their tasks is one page.
+/// How many repositories a part has by default: the list of their tasks is one page.
 const PART: usize = 100;
 /// The longest part, in bytes: Linux lets no variable of the environment be longer than 131,072 bytes, its name
 /// included.
@@ -42,7 +42,7 @@ const MOST_NAMED: usize = 100;
 pub struct Plan {
     /// Each task, in the order in which the user named them.
     pub tasks: Vec<PlannedTask>,
-    /// How to wait; absent where nobody waits.
+    /// How to wait; absent without a wait.
     pub wait: Option<WaitRules>,
     /// The conclusions that fail the step.
     pub fail_on: Vec<Conclusion>,
@@ -163,7 +163,7 @@ pub fn plan(inputs: &Inputs, given: PlanContext<'_>) -> Result<Plan, PlanError> 
                 return Err(PlanError::Refused(refusals));
             }
             if rendered.windows(2).any(|pair| pair[0].ticket != pair[1].ticket) {
-                let why = "differs from repository to repository, and one ticket stands for the whole step";
+                let why = "differs from repository to repository, and a step has one ticket";
                 return Err(vec![Problem::new("ticket", why)].into());
             }
             policy.ticket = rendered.first().and_then(|it| it.ticket.clone());
@@ -310,7 +310,7 @@ pub fn permitted(
             }
         }
     }
-    // What holds for many repositories alike is told once.
+    // What applies to many repositories is reported once.
     let mut seen = HashSet::new();
     refusals.retain(|refusal| seen.insert(refusal.why.clone()));
     if refusals.is_empty() { Ok(all) } else { Err(refusals) }

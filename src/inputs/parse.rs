@@ -38,7 +38,7 @@ const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 const PATIENCE_AFTER_START: Duration = Duration::from_secs(60);
 /// The same for a task that was started earlier.
 const PATIENCE_LATER: Duration = Duration::from_secs(10);
-/// A word that is shorter than this is no secret; the scheme before a token is one of these.
+/// A shorter word is not a secret: the scheme before a token, such as `Bearer`.
 const SHORTEST_SECRET: usize = 8;
 /// A word of another input that begins as a token does and is at least so long is taken for one: the shortest of
 /// GitHub's own have 40 characters, and a name has fewer than half of that.
@@ -68,19 +68,18 @@ pub struct Bootstrap {
     pub address: Option<ApiUrl>,
     /// Those who may read the policy, one after the other.
     pub tokens: Vec<Token>,
-    /// Where the policy is. Absent where nobody says; `Err` where the place is none, which is told with the other
-    /// inputs.
+    /// The location of the policy, if it is given; `Err` if it is invalid, which [`Inputs::under`] reports.
     pub policy: Result<Option<PolicyLocation>, ()>,
     /// The task class.
     pub task_class: Option<String>,
-    /// What the user asks for; absent where that is no command.
+    /// What the step does; absent if that is not a command.
     pub command: Option<Command>,
     /// Every token that was given, fit or not, so that all can be masked.
     pub secrets: Vec<Token>,
 }
 
 impl Bootstrap {
-    /// Reads what leads to the policy. What is wrong with it is told by [`Inputs::under`].
+    /// Reads the inputs that lead to the policy. [`Inputs::under`] reports what is wrong with them.
     pub fn read(environment: &Environment) -> Self {
         let mut reader = Reader::new(environment);
         let token = reader.token(input::token);
@@ -155,7 +154,7 @@ impl Reader {
         let address = self.address(environment);
         let dry_run = self.flag(input::dry_run);
         let unfit = token.as_ref().and_then(|token| token.kind().unfit_for_tasks());
-        // The doctor tells of it beside everything else.
+        // The doctor reports it among its findings.
         let needs_token = matches!(command?, Command::Start | Command::Wait);
         if let Some(why) = unfit.filter(|_| needs_token) {
             self.problems.push(Problem::new(input::token.name, why));
@@ -389,7 +388,7 @@ impl Reader {
         Some((self.list(&Environment::default())?, parts))
     }
 
-    /// How many tasks are rolled out. `wait` says that somebody waits for them.
+    /// How the tasks are rolled out. `wait` says whether the step waits for them.
     fn rollout(&mut self, wait: bool) -> Rollout {
         let read = |text: &str| text.parse::<Waves>().map_err(|why| why.to_string());
         let waves = self.parsed(input::waves, read);

@@ -27,11 +27,11 @@ pub struct Inputs {
     pub address: ApiUrl,
     /// Who asks. Absent only where nothing is sent.
     pub token: Option<Token>,
-    /// Who reads pull requests, where that is somebody else.
+    /// The token that reads pull requests, if it is another one.
     pub lookup_token: Option<Token>,
     /// What is to be done.
     pub request: Request,
-    /// How to wait; absent where nobody waits.
+    /// How to wait; absent without a wait.
     pub wait: Option<wait::WaitRules>,
     /// The conclusions that fail the step.
     pub fail_on: Vec<Conclusion>,
@@ -139,7 +139,7 @@ impl Inputs {
     }
 
     /// Reads the inputs from the environment, and puts the rules of the policy in their place. Without rules, because
-    /// there is something wrong with the policy, what hangs on them is not judged.
+    /// the policy is invalid, the checks that depend on them are left out.
     pub fn under(environment: &Environment, rules: Option<&Rules>) -> ParsedInputs {
         let mut reader = Reader::new(environment);
         reader.is_ruled = rules.is_some();

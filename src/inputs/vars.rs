@@ -22,7 +22,7 @@ pub fn parse(text: &str) -> Result<Map<String, Value>, String> {
 /// Reads YAML of at most so many bytes.
 ///
 /// Values keep the spelling they were written in: YAML reads `1.10` as the number 1.1 and `no` as a boolean, which is
-/// not what somebody means who writes `version: 1.10`. Whole numbers and `true`/`false` stay what they are, so that
+/// not what the author of `version: 1.10` means. Whole numbers and `true`/`false` stay what they are, so that
 /// templates can calculate and ask; nothing after the colon is an empty text.
 ///
 /// # Errors

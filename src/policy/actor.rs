@@ -1,7 +1,7 @@
-//! The gate: who caused the event that this run is for, and whether that person may start tasks.
+//! The actor check: who caused the event of this run, and may that person start tasks?
 //!
-//! A comment, an issue or a pull request from a fork can come from anybody, and a task works with write access. So
-//! whoever caused such an event must have write access too, or stand on a list of the user's.
+//! A comment, an issue or a pull request from a fork can come from anyone, and a task works with write access. So the
+//! actor of such an event needs write access too, or a place in `allow-users` or `allow-bots`.
 
 use std::fmt;
 
@@ -18,11 +18,11 @@ const LONGEST_NAME: usize = 60;
 /// Who can cause an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trigger {
-    /// Nobody without write access, so nobody is asked about.
+    /// Only people with write access, so no access is asked for.
     Insiders,
-    /// Anybody, or whom nobody can say.
+    /// Anyone, or an unknown group.
     Anybody,
-    /// Whoever could cause the run before it.
+    /// The people who can cause the run before it.
     RunBefore,
 }
 
@@ -84,14 +84,14 @@ pub struct ActorAllowlist {
     pub bots: Vec<String>,
 }
 
-/// What is known before anybody is asked.
+/// What is known before GitHub is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ActorCheck {
-    /// Everybody may pass, for this reason.
+    /// The start is allowed, for this reason.
     Open(String),
     /// GitHub has to be asked about these people, and each must have write access.
     Ask(AccessQuery),
-    /// Nobody may pass, for this reason and with this remedy.
+    /// No start is allowed, for this reason and with this remedy.
     Shut(String),
 }
 
@@ -105,7 +105,7 @@ pub struct AccessQuery {
     event: String,
 }
 
-/// Somebody who had a part in an event.
+/// A person or bot with a part in an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
     /// The login.
@@ -115,7 +115,7 @@ pub struct Actor {
     part: ActorRole,
 }
 
-/// Which part somebody had in an event.
+/// The part that an actor had in an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ActorRole {
     Caused,
@@ -139,7 +139,7 @@ impl Actor {
         Self { login: login.to_owned(), id: None, is_bot: login.ends_with("[bot]"), part }
     }
 
-    /// A user as the payload of an event tells it.
+    /// A user from the payload of an event.
     fn of(user: &Value, part: ActorRole) -> Option<Self> {
         let mut person = Self::named(user["login"].as_str().filter(|login| !login.is_empty())?, part);
         person.id = user["id"].as_u64();
@@ -168,7 +168,7 @@ impl ActorCheck {
         let payload = context.github().get("event").filter(|payload| payload.is_object()).unwrap_or(&nothing);
         let before = &payload["workflow_run"];
         let can_cause = match cause(name) {
-            // A run that itself came after a run does not tell who was at the beginning.
+            // A run after another `workflow_run` does not name the actor at the beginning.
             Trigger::RunBefore => cause(before["event"].as_str().unwrap_or_default()),
             told => told,
         };
@@ -251,7 +251,7 @@ impl AccessQuery {
     /// Why it does not, and what would.
     pub fn answered(&self, person: &Actor, access: &CollaboratorAccess) -> Result<(), String> {
         let (event, repository) = (&self.event, &self.repository);
-        // A login that was given up can be taken by somebody else; an id cannot.
+        // A login can pass to another account; an id cannot.
         if person.id.is_some_and(|id| access.id.is_some_and(|other| other != id)) {
             return Err(shut(event, person, "the login belongs to somebody else by now", &[]));
         }
@@ -310,7 +310,7 @@ fn is_fork(event: &str, payload: &Value) -> bool {
         || run.is_object() && elsewhere(&run["head_repository"], &payload["repository"])
 }
 
-/// Everybody who had a part in an event. Each counts: a re-run is somebody else's doing with the first one's event,
+/// All who had a part in an event. Each counts: a re-run by another person has the event of the first run,
 /// <https://docs.github.com/en/actions/reference/workflows-and-actions/contexts#github-context>.
 fn people(context: &Context, payload: &Value) -> Vec<Actor> {
     let actor = context.property("actor").map(|login| {

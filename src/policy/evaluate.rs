@@ -409,7 +409,7 @@ impl Evaluator {
                 let known = fixed.keys().map(VarName::as_str).collect::<Vec<_>>();
                 let remedy = if known.is_empty() { "; it has none".to_owned() } else { nearest(name, &known) };
                 let name = cut(name, LONGEST_VALUE);
-                self.refuse(format!("`vars.{name}` is no variable of {}{remedy}", self.source));
+                self.refuse(format!("`vars.{name}` is not a variable of {}{remedy}", self.source));
                 continue;
             };
             match var.take(value) {

@@ -138,7 +138,7 @@ fn is_active(task: &Task) -> bool {
     task.state.phase() != Phase::Settled
 }
 
-/// A task whose age nobody knows counts.
+/// A task of unknown age counts.
 fn is_of_today(age: Option<Duration>) -> bool {
     age.is_none_or(|age| age < DAY)
 }

@@ -8,7 +8,7 @@ use crate::policy::values::path;
 use crate::yaml::compose;
 use crate::yaml::compose::Kind;
 
-/// Where the policy is if nobody says: a file of the workspace.
+/// The default location of the policy: a file of the workspace.
 pub const USUAL_PLACE: &str = ".github/agent-tasks.yml";
 
 /// The folders in which a policy is looked for that would be ignored where it is.

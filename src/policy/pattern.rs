@@ -307,7 +307,7 @@ impl Subject for WorkflowPath {
                 if file.contains("**") { "release.yml" } else { file }
             )
         };
-        // What stands before the first `**` is counted from the front, and what stands behind the last one from the end.
+        // The parts before the first `**` are counted from the front, and those after the last one from the end.
         let first = parts.iter().position(|part| *part == "**").unwrap_or(parts.len());
         let last = parts.iter().rposition(|part| *part == "**").map_or(parts.len(), |at| at + 1);
         let behind = parts.len() - last;

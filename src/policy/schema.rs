@@ -231,7 +231,7 @@ impl Policy {
             found.ok_or_else(|| {
                 let known = self.task_classes.keys().map(ClassName::as_str).collect::<Vec<_>>();
                 let remedy = if known.is_empty() { "; it has none at all".to_owned() } else { nearest(name, &known) };
-                format!("is no task class of {place}{remedy}")
+                format!("is not a task class of {place}{remedy}")
             })
         });
         let named = named.transpose()?;

@@ -224,13 +224,13 @@ fn every_fault_of_a_file_is_told_at_once_with_its_place() {
             "6:20: `acme` is not a pattern for repositories; write `owner/name`, such as `acme/*`",
             "6:26: `a/**b` has `**` beside something else; write it alone between slashes, such as `release/**`",
             "7:26: this is a text, and a boolean is wanted",
-            "9:10: `text` is no type; there is `string`, `number`, `boolean`, `list`, `mapping`",
+            "9:10: `text` is not a type; there is `string`, `number`, `boolean`, `list`, `mapping`",
             "10:10: `options` are for a `string` or a `number`",
             "11:10: `default` is a number, and the type is `string`; write it in quotes",
-            "12:13: `CHG-(` is no regular expression: found open group without closing ')'",
-            "13:14: `never` stands for none of them, so nothing can stand beside it",
+            "12:13: `CHG-(` is not a regular expression: found open group without closing ')'",
+            "13:14: `never` means none of them, so it must be alone",
             "14:26: this is a text, and a whole number is wanted",
-            "14:43: `2026-02-30` is no day; write it as `2026-12-31`",
+            "14:43: `2026-02-30` is not a day; write it as `2026-12-31`",
             "15:12: this is empty, and a text or a number is wanted",
             "16:3: this is a duplicate of a name above; keep one",
         ]
@@ -252,11 +252,11 @@ fn a_place_is_a_file_of_the_workspace_or_of_a_repository() {
     }
     assert_eq!("./a.yml".parse(), Ok(PolicyLocation::Workspace("a.yml".to_owned())));
     for (text, why) in [
-        ("../a.yml", "is no path"),
-        ("/a.yml", "is no path"),
+        ("../a.yml", "is not a path"),
+        ("/a.yml", "is not a path"),
         ("acme:a.yml", "names no repository before the colon"),
-        ("acme/x:", "is no path"),
-        ("acme/x:a/../b", "is no path"),
+        ("acme/x:", "is not a path"),
+        ("acme/x:a/../b", "is not a path"),
         ("acme/x:a.yml@", "names no branch, tag or commit"),
         ("https://github.com/acme/x/a.yml", "names no repository before the colon"),
     ] {
@@ -356,7 +356,7 @@ fn everything_that_contradicts_is_refused_at_once_with_both_values() {
         format!("`prompt` contradicts {by}, which has `prompt: a.md`; leave the input out"),
         format!("`vars.count: many` is not a number, as {by} has it"),
         format!("`vars.kind: c` is none of `a`, `b`, as {by} has it"),
-        format!("`vars.knid` is no variable of {by}; did you mean `kind`?"),
+        format!("`vars.knid` is not a variable of {by}; did you mean `kind`?"),
         format!("`vars` lacks `on`, `true` or `false`, which {by} requires"),
     ]
     .into_iter()
@@ -438,7 +438,7 @@ fn a_start_without_a_class_is_held_to_the_defaults_or_forbidden() {
         "{told}"
     );
     let told = policy(FULL).rules(&place(), None, Some("relase-prep")).unwrap_err();
-    assert_eq!(told, "is no task class of .github/agent-tasks.yml; did you mean `release-prep`?");
+    assert_eq!(told, "is not a task class of .github/agent-tasks.yml; did you mean `release-prep`?");
     assert_eq!(settled(&Rules::default(), Overrides { has_prompt: true, ..Overrides::default() }).models, None);
 }
 

@@ -98,7 +98,7 @@ texts! {
         let begins = text.starts_with(|c: char| c.is_ascii_alphanumeric());
         match begins && text.chars().all(fits) && text.len() <= LONGEST_NAME {
             true => Ok(text.to_owned()),
-            false => Err(format!("is no name for a class; write letters, digits, `.`, `_` and `-`, at most {LONGEST_NAME}")),
+            false => Err(format!("is not a name for a class; write letters, digits, `.`, `_` and `-`, at most {LONGEST_NAME}")),
         }
     };
     /// The name of a variable.
@@ -106,7 +106,7 @@ texts! {
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
         match text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && text.chars().all(fits) {
             true => Ok(text.to_owned()),
-            false => Err("is no name for a variable; write letters, digits and `_`".to_owned()),
+            false => Err("is not a name for a variable; write letters, digits and `_`".to_owned()),
         }
     };
     /// The path of a file, from the top of a repository.
@@ -129,7 +129,7 @@ texts! {
     /// The name of one of the cloud agent's tools.
     ToolName r"^[a-z][a-z0-9_]*$" |text| match !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_') {
         true => Ok(text.to_owned()),
-        false => Err("is no tool's name; write it as the API does, such as `secret_scanning`".to_owned()),
+        false => Err("is not a tool's name; write it as the API does, such as `secret_scanning`".to_owned()),
     };
     /// A login or a team.
     Owner r"^@?[A-Za-z0-9_-]+(/[A-Za-z0-9._-]+)?$" |text| {
@@ -152,11 +152,11 @@ patterns! {
         // make something right of it.
         false => Regex::new(text)
             .and_then(|_| Regex::new(&format!(r"\A(?:{text})\z")))
-            .map_err(|why| format!("is no regular expression: {why}")),
+            .map_err(|why| format!("is not a regular expression: {why}")),
     };
     /// A day, as `2026-12-31`.
     DayText r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$" Date, |text| {
-        text.parse().map_err(|_| "is no day; write it as `2026-12-31`".to_owned())
+        text.parse().map_err(|_| "is not a day; write it as `2026-12-31`".to_owned())
     };
 }
 
@@ -208,7 +208,7 @@ pub struct StopOn {
     pub(super) idle: bool,
 }
 
-const NEVER_ALONE: &str = "`never` stands for none of them, so nothing can stand beside it";
+const NEVER_ALONE: &str = "`never` means none of them, so it must be alone";
 
 impl TryFrom<OneOrMany<FailOnWord>> for FailOn {
     type Error = &'static str;
@@ -246,7 +246,7 @@ pub(crate) fn path(text: &str) -> Result<&str, String> {
     let text = text.strip_prefix("./").unwrap_or(text);
     let broken = |part: &str| part.is_empty() || part == "." || part == "..";
     match text.split('/').any(broken) || text.contains(|c: char| c.is_control() || c == '\\') {
-        true => Err("is no path within a repository; write for example `.github/prompts/release.md`".to_owned()),
+        true => Err("is not a path within a repository; write for example `.github/prompts/release.md`".to_owned()),
         false => Ok(text),
     }
 }

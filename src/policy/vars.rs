@@ -110,7 +110,7 @@ impl<'de> Deserialize<'de> for Var {
                 let words = VarKind::ALL.map(|(_, word, _)| word);
                 match VarKind::ALL.iter().find(|(_, word, _)| *word == text) {
                     Some((kind, ..)) => Ok(Var { kind: *kind, required: true, default: None, options: Vec::new() }),
-                    None => Err(E::custom(format!("`{text}` is no type{}", nearest(text, &words)))),
+                    None => Err(E::custom(format!("`{text}` is not a type{}", nearest(text, &words)))),
                 }
             }
 

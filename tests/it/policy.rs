@@ -105,7 +105,7 @@ async fn class_refuses_all_that_contradicts_it() {
     `base-ref: dev` contradicts the task class `prep` of .github/agent-tasks.yml, which has `base-ref: main, release/*`; leave the input out, or change the policy
     `ticket` is missing, and the task class `prep` of .github/agent-tasks.yml requires one: `CHG-[0-9]+`
     evil/app is not allowed by the task class `prep` of .github/agent-tasks.yml, which allows `octo/*`
-    `vars.verison` is no variable of the task class `prep` of .github/agent-tasks.yml; did you mean `version`?
+    `vars.verison` is not a variable of the task class `prep` of .github/agent-tasks.yml; did you mean `version`?
     `vars` lacks `version`, a text, which the task class `prep` of .github/agent-tasks.yml requires
     ");
     assert_eq!(ran.calls.len(), 0);
@@ -126,7 +126,7 @@ async fn denied_repository_refuses_the_whole_list() {
     ");
     assert_eq!((ran.calls.len(), ran.output("failed")), (0, "3"));
     let ran = step().with("repositories", "octo/app version=1\nocto/lib version=2 channel=x").run().await;
-    assert_snapshot!(ran.forbidden(), @"for octo/lib: `vars.channel` is no variable of the task class `prep` of .github/agent-tasks.yml; there is `version`");
+    assert_snapshot!(ran.forbidden(), @"for octo/lib: `vars.channel` is not a variable of the task class `prep` of .github/agent-tasks.yml; there is `version`");
 }
 
 #[tokio::test(start_paused = true)]
@@ -338,7 +338,7 @@ async fn policy_that_cannot_be_read_starts_nothing() {
     `policy: octo/rules:agents.yml@gone` cannot be read: GitHub finds nothing there for this token (Not Found). Either the token does not reach the repository, or there is no such file, branch, tag or commit
     `policy: octo/rules:prompts` cannot be read: there is a folder or something else that is no file
     `policy: ci/none.yml` cannot be read: there is no such file under `[folder]/workspace`; is `actions/checkout` missing before this step?: [error of the system]
-    `policy: ../x.yml` is no path within a repository; write for example `.github/prompts/release.md`
+    `policy: ../x.yml` is not a path within a repository; write for example `.github/prompts/release.md`
     ");
     let simulator = organisation();
     simulator.fault(Route::Other, Fault::status(502));
@@ -361,7 +361,7 @@ async fn policy_faults_are_shown_beside_input_faults() {
 async fn class_that_does_not_exist_is_bad_input() {
     let ran = prep(&Simulator::new()).with("task-class", "perp").run().await;
     assert_eq!((ran.code, ran.calls.len()), (2, 0));
-    assert_snapshot!(ran.message(), @"`task: perp` is no task class of .github/agent-tasks.yml; did you mean `prep`?");
+    assert_snapshot!(ran.message(), @"`task: perp` is not a task class of .github/agent-tasks.yml; did you mean `prep`?");
     let ran = Step::new(&Simulator::new()).with("task-class", "prep").run().await;
     assert_eq!(ran.code, 2);
     assert_snapshot!(ran.message(), @"`task: prep` names a task class, and there is no policy: `.github/agent-tasks.yml` is not in the workspace. Is `actions/checkout` missing before this step? Or let `policy` name the file");
