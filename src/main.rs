@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use agent_task::actions::context::Environment;
 use agent_task::actions::host::Host;
 use agent_task::github::client::GitHub;
+use agent_task::report::crash;
 use agent_task::task::conclusion::Exit;
 
 const HELP: &str = "\
@@ -45,9 +46,11 @@ fn main() -> ExitCode {
             return ExitCode::from(Exit::Unreachable.code());
         }
     };
-    let exit = runtime.block_on(async {
-        let host = Host::new(&environment);
-        agent_task::run(&environment, &host, GitHub::connect).await
+    let exit = crash::guard(&environment, || {
+        runtime.block_on(async {
+            let host = Host::new(&environment);
+            agent_task::run(&environment, &host, GitHub::connect).await
+        })
     });
     // A name that is still being looked up would be waited for otherwise, also by a process that was told to end.
     runtime.shutdown_background();

@@ -1,9 +1,9 @@
 //! The machine that we run on: the one file that touches files, the standard output and the wall clock.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::fs::{File, OpenOptions};
-use std::io::{IsTerminal as _, Read as _, Seek as _, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::io::{ErrorKind, IsTerminal as _, Read as _, Seek as _, SeekFrom, Write};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -14,27 +14,38 @@ use tokio::time::Instant;
 
 use crate::actions::context::Environment;
 use crate::actions::output_file::render;
+use crate::actions::redactor::Redactor;
 use crate::actions::signal::Signal;
 use crate::actions::workflow_command::{Annotation, Command, Level};
 use crate::github::error::Error;
 use crate::github::limited::RequestLog;
 use crate::github::token::Token;
-use crate::text::{CUT, escaped, harmless, harmless_lines, hexadecimal, spelled};
+use crate::text::{harmless, harmless_lines, hexadecimal, spelled};
 
-/// GitHub cuts event payloads well below this; what is longer is no payload.
-const MOST_EVENT_BYTES: u64 = 32 * 1024 * 1024;
-/// A part of a token that is no longer than this tells nothing but its kind.
-const SHORTEST_PART: usize = 12;
+/// GitHub caps payloads at 25 MB, <https://docs.github.com/en/webhooks/webhook-events-and-payloads#payload-cap>; the
+/// rest is room for another form of the same payload.
+const MAX_EVENT_BYTES: u64 = 32 * 1024 * 1024;
+/// The folder under `RUNNER_TEMP` for the files of this program.
+const FOLDER: &str = "agent-task";
+/// The file of the record, which all steps of a job add to.
+const RECORD: &str = "audit.jsonl";
 
-/// Who reads the log.
+/// The reader of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LogReader {
     /// GitHub's runner, which understands workflow commands.
     Actions,
-    /// A person at a terminal; `true` with colour.
+    /// A person at a terminal; `true` with color.
     Terminal(bool),
     /// A file or another program.
     Plain,
+}
+
+/// A file inside a folder that is trusted; no link leads from the folder to the file.
+#[derive(Debug, Clone)]
+struct OwnFile {
+    root: PathBuf,
+    below: PathBuf,
 }
 
 /// The machine that we run on.
@@ -43,16 +54,19 @@ pub struct Host {
     log: RefCell<Box<dyn Write>>,
     live: Cell<bool>,
     debug: bool,
-    /// Each with what the summary makes of it, which has escaped what Markdown would read as a sign, the underscores of
-    /// tokens among it.
-    secrets: RefCell<Vec<(Token, String)>>,
+    redactor: RefCell<Redactor>,
     output: Option<PathBuf>,
     summary: Option<PathBuf>,
-    /// How long the summary was before us: another command of the same step may have written to it.
+    /// The length of the summary when this process began: another command of the same step may have written to it.
     summary_before: Cell<Option<u64>>,
-    results: PathBuf,
-    /// Where the record goes, which all steps of a job add to.
-    record: RefCell<PathBuf>,
+    /// Whether a warning says that the summary cannot be written.
+    summary_lost: Cell<bool>,
+    runner_temp: Option<PathBuf>,
+    /// A private folder in place of `RUNNER_TEMP`, made when it is needed.
+    private_temp: OnceCell<Result<PathBuf, String>>,
+    results_name: String,
+    /// The file of the record, where the user names one.
+    record: RefCell<Option<OwnFile>>,
     workspace: PathBuf,
     random: SystemRandom,
     began: Instant,
@@ -72,40 +86,38 @@ impl Host {
     /// The machine, with its log wherever the caller wants it.
     pub fn with_log(environment: &Environment, log: Box<dyn Write>) -> Self {
         let path = |name: &str| environment.get(name).map(PathBuf::from);
-        // Only the runner hides what it is told to mask; elsewhere the command itself would show the secret.
+        // Only the runner hides what it is asked to mask; elsewhere the command itself would show the secret.
         let actions = environment.get("GITHUB_ACTIONS") == Some("true");
         let random = SystemRandom::new();
-        let folder = path("RUNNER_TEMP").unwrap_or_else(std::env::temp_dir).join("agent-task");
         Self {
             reader: if actions { LogReader::Actions } else { LogReader::Plain },
             log: RefCell::new(log),
             live: Cell::new(false),
             debug: environment.get("RUNNER_DEBUG") == Some("1"),
-            secrets: RefCell::new(Vec::new()),
+            redactor: RefCell::default(),
             output: path("GITHUB_OUTPUT"),
             summary: path("GITHUB_STEP_SUMMARY"),
             summary_before: Cell::new(None),
+            summary_lost: Cell::new(false),
+            runner_temp: path("RUNNER_TEMP"),
+            private_temp: OnceCell::new(),
             // Several steps of one job each keep their own.
-            results: folder.join(format!("results-{}.json", random_id(&random))),
-            record: RefCell::new(folder.join("audit.jsonl")),
+            results_name: format!("results-{}.json", random_id(&random)),
+            record: RefCell::new(None),
             workspace: path("GITHUB_WORKSPACE").unwrap_or_else(|| PathBuf::from(".")),
             random,
             began: Instant::now(),
         }
     }
 
-    /// Takes secrets into keeping: the runner hides them from here on, and so does everything that this process
-    /// writes.
+    /// Hides secrets from here on in everything that this process writes, and has the runner hide them as well.
     pub fn mask(&self, secrets: &[Token]) {
         for secret in secrets {
-            if self.secrets.borrow().iter().any(|(kept, _)| kept == secret) {
-                continue;
-            }
-            if self.reader == LogReader::Actions {
-                // The one line that may hold a secret. It is written as it is, for what hides secrets comes after it.
+            let new = self.redactor.borrow_mut().add(secret);
+            if new && self.reader == LogReader::Actions {
+                // The one line that may hold a secret, written past the redactor.
                 self.print(&Command::Mask(secret.expose()).to_string());
             }
-            self.secrets.borrow_mut().push((secret.clone(), escaped(secret.expose())));
         }
     }
 
@@ -143,18 +155,18 @@ impl Host {
 
     /// A line in the log.
     pub fn print_line(&self, text: &str) {
-        self.print(&harmless(&self.hidden(text)));
+        self.print(&harmless(&self.redact(text)));
     }
 
     /// Lines under a title, folded where the log can fold.
     pub fn group<'a>(&self, title: &str, lines: impl IntoIterator<Item = &'a str>) {
         match self.reader {
-            LogReader::Actions => self.print(&Command::Group(&harmless(&self.hidden(title))).to_string()),
-            LogReader::Terminal(true) => self.print(&format!("\x1b[1m{}\x1b[0m", harmless(&self.hidden(title)))),
+            LogReader::Actions => self.print(&Command::Group(&harmless(&self.redact(title))).to_string()),
+            LogReader::Terminal(true) => self.print(&format!("\x1b[1m{}\x1b[0m", harmless(&self.redact(title)))),
             _ => self.print_line(title),
         }
         for line in lines.into_iter().flat_map(|text| harmless_lines(text).collect::<Vec<_>>()) {
-            self.print(format!("  {}", harmless(&self.hidden(&line))).trim_end());
+            self.print(format!("  {}", harmless(&self.redact(&line))).trim_end());
         }
         if self.reader == LogReader::Actions {
             self.print(&Command::EndGroup.to_string());
@@ -165,8 +177,8 @@ impl Host {
     pub fn annotate(&self, annotation: &Annotation) {
         let hidden = Annotation {
             level: annotation.level,
-            title: self.hidden(&annotation.title),
-            message: harmless_lines(&self.hidden(&annotation.message)).collect::<Vec<_>>().join("\n"),
+            title: self.redact(&annotation.title),
+            message: harmless_lines(&self.redact(&annotation.message)).collect::<Vec<_>>().join("\n"),
         };
         let colour = match hidden.level {
             Level::Error => "31",
@@ -184,7 +196,7 @@ impl Host {
     /// A line for those who switched debug logging on.
     pub fn debug(&self, text: &str) {
         if self.debug {
-            let text = harmless(&self.hidden(text));
+            let text = harmless(&self.redact(text));
             match self.reader {
                 LogReader::Actions => self.print(&Command::Debug(&text).to_string()),
                 _ => self.print(&format!("debug: {text}")),
@@ -200,7 +212,7 @@ impl Host {
         let until = Instant::now() + pause;
         while Instant::now() < until {
             let elapsed = spelled(Duration::from_secs(self.elapsed().as_secs()));
-            let line = format!("\r\x1b[2K… {}, {elapsed}", harmless(&self.hidden(status)));
+            let line = format!("\r\x1b[2K… {}, {elapsed}", harmless(&self.redact(status)));
             self.live.set(true);
             self.write(line.as_bytes());
             let next = Instant::now() + Duration::from_secs(1);
@@ -218,37 +230,58 @@ impl Host {
         self.sleep(wait, status).await;
     }
 
-    /// The path of the file with all results.
+    /// The path of the file with all results; empty where no folder for it can be made.
     pub fn results_file(&self) -> String {
-        self.results.display().to_string()
+        self.own_file(&self.results_name).map(|file| file.path().display().to_string()).unwrap_or_default()
     }
 
-    /// Keeps all results in their file.
+    /// Writes all results to their file.
     ///
     /// # Errors
     /// Where the file cannot be written.
     pub fn write_results(&self, json: &str) -> anyhow::Result<()> {
-        let failed = || format!("cannot write `{}`", self.results.display());
-        if let Some(folder) = self.results.parent() {
-            std::fs::create_dir_all(folder).with_context(failed)?;
-        }
+        let results = self.own_file(&self.results_name)?;
+        let failed = || format!("cannot write `{}`", results.path().display());
+        let path = results.prepare().with_context(failed)?;
         // Written beside and put in place whole, so that a kill leaves no half of it.
-        let beside = self.results.with_extension("part");
-        let mut file = create(&beside).with_context(failed)?;
-        file.write_all(self.hidden(json).as_bytes()).with_context(failed)?;
-        std::fs::rename(&beside, &self.results).with_context(failed)
+        let part = self.own_file(&format!("{}.part", self.results_name))?.prepare().with_context(failed)?;
+        let mut file = create(&part).with_context(failed)?;
+        file.write_all(self.redact(json).as_bytes()).with_context(failed)?;
+        std::fs::rename(&part, &path).with_context(failed)
     }
 
-    /// Lets the record go to this file, relative to the workspace.
-    pub fn record_in(&self, path: Option<&str>) {
-        if let Some(path) = path {
-            *self.record.borrow_mut() = self.workspace.join(path);
-        }
+    /// Sets the file of the record: a path inside the workspace, relative to it, or inside `RUNNER_TEMP`.
+    ///
+    /// # Errors
+    /// Where the path leads out of both, with the remedy.
+    pub fn record_in(&self, path: Option<&str>) -> anyhow::Result<()> {
+        let Some(path) = path.map(Path::new) else {
+            return Ok(());
+        };
+        let roots = [Some(&self.workspace), self.runner_temp.as_ref()].into_iter().flatten();
+        let below = |root: &PathBuf| {
+            let real = root.canonicalize().ok();
+            let below = [Some(root), real.as_ref()].into_iter().flatten().find_map(|it| path.strip_prefix(it).ok())?;
+            Some(OwnFile { root: root.clone(), below: below.to_owned() })
+        };
+        let file = match path.is_absolute() {
+            true => roots.into_iter().find_map(below),
+            false => Some(OwnFile { root: self.workspace.clone(), below: path.to_owned() }),
+        };
+        let file = file.filter(|file| file.below.components().all(|part| part != Component::ParentDir));
+        let remedy =
+            "is outside of the workspace and of RUNNER_TEMP; use a path inside the workspace, such as `audit.jsonl`";
+        *self.record.borrow_mut() = Some(file.context(remedy)?);
+        Ok(())
     }
 
-    /// The path of the record.
+    fn record(&self) -> anyhow::Result<OwnFile> {
+        self.record.borrow().clone().map_or_else(|| self.own_file(RECORD), Ok)
+    }
+
+    /// The path of the record; empty where no folder for it can be made.
     pub fn audit_log(&self) -> String {
-        self.record.borrow().display().to_string()
+        self.record().map(|file| file.path().display().to_string()).unwrap_or_default()
     }
 
     /// Adds a line to the record, at once and whole.
@@ -256,17 +289,13 @@ impl Host {
     /// # Errors
     /// Where the file cannot be written.
     pub fn write_record(&self, line: &str) -> anyhow::Result<()> {
-        let path = self.record.borrow();
-        let failed = || format!("cannot write the record `{}`", path.display());
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).with_context(failed)?;
-        }
-        let mut file = append(&path).with_context(failed)?;
-        // One write for a line keeps those of several processes apart.
-        file.write_all(format!("{}\n", self.hidden(line)).as_bytes()).with_context(failed)
+        let record = self.record()?;
+        let failed = || format!("cannot write the record `{}`", record.path().display());
+        let path = record.prepare().with_context(failed)?;
+        append(&path, &format!("{}\n", self.redact(line))).with_context(failed)
     }
 
-    /// Hands outputs to the runner. The last value of a name counts.
+    /// Writes outputs for the runner. The last value of a name counts.
     ///
     /// # Errors
     /// Where the file that `GITHUB_OUTPUT` names cannot be written.
@@ -274,39 +303,66 @@ impl Host {
         let Some(path) = &self.output else {
             return Ok(());
         };
+        // Only the values are searched for secrets: a secret that reads like a name must not remove that name.
+        let outputs = outputs.iter().map(|(name, value)| (*name, self.redact(value))).collect::<Vec<_>>();
         let failed = || format!("cannot write the outputs to `{}`, which GITHUB_OUTPUT names", path.display());
-        let mut file = append(path).with_context(failed)?;
-        // Only the values are searched for secrets: a secret that reads like a name must not take that away.
-        let outputs = outputs.iter().map(|(name, value)| (*name, self.hidden(value))).collect::<Vec<_>>();
-        file.write_all(render(&outputs, || self.random_id()).as_bytes()).with_context(failed)
+        append(path, &render(&outputs, || self.random_id())).with_context(failed)
     }
 
-    /// Hands the summary to the runner, in place of the one before.
-    ///
-    /// # Errors
-    /// Where the file that `GITHUB_STEP_SUMMARY` names cannot be written.
-    pub fn write_summary(&self, markdown: &str) -> anyhow::Result<()> {
+    /// Writes the summary for the runner, in place of the one before. A summary that cannot be written is a warning:
+    /// it keeps no task from being started.
+    pub fn write_summary(&self, markdown: &str) {
+        if let Err(error) = self.try_write_summary(markdown)
+            && !self.summary_lost.replace(true)
+        {
+            let title = "Step summary not written".to_owned();
+            self.annotate(&Annotation { level: Level::Warning, title, message: format!("{error:#}") });
+        }
+    }
+
+    fn try_write_summary(&self, markdown: &str) -> anyhow::Result<()> {
         let Some(path) = &self.summary else {
             return Ok(());
         };
         let failed = || format!("cannot write the summary to `{}`, which GITHUB_STEP_SUMMARY names", path.display());
         #[expect(clippy::disallowed_methods, reason = "this is the file that may touch files")]
         let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(path).with_context(failed)?;
-        let before = match self.summary_before.get() {
-            Some(before) => before,
-            None => file.metadata().with_context(failed)?.len(),
-        };
-        self.summary_before.set(Some(before));
-        let markdown = self.hidden(markdown);
-        if !file.metadata().with_context(failed)?.is_file() {
+        let markdown = self.redact(markdown);
+        let found = file.metadata().with_context(failed)?;
+        if !found.is_file() {
             // A device or a pipe has no place to go back to.
             return file.write_all(markdown.as_bytes()).with_context(failed);
         }
+        let before = match self.summary_before.get() {
+            Some(before) => before,
+            None => {
+                // Markdown needs an empty line between the last block of another command and our heading.
+                let missing = 2_usize.saturating_sub(line_breaks_at_end(path, found.len()));
+                file.seek(SeekFrom::End(0)).with_context(failed)?;
+                file.write_all(&b"\n\n"[..missing]).with_context(failed)?;
+                file.stream_position().with_context(failed)?
+            }
+        };
+        self.summary_before.set(Some(before));
         file.seek(SeekFrom::Start(before)).with_context(failed)?;
         // Written over the one before and shortened then, so that a kill in between leaves a summary.
         file.write_all(markdown.as_bytes()).with_context(failed)?;
         let end = file.stream_position().with_context(failed)?;
         file.set_len(end).with_context(failed)
+    }
+
+    /// A file of this program under `RUNNER_TEMP`. Where there is none, the system's temporary folder is shared with
+    /// other users, and the file lies in a fresh folder that only this user can enter.
+    fn own_file(&self, name: &str) -> anyhow::Result<OwnFile> {
+        if let Some(root) = &self.runner_temp {
+            return Ok(OwnFile { root: root.clone(), below: Path::new(FOLDER).join(name) });
+        }
+        let make = || tempfile::Builder::new().prefix("agent-task-").tempdir().map(tempfile::TempDir::keep);
+        let root = self.private_temp.get_or_init(|| make().map_err(|error| error.to_string()));
+        match root {
+            Ok(root) => Ok(OwnFile { root: root.clone(), below: PathBuf::from(name) }),
+            Err(why) => anyhow::bail!("cannot write a temporary file, and RUNNER_TEMP is not set: {why}"),
+        }
     }
 
     /// Whether the workspace has such a file.
@@ -361,26 +417,29 @@ impl Host {
             return Ok(None);
         };
         let failed = || format!("cannot read the event's payload `{path}`, which GITHUB_EVENT_PATH names");
-        let bytes = read(Path::new(path), MOST_EVENT_BYTES).with_context(failed)?;
+        let bytes = read(Path::new(path), MAX_EVENT_BYTES).with_context(failed)?;
         serde_json::from_slice(&bytes).map(Some).with_context(failed)
     }
 
-    /// Waits until the process is told to end.
+    /// Waits for a signal that ends the process.
     #[cfg(unix)]
     pub async fn interrupted(&self) -> Signal {
         use tokio::signal::unix::{SignalKind, signal};
-        let Ok((mut interrupt, mut terminate)) =
-            signal(SignalKind::interrupt()).and_then(|one| Ok((one, signal(SignalKind::terminate())?)))
-        else {
-            return std::future::pending().await;
+        let wait = async |kind, name| match signal(kind) {
+            Ok(mut signal) => {
+                signal.recv().await;
+                name
+            }
+            Err(_) => std::future::pending().await,
         };
         tokio::select! {
-            _ = interrupt.recv() => Signal::Interrupt,
-            _ = terminate.recv() => Signal::Terminate,
+            signal = wait(SignalKind::hangup(), Signal::Hangup) => signal,
+            signal = wait(SignalKind::interrupt(), Signal::Interrupt) => signal,
+            signal = wait(SignalKind::terminate(), Signal::Terminate) => signal,
         }
     }
 
-    /// Waits until the process is told to end.
+    /// Waits for a signal that ends the process.
     #[cfg(not(unix))]
     pub async fn interrupted(&self) -> Signal {
         match tokio::signal::ctrl_c().await {
@@ -389,19 +448,8 @@ impl Host {
         }
     }
 
-    /// A text without the secrets that are kept, nor the beginning of one where the text was cut.
-    fn hidden(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        for (secret, escaped) in self.secrets.borrow().iter() {
-            let secret = secret.expose();
-            text = text.replace(secret, "***").replace(escaped, "***");
-            if text.contains(CUT) {
-                for long in (SHORTEST_PART..secret.len()).rev() {
-                    text = text.replace(&format!("{}{CUT}", &secret[..long]), &format!("***{CUT}"));
-                }
-            }
-        }
-        text
+    fn redact(&self, text: &str) -> String {
+        self.redactor.borrow().redact(text)
     }
 
     fn print(&self, line: &str) {
@@ -441,12 +489,64 @@ fn read(path: &Path, most: u64) -> anyhow::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+impl OwnFile {
+    fn path(&self) -> PathBuf {
+        self.root.join(&self.below)
+    }
+
+    /// The path to open, once the folders on the way exist and nothing on the way is a link: a checked-out pull
+    /// request can bring links to anywhere.
+    fn prepare(&self) -> anyhow::Result<PathBuf> {
+        std::fs::create_dir_all(&self.root)?;
+        let mut path = self.root.canonicalize()?;
+        let mut parts = self.below.components().filter(|part| *part != Component::CurDir).peekable();
+        while let Some(part) = parts.next() {
+            path.push(part);
+            let last = parts.peek().is_none();
+            match path.symlink_metadata() {
+                Ok(found) if found.is_symlink() => {
+                    anyhow::bail!("`{}` is a symbolic link, which is not followed; remove it", path.display());
+                }
+                Ok(found) if last && !found.is_file() => anyhow::bail!("`{}` is not a file", path.display()),
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::NotFound && last => {}
+                Err(error) if error.kind() == ErrorKind::NotFound => std::fs::create_dir(&path)?,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(path)
+    }
+}
+
 fn create(path: &Path) -> std::io::Result<File> {
     #[expect(clippy::disallowed_methods, reason = "this is the file that may touch files")]
     File::create(path)
 }
 
-fn append(path: &Path) -> std::io::Result<File> {
+/// Adds whole lines to a file in one write, which keeps the lines of several processes apart. Another program may have
+/// left the last line without its end.
+fn append(path: &Path, lines: &str) -> std::io::Result<()> {
     #[expect(clippy::disallowed_methods, reason = "this is the file that may touch files")]
-    OpenOptions::new().append(true).create(true).open(path)
+    let mut file = OpenOptions::new().append(true).create(true).open(path)?;
+    let found = file.metadata()?;
+    let unended = found.is_file() && line_breaks_at_end(path, found.len()) == 0;
+    file.write_all(format!("{}{lines}", if unended { "\n" } else { "" }).as_bytes())
+}
+
+/// How many of the last two bytes of a file are line breaks at its end; two for an empty file.
+fn line_breaks_at_end(path: &Path, len: u64) -> usize {
+    let read = || -> std::io::Result<Vec<u8>> {
+        #[expect(clippy::disallowed_methods, reason = "this is the file that may touch files")]
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::Start(len.saturating_sub(2)))?;
+        let mut end = Vec::new();
+        file.read_to_end(&mut end)?;
+        Ok(end)
+    };
+    match read() {
+        Ok(end) if end.is_empty() => 2,
+        Ok(end) => end.iter().rev().take_while(|byte| **byte == b'\n').count(),
+        // A file that can be written and not read: an empty line more does no harm.
+        Err(_) => 0,
+    }
 }

@@ -3,6 +3,7 @@
 pub mod context;
 pub mod host;
 pub mod output_file;
+pub mod redactor;
 pub mod signal;
 pub mod trusted_paths;
 pub mod workflow_command;

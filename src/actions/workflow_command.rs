@@ -1,6 +1,6 @@
-//! A workflow command (`::error::` and its kin), its escaping, and the text that must not become one.
+//! Workflow commands such as `::error::`, and their escaping.
 //!
-//! The runner reads commands from both streams: `::name key=value::data` where only white space stands before it,
+//! The runner reads commands from both streams: `::name key=value::data` where only white space precedes it,
 //! and the older `##[name]data` anywhere in a line
 //! (<https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs>).
 
@@ -8,7 +8,7 @@ use std::fmt;
 
 use crate::text::cut;
 
-/// What the runner is asked to do.
+/// A command for the runner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command<'a> {
     /// Hide a value in everything that the job logs from here on.
@@ -23,7 +23,7 @@ pub enum Command<'a> {
     Annotate(&'a Annotation),
 }
 
-/// How grave an annotation is.
+/// The severity of an annotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
     /// Worth knowing.
@@ -37,7 +37,7 @@ pub enum Level {
 /// One message on the run's page: what happened, what it means and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Annotation {
-    /// How grave it is.
+    /// The severity.
     pub level: Level,
     /// A few words, shown in bold.
     pub title: String,
@@ -47,7 +47,7 @@ pub struct Annotation {
 
 /// The runner cuts an annotation's message here, in characters
 /// (<https://github.com/actions/runner/blob/main/src/Runner.Worker/ExecutionContext.cs>).
-pub const LONGEST_ANNOTATION: usize = 4096;
+pub const MAX_ANNOTATION: usize = 4096;
 
 impl fmt::Display for Level {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -67,7 +67,7 @@ impl fmt::Display for Command<'_> {
             Self::EndGroup => write!(f, "::endgroup::"),
             Self::Debug(text) => write!(f, "::debug::{}", data(text)),
             Self::Annotate(Annotation { level, title, message }) => {
-                let message = cut(message, LONGEST_ANNOTATION);
+                let message = cut(message, MAX_ANNOTATION);
                 write!(f, "::{level} title={}::{}", property(title), data(&message))
             }
         }
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn commands_are_escaped_as_the_runner_undoes_it() {
+    fn command_is_escaped_for_the_runner() {
         let annotation = Annotation {
             level: Level::Error,
             title: "a: b, c".to_owned(),
@@ -125,10 +125,10 @@ mod tests {
     }
 
     #[test]
-    fn a_long_annotation_is_cut_at_a_character() {
+    fn annotation_is_cut_at_a_character() {
         let annotation = Annotation { level: Level::Notice, title: String::new(), message: "ü".repeat(5000) };
         let shown = Command::Annotate(&annotation).to_string();
         assert!(shown.ends_with("ü…"));
-        assert_eq!(shown.chars().filter(|c| *c == 'ü').count(), LONGEST_ANNOTATION - 1);
+        assert_eq!(shown.chars().filter(|c| *c == 'ü').count(), MAX_ANNOTATION - 1);
     }
 }

@@ -8,8 +8,8 @@ use crate::github::url::ApiUrl;
 use crate::inputs::request::Inputs;
 use crate::plan::matrix;
 use crate::report::ending::Ending;
-use crate::report::outputs::{StepOutputs, outputs};
-use crate::report::summary;
+use crate::report::outputs::StepOutputs;
+use crate::report::{outputs, summary};
 use crate::run::clients::Clients;
 use crate::task::conclusion::Exit;
 use crate::text;
@@ -34,13 +34,17 @@ pub async fn run(
         Ok(matrix) => matrix,
         Err(problems) => return Ending::bad_input(&problems),
     };
+    let output = match outputs::matrix(&matrix) {
+        Ok(output) => output,
+        Err(problem) => return Ending::bad_input(&[problem]),
+    };
     let jobs = matrix["include"].as_array().map_or(0, Vec::len);
     let jobs = format!("{jobs} {}", if jobs == 1 { "job" } else { "jobs" });
     let title = format!("{} for {jobs}", text::repositories(repositories.len()));
     host.group(&title, repositories.iter().map(String::as_str));
     Ending {
         annotations: Vec::new(),
-        outputs: outputs(&[], &StepOutputs { matrix: &matrix.to_string(), ..StepOutputs::default() }),
+        outputs: outputs::outputs(&[], &StepOutputs { matrix: &output, ..StepOutputs::default() }),
         results: None,
         summary: summary::note(&format!("🗂️ {title}"), &[repositories.join("\n")]),
         exit: Exit::Fine,

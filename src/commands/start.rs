@@ -16,6 +16,7 @@ use crate::github::client::GitHub;
 use crate::github::repository::Repository;
 use crate::github::token::Token;
 use crate::github::url::ApiUrl;
+use crate::inputs::problem::Problem;
 use crate::inputs::request::Inputs;
 use crate::plan::{Action, Plan, PlanContext, PlanError, plan};
 use crate::report::audit::{AuditEntry, AuditLog};
@@ -57,7 +58,9 @@ pub async fn run(
         Err(problems) => return Ending::bad_input(&problems),
     };
     let context = load_context(environment, host, inputs);
-    host.record_in(inputs.audit_log.as_deref());
+    if let Err(error) = host.record_in(inputs.audit_log.as_deref()) {
+        return Ending::bad_input(&[Problem::new("audit-log", format!("{error:#}"))]);
+    }
     let repositories = resolved.targets.iter().map(|target| target.repository.clone()).collect();
     let parts =
         PlanContext { context: &context, template: template.as_ref(), targets: resolved.targets, now: host.now() };
@@ -140,7 +143,7 @@ pub fn refused(
     for outcome in &mut outcomes {
         let event = Event::Refused(Refusal { gate, why: lines.join("; ") });
         let entry = AuditEntry::of(&event, outcome);
-        outcome.apply(event);
+        outcome.apply(&event);
         let line = entry.map(|entry| audit.line(entry, None, outcome, &host.random_id(), host.now()));
         errors.extend(line.and_then(|line| host.write_record(&line).err()).map(|error| format!("{error:#}")));
     }
@@ -179,23 +182,14 @@ fn nothing_to_start(host: &Host) -> Ending {
 
 /// The end of a dry run. Nothing was sent.
 fn dry_run(host: &Host, inputs: &Inputs, plan: &Plan, context: &Context) -> Ending {
-    let mut lines = Vec::new();
     let requests = plan.requests(&inputs.address);
     for (to, body) in requests.iter().take(MAX_SHOWN) {
         host.group("Request", [to.as_str(), body.as_str()]);
-        lines.push(format!("{to}\n{body}"));
     }
     if requests.len() > MAX_SHOWN {
-        let more = format!("and {} more requests of this kind", requests.len() - MAX_SHOWN);
-        host.print_line(&more);
-        lines.push(more);
+        host.print_line(&format!("and {} more requests of this kind", requests.len() - MAX_SHOWN));
     }
     host.log("dry run: nothing was sent");
     let ending = Reporter::new(host, plan, context, None).ending(None);
-    Ending {
-        annotations: Vec::new(),
-        summary: summary::note("Dry run, nothing was sent", &lines),
-        exit: Exit::Fine,
-        ..ending
-    }
+    Ending { annotations: Vec::new(), summary: summary::dry_run(plan, context, &requests), exit: Exit::Fine, ..ending }
 }

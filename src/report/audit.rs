@@ -1,4 +1,4 @@
-//! The record: what happened to each order, as CloudEvents for those who have to account for it.
+//! The record: what happened to each task, as CloudEvents for those who have to account for it.
 //!
 //! <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md>
 
@@ -16,11 +16,11 @@ use crate::task::event::{Adoption, Event};
 use crate::task::outcome::Outcome;
 use crate::task::wait::WaitEnd;
 
-/// What stands before the kind of an event.
+/// The beginning of an event's type.
 const PREFIX: &str = "agent-task.";
-/// Where an event comes from that has no workflow run.
+/// The source of an event outside of a workflow run.
 const NO_RUN: &str = "urn:agent-task";
-/// What the record takes from the `github` context.
+/// The properties of the `github` context that are on record.
 const RUN: [&str; 10] = [
     "actor",
     "triggering_actor",
@@ -34,33 +34,33 @@ const RUN: [&str; 10] = [
     "sha",
 ];
 
-/// Something for the record.
+/// An entry of the record.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditEntry {
     kind: &'static str,
-    /// What it adds to what is known of the order.
+    /// Data besides what is known of the task.
     more: Map<String, Value>,
 }
 
 impl AuditEntry {
     fn new(kind: &'static str, more: Value) -> Self {
-        let Value::Object(more) = more else { unreachable!("{more} is no object") };
+        let Value::Object(more) = more else { unreachable!("{more} is not an object") };
         Self { kind, more }
     }
 
-    /// An order is about to be carried out.
+    /// A task is about to be started or waited for.
     pub fn planned() -> Self {
         Self::new("planned", json!({}))
     }
 
-    /// What an event is for the record; nothing for one that only a reader of the log wants to know. `before` is the
-    /// outcome that has not heard of it yet.
+    /// The entry for an event; nothing for one that only a reader of the log wants to know. `before` is the outcome
+    /// without the event.
     pub fn of(event: &Event, before: &Outcome) -> Option<Self> {
         Some(match event {
             Event::Started(_) => Self::new("started", json!({})),
             Event::Adopted(_, why) => {
                 let why = match why {
-                    Adoption::Unanswered => "the start was not answered, and this is what came of it",
+                    Adoption::Unanswered => "the start was not answered, and this is its task",
                     Adoption::SameKey => "an earlier start with the same key",
                     Adoption::Active => "active under the same name",
                 };
@@ -106,15 +106,15 @@ pub struct AuditLog {
 }
 
 impl AuditLog {
-    /// A journal of the run, with the kind of the token and what the policy says.
-    pub fn new(context: &Context, token: Option<&Token>, facts: &PolicyMetadata) -> Self {
+    /// The record of a run, with the kind of the token and what the policy says.
+    pub fn new(context: &Context, token: Option<&Token>, policy: &PolicyMetadata) -> Self {
         let run = RUN.iter().filter_map(|name| Some(((*name).to_owned(), context.property(name)?.into())));
         let policy = json!({
-            "policy": facts.policy,
-            "commit": facts.commit,
-            "class": facts.class,
-            "promptVersion": facts.version,
-            "ticket": facts.ticket,
+            "policy": policy.policy,
+            "commit": policy.commit,
+            "class": policy.class,
+            "promptVersion": policy.version,
+            "ticket": policy.ticket,
         });
         Self {
             source: context.run_url().unwrap_or_else(|| NO_RUN.to_owned()),
@@ -124,7 +124,7 @@ impl AuditLog {
         }
     }
 
-    /// An entry as a line. `order` is absent where nothing was planned, and `id` is a word that no other has.
+    /// An entry as a line. `order` is absent where nothing was planned; `id` is unique.
     pub fn line(
         &self,
         entry: AuditEntry,
@@ -164,7 +164,7 @@ fn subject(repository: &Repository, task: Option<&TaskId>) -> String {
     task.map_or_else(|| repository.to_string(), |task| format!("{repository}/tasks/{task}"))
 }
 
-/// What was asked for, without the prompt itself: its hash tells which it was.
+/// The request without the prompt itself, which its hash identifies.
 fn request(order: &PlannedTask) -> Value {
     match &order.action {
         Action::Start { task, models, template, prompt_sha256, options } => known(json!({
@@ -182,7 +182,7 @@ fn request(order: &PlannedTask) -> Value {
     }
 }
 
-/// What is known of the task.
+/// The task as far as it is known.
 fn task(outcome: &Outcome) -> Value {
     let task = outcome.task.as_ref();
     known(json!({
@@ -198,11 +198,11 @@ fn task(outcome: &Outcome) -> Value {
         "pullRequestUrl": outcome.pull.as_ref().map(|pull| pull.url.as_str()),
         "credits": task.and_then(Task::credits),
         "conclusion": outcome.conclusion.map(Conclusion::as_str),
-        "errorMessage": outcome.error_message,
+        "errorMessage": outcome.error_message(),
     }))
 }
 
-/// An object without the fields that nobody knows.
+/// An object without the fields that are not known.
 fn known(mut value: Value) -> Value {
     if let Some(fields) = value.as_object_mut() {
         fields.retain(|_, value| !value.is_null());
@@ -246,14 +246,14 @@ mod tests {
 
     fn told(event: Event, outcome: &mut Outcome) -> Option<Value> {
         let entry = AuditEntry::of(&event, outcome)?;
-        outcome.apply(event);
+        outcome.apply(&event);
         let line = journal().line(entry, None, outcome, "id-1", "2026-11-25T08:00:00Z".parse().unwrap());
         assert!(!line.contains('\n') && !line.contains("s3cr3t"), "{line}");
         Some(serde_json::from_str(&line).unwrap())
     }
 
     #[test]
-    fn each_line_is_a_cloud_event_that_answers_who_what_where_and_how() {
+    fn record_line_is_a_cloud_event() {
         let mut outcome = outcome();
         let started = told(Event::Started(task("queued")), &mut outcome).unwrap();
         for (name, value) in [
@@ -276,7 +276,7 @@ mod tests {
             (&data["task"]["creatorId"], &data["tokenKind"]),
             (&json!(7), &json!("fine-grained personal access token"))
         );
-        outcome.apply(Event::Saw(task("completed")));
+        outcome.apply(&Event::Saw(task("completed")));
         let settled = told(Event::Ended(WaitEnd::Settled), &mut outcome).unwrap();
         assert_eq!(
             (&settled["data"]["task"]["conclusion"], &settled["data"]["task"]["credits"]),
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changes_is_recorded_and_what_only_a_reader_wants_is_not() {
+    fn record_has_changes_only() {
         let mut outcome = outcome();
         told(Event::Started(task("queued")), &mut outcome);
         assert_eq!(told(Event::Saw(task("queued")), &mut outcome), None);

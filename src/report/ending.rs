@@ -73,7 +73,8 @@ pub fn finish(host: &Host, ending: Ending) -> Exit {
     }
     let results = ending.results.map_or(Ok(()), |results| host.write_results(&results));
     // Each is written whatever becomes of the others.
-    let written = [results, host.write_outputs(&ending.outputs), host.write_summary(&ending.summary)];
+    let written = [results, host.write_outputs(&ending.outputs)];
+    host.write_summary(&ending.summary);
     let errors = written.into_iter().filter_map(Result::err).map(|error| format!("{error:#}")).collect::<Vec<_>>();
     if errors.is_empty() {
         return ending.exit;

@@ -1,7 +1,12 @@
-//! What is told: log, outputs, summary, record.
+//! What a step reports: log, outputs, summary, record.
 
 pub mod audit;
+pub mod crash;
 pub mod ending;
+pub(crate) mod markdown;
 pub mod outputs;
 pub mod reporter;
 pub mod summary;
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,14 @@
-//! What the step hands on: its outputs, and the results of all orders as JSON.
+//! The outputs of the step, and the results of all tasks as JSON.
 
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::github::task::{State, Task, TaskId};
+use crate::inputs::problem::Problem;
 use crate::task::conclusion::Conclusion;
+use crate::task::messages;
 use crate::task::outcome::Outcome;
+use crate::text::cut;
 
 /// Every output there is, in the order of the reference.
 pub const OUTPUTS: [&str; 20] = [
@@ -30,13 +33,18 @@ pub const OUTPUTS: [&str; 20] = [
     "succeeded",
     "failed",
 ];
-/// The longest `results`, in bytes. A later step takes them in by one variable of its environment, and Linux lets none
-/// be longer than 131,072 bytes, its name included. All outputs of a job together may have 1 MB,
-/// <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax#jobsjob_idoutputs>. The file
-/// that `results-file` names is never cut.
-const LONGEST_RESULTS: usize = 130_000;
+/// The longest `results`, in bytes. A later step takes it by one variable of its environment, and Linux caps a variable
+/// at 131,072 bytes, its name included. The file that `results-file` names is never cut.
+const MAX_RESULTS: usize = 130_000;
+/// The longest `error-message`, in characters: as long as an annotation can be, and with all its bytes far below the
+/// 131,072 that Linux allows for the variable of a later step.
+const MAX_ERROR_MESSAGE: usize = 4096;
+/// The longest `matrix`, in UTF-16 units. GitHub caps the outputs of a job at 1 MB, "approximated based on UTF-16
+/// encoding", two bytes a unit; the other outputs of the job need room too,
+/// <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax#jobsjob_idoutputs>.
+const MAX_MATRIX: usize = 450_000;
 
-/// What is handed on besides the outcomes; empty where there is nothing.
+/// The outputs besides those of the outcomes; empty where there is nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct StepOutputs<'a> {
     /// The path of the file with all results.
@@ -49,11 +57,11 @@ pub struct StepOutputs<'a> {
     pub matrix: &'a str,
 }
 
-/// The outputs as they stand. All are there at any time, empty where nothing is known. With several orders those
-/// that speak of one task are empty, and `conclusion` is the gravest of all, once all have one.
-pub fn outputs(outcomes: &[Outcome], aside: &StepOutputs<'_>) -> Vec<(&'static str, String)> {
+/// The outputs as they are now. All keys are there at any time, empty where nothing is known. With several tasks those
+/// of a single task are empty, `conclusion` is the gravest of all once all have one, and `error-message` sums up.
+pub fn outputs(outcomes: &[Outcome], step: &StepOutputs<'_>) -> Vec<(&'static str, String)> {
     let single = match outcomes {
-        [outcome] => serde_json::to_value(Entry::of(outcome)).ok(),
+        [outcome] => serde_json::to_value(Entry::of(outcome, MAX_ERROR_MESSAGE)).ok(),
         _ => None,
     };
     let count = |is: &dyn Fn(&Outcome) -> bool| outcomes.iter().filter(|outcome| is(outcome)).count().to_string();
@@ -61,15 +69,16 @@ pub fn outputs(outcomes: &[Outcome], aside: &StepOutputs<'_>) -> Vec<(&'static s
         .iter()
         .map(|name| {
             let value = match *name {
-                "results" => results(outcomes, LONGEST_RESULTS),
-                "results-file" => aside.results_file.to_owned(),
-                "matrix" => aside.matrix.to_owned(),
-                "audit-log" => aside.audit_log.to_owned(),
+                "results" => results(outcomes, MAX_RESULTS, MAX_ERROR_MESSAGE),
+                "results-file" => step.results_file.to_owned(),
+                "matrix" => step.matrix.to_owned(),
+                "audit-log" => step.audit_log.to_owned(),
                 "started" => count(&|outcome| outcome.created == Some(true)),
                 "succeeded" => count(&|outcome| outcome.conclusion == Some(Conclusion::Success)),
-                "failed" => count(&failed),
+                "failed" => count(&Outcome::is_failed),
                 "conclusion" if single.is_none() => gravest(outcomes),
-                "error-message" if !aside.error.is_empty() => aside.error.to_owned(),
+                "error-message" if !step.error.is_empty() => cut(step.error, MAX_ERROR_MESSAGE),
+                "error-message" if single.is_none() => cut(&messages::sum_up(outcomes), MAX_ERROR_MESSAGE),
                 name => single.as_ref().map(|result| text(&result[name])).unwrap_or_default(),
             };
             (*name, value)
@@ -77,10 +86,24 @@ pub fn outputs(outcomes: &[Outcome], aside: &StepOutputs<'_>) -> Vec<(&'static s
         .collect()
 }
 
-/// Whether an order counts as failed: it ran into trouble, or ended otherwise than well.
-fn failed(outcome: &Outcome) -> bool {
-    let ended_well = |it| matches!(it, Conclusion::Success | Conclusion::Skipped);
-    outcome.trouble.is_some() || outcome.conclusion.is_some_and(|it| !ended_well(it))
+/// The matrix as an output.
+///
+/// # Errors
+/// If it is longer than GitHub lets a job hand to another, with the remedy.
+pub fn matrix(matrix: &Value) -> Result<String, Problem> {
+    let text = matrix.to_string();
+    let units = text.encode_utf16().count();
+    if units <= MAX_MATRIX {
+        return Ok(text);
+    }
+    Err(Problem::new(
+        "repositories",
+        format!(
+            "make a `matrix` of {units} characters, and GitHub takes at most {MAX_MATRIX}: shorten the list or its \
+             variables, or leave the plan out and give each job of a fixed matrix the whole list and its `shard`, such \
+             as `1/20`"
+        ),
+    ))
 }
 
 fn gravest(outcomes: &[Outcome]) -> String {
@@ -88,16 +111,17 @@ fn gravest(outcomes: &[Outcome]) -> String {
     all.and_then(|all| all.into_iter().max()).map(|it| it.to_string()).unwrap_or_default()
 }
 
-/// The results of all orders as a compact JSON array, whole.
+/// The results of all tasks as a compact JSON array, whole.
 pub fn all_results(outcomes: &[Outcome]) -> String {
-    results(outcomes, usize::MAX)
+    results(outcomes, usize::MAX, usize::MAX)
 }
 
-/// As many results as fit into `most` bytes, each whole.
-fn results(outcomes: &[Outcome], most: usize) -> String {
+/// As many results as fit into `most` bytes, each whole but for its message.
+fn results(outcomes: &[Outcome], most: usize, longest_message: usize) -> String {
     let mut text = "[".to_owned();
     for outcome in outcomes {
-        let result = serde_json::to_string(&Entry::of(outcome)).unwrap_or_else(|error| unreachable!("{error}"));
+        let entry = Entry::of(outcome, longest_message);
+        let result = serde_json::to_string(&entry).unwrap_or_else(|error| unreachable!("{error}"));
         if text.len() + result.len() + 2 > most {
             break;
         }
@@ -110,7 +134,7 @@ fn results(outcomes: &[Outcome], most: usize) -> String {
     text
 }
 
-/// One order's result under the names of the outputs; `null` where nothing is known.
+/// The result of one task under the names of the outputs; `null` where nothing is known.
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Entry<'a> {
@@ -127,11 +151,11 @@ struct Entry<'a> {
     model: Option<&'a str>,
     credits: Option<String>,
     prompt_sha256: Option<&'a str>,
-    error_message: Option<&'a str>,
+    error_message: Option<String>,
 }
 
 impl<'a> Entry<'a> {
-    fn of(outcome: &'a Outcome) -> Self {
+    fn of(outcome: &'a Outcome, longest_message: usize) -> Self {
         let task = outcome.task.as_ref();
         let pull = outcome.pull.as_ref();
         let asked = outcome.asked.as_ref();
@@ -149,7 +173,7 @@ impl<'a> Entry<'a> {
             model: task.and_then(Task::model).or(asked.and_then(|asked| asked.model.as_deref())),
             credits: task.and_then(Task::credits),
             prompt_sha256: outcome.prompt_sha256.as_deref(),
-            error_message: outcome.error_message.as_deref(),
+            error_message: outcome.error_message().map(|why| cut(&why, longest_message)),
         }
     }
 }
@@ -182,9 +206,9 @@ mod tests {
 
     fn ended(id: &str, state: &str) -> Outcome {
         let mut outcome = outcome();
-        outcome.apply(Event::Started(task(id, "queued")));
-        outcome.apply(Event::Saw(task(id, state)));
-        outcome.apply(Event::Ended(WaitEnd::Settled));
+        outcome.apply(&Event::Started(task(id, "queued")));
+        outcome.apply(&Event::Saw(task(id, state)));
+        outcome.apply(&Event::Ended(WaitEnd::Settled));
         outcome
     }
 
@@ -193,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn every_output_is_there_from_the_beginning() {
+    fn outputs_are_all_there_from_the_beginning() {
         for outcomes in [vec![], vec![outcome()], vec![outcome(), outcome()]] {
             let outputs = outputs(&outcomes, &StepOutputs { results_file: "", error: "", ..StepOutputs::default() });
             assert_eq!(outputs.iter().map(|(name, _)| *name).collect::<Vec<_>>(), OUTPUTS);
@@ -209,9 +233,9 @@ mod tests {
     }
 
     #[test]
-    fn every_key_of_a_result_is_an_output_and_the_other_way_round() {
+    fn result_keys_are_outputs() {
         let outcome = outcome();
-        let result = serde_json::to_value(Entry::of(&outcome)).unwrap();
+        let result = serde_json::to_value(Entry::of(&outcome, MAX_ERROR_MESSAGE)).unwrap();
         let of_all = ["results", "results-file", "matrix", "audit-log", "started", "succeeded", "failed"];
         for name in OUTPUTS.iter().filter(|name| !of_all.contains(name)) {
             assert!(result.get(name).is_some(), "{name}");
@@ -221,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn several_orders_have_counts_and_the_gravest_conclusion() {
+    fn outputs_of_several_tasks_count_and_take_the_gravest_conclusion() {
         let both = outputs(
             &[ended("t-1", "completed"), ended("t-2", "failed")],
             &StepOutputs { results_file: "r.json", error: "", ..StepOutputs::default() },
@@ -240,16 +264,47 @@ mod tests {
     }
 
     #[test]
-    fn results_that_do_not_fit_are_left_out_whole() {
+    fn results_are_cut_after_a_whole_object() {
         let many = vec![ended("t-1", "completed"); 10];
         let one = all_results(&many[..1]).len();
-        let cut: Vec<Value> = serde_json::from_str(&results(&many, one * 5 / 2)).unwrap();
+        let cut: Vec<Value> = serde_json::from_str(&results(&many, one * 5 / 2, usize::MAX)).unwrap();
         assert_eq!(cut.len(), 2);
         assert_eq!(serde_json::from_str::<Vec<Value>>(&all_results(&many)).unwrap().len(), 10);
     }
 
     #[test]
-    fn no_value_can_write_an_output_of_its_own() {
+    fn error_message_is_capped_and_the_file_is_whole() {
+        let mut failed = outcome();
+        failed.apply(&Event::Unconfirmed("é".repeat(400_000)));
+        let outputs = outputs(std::slice::from_ref(&failed), &StepOutputs::default());
+        assert_eq!(value(&outputs, "error-message").chars().count(), MAX_ERROR_MESSAGE);
+        assert!(outputs.iter().all(|(_, value)| value.len() < 128 * 1024), "a later step cannot take it");
+        assert_eq!(serde_json::from_str::<Vec<Value>>(&value(&outputs, "results")).unwrap().len(), 1);
+        assert!(all_results(&[failed]).len() > 800_000);
+        let error = "x".repeat(400_000);
+        let refused = super::outputs(&[], &StepOutputs { error: &error, ..StepOutputs::default() });
+        assert_eq!(value(&refused, "error-message").chars().count(), MAX_ERROR_MESSAGE);
+    }
+
+    #[test]
+    fn error_message_of_a_fleet_sums_up() {
+        let message = |all: &[Outcome]| value(&outputs(all, &StepOutputs::default()), "error-message");
+        assert_eq!(message(&[ended("t-1", "completed"), ended("t-2", "completed")]), "");
+        let mut held = outcome();
+        held.apply(&Event::HeldBack("GitHub refuses all starts of this token: x".to_owned()));
+        let all = [ended("t-1", "completed"), ended("t-2", "failed"), held.clone(), held.clone(), held.clone(), held];
+        insta::assert_snapshot!(message(&all), @"5 of 6 repositories did not succeed. octo/app: failure; octo/app, octo/app, octo/app and 1 more: not started: GitHub refuses all starts of this token: x");
+    }
+
+    #[test]
+    fn matrix_beyond_githubs_limit_is_refused() {
+        assert_eq!(matrix(&json!({"include": []})), Ok("{\"include\":[]}".to_owned()));
+        let problem = matrix(&json!({"include": ["x".repeat(MAX_MATRIX)]})).unwrap_err();
+        assert!(problem.is_about("repositories") && problem.to_string().contains("`shard`"), "{problem}");
+    }
+
+    #[test]
+    fn output_value_cannot_write_another_output() {
         let mut words = ["one", "one", "two", "three"].into_iter().map(str::to_owned);
         let nasty = "x\nghadelimiter_one\nstate<<E\nforged\nE".to_owned();
         let text =

@@ -20,6 +20,7 @@ use crate::report::outputs::StepOutputs;
 use crate::report::summary::{SummaryContext, summary};
 use crate::task::conclusion::Exit;
 use crate::task::event::Event;
+use crate::task::messages;
 use crate::task::outcome::Outcome;
 use crate::task::rollout::StoppedWave;
 use crate::text::repositories;
@@ -149,7 +150,7 @@ impl<'a> Reporter<'a> {
             }
             Update::WaveStopped(stopped, behind) => {
                 self.host.log(&format!("no further wave is started: {stopped}"));
-                let why = format!("not started: {stopped}");
+                let why = stopped.to_string();
                 self.stopped = Some(stopped);
                 for index in behind {
                     self.apply_event(index, Event::HeldBack(why.clone()));
@@ -166,7 +167,8 @@ impl<'a> Reporter<'a> {
         };
         let outcome = &mut self.outcomes[index];
         let entry = AuditEntry::of(&event, outcome);
-        let lines = outcome.apply(event);
+        let changes = outcome.apply(&event);
+        let lines = messages::lines(&event, outcome, &changes);
         let elapsed = self.host.elapsed();
         if outcome.task_id.is_some() {
             outcome.began.get_or_insert(elapsed);
@@ -232,8 +234,8 @@ impl<'a> Reporter<'a> {
         let written = [
             if writes_outputs { self.host.write_outputs(&outputs) } else { Ok(()) },
             self.host.write_results(&outputs::all_results(&self.outcomes)),
-            self.host.write_summary(&self.summary(false)),
         ];
+        self.host.write_summary(&self.summary(false));
         let mut is_whole = true;
         for written in written {
             is_whole &= self.keep_error(written);
@@ -265,13 +267,7 @@ impl<'a> Reporter<'a> {
         }
         let mut counts = BTreeMap::<&str, usize>::new();
         for outcome in &self.outcomes {
-            let word = match (outcome.conclusion, outcome.trouble) {
-                (Some(conclusion), _) => conclusion.as_str(),
-                (None, Some(_)) => "in trouble",
-                (None, None) if outcome.task_id.is_some() => "running",
-                (None, None) => "not started",
-            };
-            *counts.entry(word).or_default() += 1;
+            *counts.entry(messages::progress_word(outcome)).or_default() += 1;
         }
         let counts = counts.iter().map(|(word, count)| format!("{count} {word}")).collect::<Vec<_>>();
         self.host.log(&format!("{}: {}", repositories(self.outcomes.len()), counts.join(", ")));
@@ -290,14 +286,11 @@ impl<'a> Reporter<'a> {
     /// How the step ends. `signal` is the one that interrupted it.
     pub fn ending(mut self, signal: Option<Signal>) -> Ending {
         let exit = Exit::of(&self.outcomes, &self.plan.fail_on, self.plan.rollout.tolerate);
-        let mut annotations = Vec::new();
-        if let Some(stopped) = &self.stopped {
-            let held_back = self.outcomes.iter().filter(|outcome| outcome.held_back).count();
-            let message = format!("{} not started: {stopped}", repositories(held_back));
-            annotations.push(Annotation { level: Level::Error, title: "Rollout stopped".to_owned(), message });
+        let mut annotations = messages::held_back(&self.outcomes, self.stopped.as_ref());
+        for annotation in &annotations {
+            self.host.log(&annotation.message);
         }
         let of_tasks = self.outcomes.iter().filter_map(|outcome| match outcome.annotation(&self.plan.fail_on) {
-            None if signal.is_some() => outcome.interruption_annotation(),
             // What is tolerated does not fail the step.
             Some(annotation) if exit == Exit::Fine && annotation.level == Level::Error => {
                 Some(Annotation { level: Level::Warning, ..annotation })
@@ -307,7 +300,7 @@ impl<'a> Reporter<'a> {
         annotations.extend(of_tasks);
         if let Some(next) = annotations.get(MAX_ANNOTATIONS) {
             let left = annotations.len() - MAX_ANNOTATIONS;
-            let message = format!("{left} more tasks need a look; the step summary lists them");
+            let message = format!("{left} more tasks did not go well; the step summary lists them");
             let more = Annotation { message, ..next.clone() };
             annotations.truncate(MAX_ANNOTATIONS);
             annotations.push(more);

@@ -1,222 +1,452 @@
-//! The step summary: what was asked, of whom, with which prompt, and how it ended, as Markdown.
+//! The step summary: a verdict, what needs attention first, and where to look further, as Markdown.
+//!
+//! GitHub's sanitizer keeps tables, lists, links, code, `<details>` and `<summary>`, and no styles.
 
 use std::time::Duration;
 
 use crate::actions::context::Context;
-use crate::github::pull_request::PullRequest;
 use crate::github::task::{State, Task};
 use crate::plan::{Action, Plan};
+use crate::report::markdown::{details, fenced, inline, link, table};
 use crate::task::conclusion::{Conclusion, Exit, Trouble};
+use crate::task::messages::{Explanation, named};
 use crate::task::outcome::Outcome;
-use crate::task::pull_request::NoPullRequest;
 use crate::task::rollout::StoppedWave;
-use crate::text::{cut, escaped, harmless_lines, repositories, spelled};
+use crate::text::{cut, escaped, repositories, spelled};
 
-/// GitHub drops a summary of more than 1 MiB altogether,
+/// GitHub drops a summary of more than 1 MiB,
 /// <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#step-isolation-and-limits>;
-/// the rest is left for what other commands of the same step write.
-const MOST_BYTES: usize = 1_000_000;
-/// How many tasks the table lists; the results have them all.
-pub(crate) const MOST_ROWS: usize = 200;
-/// How many prompts are shown; those of many repositories are much alike.
-const MOST_PROMPTS: usize = 3;
-/// How many marks the bar of a fleet has at most.
-const BAR: usize = 40;
-/// What stands for an order that goes on.
-const GOING_ON: &str = "⏳";
+/// the rest is left for other commands of the same step.
+const MAX_BYTES: usize = 1_000_000;
+/// How many tasks the tables list; the results have them all.
+pub(crate) const MAX_ROWS: usize = 200;
+/// How many prompts and requests are shown; those of several repositories are much alike.
+const MAX_PROMPTS: usize = 1;
+/// How many different troubles are explained; more do not help a reader.
+const MAX_TROUBLES: usize = 20;
+/// From how many rows on those that need no attention are folded: more do not fit on a screen with the rest.
+const MIN_FOLDED: usize = 10;
+/// How much of a message is shown, in characters: about two lines. `error-message` has more.
+const MAX_PROBLEM: usize = 300;
+/// How much of one task's message is shown, in characters: there is nothing else to show.
+const MAX_SINGLE_PROBLEM: usize = 2000;
 /// How many steps a chart has.
 const CHART_STEPS: u32 = 24;
-/// Below this a chart has nothing to show.
-const SHORTEST_CHART: Duration = Duration::from_secs(60);
-/// How much of an error stands in a cell, in characters.
-const LONGEST_CELL: usize = 500;
+/// A shorter run has nothing to show in a chart.
+const MIN_CHART: Duration = Duration::from_secs(60);
 
-/// What a summary tells besides the outcomes.
+/// What a summary says besides the outcomes.
 #[derive(Debug, Clone, Copy)]
 pub struct SummaryContext<'a> {
     /// How long the step has run.
     pub elapsed: Duration,
-    /// Whether it is the last one; another replaces it otherwise.
+    /// Whether it is the last summary; another replaces it otherwise.
     pub ended: bool,
     /// The wave that did not succeed.
     pub stopped: Option<&'a StoppedWave>,
 }
 
+/// How a task fares at a glance. The order is that of the need for attention.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Status {
+    Unknown,
+    Lost,
+    Failed,
+    NotStarted,
+    Refused,
+    Blocked,
+    TimedOut,
+    Cancelled,
+    Unwatched,
+    Running,
+    Queued,
+    Started,
+    HeldBack,
+    Skipped,
+    Succeeded,
+}
+
+impl Status {
+    fn of(outcome: &Outcome, plan: &Plan, ended: bool) -> Self {
+        match (outcome.trouble, outcome.conclusion) {
+            (Some(Trouble::Unconfirmed | Trouble::Undecided), _) => Self::Unknown,
+            (Some(Trouble::Refused(_)), _) => Self::Refused,
+            (Some(_), _) if outcome.task_id.is_some() => Self::Lost,
+            (Some(_), _) => Self::NotStarted,
+            (None, Some(Conclusion::Failure)) => Self::Failed,
+            (None, Some(Conclusion::ActionRequired)) => Self::Blocked,
+            (None, Some(Conclusion::TimedOut)) => Self::TimedOut,
+            (None, Some(Conclusion::Cancelled)) => Self::Cancelled,
+            (None, Some(Conclusion::Skipped)) if outcome.held_back => Self::HeldBack,
+            (None, Some(Conclusion::Skipped)) => Self::Skipped,
+            (None, Some(Conclusion::Success)) => Self::Succeeded,
+            (None, None) => match (ended, outcome.task_id.is_some()) {
+                (true, true) if plan.wait.is_none() => Self::Started,
+                (true, true) => Self::Unwatched,
+                (true, false) => Self::NotStarted,
+                (false, true) => Self::Running,
+                (false, false) => Self::Queued,
+            },
+        }
+    }
+
+    fn icon(self) -> &'static str {
+        match self {
+            Self::Unknown => "❓",
+            Self::Lost | Self::Failed | Self::NotStarted => "❌",
+            Self::Refused => "⛔",
+            Self::Blocked => "🙋",
+            Self::TimedOut => "⏰",
+            Self::Cancelled => "🚫",
+            Self::Unwatched => "⚠️",
+            Self::Running => "⏳",
+            Self::Queued => "🕒",
+            Self::Started => "🚀",
+            Self::HeldBack => "⏸️",
+            Self::Skipped => "⏭️",
+            Self::Succeeded => "✅",
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Lost => "lost",
+            Self::Failed => "failed",
+            Self::NotStarted | Self::HeldBack => "not started",
+            Self::Refused => "refused",
+            Self::Blocked => "needs a person",
+            Self::TimedOut => "timed out",
+            Self::Cancelled => "cancelled",
+            Self::Unwatched | Self::Running => "running",
+            Self::Queued => "queued",
+            Self::Started => "started",
+            Self::Skipped => "skipped",
+            Self::Succeeded => "succeeded",
+        }
+    }
+
+    /// The cell of a table, which a browser does not break.
+    fn cell(self) -> String {
+        format!("{} {}", self.icon(), self.word()).replace(' ', "\u{a0}")
+    }
+
+    /// Whether a row can be folded.
+    fn is_calm(self) -> bool {
+        self >= Self::Started
+    }
+}
+
 /// Makes the summary.
 pub fn summary(plan: &Plan, outcomes: &[Outcome], context: &Context, told: &SummaryContext<'_>) -> String {
     let head = match outcomes {
-        [outcome] => single(plan, outcome, told.elapsed, told.ended),
-        many => executor(plan, many, told),
+        [outcome] => single(plan, outcome, told),
+        many => fleet(plan, many, told),
     };
-    let mut text = format!("{head}\n{}{}{}", call(outcomes), facts(plan), origin(context));
-    for prompt in prompts(plan) {
-        if text.len() + prompt.len() <= MOST_BYTES {
-            text.push_str(&prompt);
+    with_prompts(format!("{head}{}", footer(plan, context)), plan)
+}
+
+/// The summary of a dry run. `requests` are those that would be sent: address and body.
+pub fn dry_run(plan: &Plan, context: &Context, requests: &[(String, String)]) -> String {
+    let mut text = "### 🧪 Dry run, nothing was sent\n\n".to_owned();
+    let one = |order: &str| format!("This step would {order}.\n\n");
+    text.push_str(&match plan.tasks.as_slice() {
+        [order] => match &order.action {
+            Action::Start { .. } => {
+                one(&format!("start an agent task in **{}**", escaped(&order.repository.to_string())))
+            }
+            Action::Wait(id) => {
+                one(&format!("wait for task {} in {}", escaped(id.as_str()), escaped(&order.repository.to_string())))
+            }
+        },
+        orders if plan.wait.is_some() && requests.is_empty() => one(&format!("wait for {} agent tasks", orders.len())),
+        orders => one(&format!("start an agent task in each of **{}**", repositories(orders.len()))),
+    });
+    text.push_str(&waves(plan, &[], None));
+    text.push_str(&footer(plan, context));
+    let mut body =
+        requests.iter().take(MAX_PROMPTS).map(|(to, body)| fenced(&format!("{to}\n{body}"))).collect::<String>();
+    if requests.len() > MAX_PROMPTS {
+        body.push_str(&format!("\n{} more like these.\n", requests.len() - MAX_PROMPTS));
+    }
+    if !requests.is_empty() {
+        let title = if requests.len() == 1 { "Request".to_owned() } else { format!("{} requests", requests.len()) };
+        text.push_str(&details(&title, &body, requests.len() == 1));
+    }
+    cut_to_fit(with_prompts(text, plan))
+}
+
+/// The summary of a step that ended before there was a plan: a title, and one line for each reason.
+pub fn note(title: &str, lines: &[String]) -> String {
+    let mut text = format!("### {}\n\n", escaped(title));
+    for line in lines {
+        match line.trim().contains('\n') {
+            true => text.push_str(&fenced(line)),
+            false => text.push_str(&format!("- {}\n", inline(line))),
         }
+    }
+    cut_to_fit(text)
+}
+
+/// A summary that is too long, up to its last whole line that fits.
+fn cut_to_fit(mut text: String) -> String {
+    if text.len() > MAX_BYTES {
+        let end = text.char_indices().map(|(at, _)| at).take_while(|at| *at <= MAX_BYTES).last().unwrap_or_default();
+        text.truncate(text[..end].rfind('\n').unwrap_or(end));
+        text.push_str("\n\nThe rest does not fit into a summary; the log has it.\n");
     }
     text
 }
 
-/// The summary of a step that ended before there was a plan, or of one that only shows it.
-pub fn note(title: &str, lines: &[String]) -> String {
-    let mut text = format!("### {}\n\n", escaped(title));
-    for line in lines {
-        text.push_str(&fenced(line));
-    }
-    cut(&text, MOST_BYTES / 4)
-}
-
-fn single(plan: &Plan, outcome: &Outcome, elapsed: Duration, ended: bool) -> String {
-    let mut rows = Vec::new();
-    let mut row = |name: &str, value: String| rows.push(format!("| {name} | {value} |\n"));
+fn single(plan: &Plan, outcome: &Outcome, told: &SummaryContext<'_>) -> String {
+    let status = Status::of(outcome, plan, told.ended);
+    let pull = outcome.pull.as_ref().map(|pull| link(&format!("#{}", pull.number), &pull.url));
+    let title = heading(outcome, status);
+    let heading = match &pull {
+        Some(pull) => format!("### {title}: {pull}\n\n"),
+        None => format!("### {title}\n\n"),
+    };
     let task = outcome.task.as_ref();
-    if let Some(id) = &outcome.task_id {
-        row("Task", linked(id.as_str(), outcome.link()));
-    }
-    row("Repository", escaped(&outcome.repository.to_string()));
-    if let Some(state) = outcome.state() {
-        row(
-            "State",
-            match state {
-                State::Unknown(word) => escaped(word),
-                known => format!("`{known}`"),
-            },
-        );
-    }
-    if let Some(pull) = &outcome.pull {
-        row("Pull request", pull_link(pull));
-    } else if let Some(why) = outcome.no_pull.as_ref().filter(|why| **why != NoPullRequest::NotAskedFor) {
-        row("Pull request", escaped(&why.to_string()));
-    }
-    if let Some(why) = &outcome.error_message {
-        row("Message", escaped(&cut(why, LONGEST_CELL)));
-    }
     let asked = outcome.asked.as_ref();
     let model = task.and_then(Task::model).or(asked.and_then(|asked| asked.model.as_deref()));
-    row("Model", escaped(model.unwrap_or("chosen by GitHub")));
-    if let Some(agent) = asked.and_then(|asked| asked.custom_agent.as_deref()) {
-        row("Custom agent", escaped(agent));
-    }
     let base = task.and_then(Task::base_ref).or(asked.and_then(|asked| asked.base_ref.as_deref()));
-    row("Base ref", escaped(base.unwrap_or("the default branch")));
-    if let Some(head) = task.and_then(Task::head_ref) {
-        row("Head ref", escaped(head));
+    let base = base.map_or_else(|| "default".to_owned(), escaped);
+    let branches =
+        task.and_then(Task::head_ref).map_or_else(|| base.clone(), |head| format!("{} → {base}", escaped(head)));
+    let state = outcome.state().filter(|_| outcome.conclusion.is_none()).map(|state| match state {
+        State::Unknown(word) => escaped(word),
+        known => format!("`{known}`"),
+    });
+    let facts = [
+        Some(format!("**{}**", escaped(&outcome.repository.to_string()))),
+        Some(task_link(outcome)),
+        state,
+        Some(model.map_or_else(|| "model chosen by GitHub".to_owned(), |model| format!("model {}", escaped(model)))),
+        asked.and_then(|asked| asked.custom_agent.as_deref()).map(|agent| format!("custom agent {}", escaped(agent))),
+        Some(format!("branch {branches}")),
+        task.and_then(Task::credits).map(|credits| format!("{credits} AI credits")),
+        Some(spelled(told.elapsed)),
+    ];
+    let facts = facts.into_iter().flatten().filter(|fact| !fact.is_empty()).collect::<Vec<_>>();
+    let mut text = format!("{heading}{}\n\n", facts.join(" · "));
+    if let Some(explanation) = outcome.explain() {
+        let problem = inline(&cut(&explanation.problem, MAX_SINGLE_PROBLEM));
+        text.push_str(&format!("**{}**{}\n\n", sentence(&problem), remedy(&explanation, true)));
     }
-    if let Some(credits) = task.and_then(Task::credits) {
-        row("AI credits", credits);
+    if let Some(why) = outcome.no_pull.as_ref().filter(|why| outcome.pull.is_none() && why.is_worth_a_word()) {
+        text.push_str(&format!("{}\n\n", sentence(&inline(&capital(&why.to_string())))));
     }
-    row(if ended { "Duration" } else { "So far" }, spelled(elapsed));
-    format!("### {}\n\n| | |\n|---|---|\n{}", heading(plan, outcome, ended), rows.concat())
+    text
 }
 
-fn heading(plan: &Plan, outcome: &Outcome, ended: bool) -> String {
-    let text = match (outcome.trouble, outcome.conclusion, outcome.state()) {
-        (Some(Trouble::RefusedByGitHub), _, None) if outcome.task_id.is_some() => "❌ Agent task not found",
-        (Some(_), _, _) if outcome.task_id.is_some() => "❌ Lost sight of the agent task",
-        (Some(Trouble::Unconfirmed), _, _) => "❓ Nobody can say whether the agent task was started",
-        (Some(Trouble::Undecided), _, _) => "❓ No agent task was started, an earlier one may be it",
-        (Some(Trouble::Declined), _, _) => "❌ No agent task was started, one is still active",
-        (Some(Trouble::Refused(_)), _, _) => "⛔ No agent task was started, a rule of yours says no",
-        (Some(_), _, _) => "❌ No agent task was started",
-        (None, Some(Conclusion::Success), _) => "✅ Agent task completed",
-        (None, Some(Conclusion::Failure), Some(State::Completed)) => "❌ Agent task completed without a pull request",
-        (None, Some(Conclusion::Failure), _) => "❌ Agent task failed",
-        (None, Some(Conclusion::TimedOut), Some(State::TimedOut)) => "⏰ Agent task timed out",
-        (None, Some(Conclusion::TimedOut), _) => "⏰ Agent task still running when the wait ended",
-        (None, Some(Conclusion::Cancelled), _) => "🚫 Agent task cancelled",
-        (None, Some(Conclusion::ActionRequired), _) => "🙋 Agent task needs a person",
-        (None, Some(Conclusion::Skipped), _) => "⏭️ Agent task skipped",
-        (None, None, Some(_)) if ended && plan.wait.is_some() => "⚠️ Stopped waiting for the agent task",
-        (None, None, Some(_)) if ended => "🚀 Agent task started",
-        (None, None, _) if ended => "⚠️ No agent task was started",
-        (None, None, _) => "⏳ Agent task under way",
-    };
-    text.to_owned()
-}
-
-/// What stands for a conclusion; nothing for an order that goes on.
-fn mark(outcome: &Outcome) -> Option<&'static str> {
-    Some(match (outcome.conclusion, outcome.trouble) {
-        (Some(Conclusion::Success), _) => "🟩",
-        (Some(Conclusion::Failure), _) => "🟥",
-        (Some(Conclusion::TimedOut), _) => "🟧",
-        (Some(Conclusion::ActionRequired), _) => "🟦",
-        (Some(Conclusion::Cancelled), _) => "🟫",
-        (_, Some(_)) => "🟪",
-        (Some(Conclusion::Skipped), None) => "⬜",
-        (None, None) => return None,
-    })
-}
-
-fn executor(plan: &Plan, outcomes: &[Outcome], told: &SummaryContext<'_>) -> String {
-    let count = outcomes.len();
-    let over = outcomes.iter().filter(|outcome| mark(outcome).is_some()).count();
-    let good =
-        outcomes.iter().all(|outcome| outcome.trouble.is_none() && outcome.conclusion == Some(Conclusion::Success));
-    let started = outcomes.iter().all(|outcome| outcome.trouble.is_none() && outcome.task_id.is_some() && over == 0);
-    let heading = match (told.ended, told.stopped) {
-        (_, Some(_)) => format!("⛔ Rollout stopped, {count} agent tasks"),
-        (false, _) => format!("⏳ {over} of {count} agent tasks done"),
-        (true, _) if good => format!("✅ {count} agent tasks"),
-        (true, _) if started => format!("🚀 {count} agent tasks"),
-        (true, _) if Exit::of(outcomes, &plan.fail_on, plan.rollout.tolerate) == Exit::Fine => {
-            format!("⚠️ {count} agent tasks")
+fn heading(outcome: &Outcome, status: Status) -> String {
+    let text = match (status, outcome.trouble) {
+        (Status::Unknown, Some(Trouble::Unconfirmed)) => "It is not known whether the agent task was started",
+        (Status::Unknown, _) => "No agent task was started, an earlier one may be it",
+        (Status::Lost, Some(Trouble::RefusedByGitHub)) if outcome.task.is_none() => "Agent task not found",
+        (Status::Lost, _) => "Lost sight of the agent task",
+        (Status::NotStarted, Some(Trouble::Declined)) => "No agent task was started, one is still active",
+        (Status::NotStarted | Status::HeldBack, _) => "No agent task was started",
+        (Status::Refused, _) => "No agent task was started, your own rules refuse it",
+        (Status::Failed, _) if outcome.state() == Some(&State::Completed) => {
+            "Agent task completed without a pull request"
         }
-        (true, _) => format!("❌ {count} agent tasks"),
+        (Status::Failed, _) => "Agent task failed",
+        (Status::Blocked, _) => "Agent task needs a person",
+        (Status::TimedOut, _) if outcome.state() == Some(&State::TimedOut) => "Agent task timed out",
+        (Status::TimedOut, _) => "Agent task still running when the wait ended",
+        (Status::Cancelled, _) => "Agent task cancelled",
+        (Status::Unwatched, _) => "Stopped waiting for the agent task",
+        (Status::Running, _) => "Agent task is running",
+        (Status::Queued, _) => "Agent task is about to start",
+        (Status::Started, _) => "Agent task started",
+        (Status::Skipped, _) => "Agent task skipped",
+        (Status::Succeeded, _) => "Agent task completed",
     };
-    let mut text = format!("### {heading}\n\n");
+    format!("{} {text}", status.icon())
+}
+
+fn fleet(plan: &Plan, outcomes: &[Outcome], told: &SummaryContext<'_>) -> String {
+    let mut all = outcomes.iter().map(|it| (Status::of(it, plan, told.ended), it)).collect::<Vec<_>>();
+    all.sort_by_key(|(status, _)| *status);
+    let mut text = format!("### {}\n\n", verdict(plan, &all, told));
     if let Some(stopped) = told.stopped {
-        let held_back = outcomes.iter().filter(|outcome| outcome.held_back).count();
-        let stopped = escaped(&stopped.to_string());
-        text.push_str(&format!("> {stopped}. {} not started.\n\n", repositories(held_back)));
+        text.push_str(&format!("**{}**\n\n", sentence(&inline(&capital(&stopped.to_string())))));
     }
-    text.push_str(&format!("{}\n\n{}\n\n", bar(outcomes), counter(outcomes, told.elapsed)));
-    text.push_str("| Repository | Task | State | Conclusion | Pull request | Message |\n|---|---|---|---|---|---|\n");
-    for outcome in outcomes.iter().take(MOST_ROWS) {
-        text.push_str(&format!(
-            "| {} | {} | {} | {} | {} | {} |\n",
-            escaped(&outcome.repository.to_string()),
-            outcome.task_id.as_ref().map_or_else(String::new, |id| linked(id.as_str(), outcome.link())),
-            escaped(outcome.state().map_or("", State::as_str)),
-            outcome.conclusion.map_or("", Conclusion::as_str),
-            outcome.pull.as_ref().map_or_else(String::new, pull_link),
-            escaped(&cut(outcome.error_message.as_deref().unwrap_or_default(), LONGEST_CELL)),
-        ));
+    text.push_str(&format!("{}\n\n", totals(outcomes, told.elapsed)));
+    text.push_str(&waves(plan, outcomes, told.stopped));
+    let shown = &all[..all.len().min(MAX_ROWS)];
+    let count = |status: Status| shown.iter().filter(|(it, _)| *it == status).count();
+    let is_folded = |status: Status| status.is_calm() && count(status) >= MIN_FOLDED;
+    let (folded, open): (Vec<_>, Vec<_>) = shown.iter().partition(|(status, _)| is_folded(*status));
+    if !open.is_empty() {
+        text.push_str(&rows(&open, told.elapsed));
     }
-    if count > MOST_ROWS {
-        text.push_str(&format!("\n{} more are in the file that `results-file` names.\n", count - MOST_ROWS));
+    text.push_str(&troubles(&all, told.stopped.is_some()));
+    for group in folded.chunk_by(|(one, _), (other, _)| one == other) {
+        let status = group[0].0;
+        let title = format!("{} {} {}", status.icon(), group.len(), status.word());
+        // A table that is all there is to see is not hidden.
+        text.push_str(&details(&title, &rows(group, told.elapsed), group.len() == all.len()));
+    }
+    if all.len() > MAX_ROWS {
+        text.push_str(&format!("{} more are in the file that `results-file` names.\n\n", all.len() - MAX_ROWS));
     }
     text.push_str(&chart(outcomes, told.elapsed));
     text
 }
 
-/// A bar of what became of all orders; what is there at all has one mark at least.
-fn bar(outcomes: &[Outcome]) -> String {
-    let marks = ["🟩", "🟥", "🟧", "🟦", "🟫", "🟪", "⬜", GOING_ON];
-    let count = |mark_of: &str| outcomes.iter().filter(|outcome| mark(outcome).unwrap_or(GOING_ON) == mark_of).count();
-    let width = outcomes.len().min(BAR);
-    let widths = marks.map(|mark| (mark, count(mark)));
-    let widths = widths.iter().filter(|(_, count)| *count > 0);
-    widths.map(|(mark, count)| mark.repeat((count * width / outcomes.len()).max(1))).collect()
+/// The heading of a fleet: whether it went well, and how many tasks fare how.
+fn verdict(plan: &Plan, all: &[(Status, &Outcome)], told: &SummaryContext<'_>) -> String {
+    let count = all.len();
+    let counts = all.chunk_by(|(one, _), (other, _)| one.word() == other.word());
+    let counts = counts.map(|group| format!("{} {}", group.len(), group[0].0.word())).collect::<Vec<_>>();
+    let counts = match counts.as_slice() {
+        [_] => format!(", all {}", all[0].0.word()),
+        several => format!(": {}", several.join(", ")),
+    };
+    let over = all.iter().filter(|(_, outcome)| outcome.is_over()).count();
+    let outcomes = all.iter().map(|(_, outcome)| (*outcome).clone()).collect::<Vec<_>>();
+    let fine = Exit::of(&outcomes, &plan.fail_on, plan.rollout.tolerate) == Exit::Fine;
+    let worst = all.first().map_or(Status::Succeeded, |(status, _)| *status);
+    match (told.stopped, told.ended) {
+        (Some(_), _) => format!("⛔ Rollout stopped, {count} agent tasks{counts}"),
+        (None, false) => format!("⏳ {over} of {count} agent tasks done{counts}"),
+        (None, true) if worst == Status::Started => format!("🚀 {count} agent tasks{counts}"),
+        (None, true) if worst.is_calm() && worst != Status::HeldBack => format!("✅ {count} agent tasks{counts}"),
+        (None, true) if fine => format!("⚠️ {count} agent tasks{counts}"),
+        (None, true) => format!("❌ {count} agent tasks{counts}"),
+    }
 }
 
-fn counter(outcomes: &[Outcome], elapsed: Duration) -> String {
+/// What all tasks brought and cost together.
+fn totals(outcomes: &[Outcome], elapsed: Duration) -> String {
     let mut parts = Vec::new();
-    let mut part = |count: usize, what: &str| {
-        if count > 0 {
-            parts.push(format!("{count} × {what}"));
-        }
-    };
-    let count = |is: &dyn Fn(&Outcome) -> bool| outcomes.iter().filter(|outcome| is(outcome)).count();
-    for conclusion in Conclusion::ALL {
-        part(count(&|it| it.conclusion == Some(conclusion) && !it.held_back), &format!("`{conclusion}`"));
+    match outcomes.iter().filter(|outcome| outcome.pull.is_some()).count() {
+        0 => {}
+        1 => parts.push("1 pull request".to_owned()),
+        pulls => parts.push(format!("{pulls} pull requests")),
     }
-    part(count(&|it| it.held_back), "not started");
-    part(count(&|it| it.conclusion.is_none() && it.trouble.is_some()), "in trouble");
-    part(count(&|it| mark(it).is_none() && it.task_id.is_some()), "running");
-    part(count(&|it| mark(it).is_none() && it.task_id.is_none()), "waiting");
+    let credits = outcomes.iter().filter_map(|outcome| outcome.task.as_ref()?.credits()?.parse::<f64>().ok());
+    let credits = credits.sum::<f64>();
+    if credits > 0.0 {
+        let credits = format!("{credits:.1}");
+        parts.push(format!("{} AI credits", credits.strip_suffix(".0").unwrap_or(&credits)));
+    }
     parts.push(spelled(elapsed));
     parts.join(" · ")
+}
+
+/// The waves of a rollout; nothing where there is only one. Without outcomes only their sizes.
+fn waves(plan: &Plan, outcomes: &[Outcome], stopped: Option<&StoppedWave>) -> String {
+    if plan.waves.len() < 2 {
+        return String::new();
+    }
+    let rows = plan.waves.iter().enumerate().map(|(at, range)| {
+        let wave = outcomes.get(range.clone()).unwrap_or_default();
+        let succeeded = wave.iter().filter(|it| it.conclusion == Some(Conclusion::Success)).count();
+        let counted = wave.iter().filter(|it| it.conclusion != Some(Conclusion::Skipped)).count();
+        let (status, result) = match stopped {
+            _ if wave.is_empty() => ("", String::new()),
+            Some(stopped) if at + 1 == stopped.wave => {
+                ("⛔", format!("{succeeded} of {counted} succeeded, {} needed", stopped.needed))
+            }
+            Some(stopped) if at + 1 > stopped.wave => ("⏸️", "not started".to_owned()),
+            _ if wave.iter().all(Outcome::is_over) => ("✅", format!("{succeeded} of {counted} succeeded")),
+            _ if wave.iter().any(|it| it.task_id.is_some() || it.is_over()) => {
+                ("⏳", format!("{succeeded} of {counted} succeeded so far"))
+            }
+            _ => ("🕒", "queued".to_owned()),
+        };
+        let result = if status.is_empty() { result } else { format!("{status} {result}") };
+        vec![format!("{} of {}", at + 1, plan.waves.len()), range.len().to_string(), result]
+    });
+    table(&["Wave", "Repositories", "Result"], &rows.collect::<Vec<_>>())
+}
+
+fn rows(all: &[(Status, &Outcome)], elapsed: Duration) -> String {
+    let row = |(status, outcome): &(Status, &Outcome)| {
+        let took = outcome.began.map(|began| outcome.ended.unwrap_or(elapsed).saturating_sub(began));
+        vec![
+            status.cell(),
+            escaped(&outcome.repository.to_string()),
+            outcome.pull.as_ref().map_or_else(String::new, |pull| link(&format!("#{}", pull.number), &pull.url)),
+            task_link(outcome),
+            outcome.task.as_ref().and_then(Task::credits).unwrap_or_default(),
+            took.map(|took| spelled(Duration::from_secs(took.as_secs()))).unwrap_or_default(),
+        ]
+    };
+    let rows = all.iter().map(row).collect::<Vec<_>>();
+    table(&["Status", "Repository", "Pull request", "Task", "AI credits", "Duration"], &rows)
+}
+
+/// A short link to the task, or the beginning of its id where it has no page yet.
+fn task_link(outcome: &Outcome) -> String {
+    match (outcome.link(), &outcome.task_id) {
+        (_, None) => String::new(),
+        ("", Some(id)) => escaped(&cut(id.as_str(), 13)),
+        (page, Some(_)) => link("task", page),
+    }
+}
+
+/// One sentence and its remedy for each trouble; tasks with the same one share it.
+fn troubles(all: &[(Status, &Outcome)], stopped: bool) -> String {
+    let mut groups = Vec::<(Status, Explanation, Vec<String>)>::new();
+    // Why a rollout was stopped is said above the table.
+    for (status, outcome) in all.iter().filter(|(status, _)| !(stopped && *status == Status::HeldBack)) {
+        let Some(explanation) = outcome.explain() else { continue };
+        let same = |other: &&mut (Status, Explanation, Vec<String>)| {
+            (other.0, &other.1.problem, &other.1.action) == (*status, &explanation.problem, &explanation.action)
+        };
+        match groups.iter_mut().find(same) {
+            Some((_, _, names)) => names.push(outcome.repository.to_string()),
+            None => groups.push((*status, explanation, vec![outcome.repository.to_string()])),
+        }
+    }
+    let mut text = String::new();
+    for (status, explanation, names) in groups.iter().take(MAX_TROUBLES) {
+        let problem = inline(&cut(&explanation.problem, MAX_PROBLEM));
+        let remedy = remedy(explanation, names.len() == 1);
+        text.push_str(&format!("- {} **{}**: {}{remedy}\n", status.icon(), escaped(&named(names)), sentence(&problem)));
+    }
+    if groups.len() > MAX_TROUBLES {
+        text.push_str(&format!(
+            "- {} other problems are in the file that `results-file` names.\n",
+            groups.len() - MAX_TROUBLES
+        ));
+    }
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text
+}
+
+/// What to do, as one or two sentences with a space before them. Several tasks have no page in common.
+fn remedy(explanation: &Explanation, single: bool) -> String {
+    let mut text = String::new();
+    if !explanation.action.is_empty() {
+        let linked = if single { link(explanation.action, &explanation.place) } else { inline(explanation.action) };
+        let place = if single && !linked.starts_with('[') {
+            format!(": {}", inline(&explanation.place))
+        } else {
+            String::new()
+        };
+        text.push_str(&format!(" {linked}{place}."));
+    }
+    if !explanation.advice.is_empty() {
+        text.push_str(&format!(" {}", sentence(&inline(&explanation.advice))));
+    }
+    text
+}
+
+/// The text with a full stop, unless it ends like a sentence.
+fn sentence(text: &str) -> String {
+    if text.ends_with(['.', '!', '?', '…']) { text.to_owned() } else { format!("{text}.") }
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
 /// How many tasks had begun and how many had ended as time went by, as a Mermaid chart,
@@ -228,233 +458,51 @@ fn chart(outcomes: &[Outcome], elapsed: Duration) -> String {
         let steps = (0..=CHART_STEPS).map(|step| elapsed * step / CHART_STEPS);
         steps.map(by).collect::<Vec<_>>().join(", ")
     };
-    if elapsed < SHORTEST_CHART || outcomes.iter().all(|outcome| outcome.began.is_none()) {
+    if elapsed < MIN_CHART || outcomes.iter().all(|outcome| outcome.began.is_none()) {
         return String::new();
     }
     let minutes = elapsed.as_secs_f64() / 60.0;
-    format!(
-        "\n```mermaid\nxychart-beta\n    title \"Tasks begun and ended\"\n    x-axis \"minutes\" 0 --> {minutes:.1}\n    \
-         y-axis \"tasks\" 0 --> {}\n    line [{}]\n    line [{}]\n```\n",
+    let chart = format!(
+        "```mermaid\nxychart-beta\n    title \"Tasks begun and ended\"\n    x-axis \"minutes\" 0 --> {minutes:.1}\n    \
+         y-axis \"tasks\" 0 --> {}\n    line [{}]\n    line [{}]\n```",
         outcomes.len(),
         moments(|outcome| outcome.began),
         moments(|outcome| outcome.ended.filter(|_| outcome.began.is_some())),
-    )
+    );
+    details("Timeline", &chart, false)
 }
 
-/// Calls for whoever is to answer an agent. A login or a team has no sign in it that Markdown would read.
-fn call(outcomes: &[Outcome]) -> String {
-    let asking = outcomes.iter().filter(|outcome| outcome.conclusion == Some(Conclusion::ActionRequired));
-    let owner = asking.filter_map(|outcome| outcome.owner.as_ref()).next();
-    owner.map_or_else(String::new, |owner| format!("🙋 {owner}, the agent needs an answer.\n\n"))
+/// The run, its actor, and what the policy says of the task.
+fn footer(plan: &Plan, context: &Context) -> String {
+    let mut parts = Vec::new();
+    if let Some(actor) = context.property("actor") {
+        let workflow = context.property("workflow").unwrap_or("a workflow");
+        let run = match (context.property("run_number"), context.property("run_attempt")) {
+            (Some(number), Some("1") | None) => format!("{workflow} #{number}"),
+            (Some(number), Some(attempt)) => format!("{workflow} #{number}, attempt {attempt}"),
+            (None, _) => workflow.to_owned(),
+        };
+        let run = link(&run, &context.run_url().unwrap_or_default());
+        parts.push(format!("Requested by {} in {run}", escaped(actor)));
+    }
+    parts.extend(plan.policy.lines().iter().map(|(name, value)| format!("{name} {}", escaped(value))));
+    if parts.is_empty() { String::new() } else { format!("{}\n\n", parts.join(" · ")) }
 }
 
-/// What the policy says, and the change ticket.
-fn facts(plan: &Plan) -> String {
-    let lines = plan.policy.lines();
-    let facts = lines.iter().map(|(name, value)| format!("{name} {}", escaped(value))).collect::<Vec<_>>().join(" · ");
-    if facts.is_empty() { facts } else { format!("By policy: {facts}.\n\n") }
-}
-
-/// Who started this and from where.
-fn origin(context: &Context) -> String {
-    let Some(actor) = context.property("actor") else {
-        return String::new();
-    };
-    let workflow = context.property("workflow").unwrap_or("a workflow");
-    let run = match (context.property("run_number"), context.property("run_attempt")) {
-        (Some(number), Some("1") | None) => format!(" #{number}"),
-        (Some(number), Some(attempt)) => format!(" #{number}, attempt {attempt}"),
-        (None, _) => String::new(),
-    };
-    let run = match context.run_url() {
-        Some(url) => format!("[{}]({url})", escaped(&format!("{workflow}{run}"))),
-        None => escaped(&format!("{workflow}{run}")),
-    };
-    format!("Asked by {} in {run}.\n\n", escaped(actor))
-}
-
-/// The prompts, as far as they are shown.
-fn prompts(plan: &Plan) -> Vec<String> {
+/// The text and the first prompts, as far as they fit.
+fn with_prompts(mut text: String, plan: &Plan) -> String {
     let starts = plan.tasks.iter().filter_map(|order| match &order.action {
         Action::Start { task, template, prompt_sha256, .. } => Some((order, task, template, prompt_sha256)),
         Action::Wait(_) => None,
     });
-    let shown = starts.take(MOST_PROMPTS).map(|(order, task, template, prompt_sha256)| {
-        let whose = if plan.tasks.len() > 1 { format!(" for {}", order.repository) } else { String::new() };
-        format!(
-            "<details><summary>Prompt{} from {}, {} characters, SHA-256 {}</summary>\n\n{}\n</details>\n",
-            escaped(&whose),
-            escaped(template),
-            task.prompt.chars().count(),
-            cut(prompt_sha256, 13),
-            fenced(&task.prompt)
-        )
-    });
-    shown.collect()
-}
-
-fn pull_link(pull: &PullRequest) -> String {
-    linked(&format!("#{}", pull.number), &pull.url)
-}
-
-/// A link, or the bare text where there is no address that is safe to set.
-fn linked(text: &str, address: &str) -> String {
-    let fits = address.starts_with("https://") || address.starts_with("http://");
-    if fits && !address.contains(|c: char| c.is_whitespace() || "()<>|\"`".contains(c)) {
-        format!("[{}]({address})", escaped(text))
-    } else {
-        escaped(text)
-    }
-}
-
-/// Foreign text of several lines as it is, in a fence that it cannot close.
-fn fenced(text: &str) -> String {
-    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
-    let fence = "`".repeat(longest.max(2) + 1);
-    let body = harmless_lines(text).collect::<Vec<_>>().join("\n");
-    format!("{fence}text\n{}\n{fence}\n", body.trim_end())
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use crate::actions::context::Environment;
-    use crate::github::task::NewTask;
-    use crate::plan::PlannedTask;
-    use crate::policy::evaluate::PolicyMetadata;
-    use crate::task::event::Event;
-    use crate::task::marker::Marker;
-    use crate::task::rollout::{Rollout, Share};
-    use crate::task::start::{IfActive, LONGEST_LIMIT, Precheck, StartOptions};
-    use crate::task::wait::WaitEnd;
-
-    use super::*;
-
-    fn plan(prompt: &str) -> Plan {
-        let task = NewTask {
-            prompt: prompt.to_owned(),
-            model: None,
-            custom_agent: None,
-            create_pull_request: true,
-            base_ref: None,
-            head_ref: None,
-        };
-        let action = Action::Start {
-            task: Box::new(task),
-            models: vec![None],
-            template: "release.md".to_owned(),
-            prompt_sha256: "ba7816bf8f01cfea".to_owned(),
-            options: Box::new(StartOptions {
-                marker: Marker::find("<!-- agent-task key=0123456789abcdef -->").unwrap(),
-                confirm: Duration::ZERO,
-                first: Precheck::Nothing,
-                if_active: IfActive::Start,
-                patience: LONGEST_LIMIT,
-            }),
-        };
-        Plan {
-            tasks: vec![PlannedTask { repository: "octo/app".parse().unwrap(), action }],
-            wait: None,
-            fail_on: Vec::new(),
-            require_pull_request: false,
-            waves: Vec::new(),
-            rollout: Rollout::default(),
-            sharing_jobs: 1,
-            actor_check: None,
-            policy: PolicyMetadata::default(),
-            has_repository_rules: false,
-            limit_counter: None,
-            dry_run: false,
-            warnings: Vec::new(),
+    for (order, task, template, prompt_sha256) in starts.take(MAX_PROMPTS) {
+        let target = if plan.tasks.len() > 1 { format!(" for {}", order.repository) } else { String::new() };
+        let length = task.prompt.chars().count();
+        let title = format!("Prompt{target} from {template}, {length} characters, SHA-256 {}", cut(prompt_sha256, 13));
+        let prompt = details(&title, &fenced(&task.prompt), false);
+        if text.len() + prompt.len() <= MAX_BYTES {
+            text.push_str(&prompt);
         }
     }
-
-    fn outcome(state: &str, error: &str) -> Outcome {
-        let mut outcome = Outcome::new("octo/app".parse().unwrap());
-        let task = json!({"id": "t-1", "state": state, "html_url": "https://github.com/octo/app/tasks/t-1",
-            "sessions": [{"error": {"message": error}, "model": "sweagent-capi:gpt-5.4"}]});
-        outcome.apply(Event::Started(Box::new(serde_json::from_value(task).unwrap())));
-        outcome.apply(Event::Ended(WaitEnd::Settled));
-        outcome
-    }
-
-    fn context() -> Context {
-        let pairs = [
-            ("GITHUB_ACTOR", "mona"),
-            ("GITHUB_WORKFLOW", "Release"),
-            ("GITHUB_RUN_NUMBER", "3"),
-            ("GITHUB_RUN_ATTEMPT", "2"),
-        ];
-        let environment: Environment = pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
-        Context::new(&environment, None, None)
-    }
-
-    fn told(seconds: u64) -> SummaryContext<'static> {
-        SummaryContext { elapsed: Duration::from_secs(seconds), ended: true, stopped: None }
-    }
-
-    #[test]
-    fn a_fleet_has_a_bar_a_tally_a_table_and_a_chart() {
-        let mut all = vec![outcome("completed", ""), outcome("completed", ""), outcome("failed", "boom")];
-        for (at, outcome) in all.iter_mut().enumerate() {
-            outcome.began = Some(Duration::from_secs(at as u64));
-            outcome.ended = Some(Duration::from_secs(120 * (at as u64 + 1)));
-        }
-        let mut held = Outcome::new("octo/lib".parse().unwrap());
-        held.apply(Event::HeldBack("not started".to_owned()));
-        all.push(held);
-        let stopped = StoppedWave { wave: 1, waves: 2, size: 3, succeeded: 2, needed: Share::ALL };
-        let told = SummaryContext { stopped: Some(&stopped), ..told(480) };
-        let text = summary(&plan("x"), &all, &context(), &told);
-        for part in [
-            "### ⛔ Rollout stopped, 4 agent tasks",
-            "> wave 1 of 2 has 2 of 3 succeeded, and \\`wave-success\\` asks for 100%. 1 repository not started.",
-            "2 × `success` · 1 × `failure` · 1 × not started · 8m",
-            "| octo/lib |  |  | skipped |  | not started |",
-            "```mermaid\nxychart-beta",
-            "x-axis \"minutes\" 0 --> 8.0",
-            "line [1, 3, 3,",
-        ] {
-            assert!(text.contains(part), "{part} in\n{text}");
-        }
-        let bar = text.lines().find(|line| line.starts_with('🟩')).unwrap();
-        assert_eq!((bar.matches('🟩').count(), bar.matches('🟥').count(), bar.matches('⬜').count()), (2, 1, 1));
-    }
-
-    #[test]
-    fn it_says_what_was_asked_and_how_it_ended() {
-        let text = summary(&plan("Do `it`"), &[outcome("failed", "boom")], &context(), &told(61));
-        for part in [
-            "### ❌ Agent task failed",
-            "| Task | [t-1](https://github.com/octo/app/tasks/t-1) |",
-            "| Message | boom |",
-            "| Model | gpt-5.4 |",
-            "| Duration | 1m 1s |",
-            "Asked by mona in Release #3, attempt 2.",
-            "<summary>Prompt from release.md, 7 characters, SHA-256 ba7816bf8f01…</summary>\n\n```text\nDo `it`\n```",
-        ] {
-            assert!(text.contains(part), "{part} in\n{text}");
-        }
-    }
-
-    #[test]
-    fn foreign_text_stays_text() {
-        let nasty = "a | b\n| x | <img src=x> [link](javascript:1) `code` @mona";
-        let text = summary(&plan("```\n</details>\n````"), &[outcome("failed", nasty)], &context(), &told(0));
-        assert!(
-            text.contains(r"| Message | a \| b \| x \| &lt;img src=x&gt; \[link\](javascript:1) \`code\` @mona |"),
-            "{text}"
-        );
-        assert!(text.contains("`````text\n```\n</details>\n````\n`````"), "{text}");
-        assert!(!linked("x", "https://x/ (y)").contains("]("));
-    }
-
-    #[test]
-    fn a_summary_stays_inside_githubs_limit() {
-        let many = vec![outcome("completed", &"é|".repeat(2000)); 2000];
-        let text = summary(&plan(&"x".repeat(200_000)), &many, &context(), &told(0));
-        assert!(text.len() < 1024 * 1024, "{}", text.len());
-        assert!(text.contains("1800 more are in the file"));
-    }
+    text
 }

@@ -151,7 +151,7 @@ impl Executor<'_> {
             // A licence can be missing in one organization only; a token that has started something has one elsewhere.
             Err(Error::NoLicence { .. }) if self.has_started.get() => {}
             Err(error @ (Error::BadToken { .. } | Error::NoLicence { .. })) => {
-                let reason = format!("not started: GitHub refuses all starts of this token. {error}");
+                let reason = format!("GitHub refuses all starts of this token: {error}");
                 self.refused.get_or_init(|| reason);
             }
             Err(_) => {}

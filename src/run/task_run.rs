@@ -163,7 +163,7 @@ impl<'a> TaskRun<'a> {
                     if !self.executor.plan.has_repository_rules && self.moved.is_none() =>
                 {
                     let is_listed = !self.executor.names.borrow_mut().insert(to.clone());
-                    self.record(Event::Moved { to: to.clone(), is_listed });
+                    self.record(Event::Moved { from: self.repository().clone(), to: to.clone(), is_listed });
                     if is_listed {
                         break None;
                     }

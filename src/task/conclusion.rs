@@ -9,18 +9,18 @@ use crate::task::outcome::Outcome;
 use crate::task::rollout::Share;
 use crate::task::wait::WaitEnd;
 
-/// How an order ended, in the words of GitHub's Checks.
+/// How a task ended, in the words of GitHub's Checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Conclusion {
     /// The task completed, with a pull request where one was required.
     Success,
-    /// Nothing was started, for a reason that is no fault.
+    /// Nothing was started, and that is not a fault.
     Skipped,
-    /// Somebody stopped the task.
+    /// A person cancelled the task.
     Cancelled,
-    /// The agent asks for a person.
+    /// The agent needs a person.
     ActionRequired,
-    /// The task's time or ours was up.
+    /// The task ran out of time, or the wait did.
     TimedOut,
     /// The task failed.
     Failure,
@@ -31,7 +31,7 @@ impl Conclusion {
     pub const ALL: [Self; 6] =
         [Self::Success, Self::Skipped, Self::Cancelled, Self::ActionRequired, Self::TimedOut, Self::Failure];
 
-    /// The conclusion of a wait that ended so, with the task in this state. `lacks_pull` says that a required pull
+    /// The conclusion of a wait that ended this way, with the task in this state. `lacks_pull` says that a required pull
     /// request is missing. `None` where the end leaves it open.
     pub fn of(end: &WaitEnd, state: Option<&State>, lacks_pull: bool) -> Option<Self> {
         Some(match end {
@@ -48,7 +48,7 @@ impl Conclusion {
         })
     }
 
-    /// The word that goes into outputs and comes in by `fail-on`.
+    /// The word of the outputs and of `fail-on`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Success => "success",
@@ -75,22 +75,22 @@ impl FromStr for Conclusion {
     }
 }
 
-/// What the process ends with. The numbers are a promise to the users.
+/// How the process ends. The numbers are a promise to the users.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// Nothing to complain of.
+    /// All went well.
     Fine,
     /// A conclusion in `fail-on`.
     Concluded,
     /// Bad input; nothing was sent.
     BadInput,
-    /// The user's own rules say no; nothing was sent.
+    /// The user's own rules refuse it; nothing was sent.
     Declined,
-    /// GitHub said no.
+    /// GitHub refused.
     RefusedByGitHub,
     /// GitHub could not be reached.
     Unreachable,
-    /// Nobody can say whether there is a task: a start was not answered, or one that cannot be read may be it.
+    /// It is not known whether there is a task: a start was not answered, or a task that cannot be read may be its own.
     Unconfirmed,
     /// Interrupted by a signal of this number.
     Signalled(Signal),
@@ -108,17 +108,18 @@ impl Exit {
             Self::Unreachable => 5,
             Self::Unconfirmed => 6,
             // 128 plus the signal's number, as shells have it.
+            Self::Signalled(Signal::Hangup) => 129,
             Self::Signalled(Signal::Interrupt) => 130,
             Self::Signalled(Signal::Terminate) => 143,
         }
     }
 
-    /// The exit of several orders together: what leaves most open comes first. `tolerate` is the share that may fail.
+    /// The exit of several tasks together: what leaves most open comes first. `tolerate` is the share that may fail.
     pub fn of(outcomes: &[Outcome], fail_on: &[Conclusion], tolerate: Share) -> Self {
         let any = |trouble: Trouble| outcomes.iter().any(|outcome| outcome.trouble == Some(trouble));
         let concluded = |outcome: &Outcome| outcome.conclusion.is_some_and(|it| fail_on.contains(&it));
         let failed = |outcome: &&Outcome| outcome.trouble.is_some() || concluded(outcome);
-        // What was held back has not failed, and a rollout that was stopped is not done either.
+        // What was held back did not fail, but a stopped rollout is not done either.
         let stopped = outcomes.iter().any(|outcome| outcome.held_back);
         if any(Trouble::Unconfirmed) || any(Trouble::Undecided) {
             Self::Unconfirmed
@@ -126,10 +127,10 @@ impl Exit {
             Self::Fine
         } else if any(Trouble::RefusedByGitHub) {
             Self::RefusedByGitHub
-        } else if any(Trouble::Unreachable) {
+        } else if any(Trouble::Unreachable) || any(Trouble::RateLimited) {
             Self::Unreachable
         } else if outcomes.iter().any(|outcome| outcome.trouble.is_some()) {
-            // All that is left is a no of the user's own.
+            // All that is left is a refusal by the user's own rules.
             Self::Declined
         } else {
             Self::Concluded
@@ -137,12 +138,12 @@ impl Exit {
     }
 }
 
-/// One of the user's own rules, as far as it can say no.
+/// A rule of the user's own that can refuse a start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefusedBy {
     /// The policy file.
     Policy,
-    /// Who may cause a start.
+    /// The actor check.
     Actor,
 }
 
@@ -151,17 +152,17 @@ impl RefusedBy {
     pub fn title(self) -> &'static str {
         match self {
             Self::Policy => "Refused by the policy",
-            Self::Actor => "Refused for want of write access",
+            Self::Actor => "Refused: no write access",
         }
     }
 }
 
-/// One of the user's own rules says no, so that nothing is sent.
+/// One of the user's own rules refuses a start; nothing is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// Which rule it is.
+    /// The rule.
     pub gate: RefusedBy,
-    /// What it says no to, and what it would allow.
+    /// What it refuses, and what it would allow.
     pub why: String,
 }
 
@@ -171,19 +172,21 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// What kept an order from being carried out or watched to its end.
+/// What kept a task from being started or followed to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
-    /// GitHub said no.
+    /// GitHub refused.
     RefusedByGitHub,
     /// GitHub could not be reached.
     Unreachable,
-    /// A start was sent, and nobody can say whether it took.
+    /// A rate limit of GitHub lasts longer than this step waits.
+    RateLimited,
+    /// A start was sent, and it is not known whether it created a task.
     Unconfirmed,
-    /// Nothing was sent, for a task that cannot be read may be the start's own.
+    /// Nothing was sent, because a task that cannot be read may be the start's own.
     Undecided,
-    /// An active task stood in the way, and the user wanted that to fail.
+    /// A task was active, and the user wants that to fail.
     Declined,
-    /// One of the user's own rules said no.
+    /// One of the user's own rules refused the start.
     Refused(RefusedBy),
 }

@@ -10,64 +10,64 @@ use crate::task::conclusion::Refusal;
 use crate::task::pull_request::NoPullRequest;
 use crate::task::wait::WaitEnd;
 
-/// Why a task that exists already is taken up.
+/// Why a task that exists already is adopted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Adoption {
-    /// The start was not answered, and this is what came of it.
+    /// The start was not answered, and this is the task that it created.
     Unanswered,
     /// An earlier attempt of the run started it, or another run with the same key.
     SameKey,
-    /// It is active under the same name, and the user asked to attach.
+    /// It is active under the same name, and the user asks to attach.
     Active,
 }
 
-/// Something that happens to an order. Each becomes a line in the log and changes what is known.
+/// Something that happens to a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// GitHub refused a model, and the next on the list is tried.
     ModelRefused {
-        /// What was asked for; `None` is GitHub's choice.
+        /// The refused model; `None` is GitHub's choice.
         model: Option<String>,
         /// GitHub's words.
         said: String,
-        /// What is tried now.
+        /// The model that is tried next.
         next: Option<String>,
     },
-    /// GitHub wants us to stay away for a while.
+    /// GitHub limits the rate.
     Limited {
-        /// What GitHub said.
+        /// GitHub's words.
         why: String,
-        /// How long we stay away.
+        /// The time until the next request.
         wait: Duration,
     },
     /// The start did not leave this machine and is tried again.
     NotSent {
-        /// What the network said.
+        /// The network's error.
         why: String,
-        /// After how long.
+        /// The time until the next try.
         wait: Duration,
     },
     /// Before anything is sent, a task that was started earlier is looked for.
     LookingFirst {
         /// Whether for as long as lists may lag, or with one look.
         thoroughly: bool,
-        /// For how long at most.
+        /// The longest time that it takes.
         within: Duration,
     },
-    /// The start was not answered, and what came of it is looked for.
+    /// The start was not answered, and its task is looked for.
     NotAnswered {
         /// What came instead of an answer.
         why: String,
-        /// For how long at least.
+        /// The shortest time that it takes.
         within: Duration,
     },
-    /// Nothing came of a start that was not answered, and it is sent once more.
+    /// A start that was not answered created no task, and is sent once more.
     SentAgain,
     /// The task exists now.
     Started(Box<Task>),
-    /// A task that exists already is taken up.
+    /// A task that exists already is adopted.
     Adopted(Box<Task>, Adoption),
-    /// Nothing is started, because of an active task; `failing` says that this is a failure.
+    /// Nothing is started because of an active task.
     Declined {
         /// The active task.
         task: Box<Task>,
@@ -76,14 +76,16 @@ pub enum Event {
     },
     /// The repository has another name than the one that was given.
     Moved {
-        /// The name.
+        /// The name that was given.
+        from: Repository,
+        /// The name that it has today.
         to: Repository,
         /// Whether the step has a task for it already, so that nothing is started.
         is_listed: bool,
     },
-    /// One of the user's own rules says no.
+    /// One of the user's own rules refuses the start.
     Refused(Refusal),
-    /// Nothing is started, for what went before has not gone well.
+    /// Nothing is started because of other tasks, for this reason.
     HeldBack(String),
     /// The task as it was seen.
     Saw(Box<Task>),
@@ -99,15 +101,15 @@ pub enum Event {
     NoPull(NoPullRequest),
     /// The wait is over.
     Ended(WaitEnd),
-    /// The order cannot be carried out or watched any further.
+    /// The task cannot be started or followed any further.
     Failed(Error),
-    /// A start was sent, and what became of it is open.
+    /// A start was sent, and it is not known whether it created a task.
     Unconfirmed(String),
-    /// Nothing was sent, for a task that cannot be read may be the start's own.
+    /// Nothing was sent, because a task that cannot be read may be the start's own.
     Undecided(String),
-    /// The process was told to end. `in_flight` says that a start was on its way.
+    /// A signal ends the process.
     Interrupted {
-        /// Whether a start had been sent that was not answered yet.
+        /// Whether a start was sent that was not answered yet.
         in_flight: bool,
     },
 }

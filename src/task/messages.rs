@@ -1,22 +1,549 @@
-//! The words for what happens to a task.
+//! Every sentence about a task: the lines of the log, the annotations, and why a task did not go well.
 
-use crate::actions::workflow_command::Level;
+use std::collections::BTreeMap;
+
+use crate::actions::workflow_command::{Annotation, Level};
+use crate::github::error::Error;
+use crate::github::task::{State, TaskId};
+use crate::task::conclusion::{Conclusion, Trouble};
+use crate::task::event::{Adoption, Event};
+use crate::task::outcome::{Changes, Outcome, Reason};
+use crate::task::pull_request::NoPullRequest;
+use crate::task::rollout::StoppedWave;
+use crate::task::wait::WaitEnd;
+use crate::text::{repositories, spelled};
+
+/// How many repositories a sentence about several names; the table and `results` have them all.
+const MAX_NAMED: usize = 3;
+
+/// The advice for a task that goes on without this step.
+const WAIT_LATER: &str = "wait for it later with `command: wait`";
 
 /// A line for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// What it says.
+    /// The text.
     pub text: String,
-    /// Set where it should also stand on the run's page.
+    /// Set where the line is also an annotation on the run's page.
     pub level: Option<Level>,
 }
 
 impl Line {
-    pub(super) fn plain(text: impl Into<String>) -> Self {
+    fn plain(text: impl Into<String>) -> Self {
         Self { text: text.into(), level: None }
     }
 
-    pub(super) fn warning(text: impl Into<String>) -> Self {
+    fn warning(text: impl Into<String>) -> Self {
         Self { text: text.into(), level: Some(Level::Warning) }
+    }
+}
+
+/// What a person needs to know about a task that did not go well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// A few words.
+    pub title: &'static str,
+    /// What is wrong: a sentence without its full stop.
+    pub problem: String,
+    /// What to do at `place`; empty where there is nothing to do there.
+    pub action: &'static str,
+    /// A page, or the name of a task that has none.
+    pub place: String,
+    /// What else to do; empty where there is nothing.
+    pub advice: String,
+    /// The task to wait for later, where the advice says so.
+    pub resume: Option<TaskId>,
+}
+
+impl Explanation {
+    fn new(title: &'static str, problem: impl Into<String>) -> Self {
+        Self { title, problem: problem.into(), action: "", place: String::new(), advice: String::new(), resume: None }
+    }
+
+    fn at(self, action: &'static str, place: impl Into<String>) -> Self {
+        Self { action, place: place.into(), ..self }
+    }
+
+    fn advise(self, advice: impl Into<String>) -> Self {
+        Self { advice: advice.into(), ..self }
+    }
+
+    fn resume(self, task: Option<&TaskId>) -> Self {
+        Self { resume: task.cloned(), ..self }
+    }
+
+    /// All of it as plain text.
+    pub fn text(&self) -> String {
+        let mut sentences = vec![self.problem.clone()];
+        if !self.action.is_empty() {
+            sentences.push(format!("{}: {}", self.action, self.place));
+        }
+        if !self.advice.is_empty() {
+            let id = self.resume.as_ref().map_or_else(String::new, |id| format!(" and `task-id: {id}`"));
+            sentences.push(format!("{}{id}", self.advice));
+        }
+        sentences.join(". ")
+    }
+}
+
+/// The lines of the log for an event, after the outcome has taken it in.
+pub fn lines(event: &Event, outcome: &Outcome, changes: &Changes) -> Vec<Line> {
+    let mut lines = Vec::new();
+    match event {
+        Event::ModelRefused { model, said, next } => {
+            let name = |model: &Option<String>| model.clone().unwrap_or_else(|| "auto".to_owned());
+            lines.push(Line::warning(format!(
+                "GitHub refuses model `{}` ({said}); trying `{}`",
+                name(model),
+                name(next)
+            )));
+        }
+        Event::Limited { why, wait } => {
+            lines.push(Line::plain(format!("GitHub limits the rate ({why}); retrying in {}", spelled(*wait))));
+        }
+        Event::NotSent { why, wait } => {
+            lines.push(Line::plain(format!("nothing was sent: {why}; trying again in {}", spelled(*wait))));
+        }
+        Event::LookingFirst { thoroughly: true, within } => lines.push(Line::plain(format!(
+            "looking for a task that an earlier attempt of this run started; GitHub's lists lag, so this takes up to {}",
+            spelled(*within)
+        ))),
+        Event::LookingFirst { .. } => lines.push(Line::plain("looking for a task that was started earlier")),
+        Event::NotAnswered { why, within } => {
+            lines.push(Line::plain(why));
+            lines.push(Line::plain(format!(
+                "the start was sent but not confirmed; looking for its task for up to {}",
+                spelled(*within)
+            )));
+        }
+        Event::SentAgain => lines.push(Line::plain("the start created no task; sending it once more")),
+        Event::Started(task) => lines.push(Line::plain(format!("started task {}", task.id))),
+        Event::Adopted(task, why) => {
+            let origin = match why {
+                Adoption::Unanswered => "the start arrived, and this is its task",
+                Adoption::SameKey => "adopting the task that the same start created earlier",
+                Adoption::Active => "adopting the active task of the same name",
+            };
+            lines.push(Line::plain(format!("{origin}: {}", task.id)));
+        }
+        Event::Declined { .. } | Event::Refused(_) => {
+            let why = outcome.error_message().unwrap_or_default();
+            lines.push(Line::plain(format!("nothing was started: {why}")));
+        }
+        Event::LookFailed(why) => lines.push(Line::plain(format!("could not look at the task: {why}; looking again"))),
+        Event::Moved { from, to, .. } => lines.push(Line::warning(format!(
+            "{from} was renamed or transferred: it is {to} now. Use that name"
+        ))),
+        Event::LookRecovered => lines.push(Line::plain("GitHub answers again")),
+        Event::StillWaiting => {
+            let state = outcome.state().map_or("not seen yet", State::as_str);
+            lines.push(Line::plain(format!("still waiting, state {state}")));
+        }
+        Event::PullFound(pull) if changes.pull_request => {
+            lines.push(Line::plain(format!("pull request #{}: {}", pull.number, pull.url)));
+        }
+        Event::NoPull(why) => {
+            // A person should look into a pull request whose number stays unknown.
+            let level = why.leaves_it_unknown().then_some(Level::Warning);
+            lines.push(Line { text: why.to_string(), level });
+        }
+        Event::Ended(_) => lines.extend(outcome.conclusion.map(|it| Line::plain(format!("concluded: {it}")))),
+        Event::Saw(_)
+        | Event::PullFound(_)
+        | Event::HeldBack(_)
+        | Event::Failed(_)
+        | Event::Unconfirmed(_)
+        | Event::Undecided(_)
+        | Event::Interrupted { .. } => {}
+    }
+    if let Some((before, now)) = &changes.state {
+        lines.push(Line::plain(match before {
+            None => format!("state {now}"),
+            Some(before) => format!("state {before} → {now}"),
+        }));
+        if let State::Unknown(word) = now {
+            lines.push(Line::warning(format!(
+                "this version does not know the state `{word}`; the task counts as running"
+            )));
+        }
+    }
+    if changes.page {
+        lines.push(Line::plain(format!("see {}", outcome.link())));
+    }
+    lines.extend(changes.departures.iter().map(Line::warning));
+    lines
+}
+
+impl Outcome {
+    /// A person's way to the task: its page, or its id as long as GitHub does not name the page.
+    pub fn place(&self) -> String {
+        match (self.link(), &self.task_id) {
+            ("", Some(id)) => format!("task {id} in {}", self.repository),
+            ("", None) => self.repository.to_string(),
+            (link, _) => link.to_owned(),
+        }
+    }
+
+    /// Why it did not go well; absent where it did, or where the task failed without a reason.
+    pub fn error_message(&self) -> Option<String> {
+        let state = self.state().map_or("not seen", State::as_str);
+        let text = match &self.reason {
+            Some(Reason::Task(why) | Reason::Refused(why) | Reason::Findings(why)) => why.clone(),
+            Some(Reason::Unconfirmed(why) | Reason::Undecided(why)) => why.clone(),
+            Some(Reason::HeldBack(why)) => format!("not started: {why}"),
+            Some(Reason::Renamed(from)) => {
+                format!("{from} was renamed or transferred to {}, which the list has already", self.repository)
+            }
+            Some(Reason::Active { state, place }) => format!("a task of the same name is still {state}: {place}"),
+            Some(Reason::GitHub(error @ Error::RateLimited(_))) => {
+                format!("{error}, which is longer than this step waits")
+            }
+            Some(Reason::GitHub(error)) => error.to_string(),
+            Some(Reason::Interrupted { in_flight: true }) => format!(
+                "interrupted before GitHub answered the start, so a task may exist: look at the newest tasks of {} \
+                 before starting another",
+                self.repository
+            ),
+            Some(Reason::Interrupted { in_flight: false }) => match &self.task_id {
+                None => "interrupted before a task was started".to_owned(),
+                Some(id) => format!(
+                    "interrupted; the task itself goes on, because the API cannot stop it. Stop it at {}, or wait for \
+                     it later with `command: wait` and `task-id: {id}`",
+                    self.place()
+                ),
+            },
+            None => match (self.ending.as_ref()?, self.conclusion?) {
+                (WaitEnd::Settled, Conclusion::Failure) if self.state() == Some(&State::Completed) => {
+                    "the task completed without the pull request that `require-pull-request` asks for".to_owned()
+                }
+                (WaitEnd::NeedsPerson, _) => format!("the task is {state} and needs a person"),
+                (WaitEnd::DeadlinePassed, _) => format!("the task was still {state} when `wait-timeout` passed"),
+                (WaitEnd::LimitedPastDeadline(limit), _) => format!("the wait ended early: {limit}"),
+                _ => return None,
+            },
+        };
+        Some(text)
+    }
+
+    /// What is wrong and what to do; absent where it went well or is still going on.
+    pub fn explain(&self) -> Option<Explanation> {
+        let why = self.error_message().unwrap_or_default();
+        let new = |title, problem: String| Explanation::new(title, problem);
+        let lost = |title, why| new(title, format!("{why}. The task itself goes on")).at("See the task", self.place());
+        Some(match (self.trouble, self.conclusion) {
+            (Some(Trouble::Unconfirmed), _) => new(
+                "Start not confirmed",
+                format!("A start was sent, and it is not known whether it made a task: {why}"),
+            )
+            .advise(
+                "Look at the newest tasks of the repository. If none is this one, run the job again: it looks \
+                         once more before it sends anything",
+            ),
+            (Some(Trouble::Undecided), _) => new("Nothing was started", format!("Nothing was started: {why}")),
+            (Some(Trouble::Refused(rule)), _) => new(rule.title(), format!("Nothing was started: {why}")),
+            (_, Some(Conclusion::Skipped)) if self.held_back => new("Not started", capitalized(&why)),
+            (Some(Trouble::Declined), _) | (None, Some(Conclusion::Skipped)) => match &self.reason {
+                Some(Reason::Active { state, place }) => {
+                    new("Task already active", format!("Nothing was started: a task of the same name is still {state}"))
+                        .at("See that task", place)
+                }
+                _ => new("Nothing was started", format!("Nothing was started: {why}")),
+            },
+            (Some(Trouble::RefusedByGitHub), _) if self.task_id.is_some() && self.task.is_none() => {
+                new("Task not found", why).at("Check `task-id` and `repository`", self.place())
+            }
+            (Some(Trouble::RateLimited), _) if self.task_id.is_some() => lost("Rate limit exceeded", why),
+            (Some(_), _) if self.task_id.is_some() => lost("Lost sight of the task", why),
+            (Some(Trouble::RefusedByGitHub), _) => new("GitHub refused", why),
+            (Some(Trouble::RateLimited), _) => new("Rate limit exceeded", why),
+            (Some(Trouble::Unreachable), _) => new("GitHub not reached", why),
+            (None, None) => match &self.reason {
+                Some(Reason::Interrupted { in_flight: false }) if self.task_id.is_some() => {
+                    let problem = "Interrupted; the task itself goes on, because the API cannot stop it";
+                    Explanation::new("Interrupted", problem)
+                        .at("Stop it", self.place())
+                        .advise(format!("Or {WAIT_LATER}"))
+                        .resume(self.task_id.as_ref())
+                }
+                Some(Reason::Interrupted { .. }) => new("Interrupted", capitalized(&why)),
+                _ => return None,
+            },
+            (None, Some(Conclusion::Success)) => return None,
+            (None, Some(Conclusion::Failure)) if self.state() == Some(&State::Completed) => {
+                let unknown = self.no_pull.as_ref().filter(|why| why.leaves_it_unknown());
+                let unknown = unknown.map_or_else(String::new, |why| format!(" ({why})"));
+                let text = "The task completed without the pull request that `require-pull-request` asks for";
+                new("No pull request", format!("{text}{unknown}")).at("See what it did", self.place())
+            }
+            (None, Some(Conclusion::Failure)) if why.is_empty() => {
+                Explanation::new("Task failed", "The task failed and gives no reason").at("Read its log", self.place())
+            }
+            (None, Some(Conclusion::Failure)) => {
+                new("Task failed", format!("The task failed: {why}")).at("Read its log", self.place())
+            }
+            (None, Some(Conclusion::Cancelled)) => {
+                Explanation::new("Task cancelled", "The task was cancelled").at("See its log", self.place())
+            }
+            (None, Some(Conclusion::ActionRequired)) => {
+                let owner = self.owner.as_ref().map_or_else(String::new, |owner| format!("{owner}: "));
+                let problem = match self.state() {
+                    Some(State::WaitingForUser) => "The agent waits for an answer, which the API cannot give",
+                    _ => "The agent is idle and waits for a person",
+                };
+                new("Task needs a person", format!("{owner}{problem}"))
+                    .at("Answer it", self.place())
+                    .advise("Then wait for it again with `command: wait`")
+            }
+            (None, Some(Conclusion::TimedOut)) => self.explain_timeout(),
+        })
+    }
+
+    fn explain_timeout(&self) -> Explanation {
+        let state = self.state().map_or("running", State::as_str);
+        let problem = match &self.ending {
+            Some(WaitEnd::LimitedPastDeadline(limit)) => {
+                format!("The wait ended early: {limit}, which is longer than `wait-timeout` leaves")
+            }
+            Some(WaitEnd::DeadlinePassed) => format!("The task was still {state} when `wait-timeout` passed"),
+            _ => {
+                return Explanation::new("Task timed out", "GitHub's own time limit ended the task")
+                    .at("See what it did", self.place())
+                    .advise("Give the task less to do at once");
+            }
+        };
+        Explanation::new("Task timed out", format!("{problem}. It goes on, because the API cannot stop it"))
+            .at("See the task", self.place())
+            .advise(format!("Raise `wait-timeout`, or {WAIT_LATER}"))
+            .resume(self.task_id.as_ref())
+    }
+
+    /// The annotation on the run's page; the repository comes first. What was held back is summed up by
+    /// [`held_back`].
+    pub fn annotation(&self, fail_on: &[Conclusion]) -> Option<Annotation> {
+        let explanation = self.explain().filter(|_| !self.held_back)?;
+        let mild = self.trouble.is_none() && self.conclusion.is_some_and(|it| !fail_on.contains(&it));
+        let level = match (mild, self.conclusion) {
+            (true, Some(Conclusion::Skipped)) => Level::Notice,
+            (true, _) => Level::Warning,
+            (false, _) => Level::Error,
+        };
+        let message = format!("{}: {}", self.repository, explanation.text());
+        Some(Annotation { level, title: explanation.title.to_owned(), message })
+    }
+}
+
+/// What was not started because of what went before: one annotation for each reason, with the number of repositories.
+pub fn held_back(outcomes: &[Outcome], stopped: Option<&StoppedWave>) -> Vec<Annotation> {
+    let mut counts = BTreeMap::<String, usize>::new();
+    for outcome in outcomes.iter().filter(|outcome| outcome.held_back) {
+        *counts.entry(outcome.error_message().unwrap_or_default()).or_default() += 1;
+    }
+    let title = if stopped.is_some() { "Rollout stopped" } else { "Not started" };
+    let annotation = |(why, count)| Annotation {
+        level: Level::Error,
+        title: title.to_owned(),
+        message: format!("{} {why}", repositories(count)),
+    };
+    counts.into_iter().map(annotation).collect()
+}
+
+/// Why several tasks together did not go well, in one text; empty where all did.
+pub fn sum_up(outcomes: &[Outcome]) -> String {
+    let mut groups = Vec::<(String, Vec<String>)>::new();
+    let interrupted = |outcome: &Outcome| matches!(outcome.reason, Some(Reason::Interrupted { .. }));
+    let failed = outcomes.iter().filter(|it| it.is_failed() || it.held_back || interrupted(it)).collect::<Vec<_>>();
+    for outcome in &failed {
+        let why = outcome.error_message().or_else(|| outcome.conclusion.map(|it| it.to_string())).unwrap_or_default();
+        let name = outcome.repository.to_string();
+        match groups.iter_mut().find(|(other, _)| *other == why) {
+            Some((_, names)) => names.push(name),
+            None => groups.push((why, vec![name])),
+        }
+    }
+    if failed.is_empty() {
+        return String::new();
+    }
+    let groups = groups.iter().map(|(why, names)| format!("{}: {why}", named(names))).collect::<Vec<_>>();
+    format!("{} of {} did not succeed. {}", failed.len(), repositories(outcomes.len()), groups.join("; "))
+}
+
+/// A list of names for a sentence, the first few of them and the number of the others.
+pub fn named(names: &[String]) -> String {
+    let (shown, more) = names.split_at(names.len().min(MAX_NAMED));
+    match more.len() {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+/// One word for how a task fares, as the log counts tasks.
+pub fn progress_word(outcome: &Outcome) -> &'static str {
+    match (outcome.conclusion, outcome.trouble) {
+        (Some(conclusion), _) => conclusion.as_str(),
+        (None, Some(_)) => "failed to start or to be followed",
+        (None, None) if outcome.task_id.is_some() => "running",
+        (None, None) => "not started",
+    }
+}
+
+fn capitalized(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
+impl NoPullRequest {
+    /// Whether it matters to a person who reads the summary.
+    pub fn is_worth_a_word(&self) -> bool {
+        *self != Self::NotAskedFor
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use crate::github::error::RateLimit;
+    use crate::github::pull_request::PullRequest;
+    use crate::github::task::Task;
+    use crate::task::conclusion::{Refusal, RefusedBy};
+
+    use super::*;
+
+    fn task(state: &str) -> Box<Task> {
+        let value = json!({"id": "t-1", "state": state, "html_url": "https://github.com/octo/app/tasks/t-1"});
+        Box::new(serde_json::from_value(value).unwrap())
+    }
+
+    fn outcome(events: &[Event]) -> Outcome {
+        let mut outcome = Outcome::new("octo/app".parse().unwrap());
+        for event in events {
+            outcome.apply(event);
+        }
+        outcome
+    }
+
+    fn ended(state: &str, ending: WaitEnd) -> Outcome {
+        outcome(&[Event::Started(task("queued")), Event::Saw(task(state)), Event::Ended(ending)])
+    }
+
+    fn limit() -> Error {
+        Error::RateLimited(RateLimit { wait: Duration::from_secs(60), primary: false })
+    }
+
+    fn log(outcome: &mut Outcome, event: &Event) -> Vec<String> {
+        let changes = outcome.apply(event);
+        let shown = lines(event, outcome, &changes).into_iter().map(|line| match line.level {
+            Some(level) => format!("{level}: {}", line.text),
+            None => line.text,
+        });
+        shown.collect()
+    }
+
+    #[test]
+    fn log_has_each_change_once() {
+        let mut outcome = outcome(&[]);
+        let pull = PullRequest {
+            number: 7,
+            url: "https://github.com/octo/app/pull/7".to_owned(),
+            database_id: None,
+            node_id: None,
+            head_ref: "copilot/a".to_owned(),
+            base_ref: "main".to_owned(),
+            open: true,
+        };
+        let events = [
+            Event::LookingFirst { thoroughly: true, within: Duration::from_secs(60) },
+            Event::Limited { why: "too many requests".to_owned(), wait: Duration::from_secs(60) },
+            Event::NotSent { why: "no route".to_owned(), wait: Duration::from_secs(2) },
+            Event::NotAnswered { why: "GitHub did not answer".to_owned(), within: Duration::from_secs(60) },
+            Event::SentAgain,
+            Event::Started(task("queued")),
+            Event::Saw(task("queued")),
+            Event::StillWaiting,
+            Event::Saw(task("dreaming")),
+            Event::PullFound(pull.clone()),
+            Event::PullFound(pull),
+            Event::Saw(task("completed")),
+            Event::Ended(WaitEnd::Settled),
+        ];
+        let log = events.iter().flat_map(|event| log(&mut outcome, event)).collect::<Vec<_>>().join("\n");
+        insta::assert_snapshot!(log, @r"
+        looking for a task that an earlier attempt of this run started; GitHub's lists lag, so this takes up to 1m
+        GitHub limits the rate (too many requests); retrying in 1m
+        nothing was sent: no route; trying again in 2s
+        GitHub did not answer
+        the start was sent but not confirmed; looking for its task for up to 1m
+        the start created no task; sending it once more
+        started task t-1
+        state queued
+        see https://github.com/octo/app/tasks/t-1
+        still waiting, state queued
+        state queued → dreaming
+        warning: this version does not know the state `dreaming`; the task counts as running
+        pull request #7: https://github.com/octo/app/pull/7
+        state dreaming → completed
+        concluded: success
+        ");
+    }
+
+    #[test]
+    fn annotation_names_the_repository_and_the_remedy() {
+        let failed = |error| outcome(&[Event::Failed(error)]);
+        let refusal = Refusal { gate: RefusedBy::Policy, why: "`base-ref: dev` is not allowed".to_owned() };
+        let all = [
+            ended("failed", WaitEnd::Settled),
+            ended("cancelled", WaitEnd::Settled),
+            ended("timed_out", WaitEnd::Settled),
+            ended("in_progress", WaitEnd::DeadlinePassed),
+            ended("waiting_for_user", WaitEnd::NeedsPerson),
+            outcome(&[Event::Declined { task: task("idle"), failing: false }]),
+            outcome(&[Event::Declined { task: task("idle"), failing: true }]),
+            outcome(&[Event::Refused(refusal)]),
+            outcome(&[Event::Unconfirmed("GitHub did not answer".to_owned())]),
+            failed(limit()),
+            failed(Error::Unreachable { why: "no route".to_owned() }),
+            failed(Error::BadToken { said: "Bad credentials".to_owned() }),
+            outcome(&[Event::Started(task("queued")), Event::Failed(limit())]),
+            outcome(&[Event::Started(task("queued")), Event::Interrupted { in_flight: false }]),
+            outcome(&[Event::Interrupted { in_flight: true }]),
+        ];
+        let shown = all
+            .iter()
+            .filter_map(|outcome| outcome.annotation(&[Conclusion::Failure]))
+            .map(|annotation| format!("{} · {} · {}", annotation.level, annotation.title, annotation.message));
+        insta::assert_snapshot!(shown.collect::<Vec<_>>().join("\n"), @r"
+        error · Task failed · octo/app: The task failed and gives no reason. Read its log: https://github.com/octo/app/tasks/t-1
+        warning · Task cancelled · octo/app: The task was cancelled. See its log: https://github.com/octo/app/tasks/t-1
+        warning · Task timed out · octo/app: GitHub's own time limit ended the task. See what it did: https://github.com/octo/app/tasks/t-1. Give the task less to do at once
+        warning · Task timed out · octo/app: The task was still in_progress when `wait-timeout` passed. It goes on, because the API cannot stop it. See the task: https://github.com/octo/app/tasks/t-1. Raise `wait-timeout`, or wait for it later with `command: wait` and `task-id: t-1`
+        warning · Task needs a person · octo/app: The agent waits for an answer, which the API cannot give. Answer it: https://github.com/octo/app/tasks/t-1. Then wait for it again with `command: wait`
+        notice · Task already active · octo/app: Nothing was started: a task of the same name is still idle. See that task: https://github.com/octo/app/tasks/t-1
+        error · Task already active · octo/app: Nothing was started: a task of the same name is still idle. See that task: https://github.com/octo/app/tasks/t-1
+        error · Refused by the policy · octo/app: Nothing was started: `base-ref: dev` is not allowed
+        error · Start not confirmed · octo/app: A start was sent, and it is not known whether it made a task: GitHub did not answer. Look at the newest tasks of the repository. If none is this one, run the job again: it looks once more before it sends anything
+        error · Rate limit exceeded · octo/app: GitHub limits the rate: too much came at once, and it asks for 60 s of patience, which is longer than this step waits
+        error · GitHub not reached · octo/app: GitHub cannot be reached: no route. Look at the runner's network, its proxy settings and https://www.githubstatus.com
+        error · GitHub refused · octo/app: GitHub does not accept the token (Bad credentials): it is mistyped, expired or revoked. Make a new one and store it as the secret that `token` is given
+        error · Rate limit exceeded · octo/app: GitHub limits the rate: too much came at once, and it asks for 60 s of patience, which is longer than this step waits. The task itself goes on. See the task: https://github.com/octo/app/tasks/t-1
+        error · Interrupted · octo/app: Interrupted; the task itself goes on, because the API cannot stop it. Stop it: https://github.com/octo/app/tasks/t-1. Or wait for it later with `command: wait` and `task-id: t-1`
+        error · Interrupted · octo/app: Interrupted before GitHub answered the start, so a task may exist: look at the newest tasks of octo/app before starting another
+        ");
+    }
+
+    #[test]
+    fn annotation_of_a_success_is_absent() {
+        assert_eq!(ended("completed", WaitEnd::Settled).annotation(&[Conclusion::Failure]), None);
+    }
+
+    #[test]
+    fn held_back_starts_are_counted_by_reason() {
+        let held = outcome(&[Event::HeldBack("GitHub refuses all starts of this token: x".to_owned())]);
+        assert_eq!(held.annotation(&[]), None);
+        let annotations = held_back(&[held.clone(), held, ended("completed", WaitEnd::Settled)], None);
+        let [annotation] = annotations.as_slice() else { panic!("{annotations:?}") };
+        assert_eq!((annotation.level, annotation.title.as_str()), (Level::Error, "Not started"));
+        insta::assert_snapshot!(annotation.message, @r"2 repositories not started: GitHub refuses all starts of this token: x");
     }
 }

@@ -1,4 +1,4 @@
-//! How a fleet is rolled out: in waves, of which each has to succeed before the next begins.
+//! Waves of a fleet: each has to succeed before the next begins.
 
 use std::fmt;
 use std::ops::Range;
@@ -8,10 +8,11 @@ use std::str::FromStr;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Share(u64);
 
-/// Why a text is no share. Its `Display` names the remedy.
+/// A text that is not a share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("is no share; write a percentage between `0%` and `100%`, such as `90%` or `99.5%`")]
+#[error("is not a share; use a percentage between `0%` and `100%`, such as `90%` or `99.5%`")]
 pub struct ShareError;
+
 /// Hundredths of a per cent in a whole.
 const WHOLE: u64 = 10_000;
 
@@ -21,12 +22,12 @@ impl Share {
     /// All of it.
     pub const ALL: Self = Self(WHOLE);
 
-    /// Whether so many of so many are at least this share.
+    /// Whether `part` of `whole` is at least this share.
     pub fn is_reached(self, part: usize, whole: usize) -> bool {
         part as u64 * WHOLE >= self.0 * whole as u64
     }
 
-    /// Whether so many of so many are at most this share.
+    /// Whether `part` of `whole` is at most this share.
     pub fn has_room_for(self, part: usize, whole: usize) -> bool {
         part as u64 * WHOLE <= self.0 * whole as u64
     }
@@ -68,9 +69,11 @@ pub struct Waves {
     rest: bool,
 }
 
-/// Why a text tells no waves. Its `Display` names the remedy.
+/// A text that is not a list of waves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("tells no waves; write how many repositories each has, with `*` for all that are left at the end: `1, 5, *`")]
+#[error(
+    "is not a list of waves; write how many repositories each wave has, with `*` at the end for all others: `1, 5, *`"
+)]
 pub struct WavesError;
 
 impl Waves {
@@ -79,10 +82,10 @@ impl Waves {
         Self { sizes: Vec::new(), rest: true }
     }
 
-    /// The waves of so many repositories; those that would have none are left out.
+    /// The waves of `count` repositories; empty waves are left out.
     ///
     /// # Errors
-    /// Where repositories are left over, with the remedy.
+    /// If repositories are left over, with the remedy.
     pub fn over(&self, count: usize) -> Result<Vec<Range<usize>>, String> {
         let mut waves = Vec::new();
         let mut begin = 0;
@@ -94,7 +97,7 @@ impl Waves {
             begin = end;
         }
         if begin < count {
-            let why = format!("has room for {begin} of {count} repositories; put `*` at its end for the others");
+            let why = format!("has room for {begin} of {count} repositories; end it with `*` for the others");
             return Err(why);
         }
         Ok(waves)
@@ -125,7 +128,7 @@ pub struct Rollout {
     pub waves: Waves,
     /// The share of a wave that has to succeed before the next begins.
     pub success: Share,
-    /// How many tasks run at once, at most; absent where there is no bound.
+    /// The most tasks that run at once; absent where there is no bound.
     pub most_at_once: Option<usize>,
     /// The share of repositories that may fail without the step failing.
     pub tolerate: Share,
@@ -137,10 +140,10 @@ impl Default for Rollout {
     }
 }
 
-/// A wave that did not succeed, so that no other began.
+/// A wave that did not succeed, so that the next did not begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoppedWave {
-    /// Which wave it was, counted from one.
+    /// The number of the wave, counted from one.
     pub wave: usize,
     /// How many waves there are.
     pub waves: usize,
@@ -148,7 +151,7 @@ pub struct StoppedWave {
     pub size: usize,
     /// How many of those succeeded.
     pub succeeded: usize,
-    /// Which share should have.
+    /// The share that should have succeeded.
     pub needed: Share,
 }
 
@@ -156,7 +159,7 @@ impl fmt::Display for StoppedWave {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "wave {} of {} has {} of {} succeeded, and `wave-success` asks for {}",
+            "in wave {} of {}, {} of {} succeeded; `wave-success` asks for {}",
             self.wave, self.waves, self.succeeded, self.size, self.needed
         )
     }

@@ -174,8 +174,8 @@ fn task(state: &str) -> Box<Task> {
 fn concluded(state: &str, ending: WaitEnd, pull_required: bool) -> String {
     let mut outcome = Outcome::new("octo/app".parse().unwrap());
     outcome.pull_required = pull_required;
-    outcome.apply(Event::Saw(task(state)));
-    outcome.apply(Event::Ended(ending));
+    outcome.apply(&Event::Saw(task(state)));
+    outcome.apply(&Event::Ended(ending));
     outcome.conclusion.unwrap().to_string()
 }
 
@@ -241,8 +241,8 @@ fn outputs_and_result_keys_are_all_in_the_reference() {
         "sessions": [{"head_ref": "copilot/a", "base_ref": "main", "model": "m", "error": {"message": "boom"},
             "usage": {"type": "ai_credits", "amount": 1}}]});
     full.prompt_sha256 = Some("0".repeat(64));
-    full.apply(Event::Started(Box::new(serde_json::from_value(seen).unwrap())));
-    full.apply(Event::PullFound(agent_task::github::pull_request::PullRequest {
+    full.apply(&Event::Started(Box::new(serde_json::from_value(seen).unwrap())));
+    full.apply(&Event::PullFound(agent_task::github::pull_request::PullRequest {
         number: 7,
         url: "https://github.com/octo/app/pull/7".to_owned(),
         database_id: None,
@@ -251,7 +251,7 @@ fn outputs_and_result_keys_are_all_in_the_reference() {
         base_ref: "main".to_owned(),
         open: true,
     }));
-    full.apply(Event::Ended(WaitEnd::Settled));
+    full.apply(&Event::Ended(WaitEnd::Settled));
     let text = all_results(&[full]);
     let results: Value = serde_json::from_str(&text).unwrap();
     let kind = |value: &Value| match value {
@@ -611,7 +611,7 @@ fn if_active_does_what_its_table_says() {
         let Request::Start(start) = &inputs.request else { panic!("no start") };
         told.push(start.if_active);
         let mut outcome = Outcome::new("octo/app".parse().unwrap());
-        outcome.apply(match start.if_active {
+        outcome.apply(&match start.if_active {
             IfActive::Start => Event::Started(task("queued")),
             IfActive::Skip => Event::Declined { task: task("queued"), failing: false },
             IfActive::Attach => Event::Adopted(task("queued"), Adoption::Active),

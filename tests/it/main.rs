@@ -9,6 +9,7 @@ mod binary;
 mod docs;
 mod doctor;
 mod examples;
+mod files;
 mod fleet;
 mod flow;
 mod github_faults;

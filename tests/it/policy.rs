@@ -350,7 +350,8 @@ async fn policy_that_cannot_be_read_starts_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn policy_faults_are_shown_beside_input_faults() {
-    let step = under(&Simulator::new(), "task-classes:\n  prep:\n    modle: x\n    repositories: octo\n").with("task-class", "prep");
+    let step = under(&Simulator::new(), "task-classes:\n  prep:\n    modle: x\n    repositories: octo\n")
+        .with("task-class", "prep");
     let ran = step.with("wait-timeout", "5").with("require-pull-request", "true").run().await;
     assert_eq!((ran.code, ran.calls.len()), (2, 0));
     // Neither the missing prompt nor `require-pull-request` without `wait` is judged without the policy.

@@ -14,7 +14,7 @@ use crate::github::token::{Token, TokenKind};
 use crate::inputs::problem::Problem;
 use crate::policy::schema::CloudAgent;
 use crate::task::conclusion::Conclusion;
-use crate::task::outcome::Outcome;
+use crate::task::outcome::{Outcome, Reason};
 use crate::text;
 use crate::yaml::compose;
 use crate::yaml::compose::Kind;
@@ -547,7 +547,7 @@ impl DoctorReport {
             let faults = of_step.iter().cloned().chain(faults(findings)).collect::<Vec<_>>();
             let mut outcome = Outcome::new(repository.clone());
             outcome.conclusion = Some(if faults.is_empty() { Conclusion::Success } else { Conclusion::Failure });
-            outcome.error_message = Some(faults.join("; ")).filter(|faults| !faults.is_empty());
+            outcome.reason = Some(faults.join("; ")).filter(|faults| !faults.is_empty()).map(Reason::Findings);
             outcome
         };
         self.repositories.iter().map(outcome).collect()

@@ -1,25 +1,87 @@
 //! The step summary of what the doctor found.
 
-use crate::commands::doctor::checks::DoctorReport;
-use crate::report::summary::MOST_ROWS;
+use crate::commands::doctor::checks::{DoctorReport, Finding, Status};
+use crate::github::repository::Repository;
+use crate::report::markdown::{details, inline, table};
+use crate::report::summary::MAX_ROWS;
 use crate::text::{cut, escaped};
 
-/// How much of a finding stands in a cell, in characters: the remedy stands at its end.
-const LONGEST_FINDING: usize = 2000;
+/// How much of a finding is shown, in characters: its remedy is at the end.
+const MAX_FINDING: usize = 2000;
 
-/// The summary of what the doctor found: what is wrong first, and what is in order last.
+/// The summary of what the doctor found: faults first, and what is in order folded.
 pub fn checkup(report: &DoctorReport) -> String {
     let mut findings = report.all().collect::<Vec<_>>();
     findings.sort_by_key(|(_, finding)| finding.verdict);
-    let rows = findings.iter().take(MOST_ROWS).map(|(repository, finding)| {
-        let whose = repository.map_or_else(|| "the step".to_owned(), ToString::to_string);
-        let (mark, check) = (finding.verdict.mark(), finding.check.as_str());
-        format!("| {mark} | {} | `{check}` | {} |\n", escaped(&whose), escaped(&cut(&finding.says, LONGEST_FINDING)))
-    });
-    let rows = rows.collect::<String>();
-    let mut text = format!("### 🩺 {}\n\n| | Of | Check | Finding |\n|---|---|---|---|\n{rows}", report.title());
-    if findings.len() > MOST_ROWS {
-        text.push_str(&format!("\nand {} more findings, all no graver than the last\n", findings.len() - MOST_ROWS));
+    let shown = &findings[..findings.len().min(MAX_ROWS)];
+    let (open, passed) = shown.split_at(shown.partition_point(|(_, finding)| finding.verdict != Status::Pass));
+    let mut text = format!("### 🩺 {}\n\n", report.title());
+    if !open.is_empty() {
+        text.push_str(&rows(open));
+    }
+    if !passed.is_empty() {
+        text.push_str(&details(&format!("✅ {} in order", passed.len()), &rows(passed), open.is_empty()));
+    }
+    if findings.len() > MAX_ROWS {
+        text.push_str(&format!(
+            "{} more findings, none graver than the last, are in the log.\n",
+            findings.len() - MAX_ROWS
+        ));
     }
     text
+}
+
+fn rows(findings: &[(Option<&Repository>, &Finding)]) -> String {
+    let row = |(repository, finding): &(Option<&Repository>, &Finding)| {
+        let place = repository.map_or_else(|| "the step".to_owned(), ToString::to_string);
+        let (mark, check) = (finding.verdict.mark(), finding.check.as_str());
+        vec![mark.to_owned(), escaped(&place), format!("`{check}`"), inline(&cut(&finding.says, MAX_FINDING))]
+    };
+    table(&["", "Where", "Check", "Finding"], &findings.iter().map(row).collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::commands::doctor::checks::Check;
+
+    use super::*;
+
+    #[test]
+    fn summary_of_the_doctor() {
+        let denied = "the token may not see the settings. A fine-grained token needs \"Administration: read\"";
+        let report = DoctorReport {
+            step: vec![Check::Token.pass("is a `fine-grained personal access token`".to_owned())],
+            repositories: vec![
+                ("octo/app".parse().unwrap(), vec![Check::Repository.pass("is there".to_owned())]),
+                (
+                    "octo/lib".parse().unwrap(),
+                    vec![
+                        Check::Actions.leave_open(denied.to_owned()),
+                        Check::BaseRef.fail("there is no branch `dev|x`; create it or correct `base-ref`".to_owned()),
+                        Check::Expiry.warn("the token ends in 3 days; renew it".to_owned()),
+                    ],
+                ),
+            ],
+        };
+        insta::assert_snapshot!(checkup(&report), @r#"
+        ### 🩺 1 fault, 1 warning
+
+        |  | Where | Check | Finding |
+        |---|---|---|---|
+        | ❌ | octo/lib | `base-ref` | there is no branch `dev\|x`; create it or correct `base-ref` |
+        | ⚠️ | octo/lib | `expiry` | the token ends in 3 days; renew it |
+        | ❔ | octo/lib | `actions` | the token may not see the settings. A fine-grained token needs "Administration: read" |
+
+        <details><summary>✅ 2 in order</summary>
+
+        |  | Where | Check | Finding |
+        |---|---|---|---|
+        | ✅ | the step | `token` | is a `fine-grained personal access token` |
+        | ✅ | octo/app | `repository` | is there |
+
+        </details>
+        "#);
+        let fine = DoctorReport { repositories: Vec::new(), ..report };
+        assert!(checkup(&fine).contains("<details open>"), "{}", checkup(&fine));
+    }
 }
