@@ -1,4 +1,4 @@
-//! Text for people: cut, made harmless, counted, spelled out, escaped.
+//! Text for people: truncated, sanitized, counted, escaped, compared.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -18,10 +18,10 @@ pub fn sha256(text: &str) -> String {
     hexadecimal(ring::digest::digest(&SHA256, text.as_bytes()).as_ref())
 }
 
-/// What stands where a text was cut.
+/// The mark of a text that was truncated.
 pub const CUT: char = '…';
 
-/// The beginning of a text, with a mark where something was left out; `most` counts characters.
+/// The beginning of a text, with a mark where it was truncated; `most` counts characters.
 pub fn cut(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         None => text.to_owned(),
@@ -29,20 +29,19 @@ pub fn cut(text: &str, most: usize) -> String {
     }
 }
 
-/// One line of foreign text (from the API, an event or a file) in which the runner finds no command and a terminal no
-/// control sequence; what a person reads stays the same as far as that allows.
+/// One line of foreign text (from the API, an event or a file) without workflow commands and control sequences of
+/// terminals. Otherwise it reads the same.
 pub fn harmless(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
             '\n' | '\r' | '\t' | '\u{2028}' | '\u{2029}' => line.push(' '),
-            // Control characters can move a terminal's cursor, and bidirectional marks show text in another order
-            // than it has.
+            // Control characters can move a terminal's cursor, and bidirectional marks reorder text.
             c if c.is_control() || is_unseen(c) => line.push('\u{fffd}'),
             c => line.push(c),
         }
     }
-    // A colon is parted from its twin only where the runner would read a command: nothing but space in front.
+    // The runner reads a command only at the beginning of a line, behind white space.
     let start = line.len() - line.trim_start().len();
     if line[start..].starts_with("::") {
         line.insert(start + 1, ' ');
@@ -50,16 +49,16 @@ pub fn harmless(text: &str) -> String {
     line.replace("##[", "# #[")
 }
 
-/// The same for a text of several lines, which are kept.
+/// The same for each line of a text.
 pub fn harmless_lines(text: &str) -> impl Iterator<Item = String> + '_ {
     text.split('\n').map(harmless)
 }
 
-/// Characters without a visible form of their own, which can hide text from a person or change its order: the property
+/// Characters that a person does not see, and that can hide text from a person or turn its order around: the property
 /// `Default_Ignorable_Code_Point`, <https://www.unicode.org/Public/UCD/latest/ucd/DerivedCoreProperties.txt>, and the
 /// rest of the category `Cf`, <https://www.unicode.org/Public/UCD/latest/ucd/extracted/DerivedGeneralCategory.txt>.
 /// Variation selectors and the plane of tags are among them, in which whole texts have been smuggled. Characters for
-/// private use, those that are none, and the empty pattern of Braille stand here as well.
+/// private use, noncharacters, the object replacement character and the empty pattern of Braille are here as well.
 const INVISIBLE: [(char, char); 31] = [
     ('\u{00ad}', '\u{00ad}'),
     ('\u{034f}', '\u{034f}'),
@@ -82,7 +81,7 @@ const INVISIBLE: [(char, char); 31] = [
     ('\u{fe00}', '\u{fe0f}'),
     ('\u{feff}', '\u{feff}'),
     ('\u{ffa0}', '\u{ffa0}'),
-    ('\u{fff0}', '\u{fffb}'),
+    ('\u{fff0}', '\u{fffc}'),
     ('\u{fffe}', '\u{ffff}'),
     ('\u{110bd}', '\u{110bd}'),
     ('\u{110cd}', '\u{110cd}'),
@@ -95,12 +94,12 @@ const INVISIBLE: [(char, char); 31] = [
     ('\u{f0000}', '\u{10ffff}'),
 ];
 
-/// Whether a character has no visible form of its own, so that text can hide in it or behind it.
+/// Whether a person does not see a character, or sees its neighbors in another order than they have.
 pub fn is_invisible(c: char) -> bool {
     !c.is_ascii() && INVISIBLE.iter().any(|(first, last)| (*first..=*last).contains(&c))
 }
 
-/// Whether a character shows nothing by itself, or changes the order in which its neighbours are shown.
+/// The same for a line of the log, which keeps emoji of several characters.
 fn is_unseen(c: char) -> bool {
     matches!(c,
         '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
@@ -145,18 +144,51 @@ pub fn spelled(duration: Duration) -> String {
     }
 }
 
-/// From which likeness on a name is taken for a misspelt one; below it two words merely share letters.
-const ALIKE: f64 = 0.8;
+/// The part of a line that a comment drops although it reads like text, such as `#12 now` in `Fix #12 now`. A comment
+/// that is meant as one has a space behind its `#`.
+pub fn dropped_text(line: &str) -> Option<&str> {
+    let starts_comment = |at: &usize| *at == 0 || line[..*at].ends_with([' ', '\t']);
+    let at = line.match_indices('#').map(|(at, _)| at).find(starts_comment)?;
+    line[at + 1..].starts_with(|c: char| !c.is_whitespace() && c != '#').then(|| line[at..].trim_end())
+}
+
 /// How much of a name an error shows, in characters.
 pub(crate) const LONGEST_NAME: usize = 60;
+/// One mistyped letter of this many is a misspelling, as in rustc's own suggestions; with more, two names merely share
+/// letters.
+const LETTERS_PER_TYPO: usize = 3;
+/// The shortest beginning of a name that is taken for the name.
+const MIN_PREFIX: usize = 3;
 
-/// The nearest of the names that there are, or all of them, as the end of a sentence.
+/// The known name that a name misspells, if there is one.
+pub fn nearest_name<'a>(
+    name: &str,
+    known: impl IntoIterator<Item = &'a (impl AsRef<str> + ?Sized + 'a)>,
+) -> Option<&'a str> {
+    let length = name.chars().count();
+    let typos = |other: &str| {
+        let longest = length.max(other.chars().count());
+        let is_prefix =
+            name.len().min(other.len()) >= MIN_PREFIX && (other.starts_with(name) || name.starts_with(other));
+        let allowed = longest.max(LETTERS_PER_TYPO) / LETTERS_PER_TYPO;
+        // The distance takes the product of both lengths.
+        let is_close = longest <= LONGEST_NAME && length.abs_diff(other.chars().count()) <= allowed;
+        let typos = if is_close { strsim::damerau_levenshtein(name, other) } else { usize::MAX };
+        match typos <= allowed {
+            true => Some(typos),
+            false => is_prefix.then_some(longest),
+        }
+    };
+    let known = known.into_iter().map(AsRef::as_ref);
+    known.filter_map(|other| Some((typos(other)?, other))).min_by_key(|(typos, _)| *typos).map(|(_, other)| other)
+}
+
+/// The known name that a name misspells, or all of them, as the end of a sentence.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a (impl AsRef<str> + 'a)>) -> String {
     let known = known.into_iter().map(AsRef::as_ref).collect::<Vec<&str>>();
-    let likeness = |other: &str| strsim::jaro_winkler(name, other);
-    match known.iter().max_by(|one, other| likeness(one).total_cmp(&likeness(other))) {
-        Some(other) if likeness(other) > ALIKE => format!("; did you mean `{other}`?"),
-        Some(_) => format!("; there is `{}`", known.join("`, `")),
-        None => String::new(),
+    match nearest_name(name, known.iter().copied()) {
+        Some(other) => format!("; did you mean `{other}`?"),
+        None if known.is_empty() => String::new(),
+        None => format!("; there is `{}`", known.join("`, `")),
     }
 }

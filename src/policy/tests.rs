@@ -218,21 +218,21 @@ fn every_fault_of_a_file_is_told_at_once_with_its_place() {
     assert_eq!(
         faults(text),
         [
-            "1:1: `require-clas` is no key here; did you mean `require-class`?",
-            "4:5: `modle` is no key here; did you mean `model`?",
+            "1:1: unknown key `require-clas`; did you mean `require-class`?",
+            "4:5: unknown key `modle`; did you mean `model`?",
             "5:15: `release/[*` has `[` without its `]`; write `[ab]`",
             "6:20: `acme` is not a pattern for repositories; write `owner/name`, such as `acme/*`",
             "6:26: `a/**b` has `**` beside something else; write it alone between slashes, such as `release/**`",
-            "7:26: this is a text, and a boolean is wanted",
+            "7:26: expected a boolean, got a text",
             "9:10: `text` is not a type; there is `string`, `number`, `boolean`, `list`, `mapping`",
             "10:10: `options` are for a `string` or a `number`",
             "11:10: `default` is a number, and the type is `string`; write it in quotes",
             "12:13: `CHG-(` is not a regular expression: found open group without closing ')'",
             "13:14: `never` means none of them, so it must be alone",
-            "14:26: this is a text, and a whole number is wanted",
+            "14:26: expected a whole number, got a text",
             "14:43: `2026-02-30` is not a day; write it as `2026-12-31`",
-            "15:12: this is empty, and a text or a number is wanted",
-            "16:3: this is a duplicate of a name above; keep one",
+            "15:12: expected a text or a number, got nothing",
+            "16:3: duplicate of a key above; keep one",
         ]
     );
 }
@@ -240,7 +240,7 @@ fn every_fault_of_a_file_is_told_at_once_with_its_place() {
 #[test]
 fn what_is_no_policy_at_all_is_told() {
     assert_eq!(faults("a: [\n"), ["1:4: unclosed bracket '['"]);
-    assert_eq!(faults("[]"), ["1:1: this is a list, and a mapping is wanted"]);
+    assert_eq!(faults("[]"), ["1:1: expected a mapping, got a list"]);
     let told = Policy::parse(&place(), &" ".repeat(MOST_BYTES + 1)).unwrap_err();
     assert!(told[0].contains("has 262145 bytes; at most 262144 are read"), "{told:?}");
 }

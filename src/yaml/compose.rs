@@ -1,34 +1,34 @@
-//! From YAML text to a tree of nodes that know their place.
+//! From YAML text to a tree of nodes with their places.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use granit_parser::{Event, Marker, Parser, ScalarStyle, Span, StrInput, Tag};
 use serde_json::Value;
 
-use crate::text::{LONGEST_NAME, cut, harmless};
-use crate::yaml::de::{Gone, Removed};
+use crate::text::{LONGEST_NAME, cut, dropped_text, harmless};
+use crate::yaml::de::{Removal, RemovedKeys};
 
-/// The most values that a text may hold once its aliases are written out. The largest text that anybody can hand over
-/// in a variable has room for 65,536 of two characters each.
-const MOST_NODES: usize = 100_000;
-/// How many faults are told; somebody who has more has given another file than they meant.
-pub(crate) const MOST_FAULTS: usize = 50;
+/// The most values that a text may have once its aliases are expanded. The largest variable of the environment has room
+/// for 65,536 of two characters each.
+const MAX_NODES: usize = 100_000;
+/// How many faults are reported; with more, the file is probably another one than was meant.
+pub(crate) const MAX_FAULTS: usize = 50;
 
-/// A value and where it stands.
+/// A value and its place.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
     /// What it is.
     pub kind: Kind,
     /// Where it begins.
     pub place: Place,
-    /// How it is spelled, where it is a scalar. YAML reads `1.10` as the number 1.1 and `no` as a boolean.
+    /// A scalar as it was written. YAML reads `1.10` as the number 1.1 and `no` as a boolean.
     pub written: String,
 }
 
-/// What a value is.
+/// The kind of a value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Kind {
-    /// Names and values, in the order of the text.
+    /// Keys and values, in the order of the text.
     Mapping(Vec<(Key, Node)>),
     /// Values.
     List(Vec<Node>),
@@ -36,7 +36,7 @@ pub enum Kind {
     Scalar(Value),
 }
 
-/// A name in a mapping.
+/// A key of a mapping.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Key {
     /// The name.
@@ -54,26 +54,26 @@ pub struct Place {
     pub column: u64,
 }
 
-/// Something that is wrong with a text, and where.
+/// A fault of a text, and its place.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fault {
     /// Where it is.
     pub place: Place,
-    /// What is wrong, and what would be right.
+    /// What is wrong, and what to do.
     pub why: String,
 }
 
-/// Reads a text. A name that stands twice in a mapping is a fault, with the first of the two in the tree.
+/// Reads a text. A key that a mapping has twice is a fault; the tree has the first of the two.
 ///
 /// # Errors
-/// Where it is no YAML, or grows without measure once its aliases are written out.
+/// Where it is not YAML, or far too large once its aliases are expanded.
 pub fn parse(text: &str) -> Result<(Node, Vec<Fault>), Fault> {
     let mut composer = Composer {
         text,
         events: Parser::new_from_str(text),
         anchors: BTreeMap::new(),
-        left: MOST_NODES,
-        twice: Vec::new(),
+        left: MAX_NODES,
+        duplicates: Vec::new(),
     };
     let mut root = None;
     loop {
@@ -81,7 +81,7 @@ pub fn parse(text: &str) -> Result<(Node, Vec<Fault>), Fault> {
         match event {
             Event::StreamStart | Event::DocumentEnd => {}
             Event::DocumentStart(..) if root.is_some() => {
-                return Err(fault(span, "only one document may stand in the text"));
+                return Err(fault(span, "only one document is read; remove the `---`"));
             }
             Event::DocumentStart(..) => {
                 let (event, span) = composer.next()?;
@@ -92,17 +92,40 @@ pub fn parse(text: &str) -> Result<(Node, Vec<Fault>), Fault> {
     }
     let nothing =
         || Node { kind: Kind::Scalar(Value::Null), place: Place { line: 1, column: 1 }, written: String::new() };
-    Ok((root.unwrap_or_else(nothing), composer.twice))
+    Ok((root.unwrap_or_else(nothing), composer.duplicates))
 }
 
-/// Makes a tree of what the parser tells one after the other.
+/// Values behind which a comment begins that reads like text, each with that text: `title: Fix #12 now` is only `Fix`.
+/// Quotes around the value keep it.
+pub fn dropped_texts(text: &str) -> Vec<Fault> {
+    let mut before = Span::default();
+    let values = Parser::new_from_str(text).map_while(Result::ok).filter_map(|(event, span)| {
+        let is_empty = span.slice(text).is_none_or(str::is_empty);
+        let key = std::mem::replace(&mut before, span);
+        match event {
+            // Where nothing is written, the comment is behind the key.
+            Event::Scalar(_, ScalarStyle::Plain, ..) => Some(if is_empty { (key, ":") } else { (span, "") }),
+            _ => None,
+        }
+    });
+    let dropped = values.filter_map(|(span, between)| {
+        let line = text.get(span.byte_range()?.end..)?.lines().next()?.trim_start().strip_prefix(between)?;
+        let dropped = dropped_text(line).filter(|dropped| line.trim() == *dropped)?;
+        let why =
+            format!("`{}` is a comment and is dropped; put the value in quotes", harmless(&cut(dropped, LONGEST_NAME)));
+        Some(fault(span, &why))
+    });
+    dropped.collect()
+}
+
+/// Makes a tree of the parser's events.
 struct Composer<'a> {
     text: &'a str,
     events: Parser<'a, StrInput<'a>>,
     anchors: BTreeMap<usize, Node>,
-    /// How many values there may still be.
+    /// How many more values the text may have.
     left: usize,
-    twice: Vec<Fault>,
+    duplicates: Vec<Fault>,
 }
 
 impl<'a> Composer<'a> {
@@ -111,7 +134,7 @@ impl<'a> Composer<'a> {
             Some(Ok(told)) => Ok(told),
             Some(Err(error)) => {
                 let why = error.to_string();
-                // The place is told before.
+                // The fault has the place already.
                 let why = why.split_once(" at char ").map_or(why.as_str(), |(why, _)| why).to_owned();
                 Err(Fault { place: place(*error.marker()), why })
             }
@@ -126,14 +149,14 @@ impl<'a> Composer<'a> {
         let anchor = match event {
             Event::Alias(anchor) => {
                 let Some(size) = self.anchors.get(&anchor).map(Node::size) else {
-                    return Err(fault(span, "the alias stands within what it stands for"));
+                    return Err(fault(span, "the alias is inside its own anchor"));
                 };
                 self.take(size, span)?;
                 return Ok(self.anchors[&anchor].clone());
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let plain = style == ScalarStyle::Plain;
-                // The parser tells a tilde where nothing is written.
+                // The parser reports a tilde where nothing is written.
                 let text = if plain && span.slice(self.text) == Some("") { "".into() } else { text };
                 node.kind = Kind::Scalar(scalar(&text, plain, tag.as_deref()).map_err(|why| fault(span, &why))?);
                 node.written = text.into_owned();
@@ -154,7 +177,7 @@ impl<'a> Composer<'a> {
                 node.kind = Kind::Mapping(self.mapping()?);
                 anchor
             }
-            _ => return Err(fault(span, "the text ends where a value is to come")),
+            _ => return Err(fault(span, "the text ends before a value")),
         };
         if anchor > 0 {
             self.take(node.size(), span)?;
@@ -163,7 +186,7 @@ impl<'a> Composer<'a> {
         Ok(node)
     }
 
-    /// The names and values up to the end of a mapping.
+    /// The keys and values up to the end of a mapping.
     fn mapping(&mut self) -> Result<Vec<(Key, Node)>, Fault> {
         let (mut entries, mut merged) = (Vec::new(), Vec::new());
         let mut names = BTreeSet::new();
@@ -175,7 +198,7 @@ impl<'a> Composer<'a> {
             let merges = matches!(&event, Event::Scalar(text, ScalarStyle::Plain, _, None) if text == "<<");
             let key = self.node(event, span)?;
             let Kind::Scalar(_) = key.kind else {
-                return Err(fault(span, "a name must be a text"));
+                return Err(fault(span, "a key must be a text"));
             };
             let (event, of_value) = self.next()?;
             let value = self.node(event, of_value)?;
@@ -184,7 +207,7 @@ impl<'a> Composer<'a> {
             } else if names.insert(key.written.clone()) {
                 entries.push((Key { name: key.written, place: place(span.start) }, value));
             } else {
-                self.twice.push(fault(span, "this is a duplicate of a name above; keep one"));
+                self.duplicates.push(fault(span, "duplicate of a key above; keep one"));
             }
         }
         for (value, span) in merged {
@@ -194,9 +217,9 @@ impl<'a> Composer<'a> {
             };
             for mapping in mappings {
                 let Kind::Mapping(others) = mapping else {
-                    return Err(fault(span, "only mappings can be merged with `<<`"));
+                    return Err(fault(span, "only a mapping can be merged with `<<`"));
                 };
-                // What the mapping says itself stands above what it takes in.
+                // Own keys rank above merged ones.
                 entries.extend(others.into_iter().filter(|(key, _)| names.insert(key.name.clone())));
             }
         }
@@ -206,8 +229,7 @@ impl<'a> Composer<'a> {
     /// Counts values.
     fn take(&mut self, values: usize, span: Span) -> Result<(), Fault> {
         let left = self.left.checked_sub(values).ok_or_else(|| {
-            let most = MOST_NODES;
-            fault(span, &format!("the text holds more than {most} values once its aliases are written out; shorten it"))
+            fault(span, &format!("the text has more than {MAX_NODES} values once its aliases are expanded; shorten it"))
         })?;
         self.left = left;
         Ok(())
@@ -229,10 +251,7 @@ fn scalar(text: &str, plain: bool, tag: Option<&Tag>) -> Result<Value, String> {
         None if plain => None,
         None => Some("str"),
         Some(tag) if tag.handle().is_empty() && tag.suffix() == "!" => Some("str"),
-        Some(tag) => Some(
-            tag.core_suffix()
-                .ok_or_else(|| format!("`{}{}` is no type that is known here", tag.handle(), tag.suffix()))?,
-        ),
+        Some(tag) => Some(tag.core_suffix().ok_or_else(|| format!("unknown type `{}{}`", tag.handle(), tag.suffix()))?),
     };
     let read = match text {
         "" | "~" | "null" | "Null" | "NULL" => Value::Null,
@@ -247,14 +266,10 @@ fn scalar(text: &str, plain: bool, tag: Option<&Tag>) -> Result<Value, String> {
         (Some("float"), Value::Number(_)) => true,
         _ => false,
     };
-    if fits {
-        Ok(read)
-    } else {
-        Err(format!("`{}` is not of the type that its tag says", cut(&harmless(text), LONGEST_NAME)))
-    }
+    if fits { Ok(read) } else { Err(format!("`{}` is not of the type of its tag", cut(&harmless(text), LONGEST_NAME))) }
 }
 
-/// A number, where the text is one. What JSON has no number for, such as `.inf`, stays a text.
+/// The number that a text is. What JSON cannot write, such as `.inf`, stays a text.
 pub(crate) fn number(text: &str) -> Option<Value> {
     if let Some(digits) = text.strip_prefix("0x") {
         return u64::from_str_radix(digits, 16).ok().map(Value::from);
@@ -280,43 +295,43 @@ impl Node {
         }
     }
 
-    /// Takes a value out of the tree; `path` has its steps from the innermost to the outermost.
-    pub(super) fn remove(&mut self, path: &[usize], gone: &mut Gone) -> Removed {
+    /// Removes a value from the tree; `path` has its steps from the innermost to the outermost.
+    pub(super) fn remove(&mut self, path: &[usize], removed_keys: &mut RemovedKeys) -> Removal {
         let Some((step, inner)) = path.split_last() else {
-            return Removed::Nothing;
+            return Removal::Nothing;
         };
         let inside = match (&mut self.kind, inner) {
-            (Kind::Scalar(_), _) => return Removed::Nothing,
-            (_, []) => Removed::LastOfList,
-            (Kind::Mapping(entries), inner) => entries[*step].1.remove(inner, gone),
-            (Kind::List(items), inner) => items[*step].remove(inner, gone),
+            (Kind::Scalar(_), _) => return Removal::Nothing,
+            (_, []) => Removal::LastOfList,
+            (Kind::Mapping(entries), inner) => entries[*step].1.remove(inner, removed_keys),
+            (Kind::List(items), inner) => items[*step].remove(inner, removed_keys),
         };
         match (&mut self.kind, inside) {
-            (Kind::Mapping(entries), Removed::LastOfList) => {
-                gone.push((self.place, entries.remove(*step).0.name));
-                Removed::Value
+            (Kind::Mapping(entries), Removal::LastOfList) => {
+                removed_keys.push((self.place, entries.remove(*step).0.name));
+                Removal::Value
             }
-            (Kind::List(items), Removed::LastOfList) => {
+            (Kind::List(items), Removal::LastOfList) => {
                 drop(items.remove(*step));
-                if items.is_empty() { Removed::LastOfList } else { Removed::Value }
+                if items.is_empty() { Removal::LastOfList } else { Removal::Value }
             }
             (_, removed) => removed,
         }
     }
 
-    /// What it is, in a word for people.
+    /// Its kind, for people.
     pub(super) fn noun(&self) -> &'static str {
         match &self.kind {
             Kind::Mapping(_) => "a mapping",
             Kind::List(_) => "a list",
-            Kind::Scalar(Value::Null) => "empty",
+            Kind::Scalar(Value::Null) => "nothing",
             Kind::Scalar(Value::Bool(_)) => "a boolean",
             Kind::Scalar(Value::Number(_)) => "a number",
             Kind::Scalar(_) => "a text",
         }
     }
 
-    /// What to do where another type is wanted.
+    /// What to do where another type is needed.
     pub(super) fn remedy(&self, wanted: &str) -> &'static str {
         match &self.kind {
             Kind::Scalar(Value::Bool(_) | Value::Number(_)) if wanted.starts_with("a text") => "; write it in quotes",

@@ -186,7 +186,7 @@ async fn doctor_finds_every_planted_fault() {
     ❌ cloud-agent: its settings cannot be held against the task class `prep` of .github/agent-tasks.yml. the token may not do this (Resource not accessible by personal access token). A fine-grained token needs "Copilot agent settings: read" for that repository, a classic one the scope `repo`; its owner may have to administer the repository
     ❌ actions: GitHub Actions is disabled, and the cloud agent works on it; enable it under the repository's Settings > Actions > General
     ❌ prompt: class `triage`: prompts/triage.md:1:4: `now.yeer` is undefined; did you mean `now.year`? `now` has `year`, `date`, `time`, `month`, `day`
-    ❌ policy: `policy` is wrong. .github/agent-tasks.yml:1:16: `promt` is no key here; did you mean `prompt`?
+    ❌ policy: `policy` is wrong. .github/agent-tasks.yml:1:16: unknown key `promt`; did you mean `prompt`?
     ❌ start: `vars.version: [1]` is not a text, as the task class `prep` of .github/agent-tasks.yml has it
     "#);
 }

@@ -355,7 +355,7 @@ async fn policy_faults_are_shown_beside_input_faults() {
     let ran = step.with("wait-timeout", "5").with("require-pull-request", "true").run().await;
     assert_eq!((ran.code, ran.calls.len()), (2, 0));
     // Neither the missing prompt nor `require-pull-request` without `wait` is judged without the policy.
-    assert_snapshot!(ran.message(), @"`policy` is wrong. .github/agent-tasks.yml:3:5: `modle` is no key here; did you mean `model`?; `policy` is wrong. .github/agent-tasks.yml:4:19: `octo` is no pattern for a repository; write `owner/name`, such as `acme/*`; `wait-timeout: 5` has no unit; write for example `5s` or `5m`");
+    assert_snapshot!(ran.message(), @"`policy` is wrong. .github/agent-tasks.yml:3:5: unknown key `modle`; did you mean `model`?; `policy` is wrong. .github/agent-tasks.yml:4:19: `octo` is no pattern for a repository; write `owner/name`, such as `acme/*`; `wait-timeout: 5` has no unit; write for example `5s` or `5m`");
 }
 
 #[tokio::test(start_paused = true)]

@@ -137,8 +137,8 @@ fn policy_that_is_broken_is_refused_with_all_its_places() {
     let policy = "defaults:\n  modle: x\n  wait: yes\n";
     let ran = start(&world(with_pull())).with("policy", "rules.yml").file("rules.yml", policy).run_process();
     assert_snapshot!(refused(&ran), @"
-    `policy` is wrong. rules.yml:2:3: `modle` is no key here; did you mean `model`?
-    `policy` is wrong. rules.yml:3:9: this is a text, and a boolean is wanted
+    `policy` is wrong. rules.yml:2:3: unknown key `modle`; did you mean `model`?
+    `policy` is wrong. rules.yml:3:9: expected a boolean, got a text
     ");
 }
 
