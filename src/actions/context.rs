@@ -1,4 +1,4 @@
-//! The run that this step belongs to, its event, and which of the event's text no outsider can write.
+//! The environment and the workflow run of this step, as templates see it.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -33,7 +33,7 @@ impl FromIterator<(OsString, OsString)> for Environment {
 }
 
 impl Environment {
-    /// The names of variables whose values are no UTF-8, and so no text.
+    /// The names of variables whose values are not valid UTF-8.
     pub fn unreadable(&self) -> &[String] {
         &self.unreadable
     }
@@ -43,15 +43,15 @@ impl Environment {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// All variables whose names begin so, without that beginning.
+    /// All variables whose names begin with the prefix, without the prefix.
     pub fn beginning_with<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> + 'a {
         self.variables.iter().filter_map(move |(name, value)| Some((name.strip_prefix(prefix)?, value.as_str())))
     }
 }
 
-/// The properties of the `github` context that the runner also puts into the environment as `GITHUB_…`,
-/// <https://docs.github.com/en/actions/reference/workflows-and-actions/variables>. It is a list of what may be
-/// shown, so that nothing else of the environment can be reached from a template, `GITHUB_TOKEN` least of all.
+/// The properties of the `github` context that the runner also sets in the environment as `GITHUB_…`,
+/// <https://docs.github.com/en/actions/reference/workflows-and-actions/variables>. A template reaches nothing else of
+/// the environment, `GITHUB_TOKEN` least of all.
 pub const PROPERTIES: [&str; 29] = [
     "action",
     "action_ref",
@@ -84,7 +84,7 @@ pub const PROPERTIES: [&str; 29] = [
     "workspace",
 ];
 
-/// The run that this step belongs to, as templates see it.
+/// The workflow run of this step, as templates see it.
 #[derive(Debug, Clone, Default)]
 pub struct Context {
     github: Map<String, Value>,
@@ -93,8 +93,8 @@ pub struct Context {
 }
 
 impl Context {
-    /// Gathers the context from the environment, from the event's payload, and from the workflow's inputs where the
-    /// user hands them over. Without those the inputs are the dispatch's own.
+    /// The context from the environment, the event's payload, and the workflow's inputs where the user passes them.
+    /// Without those the inputs are those of the dispatch.
     pub fn new(environment: &Environment, event: Option<Value>, inputs: Option<Map<String, Value>>) -> Self {
         let mut github = Map::new();
         for (name, value) in environment.beginning_with("GITHUB_") {
@@ -112,13 +112,13 @@ impl Context {
         Self { github, inputs: inputs.or(dispatched), boundary: String::new() }
     }
 
-    /// The same, with a word that nobody outside can guess. It marks where text from outside begins and ends.
+    /// The same, with a random word that marks where text from outside begins and ends.
     pub fn fenced_by(mut self, boundary: String) -> Self {
         self.boundary = boundary;
         self
     }
 
-    /// That word. Where there is none, no text from outside can be shown.
+    /// The word of [`Self::fenced_by`]. Without one, no text from outside can be shown.
     pub fn boundary(&self) -> Option<&str> {
         Some(self.boundary.as_str()).filter(|boundary| !boundary.is_empty())
     }
@@ -128,12 +128,12 @@ impl Context {
         &self.github
     }
 
-    /// The `inputs` context: those of a dispatch, or those that the user handed over.
+    /// The `inputs` context: those that the user passed, or those of a dispatch.
     pub fn inputs(&self) -> Option<&Map<String, Value>> {
         self.inputs.as_ref()
     }
 
-    /// A property of the `github` context, where it says anything.
+    /// A property of the `github` context that is a text and not empty.
     pub fn property(&self, name: &str) -> Option<&str> {
         self.github.get(name).and_then(Value::as_str).filter(|value| !value.is_empty())
     }
@@ -146,8 +146,8 @@ impl Context {
     }
 }
 
-/// The inputs of a dispatch with booleans as booleans. In the event's payload all are texts, and `"false"` would be
-/// true in a condition; the `inputs` context of Actions has booleans too,
+/// The inputs of a dispatch with booleans as booleans, as in the `inputs` context of Actions. In the event's payload
+/// all are texts, and `"false"` is true in a condition,
 /// <https://docs.github.com/en/actions/reference/workflows-and-actions/contexts#inputs-context>.
 fn typed(inputs: &Map<String, Value>) -> Map<String, Value> {
     let typed = |value: &Value| match value.as_str() {
@@ -185,19 +185,19 @@ mod tests {
     }
 
     #[test]
-    fn the_inputs_are_those_of_the_dispatch_or_those_handed_over() {
+    fn inputs_are_passed_or_dispatched() {
         let event = json!({"inputs": {"version": "1.10", "dry": "false"}});
         let dispatched = Context::new(&Environment::default(), Some(event.clone()), None);
         assert_eq!(dispatched.inputs(), json!({"version": "1.10", "dry": false}).as_object());
         assert_eq!(dispatched.github()["event"]["inputs"]["dry"], "false");
-        let handed = json!({"version": "2.0"}).as_object().cloned();
-        let called = Context::new(&Environment::default(), Some(event), handed.clone());
-        assert_eq!(called.inputs(), handed.as_ref());
+        let passed = json!({"version": "2.0"}).as_object().cloned();
+        let called = Context::new(&Environment::default(), Some(event), passed.clone());
+        assert_eq!(called.inputs(), passed.as_ref());
         assert_eq!(Context::new(&Environment::default(), Some(json!({})), None).inputs(), None);
     }
 
     #[test]
-    fn the_run_has_a_page() {
+    fn run_has_a_page() {
         let context = Context::new(
             &environment(&[
                 ("GITHUB_SERVER_URL", "https://github.com"),

@@ -13,6 +13,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::actions::context::Environment;
+use crate::actions::event::parse_payload;
 use crate::actions::output_file::render;
 use crate::actions::redactor::Redactor;
 use crate::actions::signal::Signal;
@@ -418,7 +419,7 @@ impl Host {
         };
         let failed = || format!("cannot read the event's payload `{path}`, which GITHUB_EVENT_PATH names");
         let bytes = read(Path::new(path), MAX_EVENT_BYTES).with_context(failed)?;
-        serde_json::from_slice(&bytes).map(Some).with_context(failed)
+        parse_payload(&bytes).map(Some).with_context(failed)
     }
 
     /// Waits for a signal that ends the process.

@@ -1,14 +1,14 @@
-//! Which text of an event no outsider can write.
+//! The texts of an event that no outsider can write.
 
 use crate::actions::context::PROPERTIES;
 
 /// What no outsider can write in the `github` context. GitHub lists
-/// [`title`, `body` and a few more](https://docs.github.com/en/actions/concepts/security/script-injections) as what
-/// they typically can. This is the other way round, so that a text of an event which nobody has thought of is not
-/// trusted: names, times, hashes and addresses that GitHub makes, words from a short list of GitHub's, and what takes
-/// write access. Numbers and booleans need no place here.
+/// [`title`, `body` and a few more](https://docs.github.com/en/actions/concepts/security/script-injections) that an
+/// outsider typically can write. This list has what is trusted, so that an unknown text of an event is not: names,
+/// times, hashes and addresses that GitHub makes, words from a short list of GitHub's, and what takes write access.
+/// Numbers and booleans are never fenced.
 ///
-/// A branch or a tag of the repository itself is made by somebody who can write; the head of a pull request is not.
+/// A branch or a tag of the repository itself takes write access; the head of a pull request does not.
 pub const TRUSTED: [&str; 74] = [
     "event.action",
     "event.after",
@@ -20,7 +20,7 @@ pub const TRUSTED: [&str; 74] = [
     "event.check_suite.conclusion",
     "event.check_suite.head_sha",
     "event.check_suite.status",
-    // Who dispatches can write; what somebody else made of it for them nobody can tell.
+    // A dispatch takes write access. Where its sender took the values from is unknown.
     "event.client_payload",
     "event.comment.author_association",
     "event.comment.commit_id",
@@ -65,7 +65,7 @@ pub const TRUSTED: [&str; 74] = [
     "event.release.published_at",
     "event.release.tag_name",
     "event.release.target_commitish",
-    // Its people write its name, its description and its default branch.
+    // Its administrators write its name, its description and its default branch.
     "event.repository",
     "event.review.author_association",
     "event.review.commit_id",
@@ -88,7 +88,7 @@ pub const TRUSTED: [&str; 74] = [
     "event.workflow_run.updated_at",
 ];
 
-/// Whether no outsider can write what stands at a path of the `github` context, or anything below it.
+/// Whether no outsider can write the value at a path of the `github` context, or anything below it.
 pub fn is_trusted(path: &[&str]) -> bool {
     match path {
         [] | ["event" | "head_ref"] => false,
