@@ -5,43 +5,51 @@ use serde_json::{Map, Value};
 use crate::yaml::compose;
 use crate::yaml::compose::{Fault, Kind, Node};
 
-/// The most bytes of YAML that an input can have; the runner cannot pass on more in one variable of the environment.
-const MOST_BYTES: usize = 131_072;
+/// The most bytes of YAML that an input can have; Linux takes no more in one variable of the environment.
+const MAX_BYTES: usize = 131_072;
 
 /// Reads a YAML mapping, and so JSON too.
 ///
 /// # Errors
-/// As for [`read`], and where the text is no mapping.
+/// As for [`read`], and where the text is not a mapping.
 pub fn parse(text: &str) -> Result<Map<String, Value>, String> {
-    match read(text, MOST_BYTES)? {
+    match read(text, MAX_BYTES)? {
         Value::Object(mapping) => Ok(mapping),
         _ => Err("is not a mapping; write `name: value` on each line, or a JSON object".to_owned()),
     }
 }
 
-/// Reads YAML of at most so many bytes.
-///
-/// Values keep the spelling they were written in: YAML reads `1.10` as the number 1.1 and `no` as a boolean, which is
-/// not what the author of `version: 1.10` means. Whole numbers and `true`/`false` stay what they are, so that
-/// templates can calculate and ask; nothing after the colon is an empty text.
-///
-/// # Errors
-/// A sentence with line and column, where the text is no YAML, or far too large once its aliases are written out.
-pub fn read(text: &str, most: usize) -> Result<Value, String> {
-    if text.len() > most {
-        return Err(format!("has {} bytes; at most {most} are read", text.len()));
-    }
-    let fault = |fault: Fault| {
-        format!("is not valid YAML: {} at line {}, column {}", fault.why, fault.place.line, fault.place.column)
-    };
-    let (node, faults) = compose::parse(text).map_err(fault)?;
-    if let Some(twice) = faults.into_iter().next() {
-        return Err(fault(twice));
-    }
-    Ok(resolve(node))
+/// What the text probably means otherwise than YAML does, in sentences with line and column: comments that read like
+/// text.
+pub fn warnings(text: &str) -> impl Iterator<Item = String> {
+    let sentence = |Fault { why, place }| format!("line {}, column {}: {why}", place.line, place.column);
+    compose::dropped_texts(text).into_iter().map(sentence)
 }
 
-/// A value in the spelling that it was written in.
+/// Reads YAML of at most `max` bytes.
+///
+/// The spelling of a value does not decide its type: a whole number is a number, unless it begins with a zero or a
+/// plus, and any other number is the text as it was written. YAML reads `1.10` as the number 1.1 and `no` as a
+/// boolean, and neither is meant in `version: 1.10`. `true` and `false` are booleans; nothing after the colon is an
+/// empty text.
+///
+/// # Errors
+/// A sentence with line and column, where the text is not YAML, or far too large once its aliases are expanded.
+pub fn read(text: &str, max: usize) -> Result<Value, String> {
+    if text.len() > max {
+        return Err(format!("has {} bytes; at most {max} are read", text.len()));
+    }
+    let problem = |fault: Fault| {
+        format!("is not valid YAML: {} at line {}, column {}", fault.why, fault.place.line, fault.place.column)
+    };
+    let (node, duplicates) = compose::parse(text).map_err(problem)?;
+    match duplicates.into_iter().next() {
+        Some(duplicate) => Err(problem(duplicate)),
+        None => Ok(resolve(node)),
+    }
+}
+
+/// A value as it was written.
 fn resolve(node: Node) -> Value {
     let value = match node.kind {
         Kind::Mapping(entries) => {
@@ -52,7 +60,7 @@ fn resolve(node: Node) -> Value {
     };
     match &value {
         Value::Bool(truth) if !node.written.eq_ignore_ascii_case(&truth.to_string()) => node.written.into(),
-        Value::Number(number) if number.to_string() != node.written => node.written.into(),
+        Value::Number(number) if number.is_f64() || number.to_string() != node.written => node.written.into(),
         Value::Null if node.written.is_empty() => "".into(),
         _ => value,
     }
@@ -76,7 +84,7 @@ mod tests {
         assert_eq!(
             Value::Object(read),
             json!({
-                "version": "1.10", "country": "no", "count": 12, "ratio": 1.5, "agreed": true, "day": "2026-11-20",
+                "version": "1.10", "country": "no", "count": 12, "ratio": "1.5", "agreed": true, "day": "2026-11-20",
                 "zip": "0123", "nothing": "", "void": null, "nested": {"list": ["1.20", "x", "yes"]},
                 "notes": "one\ntwo\n", "quoted": "1"
             })
@@ -84,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn an_alias_keeps_the_spelling_of_what_it_stands_for() {
+    fn alias_keeps_spelling() {
         let read = parse("first: &v 1.10\nsecond: *v\n").unwrap();
         assert_eq!(Value::Object(read), json!({"first": "1.10", "second": "1.10"}));
     }
@@ -96,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_mapping_is_refused_with_a_place() {
+    fn non_mapping_is_refused_with_place() {
         assert!(parse("- a\n").unwrap_err().contains("is not a mapping"));
         assert!(parse("just text").unwrap_err().contains("is not a mapping"));
         let broken = parse("a: 1\n b: [x\n").unwrap_err();
@@ -106,8 +114,50 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_grows_without_measure_is_refused() {
+    fn growing_text_is_refused() {
         assert!(parse(&bomb()).is_err());
-        assert!(parse(&"a".repeat(MOST_BYTES + 1)).unwrap_err().contains("at most 131072"));
+        assert!(parse(&"a".repeat(MAX_BYTES + 1)).unwrap_err().contains("at most 131072"));
+    }
+
+    #[test]
+    fn spelling_does_not_decide_the_type() {
+        for text in
+            ["1.9", "1.10", "2.0", "1e3", "1.0e10", ".5", "-1.5", "+7", "007", "-0", "0x1F", "18446744073709551616"]
+        {
+            assert_eq!(parse(&format!("a: {text}")).unwrap()["a"], json!(text));
+        }
+        for text in ["0", "7", "-7", "123456789012"] {
+            assert_eq!(parse(&format!("a: {text}")).unwrap()["a"], json!(text.parse::<i64>().unwrap()));
+        }
+    }
+
+    #[test]
+    fn comments_that_read_like_text_are_warned_about() {
+        for (text, dropped) in [
+            ("title: Fix #12 now\n", "`#12 now`"),
+            ("a: 1\ntitle: #12\n", "`#12`"),
+            ("list:\n  - one #two\n", "`#two`"),
+            ("list: [a #b\n  ]\n", "`#b`"),
+        ] {
+            let warnings = warnings(text).collect::<Vec<_>>();
+            assert!(warnings.len() == 1 && warnings[0].contains(dropped), "{text}: {warnings:?}");
+        }
+        assert_eq!(
+            warnings("title: Fix #12 now").next().unwrap(),
+            "line 1, column 8: `#12 now` is a comment and is dropped; put the value in quotes"
+        );
+        for text in [
+            "title: 'Fix #12 now'",
+            "a: b # a comment",
+            "a: b#c",
+            "# x",
+            "#x\na: b",
+            "a: |\n  x #y\n",
+            "a: b ## c",
+            "a: b #",
+            "a: \"x\" #y",
+        ] {
+            assert_eq!(warnings(text).collect::<Vec<_>>(), [""; 0], "{text}");
+        }
     }
 }
