@@ -21,6 +21,7 @@ use crate::policy::evaluate::{PolicyMetadata, is_template};
 use crate::policy::limits::LimitCounter;
 use crate::policy::values::ticket;
 use crate::prompt::fence::Untrusted;
+use crate::prompt::has_actions_expression;
 use crate::prompt::render::{Scope, Template, render};
 use crate::task::conclusion::{Conclusion, Refusal};
 use crate::task::marker::{Key, Marker};
@@ -145,7 +146,7 @@ pub fn plan(inputs: &Inputs, given: PlanContext<'_>) -> Result<Plan, PlanError> 
     let mut policy = inputs.facts();
     let tasks = match (&inputs.request, given.template) {
         (Request::Start(start) | Request::Doctor(start), Some(template)) => {
-            if template.source.contains("${{") {
+            if has_actions_expression(&template.source) {
                 warnings.push(format!(
                     "{}: `${{{{ … }}}}` is evaluated by Actions in workflow files only; a template writes `{{{{ … }}}}`, \
                      and the `$` stays where it is",

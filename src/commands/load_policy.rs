@@ -99,8 +99,7 @@ pub async fn read(
         .map_err(|why| vec![Problem::shown("task-class", class.unwrap_or_default(), why)])?;
     let template = match (rules.prompt().filter(|_| command == Command::Start), &source) {
         (Some(place @ PolicyLocation::Repository { .. }), Some(source)) => {
-            let text =
-                source.file(place.path(), render::MOST_BYTES).await.map_err(|no| no.about("task-class", &place))?;
+            let text = source.file(place.path(), render::MAX_BYTES).await.map_err(|no| no.about("task-class", &place))?;
             Some(Template { name: place.to_string(), source: text })
         }
         _ => None,
@@ -110,7 +109,7 @@ pub async fn read(
         let Ok(rules) = policy.rules(&place, commit.clone(), class) else { continue };
         let Some(prompt) = rules.prompt() else { continue };
         let template = match &source {
-            Some(source) => match source.file(prompt.path(), render::MOST_BYTES).await {
+            Some(source) => match source.file(prompt.path(), render::MAX_BYTES).await {
                 Ok(source) => Ok(Template { name: prompt.to_string(), source }),
                 Err(no) => Err(no.to_string()),
             },

@@ -3,7 +3,7 @@
 use crate::actions::host::Host;
 use crate::inputs::problem::Problem;
 use crate::inputs::request::{Inputs, PromptSource};
-use crate::prompt::render::{MOST_BYTES, Template};
+use crate::prompt::render::{MAX_BYTES, Template};
 
 /// Reads the prompt's template. `from_policy` is the one that was read with the policy, from its repository.
 ///
@@ -37,5 +37,5 @@ pub fn load_prompt(
 /// # Errors
 /// Those of [`Host::text`].
 pub fn read_template(host: &Host, name: &str) -> anyhow::Result<Template> {
-    Ok(Template { name: name.to_owned(), source: host.text(name, MOST_BYTES)? })
+    Ok(Template { name: name.to_owned(), source: host.text(name, MAX_BYTES)? })
 }

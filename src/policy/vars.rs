@@ -5,8 +5,9 @@ use std::fmt;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, de};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use crate::prompt::sample::placeholder;
 use crate::text::nearest;
 use crate::yaml::de::Spelled;
 
@@ -158,11 +159,9 @@ impl Var {
     /// A value to try a template with; none for one that may be absent.
     pub(super) fn sample(&self) -> Option<Value> {
         let of_kind = || match self.kind {
-            VarKind::String => "sample".into(),
+            VarKind::String | VarKind::List | VarKind::Mapping => placeholder(),
             VarKind::Number => 1.into(),
             VarKind::Boolean => true.into(),
-            VarKind::List => vec!["sample"].into(),
-            VarKind::Mapping => Value::Object(Map::new()),
         };
         let first = || self.options.first().map(|option| Value::from(option.as_str()));
         self.default.clone().or_else(|| self.required.then(|| first().unwrap_or_else(of_kind)))

@@ -1,35 +1,36 @@
-//! The fence around text that somebody outside wrote: what an agent reads inside it is data.
+//! The fence around text that an outsider wrote: what an agent reads inside it is data.
 //!
 //! Inside a template each such text is one character of private use, which no filter can take apart. The text itself
-//! is put in its place when the template is done, so that nothing can happen to the fence.
+//! replaces that character when the template is rendered, so that no filter changes the fence.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use crate::prompt::hidden::without_hidden;
 use crate::text::is_invisible;
 
 /// What is done with text from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Untrusted {
-    /// It stands in a fence.
+    /// It is put in a fence.
     Fence,
     /// A template that shows any is refused.
     Refuse,
 }
 
-/// The most characters of one text that reach the prompt: a quarter of the longest body that an issue can have. What
-/// is longer is logs for the most part, and drowns what the agent is to do.
-pub const MOST_CHARACTERS: usize = 16_384;
-/// The most characters that are looked at for one prompt: 128 of the longest bodies. A template that shows such a text
+/// The most characters of one text that reach the prompt: a quarter of the longest body that an issue can have. Longer
+/// texts are logs for the most part, and bury the task of the agent.
+pub const MAX_CHARACTERS: usize = 16_384;
+/// The most characters that are read for one prompt: 128 of the longest bodies. A template that shows such a text
 /// again and again ends here.
-const MOST_READ: usize = 8 * 1024 * 1024;
-/// Characters that stand for a text: the second plane of private use, which no script and no font of symbols uses.
+const MAX_READ: usize = 8 * 1024 * 1024;
+/// Characters that represent a text: the second plane of private use, which no script and no font of symbols uses.
 const MARKS: std::ops::RangeInclusive<char> = '\u{100000}'..='\u{10fffd}';
-/// The texts of one prompt that stand in fences.
+/// The texts of one prompt that are in fences.
 #[derive(Debug, Default)]
 pub struct Fences {
     texts: Mutex<Texts>,
-    most_bytes: usize,
+    max_bytes: usize,
 }
 
 #[derive(Debug, Default)]
@@ -48,17 +49,17 @@ struct Text {
 
 impl Fences {
     /// No texts yet, and room for texts of so many bytes.
-    pub fn new(most_bytes: usize) -> Self {
-        Self { texts: Mutex::default(), most_bytes }
+    pub fn new(max_bytes: usize) -> Self {
+        Self { texts: Mutex::default(), max_bytes }
     }
 
-    /// Whether no text was put behind a fence.
+    /// Whether no text was put into a fence.
     pub fn is_empty(&self) -> bool {
         self.texts.lock().unwrap_or_else(PoisonError::into_inner).all.is_empty()
     }
 
-    /// Puts a text behind the fence. What comes back stands for it from here on, and is empty where the text is.
-    /// `None` where all of them are larger than any prompt.
+    /// Puts a text into a fence, and returns the character that represents it, or nothing for an empty text. `None`
+    /// where all texts together are larger than any prompt.
     pub fn put(&self, text: &str) -> Option<String> {
         let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
         let text = texts.readable(text)?;
@@ -69,12 +70,12 @@ impl Fences {
         let place = texts.places.get(&text).copied().unwrap_or(next);
         let mark = u32::try_from(place).ok().and_then(|place| char::from_u32(u32::from(*MARKS.start()) + place))?;
         if place == next {
-            let (shown, left_out) = match text.char_indices().nth(MOST_CHARACTERS) {
+            let (shown, left_out) = match text.char_indices().nth(MAX_CHARACTERS) {
                 Some((at, _)) => (text[..at].to_owned(), text[at..].chars().count()),
                 None => (text.clone(), 0),
             };
             texts.bytes += shown.len();
-            if texts.bytes > self.most_bytes || !MARKS.contains(&mark) {
+            if texts.bytes > self.max_bytes || !MARKS.contains(&mark) {
                 return None;
             }
             texts.all.push(Text { shown, left_out });
@@ -90,7 +91,7 @@ impl Fences {
         let fenced = texts.all.iter().map(|text| text.fenced(boundary)).collect::<Vec<_>>();
         let found = |c: char| texts.place(c).and_then(|place| fenced.get(place));
         let bytes = rendered.chars().map(|c| found(c).map_or(c.len_utf8(), String::len)).sum();
-        if bytes > self.most_bytes {
+        if bytes > self.max_bytes {
             return Err(bytes);
         }
         let mut prompt = String::with_capacity(bytes);
@@ -135,8 +136,8 @@ impl Texts {
         (place < self.all.len()).then_some(place)
     }
 
-    /// A text without what nobody would see of it. Where texts are in it that are behind a fence already, they take
-    /// the place of the characters that stand for them. `None` after too many of them.
+    /// A text without what a person would not see of it. Texts that are in a fence already replace the characters that
+    /// represent them. `None` after too many of them.
     fn readable(&mut self, text: &str) -> Option<String> {
         let mut seen = String::with_capacity(text.len());
         for c in text.chars() {
@@ -150,11 +151,11 @@ impl Texts {
                     self.read += 1;
                 }
             }
-            if self.read > MOST_READ {
+            if self.read > MAX_READ {
                 return None;
             }
         }
-        Some(without_comments(&seen).trim().to_owned())
+        Some(without_hidden(&seen).trim().to_owned())
     }
 }
 
@@ -165,7 +166,7 @@ impl Text {
     }
 }
 
-/// Adds a character, if anybody would see it. All that ends a line ends it in the same way.
+/// Adds a character, if a person would see it. All that ends a line becomes a line feed.
 fn push_visible(text: &mut String, c: char) {
     match c {
         '\t' | '\n' => text.push(c),
@@ -173,44 +174,6 @@ fn push_visible(text: &mut String, c: char) {
         _ if c.is_control() || is_invisible(c) => {}
         _ => text.push(c),
     }
-}
-
-/// A text without HTML comments, as Markdown knows them, <https://spec.commonmark.org/0.31.2/#html-blocks>. Our own
-/// stamp is one.
-fn without_comments(text: &str) -> String {
-    let mut seen = String::with_capacity(text.len());
-    let mut rest = text;
-    let mut may_close = true;
-    // Whether nothing stands in the line so far but what may stand before a block: indentation, the marks of quotes
-    // and of lists.
-    let mut is_block = true;
-    while let Some((before, after)) = rest.split_once("<!--") {
-        seen += before;
-        let (is_new, line) = before.rsplit_once('\n').map_or((is_block, before), |(_, line)| (true, line));
-        is_block = is_new && !line.contains(|c: char| c.is_alphabetic() || matches!(c, '<' | '`'));
-        let end = match after {
-            // These two are whole comments, and what follows is seen.
-            _ if after.starts_with('>') => Some(1),
-            _ if after.starts_with("->") => Some(2),
-            _ if may_close => after.find("-->").map(|at| at + 3),
-            _ => None,
-        };
-        may_close &= end.is_some();
-        rest = match end {
-            Some(end) => after.get(end..).unwrap_or_default(),
-            // A block that is not closed goes on to the end.
-            None if is_block => "",
-            // Within a line that is no comment, and everybody sees it.
-            None => {
-                seen += "<! --";
-                is_block = false;
-                after
-            }
-        };
-    }
-    seen += rest;
-    // What stood before a comment and behind it must not make one together.
-    seen.replace("<!--", "<! --")
 }
 
 #[cfg(test)]
@@ -222,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_sees_is_taken_out() {
+    fn invisible_characters_are_taken_out() {
         for (text, seen) in [
             ("plain, naïve, 日本語, ☕\ttab\nline", "plain, naïve, 日本語, ☕\ttab\nline"),
             ("a\u{200b}b\u{200d}c\u{feff}d\u{ad}e", "abcde"),
@@ -237,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn comments_and_stamps_are_taken_out() {
+    fn comments_and_markers_are_taken_out() {
         for (text, seen) in [
             ("a <!-- hidden --> b", "a  b"),
             ("a <!-- one\ntwo --> b <!-- three -->", "a  b"),
@@ -256,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn no_text_takes_long_to_clean() {
+    fn cleaning_takes_no_time() {
         // Each of these would take minutes if every opening were looked at to the end.
         for text in ["a<!--".repeat(100_000), "<!<!-- -->--".repeat(50_000), "<!-- -".repeat(100_000)] {
             assert!(!clean(&text).contains("<!--"));
@@ -264,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn each_text_has_one_fence_and_all_have_one_sentence() {
+    fn texts_have_one_fence_each_and_one_sentence() {
         let fences = Fences::new(10_000);
         let title = fences.put("a title").unwrap();
         let body = fences.put("two\nlines").unwrap();
@@ -281,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_behind_a_fence_is_whole_behind_another_one() {
+    fn fenced_text_is_whole_in_another_fence() {
         let fences = Fences::new(10_000);
         let inner = fences.put("inner").unwrap();
         let outer = fences.put(&format!("before {inner} after")).unwrap();
@@ -293,23 +256,23 @@ mod tests {
     }
 
     #[test]
-    fn a_long_text_is_cut_and_says_so() {
+    fn long_text_is_cut_and_says_so() {
         let fences = Fences::new(100_000);
-        let mark = fences.put(&"é".repeat(MOST_CHARACTERS + 5)).unwrap();
+        let mark = fences.put(&"é".repeat(MAX_CHARACTERS + 5)).unwrap();
         let prompt = fences.around(&mark, "0f").unwrap();
-        assert_eq!(prompt.matches('é').count(), MOST_CHARACTERS);
+        assert_eq!(prompt.matches('é').count(), MAX_CHARACTERS);
         assert!(prompt.contains("é [untrusted text 0f ends] (5 more characters left out)"));
     }
 
     #[test]
-    fn no_text_is_larger_than_the_room_that_there_is() {
+    fn texts_have_a_total_limit() {
         let fences = Fences::new(1_000);
         let mark = fences.put(&"x".repeat(900)).unwrap();
         assert_eq!(fences.put(&"y".repeat(101)), None);
         assert!(fences.around(&mark.repeat(100_000), "0f").unwrap_err() > 90_000_000);
         // Characters that stand for a text can come from outside as well.
         let fences = Fences::new(1_000_000_000);
-        let mark = fences.put(&"x".repeat(MOST_CHARACTERS)).unwrap();
+        let mark = fences.put(&"x".repeat(MAX_CHARACTERS)).unwrap();
         assert_eq!(fences.put(&mark.repeat(100_000)), None);
         assert_eq!(fences.put("y"), None, "that was all there is to read");
     }

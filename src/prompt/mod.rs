@@ -4,3 +4,10 @@ pub mod fence;
 pub mod render;
 pub mod sample;
 pub mod taint;
+
+mod explain;
+mod hidden;
+mod sandbox;
+mod syntax;
+
+pub use syntax::has_actions_expression;

@@ -1,19 +1,20 @@
-//! Which places of a template can show text from outside.
+//! The places of a template that can show text from outside.
 //!
-//! This is decided over the syntax tree, before anything is rendered, and on the safe side: an expression that names
-//! such a text shows it, whatever filters, operators and calls do to it in between, and so does every name that such
-//! an expression was ever given to. What a condition asks does not count: it chooses between texts of the template.
+//! They are found in the syntax tree, before anything is rendered, and on the safe side: an expression that names such
+//! a text shows it, whatever filters, operators and calls do to it, and so does every name to which such an expression
+//! is assigned anywhere. Conditions do not count: they choose between texts of the template.
 
 use std::collections::HashSet;
 use std::ops::Range;
 
-use minijinja::machinery::ast::{Call, CallArg, Expr, Macro, Stmt};
+use minijinja::machinery::ast::{Call, Expr, Macro, Stmt};
 use minijinja::machinery::{Span, parse};
-use minijinja::syntax::SyntaxConfig;
 
-/// The filter that puts its value behind a fence.
+use crate::prompt::syntax::{argument, bodies, bytes, call_parts, config, expressions, parts};
+
+/// The filter that puts its value into a fence.
 pub const FILTER: &str = "untrusted";
-/// The name under which templates find what GitHub says of the run.
+/// The name of the `github` context in templates.
 const GITHUB: &str = "github";
 
 /// A template in which every place that can show text from outside has the filter [`FILTER`].
@@ -21,14 +22,16 @@ const GITHUB: &str = "github";
 pub struct Guarded {
     /// The template.
     pub source: String,
-    /// Those places in the template as it was, in its order.
+    /// Those places in the original template, in their order.
     pub places: Vec<Range<usize>>,
-    /// What was put in: where in the template as it was, and how many bytes.
+    /// Places in the original template where such a text is the format of the filter `format`.
+    pub formats: Vec<Range<usize>>,
+    /// What was inserted: where in the original template, and how many bytes.
     inserted: Vec<(usize, usize)>,
 }
 
 impl Guarded {
-    /// Where in the template as it was something stands that is at `at` in the guarded one.
+    /// The place in the original template of what is at `at` in the guarded one.
     pub fn origin(&self, at: usize) -> usize {
         let mut shift = 0;
         for (place, long) in &self.inserted {
@@ -41,15 +44,16 @@ impl Guarded {
     }
 }
 
-/// Guards a template. `is_trusted` says of a path below `github`, such as `event`, `action`, whether no outsider can
-/// write what stands there and below. A template with a mistake comes back as it is: rendering it tells the mistake.
-pub fn guard(name: &str, source: &str, syntax: SyntaxConfig, is_trusted: fn(&[&str]) -> bool) -> Guarded {
-    let Ok(tree) = parse(source, name, syntax) else {
-        return Guarded { source: source.to_owned(), places: Vec::new(), inserted: Vec::new() };
+/// Guards a template. `is_trusted` decides of a path below `github`, such as `event`, `action`, whether no outsider can
+/// write its value. A template with a syntax error is returned as it is; rendering it reports the error.
+pub fn guard(name: &str, source: &str, is_trusted: fn(&[&str]) -> bool) -> Guarded {
+    let nothing = || Guarded { source: String::new(), places: Vec::new(), formats: Vec::new(), inserted: Vec::new() };
+    let Ok(tree) = parse(source, name, config()) else {
+        return Guarded { source: source.to_owned(), ..nothing() };
     };
     let root = std::slice::from_ref(&tree);
     let mut taint = Taint { is_trusted, tainted: HashSet::new(), assigned: HashSet::new(), is_called_with: false };
-    // Text can get to a name that stands further up, by a loop or a macro. Each round adds a name or is the last.
+    // Text can reach a name further up, by a loop or a macro. Each round adds a name or is the last.
     loop {
         let before = taint.extent();
         taint.follow(root);
@@ -59,7 +63,7 @@ pub fn guard(name: &str, source: &str, syntax: SyntaxConfig, is_trusted: fn(&[&s
     }
     let mut places = taint.places(root, source);
     places.sort_by_key(|place| place.range.start);
-    let mut guarded = Guarded { source: String::new(), places: Vec::new(), inserted: Vec::new() };
+    let mut guarded = Guarded { formats: taint.formats(root), ..nothing() };
     let mut copied = 0;
     for Place { range, before, after } in places {
         for (at, text) in [(range.start, before), (range.end, after)] {
@@ -74,22 +78,22 @@ pub fn guard(name: &str, source: &str, syntax: SyntaxConfig, is_trusted: fn(&[&s
     guarded
 }
 
-/// A place that is to be guarded, and what has to stand before and after it.
+/// A place to be guarded, with what is inserted before and after it.
 struct Place {
     range: Range<usize>,
     before: String,
     after: String,
 }
 
-/// What is known of a template's names. They are not told apart by where they are valid: one that holds text from
-/// outside somewhere is taken to hold it everywhere.
+/// What is known of a template's names. Scopes do not count: a name that holds text from outside anywhere is taken to
+/// hold it everywhere.
 struct Taint<'a> {
     is_trusted: fn(&[&str]) -> bool,
     /// Names that can hold such text.
     tainted: HashSet<&'a str>,
     /// Names that the template itself gives a value to.
     assigned: HashSet<&'a str>,
-    /// Whether anything is called with such text, so that every macro may be.
+    /// Whether anything is called with such text. Every macro may be, then.
     is_called_with: bool,
 }
 
@@ -98,8 +102,8 @@ impl<'a> Taint<'a> {
         (self.tainted.len(), self.assigned.len(), self.is_called_with)
     }
 
-    /// Follows such text through each statement once. Whatever is nested waits on a list and not on the stack, which
-    /// a template must not be able to exhaust.
+    /// Follows such text through each statement once. Nested statements wait on a list and not on the stack, which a
+    /// template could exhaust.
     fn follow(&mut self, statements: &[Stmt<'a>]) {
         let mut left = statements.iter().collect::<Vec<_>>();
         while let Some(statement) = left.pop() {
@@ -145,7 +149,7 @@ impl<'a> Taint<'a> {
                     self.call_itself(&it.call);
                     self.declare(&it.macro_decl);
                 }
-                // There is nothing to import, and nobody could say what is in it.
+                // There is nothing to import; what it would be is unknown.
                 Stmt::Import(it) => self.assign(&it.name, true),
                 Stmt::FromImport(it) => {
                     for (name, alias) in &it.names {
@@ -180,7 +184,7 @@ impl<'a> Taint<'a> {
                         self.tainted.insert(name.id);
                     }
                 }
-                // Any name can stand for the same namespace, so all that hold one are tainted.
+                // Any name can refer to the same namespace, so all that hold one are tainted.
                 Expr::GetAttr(attribute) if is_tainted => {
                     self.tainted.insert("namespace");
                     left.push(&attribute.expr);
@@ -192,7 +196,7 @@ impl<'a> Taint<'a> {
         }
     }
 
-    /// Takes note of whatever is called with such text in these expressions.
+    /// Notes whether anything is called with such text in these expressions.
     fn call(&mut self, expressions: &[&Expr<'a>]) {
         let mut left = expressions.to_vec();
         while let Some(expression) = left.pop() {
@@ -203,10 +207,10 @@ impl<'a> Taint<'a> {
         }
     }
 
-    /// The same for a call that is a statement and no expression.
+    /// The same for a call that is a statement.
     fn call_itself(&mut self, call: &Call<'a>) {
         self.is_called_with |= self.names(call.args.iter().map(argument).collect());
-        self.call(&parts_of_call(call));
+        self.call(&call_parts(call));
     }
 
     /// Whether one of these expressions names such text.
@@ -257,6 +261,40 @@ impl<'a> Taint<'a> {
         false
     }
 
+    /// The places where such a text is a format, which could name other values and ask for any width.
+    fn formats(&self, statements: &[Stmt<'a>]) -> Vec<Range<usize>> {
+        let mut places = Vec::new();
+        let mut left = statements.iter().collect::<Vec<_>>();
+        while let Some(statement) = left.pop() {
+            // The filter of a block has the block's text as its format.
+            let body = match statement {
+                Stmt::FilterBlock(it) => Some(&it.body),
+                Stmt::SetBlock(it) => Some(&it.body),
+                _ => None,
+            };
+            let shows = body.is_some_and(|body| self.shows(body));
+            let mut inner = expressions(statement);
+            while let Some(expression) = inner.pop() {
+                if let Expr::Filter(filter) = expression {
+                    let names_format =
+                        |it: &Expr<'a>| matches!(it, Expr::Const(it) if it.value.as_str() == Some("format"));
+                    let is_format = filter.name == "format"
+                        || filter.name == "map" && filter.args.iter().map(argument).any(names_format);
+                    let of_text = match &filter.expr {
+                        Some(expr) => self.names(vec![expr]),
+                        None => shows,
+                    };
+                    if is_format && of_text {
+                        places.push(bytes(filter.span()));
+                    }
+                }
+                inner.extend(parts(expression));
+            }
+            left.extend(bodies(statement));
+        }
+        places
+    }
+
     /// Whether these statements show such text, or would if they were not caught.
     fn shows(&self, statements: &[Stmt<'a>]) -> bool {
         let mut left = statements.iter().collect::<Vec<_>>();
@@ -276,12 +314,12 @@ impl<'a> Taint<'a> {
         match statement {
             Stmt::EmitExpr(it) => self.names(vec![&it.expr]),
             Stmt::FilterBlock(it) => self.names(vec![&it.filter]),
-            Stmt::CallBlock(it) => self.names(parts_of_call(&it.call)),
+            Stmt::CallBlock(it) => self.names(call_parts(&it.call)),
             _ => false,
         }
     }
 
-    /// The places that show such text, the outermost of those in one another.
+    /// The places that show such text; of nested ones the outermost.
     fn places(&self, statements: &[Stmt<'a>], source: &str) -> Vec<Place> {
         let mut places = Vec::new();
         let mut left = statements.iter().collect::<Vec<_>>();
@@ -305,15 +343,15 @@ impl<'a> Taint<'a> {
 
 /// The place of an expression that is shown: between the braces.
 fn expression(span: Span, source: &str) -> Place {
-    let (start, end) = (offset(span.start_offset), offset(span.end_offset));
+    let Range { start, end } = bytes(span);
     let etags = source.get(start + 2..).is_some_and(|rest| rest.starts_with(['-', '+']));
     let start = start + if etags { 3 } else { 2 };
     Place { range: start..end, before: "(".to_owned(), after: format!(")|{FILTER}") }
 }
 
-/// The place of a block, from its first brace to its last. Its marks for spaces go to what is put around it.
+/// The place of a block, from its first brace to its last. Its marks for spaces move to what is put around it.
 fn block(span: Span, source: &str) -> Place {
-    let (start, end) = (offset(span.start_offset), offset(span.end_offset));
+    let Range { start, end } = bytes(span);
     let start = source.get(..start).and_then(|before| before.rfind("{%")).unwrap_or_default();
     let end = source.get(end..).and_then(|after| after.find("%}")).map_or(source.len(), |at| end + at + 2);
     let mark = |text: Option<&str>| match text {
@@ -325,68 +363,5 @@ fn block(span: Span, source: &str) -> Place {
         range: start..end,
         before: format!("{{%{first} filter {FILTER} %}}"),
         after: format!("{{% endfilter {last}%}}"),
-    }
-}
-
-fn offset(at: u32) -> usize {
-    usize::try_from(at).unwrap_or(usize::MAX)
-}
-
-/// The statements that stand within a statement.
-fn bodies<'t, 'a>(statement: &'t Stmt<'a>) -> impl Iterator<Item = &'t Stmt<'a>> {
-    let (one, other): (&[Stmt<'a>], &[Stmt<'a>]) = match statement {
-        Stmt::Template(it) => (&it.children, &[]),
-        Stmt::ForLoop(it) => (&it.body, &it.else_body),
-        Stmt::IfCond(it) => (&it.true_body, &it.false_body),
-        Stmt::WithBlock(it) => (&it.body, &[]),
-        Stmt::SetBlock(it) => (&it.body, &[]),
-        Stmt::AutoEscape(it) => (&it.body, &[]),
-        Stmt::FilterBlock(it) => (&it.body, &[]),
-        Stmt::Block(it) => (&it.body, &[]),
-        Stmt::Macro(it) => (&it.body, &[]),
-        Stmt::CallBlock(it) => (&it.macro_decl.body, &[]),
-        Stmt::EmitExpr(_)
-        | Stmt::EmitRaw(_)
-        | Stmt::Set(_)
-        | Stmt::Import(_)
-        | Stmt::FromImport(_)
-        | Stmt::Extends(_)
-        | Stmt::Include(_)
-        | Stmt::Do(_) => (&[], &[]),
-    };
-    one.iter().chain(other)
-}
-
-/// The expressions that an expression is made of.
-fn parts<'t, 'a>(expression: &'t Expr<'a>) -> Vec<&'t Expr<'a>> {
-    match expression {
-        Expr::Var(_) | Expr::Const(_) => Vec::new(),
-        Expr::Slice(it) => {
-            [Some(&it.expr), it.start.as_ref(), it.stop.as_ref(), it.step.as_ref()].into_iter().flatten().collect()
-        }
-        Expr::UnaryOp(it) => vec![&it.expr],
-        Expr::BinOp(it) => vec![&it.left, &it.right],
-        Expr::Compare(it) => it.ops.iter().map(|operand| &operand.expr).chain([&it.expr]).collect(),
-        Expr::IfExpr(it) => {
-            [Some(&it.test_expr), Some(&it.true_expr), it.false_expr.as_ref()].into_iter().flatten().collect()
-        }
-        Expr::Filter(it) => it.args.iter().map(argument).chain(&it.expr).collect(),
-        Expr::Test(it) => it.args.iter().map(argument).chain([&it.expr]).collect(),
-        Expr::GetAttr(it) => vec![&it.expr],
-        Expr::GetItem(it) => vec![&it.expr, &it.subscript_expr],
-        Expr::Call(it) => parts_of_call(it),
-        Expr::List(it) => it.items.iter().collect(),
-        Expr::Tuple(it) => it.items.iter().collect(),
-        Expr::Map(it) => it.keys.iter().chain(&it.values).collect(),
-    }
-}
-
-fn parts_of_call<'t, 'a>(call: &'t Call<'a>) -> Vec<&'t Expr<'a>> {
-    call.args.iter().map(argument).chain([&call.expr]).collect()
-}
-
-fn argument<'t, 'a>(argument: &'t CallArg<'a>) -> &'t Expr<'a> {
-    match argument {
-        CallArg::Pos(it) | CallArg::Kwarg(_, it) | CallArg::PosSplat(it) | CallArg::KwargSplat(it) => it,
     }
 }

@@ -18,6 +18,7 @@ mod killed;
 mod layout;
 mod once;
 mod policy;
+mod prompt;
 mod property;
 mod selftest;
 mod support;

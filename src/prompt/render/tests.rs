@@ -1,0 +1,413 @@
+use serde_json::json;
+
+use crate::actions::context::Environment as Variables;
+
+use super::*;
+
+fn rendered(source: &str) -> Result<String, String> {
+    rendered_as("release.md", source)
+}
+
+fn rendered_as(name: &str, source: &str) -> Result<String, String> {
+    with_event(name, source, json!({"issue": {"title": "Café ☕", "created_at": "2026-11-02T08:00:00Z", "body": null}}))
+}
+
+fn with_event(name: &str, source: &str, event: Json) -> Result<String, String> {
+    let variables = [("GITHUB_ACTOR".to_owned(), "mona".to_owned()), ("HOME".to_owned(), "/root".to_owned())];
+    let context = Context::new(&Variables::from_iter(variables), Some(event), None).fenced_by("0f".to_owned());
+    let vars = json!({"version": "1.10", "items": ["a", "b"], "urgent": false, "nothing": null});
+    let template = Template { name: name.to_owned(), source: source.to_owned() };
+    let scope = Scope {
+        context: &context,
+        vars: vars.as_object(),
+        target: &"octo/app".parse().unwrap(),
+        now: "2026-11-20T21:51:09Z".parse().unwrap(),
+        untrusted: Untrusted::Fence,
+        samples: false,
+    };
+    render(&template, &scope)
+}
+
+/// The same, where nothing of the run is known.
+fn tried(source: &str, vars: &Json) -> Result<String, String> {
+    let scope = Scope {
+        context: &Context::default().fenced_by("0f".to_owned()),
+        vars: vars.as_object(),
+        target: &"octo/app".parse().unwrap(),
+        now: "2026-11-20T21:51:09Z".parse().unwrap(),
+        untrusted: Untrusted::Fence,
+        samples: true,
+    };
+    render(&Template { name: "release.md".to_owned(), source: source.to_owned() }, &scope)
+}
+
+#[test]
+fn template_sees_run_target_vars_and_time() {
+    let prompt = rendered(
+        "Release {{ vars.version }} of {{ target.full_name }} ({{ target.owner }}, {{ target.name }})\n\
+         {% for item in vars['items'] %}\n- {{ item }}\n{% endfor %}\n\
+         asked by {{ github.actor }}\n\
+         {{ now }}, {{ now.date }}, {{ now | date('week %V of %G') }}, {{ github.event.issue.created_at | date('%d %B') }}",
+    );
+    assert_eq!(
+        prompt.unwrap(),
+        "Release 1.10 of octo/app (octo, app)\n- a\n- b\nasked by mona\n\
+         2026-11-20T21:51:09Z, 2026-11-20, week 47 of 2026, 02 November"
+    );
+}
+
+#[test]
+fn unknown_name_has_place_and_near_names() {
+    let error = rendered("one\nété {{ vars.versoin }} two").unwrap_err();
+    assert_eq!(
+        error,
+        "release.md:2:8: `vars.versoin` is undefined; did you mean `vars.version`? `vars` has `version`, \
+         `items`, `nothing`, `urgent`\n 2 | été {{ vars.versoin }} two\n   |        ^^^^^^^^^^^^"
+    );
+    let error = rendered("{{ github.event.isue.title | upper }}").unwrap_err();
+    assert!(
+        error.starts_with("release.md:1:4: `github.event.isue` is undefined; did you mean `github.event.issue`?"),
+        "{error}"
+    );
+    let error = rendered("{{ vras.version }}").unwrap_err();
+    assert!(error.contains("did you mean `vars`?"), "{error}");
+    let error = rendered("{% if vars.urgnt %}x{% endif %}").unwrap_err();
+    assert!(error.contains("did you mean `vars.urgent`?"), "{error}");
+}
+
+#[test]
+fn missing_inputs_are_explained() {
+    let error = rendered("{{ inputs.version }}").unwrap_err();
+    assert!(error.contains("`inputs: ${{ toJSON(inputs) }}`"), "{error}");
+}
+
+#[test]
+fn faults_have_places() {
+    for (source, place, what) in [
+        ("a\n{% if x %}", "release.md:2:", "expected end of block"),
+        ("{{ vars.version | nofilter }}", "release.md:1:", "filter nofilter is unknown"),
+        ("{{ vars.version | date('%Y') }}", "release.md:1:", "not `1.10`"),
+        ("{{ now | date('%!') }}", "release.md:1:", "is not a format for `date`"),
+        ("{% include 'other.md' %}", "release.md:1:", "other.md"),
+        ("{{ 1 / 0 }}", "release.md:1:", ""),
+    ] {
+        let error = rendered(source).unwrap_err();
+        assert!(error.starts_with(place) && error.contains(what), "{source}: {error}");
+    }
+}
+
+#[test]
+fn environment_is_out_of_reach() {
+    for source in
+        ["{{ env.HOME }}", "{{ HOME }}", "{{ github.home }}", "{{ debug() }}", "{{ env('HOME') }}", "{{ self }}"]
+    {
+        let error = rendered(source).unwrap_err();
+        assert!(!error.contains("/root"), "{source}: {error}");
+    }
+}
+
+#[test]
+fn values_print_as_in_actions() {
+    let source = "{{ vars.urgent }}, {{ none }}, {{ '<a> & \"b\"' }}, {{ now.year }}";
+    let expected = "false, , <a> & \"b\", 2026";
+    for name in ["release.md", "release.html", "release.json", "release.yml", "release.xml"] {
+        assert_eq!(rendered_as(name, source).as_deref(), Ok(expected), "{name}");
+    }
+    assert!(rendered("{{ now.second }}").unwrap_err().contains("`now` has `"));
+}
+
+#[test]
+fn endless_template_is_stopped() {
+    let source = "{% for a in range(90000) %}{% for b in range(90000) %}{% endfor %}{% endfor %}x";
+    assert!(rendered(source).unwrap_err().contains("fuel"), "{:?}", rendered(source));
+}
+
+#[test]
+fn recursive_template_is_stopped() {
+    for source in [
+        "{% block b %}x{{ self.b() }}{% endblock %}",
+        "{% block b %}{% set y = self.b() %}{{ y }}{% endblock %}",
+        "{% macro m() %}x{{ m() }}{% endmacro %}{{ m() }}",
+        "{% macro m() %}{{ caller() }}{% endmacro %}{% macro n() %}{% call m() %}{{ n() }}{% endcall %}{% endmacro %}{{ n() }}",
+        "{% set x = [1] %}{% for y in x recursive %}{{ loop(x) }}{% endfor %}",
+        "{% for y in [1] recursive %}{% set z = loop([1]) %}{{ z }}{% endfor %}",
+    ] {
+        let error = rendered(source).unwrap_err();
+        assert!(error.contains("recursion"), "{source}: {error}");
+    }
+}
+
+#[test]
+fn empty_and_large_prompts_are_refused() {
+    assert!(rendered(" {% if vars.urgent %}x{% endif %}\n").unwrap_err().contains("the prompt is empty"));
+    let error = rendered("{% for _ in range(90000) %}0123456789{% endfor %}").unwrap_err();
+    assert!(error.contains("900000 bytes"), "{error}");
+    assert!(rendered(&"x".repeat(MAX_BYTES + 1)).unwrap_err().contains("the template has"));
+}
+
+#[test]
+fn undefined_is_named_behind_filters_and_operators() {
+    for source in [
+        "{{ vars.versoin }}",
+        "{{ vars['versoin'] }}",
+        "{{ vars.versoin | upper }}",
+        "{{ vars.versoin | date('%Y') }}",
+        "{{ vars.versoin + 1 }}",
+        "{{ 2 * vars.versoin }}",
+        "{{ 'a' ~ vars.versoin }}",
+        "{{ vars.versoin[:3] }}",
+        "{{ vars.versoin[0] }}",
+        "{{ -vars.versoin }}",
+        "{{ vars.versoin - 1 }}",
+        "{{ 'a' in vars.versoin }}",
+        "{{ vars.versoin == 1 }}",
+        "{% for x in vars.versoin %}{% endfor %}",
+        "{% if vars.versoin %}{% endif %}",
+        "{{ ['a'] | join(vars.versoin) }}",
+        "{{ vars.version is startingwith vars.versoin }}",
+    ] {
+        let error = rendered(source).unwrap_err();
+        assert!(error.contains("did you mean `vars.version`?"), "{source}: {error}");
+    }
+}
+
+#[test]
+fn parts_of_now_are_numbers() {
+    let source = "{{ now.day <= 31 }} {{ now.year + 1 }} {{ now.month }} {{ now.day }} {{ now.hour }} {{ now.minute }} \
+                  {{ now.weekday }} {{ now.week }}";
+    assert_eq!(rendered(source).unwrap(), "true 2027 11 20 21 51 5 47");
+}
+
+#[test]
+fn null_is_empty_text() {
+    for (source, text) in [
+        ("{{ BODY }}", ""),
+        ("{{ BODY | trim }}{{ BODY | upper }}{{ BODY | lower | title }}", ""),
+        ("{{ BODY | replace('a', 'b') }}{{ BODY | indent(2) }}{{ BODY | string }}{{ BODY | e }}", ""),
+        ("{{ BODY | length }}", "0"),
+        ("{{ 'x' in BODY }} {{ 'x' not in BODY }}", "false true"),
+        ("{{ BODY | default('none given') }}", "none given"),
+        ("{{ BODY is startingwith '/x' }} {{ BODY is endingwith 'x' }}", "false false"),
+        ("{{ 'a' ~ BODY ~ 'b' }}{{ BODY[:3] }}{{ BODY + 'c' }}", "abc"),
+        ("{{ BODY | lines | join }}{{ BODY | split(',') | join }}{{ BODY | date('%Y') }}", ""),
+        ("{{ ['a', BODY] | join('-') }}", "a-"),
+        ("{{ [BODY] | map('trim') | join }}{{ BODY | items | list | length }}", "0"),
+        ("{% for line in BODY %}{{ line }}{% endfor %}", ""),
+        ("{% filter trim %}{{ BODY }}{% endfilter %}{{ BODY is none }}", "true"),
+    ] {
+        let source = format!("x {}", source.replace("BODY", "vars.nothing"));
+        assert_eq!(rendered(&source).unwrap(), format!("x {text}"), "{source}");
+    }
+    assert_eq!(rendered("x {{ github.event.issue.body | trim }}").unwrap(), "x ");
+}
+
+#[test]
+fn hyphenated_names_are_explained() {
+    for (source, remedy) in [
+        ("{{ inputs.requested-by }}", "`inputs['requested-by']`"),
+        ("{{ vars.version-next | upper }}", "`vars['version-next']`"),
+        ("{{ node-version }}", "`vars['node-version']`"),
+    ] {
+        let event = json!({"inputs": {"requested-by": "mona", "requested": "x"}});
+        let error = with_event("it.md", source, event).unwrap_err();
+        assert!(error.contains(remedy), "{source}: {error}");
+        assert!(!error.contains("did you mean"), "{source}: {error}");
+    }
+    let error = tried("{{ inputs.requested-by }}", &json!({})).unwrap_err();
+    assert!(error.contains("`inputs['requested-by']`"), "{error}");
+}
+
+#[test]
+fn braces_of_other_languages_have_a_remedy() {
+    for source in [
+        "{{ .Values.name }}",
+        "{{ $x := 1 }}",
+        "{{- range .Items }}a{{ end }}",
+        "<p>{{ user.name }}</p>",
+        "{{#each x}}",
+        "{{ end }}",
+        "{{/* a */}}",
+        "a {# b",
+        "date +{%Y}",
+        "echo ${#files[@]} and later #}",
+    ] {
+        let error = rendered(source).unwrap_err();
+        assert!(error.contains("`{% raw %}`"), "{source}: {error}");
+    }
+    let raw = "{% raw %}{{ .Values.name }} ${#x} ${{ y }}{% endraw %}";
+    assert_eq!(rendered(raw).unwrap(), "{{ .Values.name }} ${#x} ${{ y }}");
+}
+
+#[test]
+fn slices_are_those_of_python() {
+    let event = json!({"commits": [], "three": [1, 2, 3]});
+    for (source, text) in [
+        ("{{ github.event.commits[::-1] | length }}", "0"),
+        ("{{ github.event.three[::-1] | join }}", "321"),
+        ("{{ [1, 2, 3][-1::-2] | join }} {{ [1, 2, 3][5:0:-1] | join }}", "31 32"),
+        ("{{ 'abc'[::-1] }}{{ ''[::-1] }} {{ 'abc'[1:] }} {{ 'abc'[-2:] }} {{ 'abc'[:-1] }}", "cba bc bc ab"),
+        ("{{ 'abc'[9:] }}{{ 'abc'[2:1] }}{{ (1, 2, 3)[1:] | join }}", "23"),
+        ("{{ 'abc'[:99999999999:9223372036854775807] }}", "a"),
+        ("{{ [1, 2][-9223372036854775807::-9223372036854775807] | join }}x", "x"),
+    ] {
+        let source = format!("x {source}").replace("github.event", "vars.e");
+        let vars = json!({"e": event});
+        let scope = Scope {
+            context: &Context::default(),
+            vars: vars.as_object(),
+            target: &"octo/app".parse().unwrap(),
+            now: Timestamp::UNIX_EPOCH,
+            untrusted: Untrusted::Fence,
+            samples: false,
+        };
+        let made = render(&Template { name: "it.md".to_owned(), source: source.clone() }, &scope);
+        assert_eq!(made.unwrap(), format!("x {text}"), "{source}");
+    }
+}
+
+#[test]
+fn operators_do_what_they_did() {
+    for (source, text) in [
+        (
+            "{{ 1 + 2 * 3 - 4 / 2 }} {{ 7 // 2 }} {{ 7 % 4 }} {{ 2 ** 10 }} {{ -3 }} {{ 1.5 + 1 }}",
+            "5.0 3 3 1024 -3 2.5",
+        ),
+        (
+            "{{ 'a' + 'b' }} {{ 'ab' * 2 }} {{ 2 * 'ab' }} {{ ([1] + [2]) | join }} {{ ([1] * 3) | join }}",
+            "ab abab abab 12 111",
+        ),
+        ("{{ vars.version ~ 1 ~ true ~ vars.nothing ~ 1.5 }}", "1.101True1.5"),
+        ("{{ 1 in [1, 2] }} {{ 'b' in 'abc' }} {{ 'a' in {'a': 1} }} {{ 3 not in [1] }}", "true true true true"),
+        ("{% for a, b in [(1, 2), (3, 4)] %}{{ a }}{{ b }}{{ ' ' if not loop.last }}{% else %}-{% endfor %}", "12 34"),
+        ("{% for t in [[1, [2, [3]]]] recursive %}{{ t if t is number else loop(t) }}{% endfor %}", "123"),
+        ("{% set n = namespace(x=1) %}{% for i in range(3) %}{% set n.x = n.x + i %}{% endfor %}{{ n.x }}", "4"),
+        ("{% macro m(a, b='c') %}{{ a }}{{ b }}{% endmacro %}{{ m(*['x']) }}{{ m('y', b='z') }}", "xcyz"),
+        ("{% set t %}{% if 1 < 2 < 3 %}yes{% else %}no{% endif %}{% endset %}{{ t | upper }}", "YES"),
+        ("{{ 'a' if false else 'b' }}{{ true and 'c' }}{{ false or 'd' }}{{ {'k': 'v'}.k }}", "bcdv"),
+        ("{{ [3, 1, 2] | sort | join(',') }} {{ ['a', 'b'] | map('upper') | list | tojson }}", "1,2,3 [\"A\", \"B\"]"),
+        ("{{ '%s-%03d' | format('a', 7) }} {{ dict(a=1) | items | first | join }}", "a-007 a1"),
+    ] {
+        assert_eq!(rendered(&format!("x {source}")).unwrap(), format!("x {text}"), "{source}");
+    }
+    assert!(rendered("{{ 'a' + 1 }}").unwrap_err().contains("tried to use + operator"));
+    assert!(rendered("{{ 1 / 0 }}").is_ok_and(|text| text == "inf") || rendered("{{ 1 / 0 }}").is_err());
+}
+
+#[test]
+fn growth_ends_as_an_error() {
+    for source in [
+        "{% set n = namespace(x='abc') %}{% for i in range(99) %}{% set n.x = n.x ~ n.x %}{% endfor %}{{ n.x }}",
+        "{% set n = namespace(x='abc') %}{% for i in range(99) %}{% set n.x = n.x + n.x %}{% endfor %}{{ n.x }}",
+        "{% set n = namespace(x=['a']) %}{% for i in range(99) %}{% set n.x = n.x + n.x %}{% endfor %}{{ n.x }}",
+        "{% set n = namespace(x=['a']) %}{% for i in range(99) %}{% set n.x = [n.x, n.x] %}{% endfor %}{{ n.x }}",
+        "{% set n = namespace(x=1) %}{% for i in range(90000) %}{% set n.x = [n.x] %}{% endfor %}{{ n.x }}",
+        "{% set n = namespace(x=1) %}{% for i in range(90000) %}{% set n.x = {'a': n.x} %}{% endfor %}{{ n.x }}",
+        "{% set n = namespace() %}{% set n.x = n %}{{ n }}",
+        "{% set n = namespace() %}{% set n.x = [n] %}{{ n | tojson }}",
+        "{% set n = namespace(x=[1]) %}{% for i in range(999) %}{% set n.x = n.x | map('string') %}{% endfor %}{{ n.x }}{{ 1 / 'a' }}",
+        "{% set a = 'abcdefgh' * 400000 %}{% for i in range(9999) %}{% set b = a ~ i %}{% endfor %}x",
+        "{{ 'a' * 100000000 }}",
+        "{{ ('a' * 10000 * 10000) | length }}",
+        "{{ (['a'] * 1000 * 1000 * 1000) | length }}",
+        "{% set s = 'a' %}{{ s * 99999999 }}",
+        "{{ '%999999999s' | format('a') }}",
+        "{{ '%.999999999f' | format(1.5) }}",
+        "{{ '%*s' | format(999999999, 'a') }}",
+        "{{ ('%s' * 90000) | format(*(['a' * 4000] * 900)) }}",
+        "{{ 'a\na' | indent(999999999) }}",
+        "{{ 'a\na' | indent(width=999999999) }}",
+        "{{ ('a' * 2000000) | replace('a', 'b' * 2000000) }}",
+        "{{ ('a' * 2000000) | replace('', 'b' * 2000) }}",
+        "{{ range(90000) | join('b' * 4000) }}",
+        "{{ [1] | batch(999999999, 'x') | list | length }}",
+        "{{ [1] | slice(999999999) | list | length }}",
+        "{{ [1] | tojson(indent=999999999) }}",
+        "{{ [1] | tojson(999999999) }}",
+        "{{ ['a', 'b'] | map('indent', 999999999, true) | join }}",
+        "{{ ['a'] | map('replace', '', 'b' * 2000000) | map('replace', '', 'b' * 2000000) | join }}",
+        "{% macro m() %}{% for i in range(90000) %}0123456789{% endfor %}{% endmacro %}{% for i in range(90000) %}{% set x = m() %}{% endfor %}x",
+        "{% set x %}{% for i in range(90000) %}{% for i in range(90000) %}0123456789012345678901234567890{% endfor %}{% endfor %}{% endset %}x",
+    ] {
+        let error = rendered(source).expect_err(source);
+        assert!(error.starts_with("release.md:"), "{source}: {error}");
+    }
+}
+
+#[test]
+fn deep_templates_end_as_an_error() {
+    for source in [
+        format!("{{{{ 1{} }}}}", " + 1".repeat(30_000)),
+        format!("{{{{ vars.version{} }}}}", " ~ vars.version".repeat(15_000)),
+        format!("{{% if 0 %}}{}{{% endif %}}", "{% elif 1 %}".repeat(8_000)),
+        format!("{{{{ vars.version{} }}}}", "|upper".repeat(30_000)),
+        format!("{{{{ {}1 }}}}", "not ".repeat(30_000)),
+        format!("{{{{ {}1{} }}}}", "[".repeat(30_000), "]".repeat(30_000)),
+        format!("{}x{}", "{% if 1 %}".repeat(5_000), "{% endif %}".repeat(5_000)),
+    ] {
+        let error = rendered(&source).unwrap_err();
+        assert!(error.starts_with("release.md"), "{error}");
+    }
+    // The deepest that are allowed are no danger either.
+    let deep = format!("{{{{ vars.version{} }}}}", " ~ vars.version".repeat(990));
+    assert!(rendered(&deep).is_ok());
+    let deep = format!("{{{{ vars.version{} }}}}", "|upper".repeat(1_900));
+    assert!(rendered(&deep).is_ok());
+    let deep = format!("{{% if 0 %}}{}{{% endif %}}x", "{% elif 1 %}".repeat(499));
+    assert!(rendered(&deep).is_ok());
+}
+
+#[test]
+fn text_of_an_event_cannot_be_a_format() {
+    for source in [
+        "{{ github.event.issue.title | format(1) }}",
+        "{{ ('a' ~ github.event.issue.title) | format(1) }}",
+        "{% set t = github.event.issue.title %}{{ t | format }}",
+        "{% filter format(1) %}{{ github.event.issue.title }}{% endfilter %}",
+        "{% set t | format(1) %}{{ github.event.issue.title }}{% endset %}{{ t }}",
+        "{{ [github.event.issue.title] | map('format', 1) | join }}",
+    ] {
+        let error = rendered(source).unwrap_err();
+        assert!(error.contains("cannot be a format"), "{source}: {error}");
+    }
+    assert!(rendered("{{ '%s' | format(github.event.issue.title) }}").is_ok());
+}
+
+#[test]
+fn tried_templates_raise_no_false_alarm() {
+    let vars = json!({"list": crate::prompt::sample::placeholder(), "known": {"a": 1}, "count": 1});
+    for source in [
+        "{{ inputs.version | split('.') | first }}",
+        "{{ github.event.issue.number + 1 }}",
+        "{{ 2 * github.run_number - 1 }}{{ -github.event.a // 2 % 3 ** 2 / 4 }}",
+        "{% if github.event.comment.body is startingwith '/x' %}a{% endif %}b",
+        "{% if 'x' in github.event.comment.body and github.event.a > 3 %}a{% endif %}b",
+        "{% for key, value in vars.list | items %}{{ key }}{{ value.name | upper }}{% endfor %}b",
+        "{% for one in vars.list %}{{ one.name }}{% endfor %}{{ vars.list['a'].b[0] | join(', ') }}",
+        "{{ vars.known[inputs.key] }}{{ github.event.a[1:3] }}{{ range(inputs.count) | length }}",
+        "{{ inputs.when | date('%Y') }}{{ inputs.x | int }}{{ inputs.x | dictsort | tojson }}b",
+        "{{ '%05d' | format(inputs.x) }}{{ inputs.x | round(2) }}{{ inputs.x | sum }}b",
+    ] {
+        assert!(tried(source, &vars).is_ok(), "{source}: {:?}", tried(source, &vars));
+    }
+    for source in ["{{ vars.known.b }}", "{{ vars.lst }}", "{{ now | date('%!') }}", "{{ inputs.x | nofilter }}"] {
+        assert!(tried(source, &vars).is_err(), "{source}");
+    }
+}
+
+#[test]
+fn texts_and_numbers_have_no_order() {
+    for source in [
+        "{{ vars.version > 1 }}",
+        "{{ 1 <= vars.version }}",
+        "{{ 1 < vars.version < 3 }}",
+        "{{ 0 < 1 < vars.version }}",
+    ] {
+        let error = rendered(source).unwrap_err();
+        assert!(error.contains("`| int` or `| float`"), "{source}: {error}");
+    }
+    assert_eq!(
+        rendered("{{ 1 < vars.version | float < 3 }} {{ 'a' < 'b' <= 'b' }} {{ 3 > 2 >= 2 > 1 }}").unwrap(),
+        "true true true"
+    );
+    assert!(tried("{{ 1 < inputs.x < 3 }}{{ inputs.x >= 2 }}", &json!({})).is_ok());
+}

@@ -1,0 +1,656 @@
+//! Bounds on what a template can do: memory, nesting, steps and time all end as an error.
+//!
+//! The engine counts instructions, and one instruction can double a text. So a compiled template is rewritten before
+//! it runs: each instruction that makes a value becomes a filter of ours, which weighs what it makes. The names of
+//! those filters, such as `+`, cannot be written in a template.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread::Builder;
+use std::time::Duration;
+
+use minijinja::machinery::{CodeGenerator, Instruction, Instructions, ast, eval, make_string_output};
+use minijinja::value::{Value, ValueKind};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, filters, functions, tests};
+
+use crate::prompt::sample::Sample;
+
+/// The most instructions that a template may take; a loop over ten thousand items takes a hundredth of it.
+const MAX_INSTRUCTIONS: u64 = 10_000_000;
+/// How deep macros, blocks and recursive loops may go into one another. A template rarely needs three levels.
+const MAX_RECURSION: usize = 40;
+/// The most bytes of one value. A push of two thousand commits, the largest event that GitHub sends as a rule, has
+/// half of it as JSON.
+pub(super) const MAX_VALUE_BYTES: usize = 4 * 1024 * 1024;
+/// The most bytes of all values that a template makes, one after the other. It bounds memory and time at once: the
+/// largest prompt is a thousandth of it.
+const MAX_TOTAL_BYTES: usize = 256 * 1024 * 1024;
+/// How deep lists and mappings may be nested; JSON of an event has a dozen levels.
+const MAX_NESTING: usize = 64;
+/// What it takes from the total to show a value, beside its text: it bounds how often that happens to a million, and
+/// the largest prompt has a quarter of that in characters.
+const SHOW_BYTES: usize = 256;
+/// What an item of a list weighs beside its text, in bytes. The engine takes 24.
+const ITEM_BYTES: usize = 24;
+/// The largest number of spaces by which `tojson` may indent a level.
+const MAX_JSON_INDENT: usize = 16;
+/// The largest number of items of one batch or of slices; `range` of the engine ends there as well.
+const MAX_BATCH: usize = 100_000;
+/// The longest width in a format, in digits.
+const MAX_FORMAT_DIGITS: usize = 3;
+/// The stack of a rendering, of which only what is used takes memory. A build without optimization takes half of it
+/// for the deepest expression.
+const STACK_BYTES: usize = 64 * 1024 * 1024;
+/// How long a rendering may take. A prompt takes milliseconds, and all instructions that a template may take a second;
+/// a build without optimization on a busy machine needs twenty times as long.
+const MAX_TIME: Duration = Duration::from_secs(30);
+
+/// Runs `work` on a thread with a large stack.
+///
+/// # Errors
+/// Where it takes too long, or panics, or there is no thread. A thread that takes too long is left behind, and ends
+/// with the process.
+pub(super) fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
+    let (sender, receiver) = channel();
+    let spawned = Builder::new().name("template".to_owned()).stack_size(STACK_BYTES).spawn(move || {
+        // The other side is gone where this took too long.
+        let _ = sender.send(work());
+    });
+    if let Err(error) = spawned {
+        return Err(format!("no thread to render in: {error}"));
+    }
+    receiver.recv_timeout(MAX_TIME).map_err(|error| match error {
+        RecvTimeoutError::Timeout => {
+            format!("rendering took longer than {} seconds; loop or sort less", MAX_TIME.as_secs())
+        }
+        RecvTimeoutError::Disconnected => {
+            "the template engine failed; simplify the template, and report this with the template".to_owned()
+        }
+    })
+}
+
+/// How much a template may still make.
+#[derive(Debug)]
+pub(super) struct Budget(AtomicUsize);
+
+impl Budget {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self(AtomicUsize::new(MAX_TOTAL_BYTES)))
+    }
+
+    /// Takes the weight of a value that was made, as a list where it would be made anew at each use.
+    fn charge(&self, value: Value) -> Result<Value, Error> {
+        let value = match value.kind() {
+            ValueKind::Iterable if value.downcast_object_ref::<Sample>().is_none() => {
+                let mut items = Vec::new();
+                for item in value.try_iter()? {
+                    if items.len() * ITEM_BYTES > MAX_VALUE_BYTES {
+                        return Err(too_large());
+                    }
+                    // What failed on the way is an item that shows why.
+                    if item.kind() == ValueKind::Invalid {
+                        return Err(invalid(item.to_string()));
+                    }
+                    items.push(item);
+                }
+                Value::from(items)
+            }
+            _ => value,
+        };
+        self.take(weigh(&value)?)?;
+        Ok(value)
+    }
+
+    fn take(&self, weight: usize) -> Result<(), Error> {
+        match self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(weight)) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(invalid(format!(
+                "the template makes more than {MAX_TOTAL_BYTES} bytes of texts and lists; loop less, or over less"
+            ))),
+        }
+    }
+}
+
+fn invalid(reason: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidOperation, reason.into())
+}
+
+fn too_large() -> Error {
+    invalid(format!("the value has more than {MAX_VALUE_BYTES} bytes; show or make less of it"))
+}
+
+/// The weight of a value in bytes, which bounds what showing or comparing it takes.
+fn weigh(value: &Value) -> Result<usize, Error> {
+    let mut weight = 0;
+    add_weight(value, 0, &mut weight)?;
+    Ok(weight)
+}
+
+fn add_weight(value: &Value, nesting: usize, weight: &mut usize) -> Result<(), Error> {
+    if nesting > MAX_NESTING {
+        return Err(invalid(format!("lists and mappings are nested deeper than {MAX_NESTING} levels; nest less")));
+    }
+    *weight += ITEM_BYTES + value.as_str().map_or(0, str::len);
+    if *weight > MAX_VALUE_BYTES {
+        return Err(too_large());
+    }
+    match value.kind() {
+        ValueKind::Map => {
+            for (key, value) in value.as_object().and_then(|object| object.try_iter_pairs()).into_iter().flatten() {
+                add_weight(&key, nesting + 1, weight)?;
+                add_weight(&value, nesting + 1, weight)?;
+            }
+        }
+        ValueKind::Seq | ValueKind::Iterable => {
+            for item in value.try_iter()? {
+                add_weight(&item, nesting + 1, weight)?;
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// A text that ends at the most bytes of a value.
+struct BoundedText(String);
+
+impl fmt::Write for BoundedText {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if self.0.len() + text.len() > MAX_VALUE_BYTES {
+            return Err(fmt::Error);
+        }
+        self.0.push_str(text);
+        Ok(())
+    }
+}
+
+/// A value as text. No value is empty text.
+fn text_of(values: &[&Value]) -> Result<String, Error> {
+    use fmt::Write as _;
+    let mut text = BoundedText(String::new());
+    for value in values.iter().filter(|value| !value.is_none()) {
+        write!(text, "{value}").map_err(|_| too_large())?;
+    }
+    Ok(text.0)
+}
+
+/// An environment for templates, with everything that is built in, under bounds.
+pub(super) fn environment<'s>(budget: &Arc<Budget>) -> Environment<'s> {
+    let mut environment = Environment::new();
+    // Errors name what is undefined only so.
+    environment.set_debug(true);
+    environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
+    // What minijinja calls `debug` shows its own insides, which says nothing to an agent.
+    environment.remove_global("debug");
+    // A file's name says nothing about what the agent reads, and `.html` or `.json` would be escaped otherwise.
+    environment.set_auto_escape_callback(|_| AutoEscape::None);
+    environment.set_fuel(Some(MAX_INSTRUCTIONS));
+    environment.set_recursion_limit(MAX_RECURSION);
+    for (name, filter) in built_in_filters() {
+        let budget = Arc::clone(budget);
+        environment.add_filter(name, move |state: &mut State, args: &[Value]| {
+            if let Some(sample) = sample_among(args) {
+                return Ok(sample);
+            }
+            // An argument that is left out has a default, and a misspelled one would have it as well.
+            if !matches!(name, "default" | "d") {
+                made_up(state, args.get(1..).unwrap_or_default())?;
+            }
+            let args = present(name, args);
+            check_growth(name, &args)?;
+            budget.charge(filter.call(state, &args)?)
+        });
+    }
+    environment.add_test("startingwith", |state: &mut State, args: &[Value]| {
+        text_test(state, args, &Value::from_function(tests::is_startingwith))
+    });
+    environment.add_test("endingwith", |state: &mut State, args: &[Value]| {
+        text_test(state, args, &Value::from_function(tests::is_endingwith))
+    });
+    environment.add_test("in", |state: &mut State, args: &[Value]| contains(state, args));
+    let range = Value::from_function(functions::range);
+    environment.add_function("range", move |state: &mut State, args: &[Value]| match sample_among(args) {
+        Some(sample) => Ok(sample),
+        None => range.call(state, args),
+    });
+    add_operators(&mut environment, budget);
+    // Values look as they do in Actions, where a boolean is `true` and no value is nothing.
+    let budget = Arc::clone(budget);
+    environment.set_formatter(move |out, state, value| match value.kind() {
+        ValueKind::None => Ok(()),
+        ValueKind::Bool => Ok(write!(out, "{}", value.is_true())?),
+        _ if value.downcast_object_ref::<Sample>().is_some() => Ok(write!(out, "{value}")?),
+        _ => {
+            budget.take(SHOW_BYTES)?;
+            minijinja::escape_formatter(out, state, &budget.charge(value.clone())?)
+        }
+    });
+    environment
+}
+
+/// Adds what the instructions of a compiled template become.
+fn add_operators(environment: &mut Environment<'_>, budget: &Arc<Budget>) {
+    let of = Arc::clone(budget);
+    environment.add_filter("made", move |value: &Value| of.charge(value.clone()));
+    let of = Arc::clone(budget);
+    environment.add_filter("~", move |state: &mut State, args: &[Value]| match made_up(state, args)? {
+        Some(sample) => Ok(sample),
+        None => of.charge(text_of(&args.iter().collect::<Vec<_>>())?.into()),
+    });
+    for sign in ["+", "*", "-", "/", "//", "%", "**"] {
+        let of = Arc::clone(budget);
+        environment.add_filter(sign, move |state: &mut State, one: Value, other: Value| {
+            if let Some(sample) = made_up(state, &[one.clone(), other.clone()])? {
+                return Ok(sample);
+            }
+            match (sign, list_or_text(&one), list_or_text(&other)) {
+                ("+", true, _) | ("+", _, true)
+                    if one.kind() == ValueKind::String || other.kind() == ValueKind::String =>
+                {
+                    // No value is empty text here as well; a number is not.
+                    match [&one, &other].iter().all(|value| value.kind() == ValueKind::String || value.is_none()) {
+                        true => of.charge(text_of(&[&one, &other])?.into()),
+                        false => operate(state, sign, one, other),
+                    }
+                }
+                ("*", true, false) => of.charge(repeat(&one, &other)?),
+                ("*", false, true) => of.charge(repeat(&other, &one)?),
+                ("+", true, true) => of.charge(operate(state, sign, one, other)?),
+                _ => operate(state, sign, one, other),
+            }
+        });
+    }
+    environment.add_filter("negated", |state: &mut State, value: Value| match made_up(state, &[value.clone()])? {
+        Some(sample) => Ok(sample),
+        None => operate(state, "-", 0.into(), value),
+    });
+    let of = Arc::clone(budget);
+    environment.add_filter("[:]", move |state: &mut State, args: &[Value]| match (made_up(state, args)?, args) {
+        (Some(sample), _) => Ok(sample),
+        (None, [value, start, stop, step]) => of.charge(slice(value, start, stop, step)?),
+        (None, _) => Err(ErrorKind::MissingArgument.into()),
+    });
+    environment.add_filter("in", |state: &mut State, args: &[Value]| contains(state, args));
+    for sign in ["<", "<=", ">", ">="] {
+        environment.add_filter(sign, move |state: &mut State, args: &[Value]| compare(state, sign, args));
+        // The same for the two operands of one step of `1 < x < 3`.
+        environment.add_filter(format!("{sign}2"), move |state: &mut State, pair: &Value| {
+            compare(state, sign, &pair.try_iter()?.collect::<Vec<_>>())
+        });
+    }
+    environment.add_filter("second", |pair: &Value| pair.get_item_by_index(1));
+    // `{% for %}` over no value is no step.
+    environment.add_filter("for", |value: &Value| match value.is_none() {
+        true => Value::from(Vec::<Value>::new()),
+        false => value.clone(),
+    });
+    environment.add_filter("unpacked", |value: &Value, count: usize| match value.downcast_object_ref::<Sample>() {
+        Some(_) => Value::from(vec![value.clone(); count]),
+        None => value.clone(),
+    });
+    environment.add_filter("item", |value: &Value, key: &Value| match sample_among(&[key.clone()]) {
+        Some(sample) => Ok(sample),
+        None => value.get_item(key),
+    });
+    environment.add_filter("storable", |value: &Value| match holds_namespace(value, 0) {
+        true => Err(invalid("a namespace cannot be stored in a namespace; store its values")),
+        false => Ok(value.clone()),
+    });
+}
+
+/// A made-up value among the arguments: what is made from it is made up as well.
+fn sample_among(args: &[Value]) -> Option<Value> {
+    args.iter().find(|arg| arg.downcast_object_ref::<Sample>().is_some()).cloned()
+}
+
+/// The same for the operands of an operator.
+///
+/// # Errors
+/// Where one is undefined, by its name.
+fn made_up(state: &mut State<'_, '_>, operands: &[Value]) -> Result<Option<Value>, Error> {
+    for operand in operands.iter().filter(|operand| operand.is_undefined()) {
+        // The engine names it where a filter needs a text.
+        Value::from_function(filters::string).call(state, std::slice::from_ref(operand))?;
+    }
+    Ok(sample_among(operands))
+}
+
+fn list_or_text(value: &Value) -> bool {
+    matches!(value.kind(), ValueKind::String | ValueKind::Seq | ValueKind::Iterable)
+}
+
+/// What the engine itself makes of an operator.
+fn operate(state: &State<'_, '_>, sign: &str, one: Value, other: Value) -> Result<Value, Error> {
+    let again = |error: Error| Error::new(error.kind(), error.detail().unwrap_or_default().to_owned());
+    let operation = state.env().compile_expression_owned(format!("a {sign} b")).map_err(again)?;
+    // The operands are not text of a template, so the rewritten instructions do not apply.
+    operation.eval(Value::from_pairs([("a", one), ("b", other)])).map_err(again)
+}
+
+fn repeat(value: &Value, times: &Value) -> Result<Value, Error> {
+    let times = times.as_usize().ok_or_else(|| invalid("a text or a list can be multiplied by a whole number only"))?;
+    if weigh(value)?.saturating_mul(times) > MAX_VALUE_BYTES.saturating_add(ITEM_BYTES.saturating_mul(times)) {
+        return Err(too_large());
+    }
+    match value.as_str() {
+        Some(text) => Ok(text.repeat(times).into()),
+        None if times > MAX_VALUE_BYTES => Err(too_large()),
+        None => {
+            let items = value.try_iter()?.collect::<Vec<_>>();
+            Ok((0..times).flat_map(|_| items.iter().cloned()).collect::<Vec<_>>().into())
+        }
+    }
+}
+
+/// A part of a text or of a list, as in Python: what is counted from the end is negative, and what is outside is left
+/// out.
+fn slice(value: &Value, start: &Value, stop: &Value, step: &Value) -> Result<Value, Error> {
+    let number = |value: &Value| match value.is_none() {
+        true => Ok(None),
+        false => i64::try_from(value.clone()).map(Some).map_err(|_| invalid("a slice takes whole numbers")),
+    };
+    let (start, stop, step) = (number(start)?, number(stop)?, number(step)?.unwrap_or(1));
+    if step == 0 {
+        return Err(invalid("a slice cannot take steps of 0"));
+    }
+    let chars = value.as_str().map(|text| text.chars().collect::<Vec<_>>());
+    let items = match &chars {
+        Some(_) => Vec::new(),
+        None if matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable) => value.try_iter()?.collect(),
+        // No value is empty text.
+        None if value.is_none() || value.is_undefined() => return Ok("".into()),
+        None => return Err(invalid(format!("a {} has no slices", value.kind()))),
+    };
+    let length = i64::try_from(chars.as_ref().map_or(items.len(), Vec::len)).unwrap_or(i64::MAX);
+    let (lowest, highest) = if step > 0 { (0, length) } else { (-1, length - 1) };
+    let place = |at: i64| if at < 0 { at.saturating_add(length) } else { at }.clamp(lowest, highest);
+    let (first, last) = if step > 0 { (lowest, highest) } else { (highest, lowest) };
+    let mut at = start.map_or(first, place);
+    let stop = stop.map_or(last, place);
+    let mut taken = Vec::new();
+    while (step > 0 && at < stop) || (step < 0 && at > stop) {
+        taken.extend(usize::try_from(at));
+        at = at.saturating_add(step);
+    }
+    Ok(match chars {
+        Some(chars) => taken.into_iter().filter_map(|at| chars.get(at)).collect::<String>().into(),
+        None => taken.into_iter().filter_map(|at| items.get(at).cloned()).collect::<Vec<_>>().into(),
+    })
+}
+
+/// The order of two values. A text and a number have none: whichever is meant, the engine's answer is always the same.
+fn compare(state: &mut State<'_, '_>, sign: &str, operands: &[Value]) -> Result<Value, Error> {
+    let sample = made_up(state, operands)?;
+    let [one, other] = operands else { return Err(ErrorKind::MissingArgument.into()) };
+    if sample.is_some() {
+        return Ok(true.into());
+    }
+    if let (ValueKind::String, ValueKind::Number) | (ValueKind::Number, ValueKind::String) = (one.kind(), other.kind())
+    {
+        return Err(invalid(format!(
+            "`{sign}` compares a text with a number; write `| int` or `| float` behind the text"
+        )));
+    }
+    Ok(match sign {
+        "<" => one < other,
+        "<=" => one <= other,
+        ">" => one > other,
+        _ => one >= other,
+    }
+    .into())
+}
+
+/// Whether a text or a list contains a value; no value contains nothing. The first argument is what is looked for.
+fn contains(state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+    let sample = made_up(state, args)?;
+    match args {
+        [_, container] if container.is_none() => Ok(false.into()),
+        _ if sample.is_some() => Ok(true.into()),
+        _ => Value::from_function(tests::is_in).call(state, args),
+    }
+}
+
+/// A test of a text; no value is empty text.
+fn text_test(state: &mut State<'_, '_>, args: &[Value], test: &Value) -> Result<Value, Error> {
+    match sample_among(args) {
+        Some(_) => Ok(true.into()),
+        None => test.call(state, &present("", args)),
+    }
+}
+
+/// The arguments of a filter, with empty text where the filtered value is none. An event has `null` where a person has
+/// written nothing.
+fn present(name: &str, args: &[Value]) -> Vec<Value> {
+    let mut args = args.to_vec();
+    match (name, args.first_mut()) {
+        // These ask about it, or are about numbers.
+        ("tojson" | "pprint" | "bool" | "int" | "float" | "abs" | "round", _) => {}
+        ("default" | "d", Some(first)) if first.is_none() => *first = Value::UNDEFINED,
+        ("items" | "dictsort", Some(first)) if first.is_none() => *first = Value::from_pairs([("", ""); 0]),
+        ("join", Some(first)) if matches!(first.kind(), ValueKind::Seq | ValueKind::Iterable) => {
+            let items = first.try_iter().into_iter().flatten();
+            *first = items.map(|item| if item.is_none() { "".into() } else { item }).collect::<Vec<_>>().into();
+        }
+        (_, Some(first)) if first.is_none() => *first = "".into(),
+        _ => {}
+    }
+    args
+}
+
+/// Refuses what would make far more than it is given, before it is made.
+fn check_growth(name: &str, args: &[Value]) -> Result<(), Error> {
+    let Some(first) = args.first() else { return Ok(()) };
+    let numbers = || {
+        args.iter().skip(1).flat_map(|arg| match arg.is_kwargs() {
+            true => {
+                arg.as_object().and_then(|it| it.try_iter_pairs()).into_iter().flatten().map(|(_, it)| it).collect()
+            }
+            false => vec![arg.clone()],
+        })
+    };
+    // A negative number is refused by the filter itself.
+    let largest = || numbers().filter(|number| number.is_integer()).filter_map(|it| it.as_usize()).max().unwrap_or(0);
+    let len = |at: usize| args.get(at).map_or(Ok(0), |arg| text_of(&[arg]).map(|text| text.len()));
+    let made = match name {
+        "indent" => text_of(&[first])?.lines().count().saturating_mul(largest()),
+        "replace" => {
+            let (text, from) = (text_of(&[first])?, text_of(&args.get(1).into_iter().collect::<Vec<_>>())?);
+            text.matches(from.as_str()).count().saturating_mul(len(2)?)
+        }
+        "join" => first.len().unwrap_or_default().saturating_mul(len(1)?),
+        "format" => {
+            let format = text_of(&[first])?;
+            let is_wide = format.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.len() > MAX_FORMAT_DIGITS);
+            if is_wide || format.contains('*') {
+                return Err(invalid(format!(
+                    "a width in a format may have {MAX_FORMAT_DIGITS} digits, and not be `*`; write a narrower one"
+                )));
+            }
+            let mut largest = 0;
+            for arg in numbers() {
+                largest = weigh(&arg)?.max(largest);
+            }
+            format.matches('%').count().saturating_mul(largest)
+        }
+        "tojson" if largest() > MAX_JSON_INDENT => {
+            return Err(invalid(format!("`tojson` indents by at most {MAX_JSON_INDENT} spaces")));
+        }
+        "batch" | "slice" if largest() > MAX_BATCH => {
+            return Err(invalid(format!("`{name}` takes at most {MAX_BATCH} items")));
+        }
+        _ => 0,
+    };
+    if made > MAX_VALUE_BYTES { Err(too_large()) } else { Ok(()) }
+}
+
+/// Whether a namespace is in a value. In a namespace it could hold itself, and showing it would not end.
+fn holds_namespace(value: &Value, nesting: usize) -> bool {
+    let Some(object) = value.as_object() else { return false };
+    if nesting > MAX_NESTING || object.type_name().ends_with("::Namespace") {
+        return true;
+    }
+    match value.kind() {
+        ValueKind::Map => {
+            object.try_iter_pairs().into_iter().flatten().any(|(_, value)| holds_namespace(&value, nesting + 1))
+        }
+        ValueKind::Seq | ValueKind::Iterable => {
+            object.try_iter().into_iter().flatten().any(|item| holds_namespace(&item, nesting + 1))
+        }
+        _ => false,
+    }
+}
+
+/// The filters of the engine.
+fn built_in_filters() -> Vec<(&'static str, Value)> {
+    vec![
+        ("safe", Value::from_function(filters::safe)),
+        ("escape", Value::from_function(filters::escape)),
+        ("e", Value::from_function(filters::escape)),
+        ("lower", Value::from_function(filters::lower)),
+        ("upper", Value::from_function(filters::upper)),
+        ("title", Value::from_function(filters::title)),
+        ("capitalize", Value::from_function(filters::capitalize)),
+        ("replace", Value::from_function(filters::replace)),
+        ("length", Value::from_function(filters::length)),
+        ("count", Value::from_function(filters::length)),
+        ("dictsort", Value::from_function(filters::dictsort)),
+        ("items", Value::from_function(filters::items)),
+        ("reverse", Value::from_function(filters::reverse)),
+        ("trim", Value::from_function(filters::trim)),
+        ("join", Value::from_function(filters::join)),
+        ("split", Value::from_function(filters::split)),
+        ("lines", Value::from_function(filters::lines)),
+        ("default", Value::from_function(filters::default)),
+        ("d", Value::from_function(filters::default)),
+        ("round", Value::from_function(filters::round)),
+        ("abs", Value::from_function(filters::abs)),
+        ("int", Value::from_function(filters::int)),
+        ("float", Value::from_function(filters::float)),
+        ("attr", Value::from_function(filters::attr)),
+        ("first", Value::from_function(filters::first)),
+        ("last", Value::from_function(filters::last)),
+        ("min", Value::from_function(filters::min)),
+        ("max", Value::from_function(filters::max)),
+        ("sort", Value::from_function(filters::sort)),
+        ("list", Value::from_function(filters::list)),
+        ("string", Value::from_function(filters::string)),
+        ("bool", Value::from_function(filters::bool)),
+        ("batch", Value::from_function(filters::batch)),
+        ("slice", Value::from_function(filters::slice)),
+        ("sum", Value::from_function(filters::sum)),
+        ("indent", Value::from_function(filters::indent)),
+        ("select", Value::from_function(filters::select)),
+        ("reject", Value::from_function(filters::reject)),
+        ("selectattr", Value::from_function(filters::selectattr)),
+        ("rejectattr", Value::from_function(filters::rejectattr)),
+        ("map", Value::from_function(filters::map)),
+        ("groupby", Value::from_function(filters::groupby)),
+        ("unique", Value::from_function(filters::unique)),
+        ("chain", Value::from_function(filters::chain)),
+        ("zip", Value::from_function(filters::zip)),
+        ("pprint", Value::from_function(filters::pprint)),
+        ("format", Value::from_function(filters::format)),
+        ("tojson", Value::from_function(filters::tojson)),
+    ]
+}
+
+/// Renders a syntax tree. `tries` is for a template that is only tried, see [`Sample`].
+///
+/// # Errors
+/// What the engine says, with the place in the source.
+pub(super) fn render<'s>(
+    environment: &Environment<'s>,
+    (name, source): (&'s str, &'s str),
+    tree: &ast::Stmt<'s>,
+    scope: Value,
+    tries: bool,
+) -> Result<String, Error> {
+    let mut generator = CodeGenerator::new(name, source);
+    generator.compile_stmt(tree);
+    let (instructions, blocks) = generator.finish();
+    let instructions = bounded(&instructions, name, source, tries);
+    let blocks = blocks.iter().map(|(block, it)| (*block, bounded(it, name, source, tries))).collect();
+    let mut rendered = String::new();
+    eval(environment, &instructions, scope, &blocks, &mut make_string_output(&mut rendered), AutoEscape::None)?;
+    Ok(rendered)
+}
+
+/// The same instructions, where each that makes a value is under bounds.
+fn bounded<'s>(old: &Instructions<'s>, name: &'s str, source: &'s str, tries: bool) -> Instructions<'s> {
+    use Instruction as I;
+    let filter = |name, args| I::ApplyFilter(name, Some(args), u8::MAX);
+    let mut all = Vec::new();
+    // Where each of the old ones begins, for the jumps.
+    let mut starts = Vec::new();
+    let mut before: Option<&I<'s>> = None;
+    for at in 0.. {
+        starts.push(u32::try_from(all.len()).unwrap_or(u32::MAX));
+        let Some(instruction) = old.get(at) else { break };
+        let becomes = match instruction {
+            // What is emitted is charged by the formatter.
+            I::EmitRaw(text) => vec![I::LoadConst((*text).into()), I::Emit],
+            I::StringConcat => vec![filter("~", 2)],
+            I::Add => vec![filter("+", 2)],
+            I::Mul => vec![filter("*", 2)],
+            I::Slice => vec![filter("[:]", 4)],
+            I::In => vec![filter("in", 2)],
+            I::Lt => vec![filter("<", 2)],
+            I::Lte => vec![filter("<=", 2)],
+            I::Gt => vec![filter(">", 2)],
+            I::Gte => vec![filter(">=", 2)],
+            // The second operand stays, for the next step of the comparison.
+            I::CompareAndPreserve(operator) => {
+                let both = |name| {
+                    vec![I::BuildTuple(Some(2)), I::DupTop, filter(name, 1), I::Swap, filter("second", 1), I::Swap]
+                };
+                // The engine does not export the type of the operator.
+                match format!("{operator:?}").as_str() {
+                    "Lt" => both("<2"),
+                    "Lte" => both("<=2"),
+                    "Gt" => both(">2"),
+                    "Gte" => both(">=2"),
+                    _ => vec![instruction.clone()],
+                }
+            }
+            I::PushLoop(flags) => vec![filter("for", 1), I::PushLoop(*flags)],
+            I::SetAttr(name) => vec![I::Swap, filter("storable", 1), I::Swap, I::SetAttr(name)],
+            I::Sub if tries => vec![filter("-", 2)],
+            I::Div if tries => vec![filter("/", 2)],
+            I::IntDiv if tries => vec![filter("//", 2)],
+            I::Rem if tries => vec![filter("%", 2)],
+            I::Pow if tries => vec![filter("**", 2)],
+            I::Neg if tries => vec![filter("negated", 1)],
+            I::GetItem if tries && !matches!(before, Some(I::LoadConst(_))) => vec![filter("item", 2)],
+            I::UnpackList(count) if tries => {
+                vec![I::LoadConst((*count).into()), filter("unpacked", 2), I::UnpackList(*count)]
+            }
+            I::BuildList(_) | I::BuildTuple(_) | I::BuildMap(_) | I::EndCapture | I::CallFunction(..) => {
+                vec![instruction.clone(), filter("made", 1)]
+            }
+            other => vec![other.clone()],
+        };
+        all.extend(becomes.into_iter().map(|instruction| (at, instruction)));
+        before = Some(instruction);
+    }
+    let start = |target: u32| usize::try_from(target).ok().and_then(|at| starts.get(at)).copied().unwrap_or(target);
+    let mut new = Instructions::new(name, source);
+    for (at, mut instruction) in all {
+        match &mut instruction {
+            I::Jump(target)
+            | I::JumpIfFalse(target)
+            | I::JumpIfFalseOrPop(target)
+            | I::JumpIfTrueOrPop(target)
+            | I::Iterate(target)
+            | I::BuildMacro(_, target, _) => *target = start(*target),
+            _ => {}
+        }
+        match (old.get_span(at), old.get_line(at)) {
+            (Some(span), _) => new.add_with_span(instruction, span),
+            (None, Some(line)) => new.add_with_line(instruction, u16::try_from(line).unwrap_or(u16::MAX)),
+            (None, None) => new.add(instruction),
+        };
+    }
+    new
+}
