@@ -309,8 +309,8 @@ impl Reader {
         let vars = self.parsed(input::vars, vars::parse).unwrap_or_default();
         let inputs = self.parsed(input::inputs, vars::parse);
         for input in [input::vars, input::inputs] {
-            let text = self.raw.get(input).map(str::trim).unwrap_or_default();
-            self.warnings.extend(vars::warnings(text).map(|warning| format!("`{input}`, {warning}")));
+            let warnings = vars::warnings(self.get(input).unwrap_or_default().trim());
+            self.warnings.extend(warnings.into_iter().map(|warning| format!("`{}`, {warning}", input.name)));
         }
         let base_ref = settled.base_ref;
         let head_ref = self.template(input::head_ref, branch_name);

@@ -21,9 +21,9 @@ pub fn parse(text: &str) -> Result<Map<String, Value>, String> {
 
 /// What the text probably means otherwise than YAML does, in sentences with line and column: comments that read like
 /// text.
-pub fn warnings(text: &str) -> impl Iterator<Item = String> {
+pub fn warnings(text: &str) -> Vec<String> {
     let sentence = |Fault { why, place }| format!("line {}, column {}: {why}", place.line, place.column);
-    compose::dropped_texts(text).into_iter().map(sentence)
+    compose::dropped_texts(text).into_iter().map(sentence).collect()
 }
 
 /// Reads YAML of at most `max` bytes.
@@ -139,11 +139,11 @@ mod tests {
             ("list:\n  - one #two\n", "`#two`"),
             ("list: [a #b\n  ]\n", "`#b`"),
         ] {
-            let warnings = warnings(text).collect::<Vec<_>>();
+            let warnings = warnings(text);
             assert!(warnings.len() == 1 && warnings[0].contains(dropped), "{text}: {warnings:?}");
         }
         assert_eq!(
-            warnings("title: Fix #12 now").next().unwrap(),
+            warnings("title: Fix #12 now")[0],
             "line 1, column 8: `#12 now` is a comment and is dropped; put the value in quotes"
         );
         for text in [
@@ -157,7 +157,7 @@ mod tests {
             "a: b #",
             "a: \"x\" #y",
         ] {
-            assert_eq!(warnings(text).collect::<Vec<_>>(), [""; 0], "{text}");
+            assert_eq!(warnings(text), [""; 0], "{text}");
         }
     }
 }
