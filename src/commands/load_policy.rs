@@ -99,7 +99,8 @@ pub async fn read(
         .map_err(|why| vec![Problem::shown("task-class", class.unwrap_or_default(), why)])?;
     let template = match (rules.prompt().filter(|_| command == Command::Start), &source) {
         (Some(place @ PolicyLocation::Repository { .. }), Some(source)) => {
-            let text = source.file(place.path(), render::MAX_BYTES).await.map_err(|no| no.about("task-class", &place))?;
+            let text =
+                source.file(place.path(), render::MAX_BYTES).await.map_err(|no| no.about("task-class", &place))?;
             Some(Template { name: place.to_string(), source: text })
         }
         _ => None,

@@ -1,7 +1,12 @@
-//! The doctor: looks for all that would keep a step from its tasks, and asks GitHub only what changes nothing.
+//! The doctor: checks everything that could keep a step from starting its tasks, and sends only requests that read.
 
 pub mod checks;
-pub mod summary;
+mod custom_agent;
+mod report;
+mod repository;
+mod settings;
+mod summary;
+mod token;
 
 use futures_util::future::join_all;
 use serde_json::{Map, Value};
@@ -9,7 +14,9 @@ use serde_json::{Map, Value};
 use crate::actions::context::{Context, Environment};
 use crate::actions::host::Host;
 use crate::actions::workflow_command::{Annotation, Level};
-use crate::commands::doctor::checks::{Check, DoctorReport, Finding, Status, StepSettings};
+use crate::commands::doctor::checks::{Check, Finding, Status, check_problem};
+use crate::commands::doctor::report::DoctorReport;
+use crate::commands::doctor::repository::{RepositoryChecks, StepSettings};
 use crate::commands::load_context;
 use crate::commands::load_policy::{ClassPrompt, LoadedPolicy};
 use crate::commands::load_prompt::load_prompt;
@@ -19,7 +26,6 @@ use crate::github::error::Error;
 use crate::github::limited::LimitedClient;
 use crate::github::repository::Repository;
 use crate::github::retry;
-use crate::github::task_list::TaskQuery;
 use crate::github::token::Token;
 use crate::github::url::ApiUrl;
 use crate::inputs::problem::{LoadError, Problem};
@@ -34,15 +40,11 @@ use crate::report::outputs::{StepOutputs, all_results, outputs};
 use crate::run::clients::Clients;
 use crate::task::conclusion::Exit;
 
-/// The most bytes of a custom agent's file that are read; its prompt may have 30,000 characters,
-/// <https://docs.github.com/en/copilot/reference/custom-agents-configuration>.
-const MOST_AGENT_BYTES: usize = 256 * 1024;
-
-/// How many findings of a kind an annotation lists, so that it stays below the runner's limit of 4,096 characters in
-/// most cases; the summary has all.
+/// How many findings with one status an annotation lists, so that it is usually below the runner's limit of 4,096
+/// characters; the summary has all.
 const MAX_LISTED: usize = 20;
 
-/// Looks for everything that would keep the step from its tasks. Nothing is started.
+/// Checks everything that could keep the step from starting its tasks. Nothing is started.
 pub async fn run(
     environment: &Environment,
     host: &Host,
@@ -55,7 +57,7 @@ pub async fn run(
         Err(problems) => (LoadedPolicy::default(), problems),
     };
     let input_problems = inputs.as_ref().err().into_iter().flatten();
-    let step = policy_problems.iter().chain(input_problems).map(checks::problem).collect();
+    let step = policy_problems.iter().chain(input_problems).map(check_problem).collect();
     let mut report = DoctorReport { step, ..DoctorReport::default() };
     let Ok(inputs) = inputs else {
         log_findings(host, "The step", &report.step);
@@ -63,10 +65,10 @@ pub async fn run(
     };
     let done = tokio::select! {
         signal = host.interrupted() => {
-            let lines = ["not everything was looked at".to_owned()];
+            let lines = ["the checks are incomplete".to_owned()];
             return Ending::error("Interrupted", &lines, Exit::Signalled(signal));
         }
-        done = examine(environment, host, &inputs, policy, &mut report, connect) => done,
+        done = run_checks(environment, host, &inputs, policy, &mut report, connect) => done,
     };
     if let Err(error) = done {
         return Ending::github_error(&error);
@@ -78,8 +80,8 @@ pub async fn run(
     ending(host, &report, exit)
 }
 
-/// First what is known without GitHub, then the token, then each repository.
-async fn examine(
+/// Checks first what needs no request, then the token, then each repository.
+async fn run_checks(
     environment: &Environment,
     host: &Host,
     inputs: &Inputs,
@@ -90,10 +92,10 @@ async fn examine(
     let Some(start) = inputs.request.start() else {
         return Ok(());
     };
-    let token = checks::token(inputs.token.as_ref());
-    let may_ask = token.verdict == Status::Pass && !inputs.dry_run;
+    let token = token::check_kind(inputs.token.as_ref());
+    let may_connect = token.status == Status::Pass && !inputs.dry_run;
     report.step.push(token);
-    let clients = match may_ask {
+    let clients = match may_connect {
         true => {
             Clients::connect(host, inputs, connect).map_err(|error| Error::Unreachable { why: format!("{error:#}") })?
         }
@@ -102,34 +104,34 @@ async fn examine(
     let targets = match resolve_targets(host, inputs, clients.as_ref()).await {
         Ok(resolved) => resolved.targets,
         Err(LoadError::BadInput(problems)) => {
-            report.step.extend(problems.iter().map(checks::problem));
+            report.step.extend(problems.iter().map(check_problem));
             Vec::new()
         }
         Err(LoadError::GitHub(error)) => return Err(error),
     };
     let context = load_context(environment, host, inputs);
-    let case = Case { inputs, start, targets: &targets, context: &context, host };
-    report.step.extend(case.try_out(&policy.trials));
+    let doctor = DoctorRun { inputs, start, targets: &targets, context: &context, host };
+    report.step.extend(doctor.check_class_prompts(&policy.trials));
     if let Some(prompt) = start.prompt.as_ref().filter(|_| !targets.is_empty()) {
-        let tried = policy.trials.into_iter().find(|trial| trial.rules.class() == inputs.rules.class());
-        let template = match (prompt, tried) {
-            (PromptSource::Class(_), Some(tried)) => tried.template.ok(),
+        let of_class = policy.trials.into_iter().find(|trial| trial.rules.class() == inputs.rules.class());
+        let template = match (prompt, of_class) {
+            (PromptSource::Class(_), Some(of_class)) => of_class.template.ok(),
             _ => load_prompt(host, inputs, None).unwrap_or_else(|problems| {
-                report.step.extend(problems.iter().map(checks::problem));
+                report.step.extend(problems.iter().map(check_problem));
                 None
             }),
         };
-        report.step.extend(case.rehearse(template.as_ref()));
+        report.step.extend(doctor.check_start(template.as_ref()));
     }
     if let (Some(clients), Some(token)) = (&clients, &inputs.token) {
-        report.step.extend(case.ask_about(token, &clients.tasks).await?);
+        report.step.extend(doctor.check_token(token, &clients.tasks).await?);
     }
     log_findings(host, "The step", &report.step);
-    let is_known = report.step.iter().any(|finding| finding.check == Check::Login && finding.verdict == Status::Pass);
+    let is_known = report.step.iter().any(|finding| finding.check == Check::Login && finding.status == Status::Pass);
     report.repositories = match clients.as_ref().filter(|_| is_known) {
-        Some(clients) => case.visit(&clients.tasks, &clients.for_pull_requests()).await,
+        Some(clients) => doctor.check_repositories(&clients.tasks, &clients.for_pull_requests()).await,
         None => {
-            host.log("GitHub was not asked about the repositories");
+            host.log("the repositories were not checked");
             targets.iter().map(|target| (target.repository.clone(), Vec::new())).collect()
         }
     };
@@ -144,7 +146,7 @@ fn ending(host: &Host, report: &DoctorReport, exit: Exit) -> Ending {
         let more = lines.len().saturating_sub(MAX_LISTED);
         if more > 0 {
             lines.truncate(MAX_LISTED);
-            lines.push(format!("and {more} more, which the summary lists"));
+            lines.push(format!("and {more} more in the summary"));
         }
         if !lines.is_empty() {
             annotations.push(Annotation { level, title: format!("Doctor: {title}"), message: lines.join("\n") });
@@ -165,67 +167,60 @@ fn ending(host: &Host, report: &DoctorReport, exit: Exit) -> Ending {
     }
 }
 
-/// What is known of a step before GitHub is asked.
-pub struct Case<'a> {
-    /// The inputs.
-    pub inputs: &'a Inputs,
-    /// What of them is about a start.
-    pub start: &'a StartRequest,
-    /// The repositories.
-    pub targets: &'a [Target],
-    /// The run.
-    pub context: &'a Context,
-    /// The machine.
-    pub host: &'a Host,
+/// A step whose inputs could be read.
+struct DoctorRun<'a> {
+    inputs: &'a Inputs,
+    /// The inputs that a start has.
+    start: &'a StartRequest,
+    targets: &'a [Target],
+    context: &'a Context,
+    host: &'a Host,
 }
 
-impl Case<'_> {
-    /// Whether the policy and the gate let the step start its tasks, and whether its prompt can be made.
-    pub fn rehearse(&self, template: Option<&Template>) -> Vec<Finding> {
+impl DoctorRun<'_> {
+    /// Whether the policy and the actor check allow the start, and whether its prompt renders for each repository.
+    fn check_start(&self, template: Option<&Template>) -> Vec<Finding> {
         let mut findings = Vec::new();
         match permitted(self.inputs, self.start, self.targets, self.host.now()) {
-            Err(refusals) => {
-                findings.extend(refusals.iter().map(|no| Check::Start.fail(no.to_string())));
-            }
+            Err(refusals) => findings.extend(refusals.iter().map(|refusal| Check::Start.fail(refusal.to_string()))),
             Ok(vars) => findings.extend(template.map(|template| {
-                let mut orders = self.targets.iter().zip(&vars);
-                match orders.find_map(|(target, vars)| self.render(template, &target.repository, Some(vars)).err()) {
-                    Some(why) => Check::Prompt.fail(why),
-                    None => Check::Prompt.pass(format!("`{}` can be made", template.name)),
+                let mut tasks = self.targets.iter().zip(&vars);
+                match tasks.find_map(|(target, vars)| self.render(template, &target.repository, Some(vars)).err()) {
+                    Some(error) => Check::Prompt.fail(error),
+                    None => Check::Prompt.pass(format!("`{}` renders", template.name)),
                 }
             })),
         }
-        // What is about the event may be otherwise in another run.
-        let mut warn = |why: String| findings.push(Check::Start.warn(format!("as this run is, {why}")));
-        self.inputs.rules.forbid_run(self.context).into_iter().for_each(|no| warn(no.why));
+        // Another run can have another event or workflow.
+        let mut warn = |reason: String| findings.push(Check::Start.warn(format!("in a run such as this, {reason}")));
+        self.inputs.rules.forbid_run(self.context).into_iter().for_each(|refusal| warn(refusal.why));
         match actor::ActorCheck::of(self.context, &self.start.allowed) {
-            actor::ActorCheck::Shut(why) => warn(why),
-            actor::ActorCheck::Open(why) => findings.push(Check::Start.pass(why)),
+            actor::ActorCheck::Shut(reason) => warn(reason),
+            actor::ActorCheck::Open(reason) => findings.push(Check::Start.pass(reason)),
             actor::ActorCheck::Ask(_) => {
-                let why = "whoever causes the event needs write access, and is asked about";
-                findings.push(Check::Start.pass(why));
+                findings.push(Check::Start.pass("the actor needs write access, which a start looks up"));
             }
         }
         findings
     }
 
-    /// Whether the prompts of the policy's classes can be made.
-    pub fn try_out(&self, trials: &[ClassPrompt]) -> Vec<Finding> {
+    /// Whether the prompts of the policy's classes render.
+    fn check_class_prompts(&self, prompts: &[ClassPrompt]) -> Vec<Finding> {
         let Some(target) = self.targets.first() else {
             return Vec::new();
         };
-        let tried = trials.iter().map(|trial| {
-            let whose = trial.rules.class().map_or("defaults".to_owned(), |class| format!("class `{class}`"));
-            let made = trial.template.as_ref().map_err(Clone::clone).and_then(|template| {
-                let vars = trial.rules.samples();
+        let check = |prompt: &ClassPrompt| {
+            let place = prompt.rules.class().map_or("defaults".to_owned(), |class| format!("class `{class}`"));
+            let rendered = prompt.template.as_ref().map_err(Clone::clone).and_then(|template| {
+                let vars = prompt.rules.samples();
                 self.render(template, &target.repository, vars.as_ref()).map(|()| template.name.as_str())
             });
-            match made {
-                Ok(name) => Check::Prompt.pass(format!("{whose}: `{name}` can be made")),
-                Err(why) => Check::Prompt.fail(format!("{whose}: {why}")),
+            match rendered {
+                Ok(name) => Check::Prompt.pass(format!("{place}: `{name}` renders")),
+                Err(error) => Check::Prompt.fail(format!("{place}: {error}")),
             }
-        });
-        tried.collect()
+        };
+        prompts.iter().map(check).collect()
     }
 
     fn render(
@@ -238,105 +233,63 @@ impl Case<'_> {
         render(template, &Scope { context: self.context, vars, target, now, untrusted, samples: true }).map(drop)
     }
 
-    /// What GitHub says of the token.
+    /// What GitHub says about the token.
     ///
     /// # Errors
-    /// Where GitHub does not answer.
-    pub async fn ask_about(&self, token: &Token, client: &LimitedClient<'_>) -> Result<Vec<Finding>, Error> {
-        let ask = async |client: &&LimitedClient<'_>| last_word(client.user().await);
-        let holder =
-            retry::ask(&[client], ask, async |error, wait| self.host.pause(error, wait, "asking GitHub").await).await?;
-        Ok(checks::holder(&holder, token.kind(), self.host.now()))
+    /// Those that may pass.
+    async fn check_token(&self, token: &Token, client: &LimitedClient<'_>) -> Result<Vec<Finding>, Error> {
+        let user = async |client: &LimitedClient<'_>| client.user().await;
+        match ask(&[client], user, self.host).await {
+            Ok(user) => Ok(token::check_user(&user, token.kind(), self.host.now())),
+            Err(error) if error.may_pass() => Err(error),
+            Err(error) => Ok(vec![Check::Login.fail(error.to_string())]),
+        }
     }
 
-    /// Looks at all repositories, and tells of each as soon as all of it is known. `pulls` are those who may read pull
-    /// requests.
-    pub async fn visit(
+    /// Checks all repositories, and logs the findings about each as soon as they are complete. `pulls` are the clients
+    /// that read pull requests.
+    async fn check_repositories(
         &self,
         tasks: &LimitedClient<'_>,
         pulls: &[&LimitedClient<'_>],
     ) -> Vec<(Repository, Vec<Finding>)> {
         let policy = self.inputs.rules.source();
-        let wanted = StepSettings {
-            // A template is rendered when a task is started; another run may name another branch.
-            base_ref: self.start.base_ref.as_deref().filter(|branch| !is_template(branch)),
-            head_ref: self.start.head_ref.as_deref().filter(|branch| !is_template(branch)),
+        // Templates are rendered when a task is started, and another run can name other branches.
+        let base_ref = self.start.base_ref.as_deref();
+        let is_fixed = |branch: &str| !is_template(branch);
+        let has_fixed_base = base_ref.is_none_or(is_fixed);
+        let settings = StepSettings {
+            base_ref: base_ref.filter(|branch| is_fixed(branch)),
+            head_ref: self.start.head_ref.as_deref().filter(|branch| has_fixed_base && is_fixed(branch)),
             custom_agent: self.start.custom_agent.as_deref(),
             models: &self.start.models,
-            pull_request: self.start.create_pull_request || self.start.head_ref.is_some(),
+            // A step that does not wait looks up no pull request.
+            needs_pull_request: self.inputs.wait.is_some()
+                && (self.start.create_pull_request || self.start.head_ref.is_some()),
             cloud_agent: self.inputs.rules.cloud_agent(),
             policy: &policy,
         };
+        let checks = RepositoryChecks { settings, host: self.host, tasks, pulls };
         join_all(self.targets.iter().map(async |target| {
-            let repository = &target.repository;
-            let look = async |tasks: &&LimitedClient<'_>| look_at(repository, &wanted, tasks, pulls).await;
-            let rest = async |error: &Error, wait| self.host.pause(error, wait, "looking at repositories").await;
-            let findings = retry::ask(&[tasks], look, rest).await.unwrap_or_else(|error| {
-                vec![Check::Repository.leave_open(format!("it could not be looked at. {error}"))]
-            });
-            log_findings(self.host, &repository.to_string(), &findings);
-            (repository.clone(), findings)
+            let findings = checks.run(&target.repository).await;
+            log_findings(self.host, &target.repository.to_string(), &findings);
+            (target.repository.clone(), findings)
         }))
         .await
     }
 }
 
-/// Looks at a repository, in one go: where GitHub does not answer, all of it is looked at again.
-async fn look_at(
-    repository: &Repository,
-    wanted: &StepSettings<'_>,
-    tasks: &LimitedClient<'_>,
-    pulls: &[&LimitedClient<'_>],
-) -> Result<Vec<Finding>, Error> {
-    let home = last_word(tasks.repository(repository).await)?;
-    let mut findings = vec![checks::home(repository, &home)];
-    let Ok(home) = home else {
-        return Ok(findings);
-    };
-    let base = wanted.base_ref.unwrap_or(&home.default_branch);
-    let branch = last_word(tasks.branch(repository, base).await)?;
-    findings.push(checks::base_ref(base, wanted.base_ref, &branch));
-    // Few pull requests come from a default branch, so that the answer is short.
-    let head = wanted.head_ref.unwrap_or(&home.default_branch);
-    let list = async |client: &&LimitedClient<'_>| client.pulls(repository, Some(head)).await;
-    let listed = last_word(retry::ask_once(pulls, list).await)?;
-    findings.extend(checks::pulls(wanted, base, &listed));
-    let listed = last_word(tasks.task_page(TaskQuery::Repository(repository), None, false, 1).await)?;
-    findings.push(checks::tasks(listed.as_ref().map(drop)));
-    if let Some(agent) = wanted.custom_agent {
-        let at = if branch.is_ok() { base } else { &home.default_branch };
-        let mut file = None;
-        for (home, path) in checks::agent_places(repository, agent) {
-            let at = if home == *repository { at } else { "HEAD" };
-            match last_word(tasks.file(&home, &path, at, MOST_AGENT_BYTES).await)? {
-                Err(Error::NotFound { .. }) => continue,
-                found => file = Some(found.map(|text| (format!("{home}:{path}"), text))),
-            }
-            break;
-        }
-        findings.push(checks::custom_agent(wanted, agent, at, file.as_ref()));
-    }
-    let told = last_word(tasks.configuration(repository).await)?;
-    findings.push(checks::cloud_agent(wanted, &told));
-    let told = last_word(tasks.actions(repository).await)?;
-    let mut githubs_own = None;
-    if told.as_ref().is_ok_and(|told| told.allowed.as_deref() == Some("selected")) {
-        githubs_own = last_word(tasks.allows_githubs_actions(repository).await)?.ok();
-    }
-    findings.push(checks::actions(&told, githubs_own));
-    Ok(findings)
+/// Asks the clients in their order until one answers, and asks again where GitHub does not.
+async fn ask<T>(
+    clients: &[&LimitedClient<'_>],
+    question: impl AsyncFn(&LimitedClient<'_>) -> Result<T, Error>,
+    host: &Host,
+) -> Result<T, Error> {
+    let pause = async |error: &Error, wait| host.pause(error, wait, "checking").await;
+    retry::ask(clients, async |client: &&LimitedClient<'_>| question(client).await, pause).await
 }
 
-/// An answer that is good for a finding; the error is one that may pass.
-fn last_word<T>(answer: Result<T, Error>) -> Result<Result<T, Error>, Error> {
-    match answer {
-        Err(error) if error.may_pass() => Err(error),
-        answer => Ok(answer),
-    }
-}
-
-/// Tells what was found.
-pub fn log_findings(host: &Host, about: &str, findings: &[Finding]) {
-    let lines = findings.iter().map(|it| format!("{} {it}", it.verdict.mark())).collect::<Vec<_>>();
-    host.group(about, lines.iter().map(String::as_str));
+fn log_findings(host: &Host, subject: &str, findings: &[Finding]) {
+    let lines = findings.iter().map(|finding| format!("{} {finding}", finding.status.icon())).collect::<Vec<_>>();
+    host.group(subject, lines.iter().map(String::as_str));
 }

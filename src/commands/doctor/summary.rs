@@ -1,6 +1,7 @@
 //! The step summary of what the doctor found.
 
-use crate::commands::doctor::checks::{DoctorReport, Finding, Status};
+use crate::commands::doctor::checks::{Finding, Status};
+use crate::commands::doctor::report::DoctorReport;
 use crate::github::repository::Repository;
 use crate::report::markdown::{details, inline, table};
 use crate::report::summary::MAX_ROWS;
@@ -12,9 +13,9 @@ const MAX_FINDING: usize = 2000;
 /// The summary of what the doctor found: faults first, and what is in order folded.
 pub fn checkup(report: &DoctorReport) -> String {
     let mut findings = report.all().collect::<Vec<_>>();
-    findings.sort_by_key(|(_, finding)| finding.verdict);
+    findings.sort_by_key(|(_, finding)| finding.status);
     let shown = &findings[..findings.len().min(MAX_ROWS)];
-    let (open, passed) = shown.split_at(shown.partition_point(|(_, finding)| finding.verdict != Status::Pass));
+    let (open, passed) = shown.split_at(shown.partition_point(|(_, finding)| finding.status != Status::Pass));
     let mut text = format!("### 🩺 {}\n\n", report.title());
     if !open.is_empty() {
         text.push_str(&rows(open));
@@ -34,8 +35,8 @@ pub fn checkup(report: &DoctorReport) -> String {
 fn rows(findings: &[(Option<&Repository>, &Finding)]) -> String {
     let row = |(repository, finding): &(Option<&Repository>, &Finding)| {
         let place = repository.map_or_else(|| "the step".to_owned(), ToString::to_string);
-        let (mark, check) = (finding.verdict.mark(), finding.check.as_str());
-        vec![mark.to_owned(), escaped(&place), format!("`{check}`"), inline(&cut(&finding.says, MAX_FINDING))]
+        let (mark, check) = (finding.status.icon(), finding.check.as_str());
+        vec![mark.to_owned(), escaped(&place), format!("`{check}`"), inline(&cut(&finding.message, MAX_FINDING))]
     };
     table(&["", "Where", "Check", "Finding"], &findings.iter().map(row).collect::<Vec<_>>())
 }
