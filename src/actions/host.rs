@@ -358,7 +358,12 @@ impl Host {
         if let Some(root) = &self.runner_temp {
             return Ok(OwnFile { root: root.clone(), below: Path::new(FOLDER).join(name) });
         }
-        let make = || tempfile::Builder::new().prefix("agent-task-").tempdir().map(tempfile::TempDir::keep);
+        let make = || {
+            let mut folder = tempfile::Builder::new();
+            #[cfg(unix)]
+            folder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+            folder.prefix("agent-task-").tempdir().map(tempfile::TempDir::keep)
+        };
         let root = self.private_temp.get_or_init(|| make().map_err(|error| error.to_string()));
         match root {
             Ok(root) => Ok(OwnFile { root: root.clone(), below: PathBuf::from(name) }),

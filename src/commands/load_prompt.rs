@@ -19,9 +19,8 @@ pub fn load_prompt(
     };
     let template = match source {
         PromptSource::Text(source) => Ok(Template { name: "prompt".to_owned(), source: source.clone() }),
-        PromptSource::File(name) => {
-            read_template(host, name).map_err(|error| Problem::shown("prompt-file", name, format!("{error:#}")))
-        }
+        PromptSource::File(name) => read_template(host, name)
+            .map_err(|error| Problem::shown("prompt-file", name, format!("cannot be used: {error:#}"))),
         PromptSource::Class(location) => match from_policy {
             Some(template) => Ok(template),
             None => read_template(host, location.path()).map_err(|error| {

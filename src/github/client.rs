@@ -147,14 +147,14 @@ impl<'a> LimitedClient<'a> {
 
     /// The pages of a list of tasks, newest first and without their sessions. A list lags behind the starts. `states`
     /// are separated by commas; all without it.
-    ///
-    /// <https://docs.github.com/en/rest/agent-tasks/agent-tasks#list-tasks-for-repository>,
-    /// <https://docs.github.com/en/rest/agent-tasks/agent-tasks#list-tasks>
     pub fn tasks(&'a self, query: TaskQuery<'a>, states: Option<&'a str>, archived: bool) -> TaskPages<'a> {
         TaskPages::new(self, query, states, archived)
     }
 
     /// One page of a list of tasks, see [`LimitedClient::tasks`].
+    ///
+    /// <https://docs.github.com/en/rest/agent-tasks/agent-tasks#list-tasks-for-repository>,
+    /// <https://docs.github.com/en/rest/agent-tasks/agent-tasks#list-tasks>
     ///
     /// # Errors
     /// All of [`Error`].

@@ -149,7 +149,7 @@ impl ErrorKind {
     pub fn title(self) -> &'static str {
         match self {
             Self::Unreachable => "GitHub not reached",
-            Self::RateLimited => "GitHub rate limit",
+            Self::RateLimited => "Rate limit exceeded",
             Self::Refused => "GitHub refused",
         }
     }
@@ -371,7 +371,8 @@ pub(super) fn classify(
         408 | 500..=599 => {
             let id = headers.get("x-github-request-id").and_then(|id| id.to_str().ok());
             let id = id.map_or_else(String::new, |id| format!(", request id {}", cut(id, 100)));
-            let said = if body["message"].is_string() { format!(" ({said})") } else { String::new() };
+            let adds = body["message"].as_str().is_some_and(|message| Some(message) != status.canonical_reason());
+            let said = if adds { format!(" ({said})") } else { String::new() };
             Error::Unanswered {
                 why: format!("status {status} came instead{said}{id}"),
                 retry_after: retry_after(headers),

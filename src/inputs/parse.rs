@@ -483,7 +483,7 @@ impl Reader {
                         tasks.push(WaitTarget { repository: repository.clone(), task_id });
                     }
                     (Err(why), _) => {
-                        self.note(input::task_id, Problem::shown(input::task_id.name, &word, why.to_string()))
+                        self.note(input::task_id, Problem::shown(input::task_id.name, &word, why.to_string()));
                     }
                     (Ok(_), None) => {}
                 }
@@ -523,7 +523,7 @@ impl Reader {
                 Ok(address) => return Some(address),
                 // A user name in it may be followed by a password, and so it is not shown.
                 Err(why @ ApiUrlError::Extra) => {
-                    self.problems.push(Problem::new(input::github_api_url.name, why.to_string()))
+                    self.problems.push(Problem::new(input::github_api_url.name, why.to_string()));
                 }
                 Err(why) => self.problem(input::github_api_url, why.to_string()),
             }

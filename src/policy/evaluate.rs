@@ -299,7 +299,6 @@ impl Rules {
             started: 0,
             hidden_active: 0,
             hidden_started: 0,
-            is_cut_short: false,
             counted: HashSet::new(),
         })
     }

@@ -23,8 +23,6 @@ pub struct LimitCounter {
     pub(super) hidden_active: u32,
     /// See `hidden_active`.
     pub(super) hidden_started: u32,
-    /// Whether there are tasks that were not listed.
-    pub(super) is_cut_short: bool,
     /// The tasks that were counted.
     pub(super) counted: HashSet<TaskId>,
 }
@@ -79,11 +77,6 @@ impl LimitCounter {
         }
     }
 
-    /// Notes that GitHub's list was not read to its end, so that the count is no upper bound.
-    pub fn cut_short(&mut self) {
-        self.is_cut_short = true;
-    }
-
     /// Whether the limits are reached, so that nothing more has to be counted.
     pub fn is_full(&self) -> bool {
         matches!(self.capacity(), Capacity::Full(_))
@@ -121,12 +114,6 @@ impl LimitCounter {
                 capacity = Capacity::Hidden(refusal(format!(
                     "{told}{within}, and {has}; {hidden} more may be of it, because GitHub does not show their prompts yet. \
                      Run the job again later"
-                )));
-            } else if self.is_cut_short {
-                // Another count would end in the same place.
-                return Capacity::Full(refusal(format!(
-                    "{told}{within} so far, and {has}; the repository has more tasks than can be listed, so the limit \
-                     cannot be checked"
                 )));
             }
         }

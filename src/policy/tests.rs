@@ -590,17 +590,6 @@ fn limits_count_tasks_without_a_readable_prompt_as_possible() {
 }
 
 #[test]
-fn limits_refuse_a_list_that_was_cut_short() {
-    for limits in ["max-active: 9", "max-starts-per-day: 9"] {
-        let mut counter = rules(&format!("limits: {{{limits}}}")).counter().unwrap();
-        assert_eq!(counter.capacity(), Capacity::Free);
-        counter.cut_short();
-        let Capacity::Full(refusal) = counter.capacity() else { panic!("not full") };
-        assert!(refusal.why.contains("more tasks than can be listed"), "{}", refusal.why);
-    }
-}
-
-#[test]
 fn limits_count_each_task_once_and_old_ones_that_run() {
     let mut counter = rules("limits: {max-active: 2}").counter().unwrap();
     let old = task("in_progress", Some("it"));

@@ -12,7 +12,7 @@ use std::thread::Builder;
 use std::time::Duration;
 
 use minijinja::machinery::{CodeGenerator, Instruction, Instructions, ast, eval, make_string_output};
-use minijinja::value::{Value, ValueKind};
+use minijinja::value::{Rest, Value, ValueKind, ValueOrKwargs};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, filters, functions, tests};
 
 use crate::prompt::sample::Sample;
@@ -138,7 +138,9 @@ fn add_weight(value: &Value, nesting: usize, weight: &mut usize) -> Result<(), E
     }
     match value.kind() {
         ValueKind::Map => {
-            for (key, value) in value.as_object().and_then(|object| object.try_iter_pairs()).into_iter().flatten() {
+            for (key, value) in
+                value.as_object().and_then(minijinja::value::DynObject::try_iter_pairs).into_iter().flatten()
+            {
                 add_weight(&key, nesting + 1, weight)?;
                 add_weight(&value, nesting + 1, weight)?;
             }
@@ -190,15 +192,18 @@ pub(super) fn environment<'s>(budget: &Arc<Budget>) -> Environment<'s> {
     environment.set_recursion_limit(MAX_RECURSION);
     for (name, filter) in built_in_filters() {
         let budget = Arc::clone(budget);
-        environment.add_filter(name, move |state: &mut State, args: &[Value]| {
-            if let Some(sample) = sample_among(args) {
+        environment.add_filter(name, move |state: &mut State, args: Rest<ValueOrKwargs>| {
+            let args = args.into_values();
+            // An argument that is left out has a default, and a misspelled one would have it as well.
+            let first = args.iter().take(1).cloned();
+            let all = first.chain(args.iter().skip(1).flat_map(with_keywords)).collect::<Vec<_>>();
+            if let Some(sample) = sample_among(&all) {
                 return Ok(sample);
             }
-            // An argument that is left out has a default, and a misspelled one would have it as well.
             if !matches!(name, "default" | "d") {
-                made_up(state, args.get(1..).unwrap_or_default())?;
+                made_up(state, all.get(1..).unwrap_or_default())?;
             }
-            let args = present(name, args);
+            let args = present(name, &args);
             check_growth(name, &args)?;
             budget.charge(filter.call(state, &args)?)
         });
@@ -262,9 +267,11 @@ fn add_operators(environment: &mut Environment<'_>, budget: &Arc<Budget>) {
             }
         });
     }
-    environment.add_filter("negated", |state: &mut State, value: Value| match made_up(state, &[value.clone()])? {
-        Some(sample) => Ok(sample),
-        None => operate(state, "-", 0.into(), value),
+    environment.add_filter("negated", |state: &mut State, value: Value| {
+        match made_up(state, std::slice::from_ref(&value))? {
+            Some(sample) => Ok(sample),
+            None => operate(state, "-", 0.into(), value),
+        }
     });
     let of = Arc::clone(budget);
     environment.add_filter("[:]", move |state: &mut State, args: &[Value]| match (made_up(state, args)?, args) {
@@ -290,7 +297,7 @@ fn add_operators(environment: &mut Environment<'_>, budget: &Arc<Budget>) {
         Some(_) => Value::from(vec![value.clone(); count]),
         None => value.clone(),
     });
-    environment.add_filter("item", |value: &Value, key: &Value| match sample_among(&[key.clone()]) {
+    environment.add_filter("item", |value: &Value, key: &Value| match sample_among(std::slice::from_ref(key)) {
         Some(sample) => Ok(sample),
         None => value.get_item(key),
     });
@@ -298,6 +305,20 @@ fn add_operators(environment: &mut Environment<'_>, budget: &Arc<Budget>) {
         true => Err(invalid("a namespace cannot be stored in a namespace; store its values")),
         false => Ok(value.clone()),
     });
+}
+
+/// An argument, or the values of keyword arguments.
+fn with_keywords(arg: &Value) -> Vec<Value> {
+    match arg.is_kwargs() {
+        true => arg
+            .as_object()
+            .and_then(minijinja::value::DynObject::try_iter_pairs)
+            .into_iter()
+            .flatten()
+            .map(|(_, it)| it)
+            .collect(),
+        false => vec![arg.clone()],
+    }
 }
 
 /// A made-up value among the arguments: what is made from it is made up as well.
@@ -442,16 +463,9 @@ fn present(name: &str, args: &[Value]) -> Vec<Value> {
 /// Refuses what would make far more than it is given, before it is made.
 fn check_growth(name: &str, args: &[Value]) -> Result<(), Error> {
     let Some(first) = args.first() else { return Ok(()) };
-    let numbers = || {
-        args.iter().skip(1).flat_map(|arg| match arg.is_kwargs() {
-            true => {
-                arg.as_object().and_then(|it| it.try_iter_pairs()).into_iter().flatten().map(|(_, it)| it).collect()
-            }
-            false => vec![arg.clone()],
-        })
-    };
+    let numbers = || args.iter().skip(1).flat_map(with_keywords);
     // A negative number is refused by the filter itself.
-    let largest = || numbers().filter(|number| number.is_integer()).filter_map(|it| it.as_usize()).max().unwrap_or(0);
+    let largest = || numbers().filter(Value::is_integer).filter_map(|it| it.as_usize()).max().unwrap_or(0);
     let len = |at: usize| args.get(at).map_or(Ok(0), |arg| text_of(&[arg]).map(|text| text.len()));
     let made = match name {
         "indent" => text_of(&[first])?.lines().count().saturating_mul(largest()),

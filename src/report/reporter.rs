@@ -292,7 +292,7 @@ impl<'a> Reporter<'a> {
         }
         let of_tasks = self.outcomes.iter().filter_map(|outcome| match outcome.annotation(&self.plan.fail_on) {
             // What is tolerated does not fail the step.
-            Some(annotation) if exit == Exit::Fine && annotation.level == Level::Error => {
+            Some(annotation) if signal.is_none() && exit == Exit::Fine && annotation.level == Level::Error => {
                 Some(Annotation { level: Level::Warning, ..annotation })
             }
             annotation => annotation,

@@ -68,6 +68,7 @@ fn plan(repositories: &[String], waves: &[usize]) -> Plan {
         sharing_jobs: 1,
         actor_check: None,
         policy: PolicyMetadata::default(),
+        has_repository_rules: false,
         limit_counter: None,
         dry_run: false,
         warnings: Vec::new(),
@@ -486,8 +487,8 @@ fn summary_of_bad_input() {
     insta::assert_snapshot!(note("❌ Bad input, nothing was sent", &lines), @r"
     ### ❌ Bad input, nothing was sent
 
-    - `wait: maybe` is not a boolean; use `true` or `false`
-    - `token` is missing. Runs for pull requests from forks get no secrets
+    - wait: maybe is not a boolean; use `true` or `false`
+    - token is missing. Runs for pull requests from forks get no secrets
     ");
 }
 

@@ -1,7 +1,7 @@
 //! The actor check, as far as GitHub has to be asked about the actors.
 
 use crate::actions::host::Host;
-use crate::github::error::Error;
+use crate::github::error::{Error, ErrorKind};
 use crate::github::limited::LimitedClient;
 use crate::github::retry;
 use crate::policy::actor::ActorCheck;
@@ -38,7 +38,7 @@ pub async fn authorize(
         let pause = async |error: &Error, wait| host.pause(error, wait, "checking the actor's access").await;
         match retry::ask(&readers, ask, pause).await {
             Ok(access) => query.answered(actor, &access).map_err(refused)?,
-            Err(error) if error.may_pass() => return Err(AuthorizationError::Unanswered(error)),
+            Err(error) if error.kind() != ErrorKind::Refused => return Err(AuthorizationError::Unanswered(error)),
             Err(error) => return Err(refused(query.unanswered(actor, &error.to_string()))),
         }
         host.log(&format!("{} has write access to {}", actor.login, query.repository));

@@ -284,16 +284,7 @@ impl<'a> TaskRun<'a> {
             let by_state = counter.counts_active().then(|| self.tasks().tasks(query, Some(UNSETTLED), archived));
             let by_age = self.tasks().tasks(query, None, archived).younger_than(counter.horizon(MEMORY));
             for mut pages in by_state.into_iter().chain([by_age]) {
-                loop {
-                    let page = match pages.next().await {
-                        Ok(Some(page)) => page,
-                        Ok(None) => break,
-                        Err(Error::Incomplete { .. }) => {
-                            counter.cut_short();
-                            break;
-                        }
-                        Err(error) => return Err(error),
-                    };
+                while let Some(page) = pages.next().await? {
                     for task in &page.tasks {
                         let age = page.age(task);
                         if !counter.wants(task, age) || !counted.insert(task.id.clone()) {

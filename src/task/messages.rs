@@ -132,7 +132,7 @@ pub fn lines(event: &Event, outcome: &Outcome, changes: &Changes) -> Vec<Line> {
         }
         Event::LookFailed(why) => lines.push(Line::plain(format!("could not look at the task: {why}; looking again"))),
         Event::Moved { from, to, .. } => lines.push(Line::warning(format!(
-            "{from} was renamed or transferred: it is {to} now. Use that name"
+            "{from} was renamed or transferred: it is now {to}. Use that name"
         ))),
         Event::LookRecovered => lines.push(Line::plain("GitHub answers again")),
         Event::StillWaiting => {
@@ -513,7 +513,7 @@ mod tests {
             .iter()
             .filter_map(|outcome| outcome.annotation(&[Conclusion::Failure]))
             .map(|annotation| format!("{} · {} · {}", annotation.level, annotation.title, annotation.message));
-        insta::assert_snapshot!(shown.collect::<Vec<_>>().join("\n"), @r"
+        insta::assert_snapshot!(shown.collect::<Vec<_>>().join("\n"), @"
         error · Task failed · octo/app: The task failed and gives no reason. Read its log: https://github.com/octo/app/tasks/t-1
         warning · Task cancelled · octo/app: The task was cancelled. See its log: https://github.com/octo/app/tasks/t-1
         warning · Task timed out · octo/app: GitHub's own time limit ended the task. See what it did: https://github.com/octo/app/tasks/t-1. Give the task less to do at once
@@ -523,10 +523,10 @@ mod tests {
         error · Task already active · octo/app: Nothing was started: a task of the same name is still idle. See that task: https://github.com/octo/app/tasks/t-1
         error · Refused by the policy · octo/app: Nothing was started: `base-ref: dev` is not allowed
         error · Start not confirmed · octo/app: A start was sent, and it is not known whether it made a task: GitHub did not answer. Look at the newest tasks of the repository. If none is this one, run the job again: it looks once more before it sends anything
-        error · Rate limit exceeded · octo/app: GitHub limits the rate: too much came at once, and it asks for 60 s of patience, which is longer than this step waits
+        error · Rate limit exceeded · octo/app: GitHub limits the rate: secondary rate limit exceeded; the next request is allowed in 1m, which is longer than this step waits
         error · GitHub not reached · octo/app: GitHub cannot be reached: no route. Look at the runner's network, its proxy settings and https://www.githubstatus.com
         error · GitHub refused · octo/app: GitHub does not accept the token (Bad credentials): it is mistyped, expired or revoked. Make a new one and store it as the secret that `token` is given
-        error · Rate limit exceeded · octo/app: GitHub limits the rate: too much came at once, and it asks for 60 s of patience, which is longer than this step waits. The task itself goes on. See the task: https://github.com/octo/app/tasks/t-1
+        error · Rate limit exceeded · octo/app: GitHub limits the rate: secondary rate limit exceeded; the next request is allowed in 1m, which is longer than this step waits. The task itself goes on. See the task: https://github.com/octo/app/tasks/t-1
         error · Interrupted · octo/app: Interrupted; the task itself goes on, because the API cannot stop it. Stop it: https://github.com/octo/app/tasks/t-1. Or wait for it later with `command: wait` and `task-id: t-1`
         error · Interrupted · octo/app: Interrupted before GitHub answered the start, so a task may exist: look at the newest tasks of octo/app before starting another
         ");

@@ -323,10 +323,11 @@ fn api_calls_are_all_in_the_reference() {
     for method in methods {
         // The comment of a method is at the end of the text before it.
         let comment = above.lines().rev().take_while(|line| line.trim_start().starts_with("///"));
-        let page = pages(&comment.collect::<Vec<_>>().join("\n"));
-        assert_eq!(page.len(), 1, "a method of GitHub names the page that describes its call: {method}");
-        linked.extend(page);
-        routes.insert(route(method));
+        let described = pages(&comment.collect::<Vec<_>>().join("\n"));
+        let sent = routes_of(method);
+        assert_eq!(described.len(), sent.len(), "a method links the page of each of its calls: {method}");
+        linked.extend(described);
+        routes.extend(sent);
         above = method;
     }
     let rows = table(REFERENCE, "## API calls");
@@ -341,17 +342,19 @@ fn api_calls_are_all_in_the_reference() {
 
 /// Verb and path of the request that a method of `GitHub` makes.
 #[track_caller]
-fn route(method: &str) -> String {
-    let verb = if method.contains("self.post(") || method.contains("self.graphql(") { "POST" } else { "GET" };
-    if method.contains("self.graphql(") {
-        return format!("{verb} /graphql");
+fn routes_of(method: &str) -> BTreeSet<String> {
+    if method.contains("self.graphql(") || method.contains("self.query(") {
+        return ["POST /graphql".to_owned()].into();
     }
-    let literals = method.split('"').skip(1).step_by(2);
-    let path = literals.filter(|text| text.starts_with('/')).find_map(|text| text.split('?').next());
-    let path = path.unwrap_or_else(|| panic!("no path in {method}"));
-    let path = path.replace("{repository}", "{owner}/{repo}").replace("collaborators/{}", "collaborators/{username}");
-    let path = path.replace("contents/{}", "contents/{path}").replace("branches/{}", "branches/{branch}");
-    format!("{verb} {}", path.replace("{}", "{task_id}"))
+    let verb = if method.contains("self.post(") { "POST" } else { "GET" };
+    let paths = method.split('"').skip(1).step_by(2).filter(|text| text.starts_with('/'));
+    let routes = paths.filter_map(|text| text.split('?').next()).map(|path| {
+        let path =
+            path.replace("{repository}", "{owner}/{repo}").replace("collaborators/{}", "collaborators/{username}");
+        let path = path.replace("contents/{}", "contents/{path}").replace("branches/{}", "branches/{branch}");
+        format!("{verb} {}", path.replace("{}", "{task_id}"))
+    });
+    routes.collect()
 }
 
 #[test]

@@ -171,8 +171,8 @@ async fn doctor_finds_every_planted_fault() {
     ❌ scopes: the token lacks the scope `repo` (it has none); add it in the token's settings
     ❌ agent-tasks: the token may not do this (Resource not accessible by personal access token). GitHub asks for the permission `agent_tasks=read`; a fine-grained token needs "Agent tasks: read and write" for this repository, and can do no more than its owner
     ❌ pull-requests: numbers cannot be looked up. the token may not do this (Resource not accessible by personal access token). Give `lookup-token` a token that may read pull requests: for the workflow's own repository `${{ github.token }}` with `permissions: pull-requests: read` serves
-    ❌ agent-tasks: the token's owner has no Copilot licence that includes the cloud agent (A Copilot licence is needed to use this API.). Give a token of somebody who has, or assign a licence under the organisation's Copilot settings
-    ❌ repository: GitHub finds nothing there for this token (Not Found). Either there is no repository of that name, or the token does not reach it: a fine-grained token lists the repositories it is for, and an organisation may have to approve it
+    ❌ agent-tasks: the token's owner has no Copilot license that includes the cloud agent (A Copilot licence is needed to use this API.). Use a token of a user who has one, or assign a license under the organization's Copilot settings
+    ❌ repository: GitHub finds nothing there for this token (Not Found). Either there is no repository of that name, or the token does not reach it: a fine-grained token lists the repositories it is for, and an organization may have to approve it
     ❌ repository: archived; unarchive it, or leave it out
     ❌ repository: disabled by GitHub; contact GitHub Support
     ❌ repository: the token's owner cannot push to it; give the owner write access
@@ -185,8 +185,8 @@ async fn doctor_finds_every_planted_fault() {
     ❌ cloud-agent: the settings differ from `cloud-agent` of the task class `prep` of .github/agent-tasks.yml: the tool `codeql` is off; the tool `secret_scanning` does not exist; there is `codeql`. Change them under the repository's Settings > Copilot > Cloud agent, or change the policy
     ❌ cloud-agent: the settings cannot be compared with the task class `prep` of .github/agent-tasks.yml. the token may not do this (Resource not accessible by personal access token). A fine-grained token needs "Copilot agent settings: read" for that repository, a classic one the scope `repo`; its owner may have to administer the repository
     ❌ actions: GitHub Actions is disabled, and the cloud agent runs on it; enable it under the repository's Settings > Actions > General
-    ❌ prompt: class `triage`: prompts/triage.md:1:4: `now.yeer` is undefined; did you mean `now.year`? `now` has `year`, `date`, `time`, `month`, `day`
-    ❌ policy: policy is wrong. .github/agent-tasks.yml:1:23: `promt` is no key here; did you mean `prompt`?
+    ❌ prompt: class `triage`: prompts/triage.md:1:4: `now.yeer` is undefined; did you mean `now.year`? `now` has `year`, `date`, `time`, `month`, `day`, `hour`, `minute`, `weekday`, …
+    ❌ policy: policy is wrong. .github/agent-tasks.yml:1:23: unknown key `promt`; did you mean `prompt`?
     ❌ start: `vars.version: [1]` is not a text, as the task class `prep` of .github/agent-tasks.yml has it
     "#);
 }
@@ -211,7 +211,7 @@ async fn doctor_finds_an_agent_that_is_not_enabled() {
     let ran = step(&simulator).run().await;
     assert_eq!(ran.code, 1, "{}", ran.log);
     assert_snapshot!(ran.log_lines("❌ "), @"
-    ❌ agent-tasks: GitHub finds nothing there for this token (Not Found). Either the token does not reach the repository (a fine-grained token lists the repositories it is for, and an organisation may have to approve it), or the Copilot cloud agent is not enabled for it, or there is no such task
+    ❌ agent-tasks: GitHub finds nothing there for this token (Not Found). Either the token does not reach the repository (a fine-grained token lists the repositories it is for, and an organization may have to approve it), or the Copilot cloud agent is not enabled for it, or there is no such task
     ❌ cloud-agent: the settings cannot be compared with the task class `prep` of .github/agent-tasks.yml. GitHub finds nothing there for this token (Not Found). Either the token may not see the settings of the Copilot cloud agent, or the agent is not enabled for the repository
     ");
 }
@@ -377,7 +377,7 @@ async fn doctor_goes_on_where_one_request_stays_unanswered() {
     let simulator = world();
     simulator.fault_times(Route::List, 3, Fault::status(502));
     simulator.fault_times(Route::Pulls, 2, Fault::rate_limit(Duration::from_secs(30)));
-    assert_snapshot!(complaints(step(&simulator)).await, @"❔ agent-tasks: cannot be checked. GitHub did not answer: Bad Gateway came instead");
+    assert_snapshot!(complaints(step(&simulator)).await, @"❔ agent-tasks: cannot be checked. GitHub did not answer: status 502 Bad Gateway came instead, request id 51D0:000008");
 }
 
 #[tokio::test(start_paused = true)]

@@ -70,9 +70,9 @@ async fn required_pull_request_that_is_missing_is_a_failure() {
         ran.assert(1, "completed", "failure");
         told.push(ran.annotations());
     }
-    assert_snapshot!(told.join("\n"), @"
-    error [No pull request] The task completed without the pull request that `require-pull-request` asks for. See what it did: https://github.com/octo/app/tasks/[id]
-    error [No pull request] The task completed without the pull request that `require-pull-request` asks for. See what it did: https://github.com/octo/app/tasks/[id]
+    assert_snapshot!(told.join("\n"), @r"
+    error [No pull request] octo/app: The task completed without the pull request that `require-pull-request` asks for. See what it did: https://github.com/octo/app/tasks/[id]
+    error [No pull request] octo/app: The task completed without the pull request that `require-pull-request` asks for. See what it did: https://github.com/octo/app/tasks/[id]
     ");
     let ran = Step::new(&Simulator::new()).with("require-pull-request", "true").run().await;
     ran.assert(0, "completed", "success");
@@ -101,7 +101,7 @@ async fn wait_takes_ids_and_results() {
         ran.assert(1, "", "failure");
         assert_eq!((ran.output("succeeded"), ran.output("failed"), ran.output("task-id")), ("1", "1", ""));
         insta::allow_duplicates! {
-            assert_snapshot!(ran.headline(), @"### ❌ 2 agent tasks");
+            assert_snapshot!(ran.headline(), @r"### ❌ 2 agent tasks: 1 failed, 1 succeeded");
         }
     }
 }
@@ -133,14 +133,14 @@ async fn wait_ends_at_its_deadline() {
     let ran = Step::new(&scripted(Script::stays("in_progress"))).with("wait-timeout", "20m").run().await;
     ran.assert(1, "in_progress", "timed_out");
     assert!(ran.took >= seconds(1200) && ran.took <= seconds(1201), "{:?}", ran.took);
-    assert_snapshot!(ran.annotations(), @"error [Task timed out] The task was still in_progress when `wait-timeout` passed. It goes on, for the API cannot stop it: https://github.com/octo/app/tasks/[id]. Raise `wait-timeout`, or wait for it later with `command: wait` and `task-id: [id]`");
+    assert_snapshot!(ran.annotations(), @r"error [Task timed out] octo/app: The task was still in_progress when `wait-timeout` passed. It goes on, because the API cannot stop it. See the task: https://github.com/octo/app/tasks/[id]. Raise `wait-timeout`, or wait for it later with `command: wait` and `task-id: [id]`");
 }
 
 #[tokio::test(start_paused = true)]
 async fn wait_ends_at_a_question() {
     let asks = Step::new(&scripted(Script::waits_for_user())).run().await;
     asks.assert(1, "waiting_for_user", "action_required");
-    assert_snapshot!(asks.annotations(), @"error [Task needs a person] The task is waiting_for_user, and the API cannot answer an agent. Answer it at https://github.com/octo/app/tasks/[id], then wait for it again with `command: wait`");
+    assert_snapshot!(asks.annotations(), @r"error [Task needs a person] octo/app: The agent waits for an answer, which the API cannot give. Answer it: https://github.com/octo/app/tasks/[id]. Then wait for it again with `command: wait`");
     let patient = Step::new(&scripted(Script::waits_for_user())).with("stop-on", "never").with("wait-timeout", "1h");
     patient.run().await.assert(1, "waiting_for_user", "timed_out");
 }
@@ -173,8 +173,8 @@ async fn wait_goes_on_after_failed_requests() {
     assert_snapshot!(ran.progress(), @"
     started task [id]
     state queued
-    could not look at the task: GitHub did not answer: Bad Gateway came instead; looking again
-    GitHub limits the rate (too much came at once, and it asks for 30 s of patience); going on in 30s, at [time]
+    could not look at the task: GitHub did not answer: status 502 Bad Gateway came instead, request id [request]; looking again
+    GitHub limits the rate (secondary rate limit exceeded); retrying in 30s, at [time]
     state queued → completed
     see https://github.com/octo/app/tasks/[id]
     GitHub answers again
@@ -195,9 +195,9 @@ async fn wait_ends_at_a_repeated_refusal() {
         assert!(ran.took < seconds(30), "{:?}", ran.took);
     }
     assert_snapshot!(told.join("\n"), @r#"
-    error [Lost sight of the task] GitHub does not accept the token (Unauthorized): it is mistyped, expired or revoked. Make a new one and store it as the secret that `token` is given. The task itself goes on: task [id] in octo/app
-    error [Lost sight of the task] the token may not do this (Forbidden). A fine-grained token needs "Agent tasks: read and write" for this repository, a classic one the scope `repo`; the token can do no more than its owner, and an organisation's policy may forbid it. The task itself goes on: task [id] in octo/app
-    error [Lost sight of the task] GitHub refuses the request with status 410 (Gone). Look at `repository` and `github-api-url`. The task itself goes on: task [id] in octo/app
+    error [Lost sight of the task] octo/app: GitHub does not accept the token (Unauthorized): it is mistyped, expired or revoked. Make a new one and store it as the secret that `token` is given. The task itself goes on. See the task: task [id] in octo/app
+    error [Lost sight of the task] octo/app: the token may not do this (Forbidden). A fine-grained token needs "Agent tasks: read and write" for this repository, a classic one the scope `repo`; the token can do no more than its owner, and an organization's policy may forbid it. The task itself goes on. See the task: task [id] in octo/app
+    error [Lost sight of the task] octo/app: GitHub refuses the request with status 410 (Gone). Look at `repository` and `github-api-url`. The task itself goes on. See the task: task [id] in octo/app
     "#);
 }
 
@@ -217,7 +217,7 @@ async fn wait_ends_at_a_rate_limit_beyond_its_deadline() {
     simulator.fault_times(Route::Task, 100, Fault::primary_limit(seconds(3000)));
     let ran = Step::new(&simulator).with("wait-timeout", "30m").run().await;
     ran.assert(1, "queued", "timed_out");
-    assert_snapshot!(ran.annotations(), @"error [Task timed out] The wait ended, because the token's hourly allowance is used up, and it asks for 3002 s of patience, which is longer than `wait-timeout` leaves. It goes on, for the API cannot stop it: task [id] in octo/app. Raise `wait-timeout`, or wait for it later with `command: wait` and `task-id: [id]`");
+    assert_snapshot!(ran.annotations(), @"error [Task timed out] octo/app: The wait ended early: hourly rate limit exhausted; the next request is allowed in 50m 2s, which is longer than `wait-timeout` leaves. It goes on, because the API cannot stop it. See the task: task [id] in octo/app. Raise `wait-timeout`, or wait for it later with `command: wait` and `task-id: [id]`");
     assert!(ran.took < seconds(60), "{:?}", ran.took);
 }
 
@@ -229,7 +229,7 @@ async fn wait_bears_not_found_only_after_a_start() {
     let ran = Step::waiting(&simulator, "no-such-task").run().await;
     ran.assert(4, "", "");
     assert!(ran.took < seconds(60), "{:?}", ran.took);
-    assert_snapshot!(ran.annotations(), @"error [Task not found] GitHub finds nothing there for this token (Not Found). Either the token does not reach the repository (a fine-grained token lists the repositories it is for, and an organisation may have to approve it), or the Copilot cloud agent is not enabled for it, or there is no such task. Look at `task-id` and `repository`: task no-such-task in octo/app");
+    assert_snapshot!(ran.annotations(), @"error [Task not found] octo/app: GitHub finds nothing there for this token (Not Found). Either the token does not reach the repository (a fine-grained token lists the repositories it is for, and an organization may have to approve it), or the Copilot cloud agent is not enabled for it, or there is no such task. Check `task-id` and `repository`: task no-such-task in octo/app");
 }
 
 #[tokio::test(start_paused = true)]
@@ -343,7 +343,7 @@ async fn dry_run_sends_nothing() {
     assert_eq!(ran.calls.len(), 0);
     assert_snapshot!(ran.log_lines("{\"prompt\""), @r#"{"prompt":"Prepare the release\n\n<!-- agent-task key=[key] name=agent-task actor=mona -->","model":"gpt-5.4","create_pull_request":true}"#);
     assert_eq!(ran.output("prompt-sha256").len(), 64);
-    assert_snapshot!(ran.headline(), @"### Dry run, nothing was sent");
+    assert_snapshot!(ran.headline(), @r"### 🧪 Dry run, nothing was sent");
 }
 
 #[tokio::test(start_paused = true)]

@@ -45,27 +45,27 @@ async fn start_without_an_answer_is_adopted() {
         told.extend(ran.progress().lines().take(3).map(str::to_owned));
     }
     assert_snapshot!(told.join("\n"), @"
-    GitHub did not answer: Bad Gateway came instead
-    the start was sent, and whether it took is not known yet: looking for its task for up to 1m
-    the start did take: this is its task, [id]
-    GitHub did not answer: Gateway Timeout came instead
-    the start was sent, and whether it took is not known yet: looking for its task for up to 1m
-    the start did take: this is its task, [id]
+    GitHub did not answer: status 502 Bad Gateway came instead, request id [request]
+    the start was sent but not confirmed; looking for its task for up to 1m
+    the start arrived, and this is its task: [id]
+    GitHub did not answer: status 504 Gateway Timeout came instead, request id [request]
+    the start was sent but not confirmed; looking for its task for up to 1m
+    the start arrived, and this is its task: [id]
     GitHub did not answer: connection reset
-    the start was sent, and whether it took is not known yet: looking for its task for up to 1m
-    the start did take: this is its task, [id]
+    the start was sent but not confirmed; looking for its task for up to 1m
+    the start arrived, and this is its task: [id]
     GitHub did not answer: nothing came within 60 s
-    the start was sent, and whether it took is not known yet: looking for its task for up to 1m
-    the start did take: this is its task, [id]
-    GitHub's answer cannot be read: EOF while parsing a string at line 1 column 80. Something between here and GitHub may have answered in its place
-    the start was sent, and whether it took is not known yet: looking for its task for up to 1m
-    the start did take: this is its task, [id]
-    GitHub's answer cannot be read: expected value at line 1 column 1. Something between here and GitHub may have answered in its place
-    the start was sent, and whether it took is not known yet: looking for its task for up to 1m
-    the start did take: this is its task, [id]
+    the start was sent but not confirmed; looking for its task for up to 1m
+    the start arrived, and this is its task: [id]
+    GitHub's answer cannot be read: EOF while parsing a string at line 1 column 80. A proxy between the runner and GitHub may have answered instead
+    the start was sent but not confirmed; looking for its task for up to 1m
+    the start arrived, and this is its task: [id]
+    GitHub's answer cannot be read: expected value at line 1 column 1. A proxy between the runner and GitHub may have answered instead
+    the start was sent but not confirmed; looking for its task for up to 1m
+    the start arrived, and this is its task: [id]
     GitHub did not answer: nothing came within 60 s
-    the start was sent, and whether it took is not known yet: looking for its task for up to 1m
-    the start did take: this is its task, [id]
+    the start was sent but not confirmed; looking for its task for up to 1m
+    the start arrived, and this is its task: [id]
     ");
 }
 
@@ -86,22 +86,22 @@ async fn start_that_did_not_take_is_sent_once_more() {
         told.push(ran.annotations());
     }
     assert_snapshot!(told.join("\n"), @"
-    GitHub did not answer: Bad Gateway came instead
-    the start was sent, and whether it took is not known yet: looking for its task for up to 1m
-    no task has come of the start, and nothing new is there: sending it once more
-    error [Start not confirmed] A start was sent to octo/app, and nobody can say whether it made a task: GitHub did not answer: Bad Gateway came instead. It was sent twice, and no task of it has come to sight since. Look at the newest tasks of the repository; if none is this one, run the job again, which looks once more before it sends
+    GitHub did not answer: status 502 Bad Gateway came instead, request id [request]
+    the start was sent but not confirmed; looking for its task for up to 1m
+    the start created no task; sending it once more
+    error [Start not confirmed] octo/app: A start was sent, and it is not known whether it made a task: GitHub did not answer: status 502 Bad Gateway came instead, request id [request]. It was sent twice, and no task of it has appeared since. Look at the newest tasks of the repository. If none is this one, run the job again: it looks once more before it sends anything
     GitHub did not answer: connection reset
-    the start was sent, and whether it took is not known yet: looking for its task for up to 1m
-    no task has come of the start, and nothing new is there: sending it once more
-    error [Start not confirmed] A start was sent to octo/app, and nobody can say whether it made a task: GitHub did not answer: connection reset. It was sent twice, and no task of it has come to sight since. Look at the newest tasks of the repository; if none is this one, run the job again, which looks once more before it sends
+    the start was sent but not confirmed; looking for its task for up to 1m
+    the start created no task; sending it once more
+    error [Start not confirmed] octo/app: A start was sent, and it is not known whether it made a task: GitHub did not answer: connection reset. It was sent twice, and no task of it has appeared since. Look at the newest tasks of the repository. If none is this one, run the job again: it looks once more before it sends anything
     GitHub did not answer: timed out
-    the start was sent, and whether it took is not known yet: looking for its task for up to 1m
-    no task has come of the start, and nothing new is there: sending it once more
-    error [Start not confirmed] A start was sent to octo/app, and nobody can say whether it made a task: GitHub did not answer: timed out. It was sent twice, and no task of it has come to sight since. Look at the newest tasks of the repository; if none is this one, run the job again, which looks once more before it sends
-    GitHub's answer cannot be read: expected value at line 1 column 1. Something between here and GitHub may have answered in its place
-    the start was sent, and whether it took is not known yet: looking for its task for up to 1m
-    no task has come of the start, and nothing new is there: sending it once more
-    error [Start not confirmed] A start was sent to octo/app, and nobody can say whether it made a task: GitHub's answer cannot be read: expected value at line 1 column 1. Something between here and GitHub may have answered in its place. It was sent twice, and no task of it has come to sight since. Look at the newest tasks of the repository; if none is this one, run the job again, which looks once more before it sends
+    the start was sent but not confirmed; looking for its task for up to 1m
+    the start created no task; sending it once more
+    error [Start not confirmed] octo/app: A start was sent, and it is not known whether it made a task: GitHub did not answer: timed out. It was sent twice, and no task of it has appeared since. Look at the newest tasks of the repository. If none is this one, run the job again: it looks once more before it sends anything
+    GitHub's answer cannot be read: expected value at line 1 column 1. A proxy between the runner and GitHub may have answered instead
+    the start was sent but not confirmed; looking for its task for up to 1m
+    the start created no task; sending it once more
+    error [Start not confirmed] octo/app: A start was sent, and it is not known whether it made a task: GitHub's answer cannot be read: expected value at line 1 column 1. A proxy between the runner and GitHub may have answered instead. It was sent twice, and no task of it has appeared since. Look at the newest tasks of the repository. If none is this one, run the job again: it looks once more before it sends anything
     ");
 }
 
@@ -113,7 +113,7 @@ async fn start_with_a_hidden_prompt_is_not_sent_again() {
     let ran = attempt(&simulator, 1).run().await;
     assert_eq!((ran.code, ran.starts(), made(&simulator), ran.output("task-id")), (6, 1, 1, ""), "{}", ran.log);
     assert!(ran.log.contains(&simulator.tasks()[0].id), "{}", ran.log);
-    assert_snapshot!(ran.annotations(), @"error [Start not confirmed] A start was sent to octo/app, and nobody can say whether it made a task: GitHub did not answer: Bad Gateway came instead. GitHub does not show the prompt of these tasks, or whose they are, and one of them may be it: https://github.com/octo/app/tasks/[id]. Look at them before starting another. Look at the newest tasks of the repository; if none is this one, run the job again, which looks once more before it sends");
+    assert_snapshot!(ran.annotations(), @"error [Start not confirmed] octo/app: A start was sent, and it is not known whether it made a task: GitHub did not answer: status 502 Bad Gateway came instead, request id [request]. GitHub does not show the prompt of these tasks, or whose they are, and one of them may be it: https://github.com/octo/app/tasks/[id]. Look at them before starting another. Look at the newest tasks of the repository. If none is this one, run the job again: it looks once more before it sends anything");
 }
 
 /// A task that cannot be read yet is asked for with its mark, and an answer that nothing has changed costs nothing.
@@ -266,8 +266,8 @@ async fn if_active_decides_about_a_task_of_the_same_name() {
         assert_eq!((other.code, other.output("created")), (0, "true"), "{if_active}\n{}", other.log);
     }
     assert_snapshot!(told.join("\n"), @"
-    notice [Task already active] Nothing was started: a task of the same name is still in_progress: https://github.com/octo/app/tasks/[id]
-    error [Task already active] Nothing was started: a task of the same name is still in_progress: https://github.com/octo/app/tasks/[id]
+    notice [Task already active] octo/app: Nothing was started: a task of the same name is still in_progress. See that task: https://github.com/octo/app/tasks/[id]
+    error [Task already active] octo/app: Nothing was started: a task of the same name is still in_progress. See that task: https://github.com/octo/app/tasks/[id]
     ");
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use agent_task::inputs::table::INPUTS;
 use agent_task::report::outputs::OUTPUTS;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::action::INSTALLER;
 use crate::examples::{split, steps};
@@ -237,6 +237,13 @@ mod on_a_runner {
             ] {
                 runs = runs.variable(name, value);
             }
+            // The event itself, of which only what the actor check reads.
+            let (user, repo) = (json!({"login": actor}), json!({"full_name": "octo/app"}));
+            let pull = json!({"user": user, "head": {"repo": repo}, "base": {"repo": repo}});
+            let event = json!({"action": "opened", "pull_request": pull, "repository": repo, "sender": user});
+            runs.folder.write("runner/event.json", event.to_string());
+            let path = runs.folder.path("runner/event.json");
+            runs = runs.variable("GITHUB_EVENT_PATH", &path);
             let cargo =
                 "#!/bin/sh\nmkdir -p \"$CARGO_TARGET_DIR/release\"\ncp {} \"$CARGO_TARGET_DIR/release/agent-task\"\n";
             runs.folder.write_program("bin/cargo", cargo.replace("{}", env!("CARGO_BIN_EXE_agent-task")));

@@ -265,9 +265,9 @@ fn fence_holds_against_every_filter() {
             }
         }
     }
-    // These take numbers, times and mappings, and say so.
-    let never = ["abs", "attr('a')", "date('%Y')", "float", "int", "round", "sum"];
-    assert!(shown.into_iter().chain(never).collect::<BTreeSet<_>>().iter().eq(BTreeSet::from(FILTERS).iter()));
+    // These take numbers, times, mappings and formats of the template itself, and say so.
+    let never = ["abs", "attr('a')", "date('%Y')", "float", "format('a')", "int", "round", "sum"];
+    assert_eq!(shown.into_iter().chain(never).collect::<BTreeSet<_>>(), BTreeSet::from(FILTERS));
 }
 
 #[test]
@@ -299,12 +299,12 @@ fn refusal_names_each_place() {
         assert!(!error.contains(['Ж', 'Щ']), "{source}: {error}");
         told.insert(error.lines().next().unwrap().to_owned());
     }
-    assert_snapshot!(told.into_iter().collect::<Vec<_>>().join("\n"), @"Text that somebody outside can write is shown here, and `untrusted: refuse` allows none; leave it out, or write `untrusted: fence`");
+    assert_snapshot!(told.into_iter().collect::<Vec<_>>().join("\n"), @"the template shows text that an outsider can write, and `untrusted: refuse` allows none; leave it out, or write `untrusted: fence`");
     let source =
         "é {{ vars.a }} {{ github.event.issue.title }}\n{% filter upper %}{{ github.head_ref }}{% endfilter %}";
     let error = rendered(&context, source, Untrusted::Refuse).unwrap_err();
     assert_snapshot!(error, @"
-    Text that somebody outside can write is shown here, and `untrusted: refuse` allows none; leave it out, or write `untrusted: fence`
+    the template shows text that an outsider can write, and `untrusted: refuse` allows none; leave it out, or write `untrusted: fence`
     it.md:1:19: `github.event.issue.title`
     it.md:2:1: `{% filter upper %}{{ github.head_ref }}{% endfilter %}`
     ");
@@ -359,7 +359,7 @@ fn fence_holds_whatever_the_text_says() {
         assert!(!prompt.contains("<!--") && !prompt.contains(['\u{202e}', '\u{200b}', '\u{100000}']), "{prompt}");
     }
     let nothing = context("event.issue.title", "j").fenced_by(String::new());
-    assert_snapshot!(fenced(&nothing, "{{ github.event.issue.title }}").unwrap_err(), @"it.md: nothing marks where text from outside begins and ends");
+    assert_snapshot!(fenced(&nothing, "{{ github.event.issue.title }}").unwrap_err(), @"it.md: there is no mark for where text from outside begins and ends");
 }
 
 #[test]
@@ -419,8 +419,9 @@ fn template_cannot_multiply_a_text() {
     let prompt = fenced(&context, "a {{ github.event.issue.title }}").unwrap();
     assert!(prompt.len() < 20_000 && prompt.contains("(983616 more characters left out)"));
     // A long sum of texts, and many names that hand a text on in the wrong order.
-    let long = format!("{{{{ github.head_ref{} }}}}", " ~ vars.a".repeat(500));
-    assert!(fenced(&context, &long).is_ok_and(|prompt| !leaks(&prompt)));
+    let long = format!("{{{{ github.head_ref{} }}}}", " ~ vars.a".repeat(100));
+    let result = fenced(&context, &long);
+    assert!(result.as_ref().is_ok_and(|prompt| !leaks(prompt)), "{result:?}");
     let chain = (0..500).map(|at| format!("{{% set t{at} = t{} | default('') %}}", at + 1)).collect::<String>();
     let again = format!("{{% for u in [1, 2] %}}{chain}{{% set t500 = github.head_ref %}}{{{{ t0 }}}}a{{% endfor %}}");
     let result = fenced(&context, &again);

@@ -11,7 +11,7 @@ use crate::text::{cut, escaped};
 const MAX_FINDING: usize = 2000;
 
 /// The summary of what the doctor found: faults first, and what is in order folded.
-pub fn checkup(report: &DoctorReport) -> String {
+pub(super) fn checkup(report: &DoctorReport) -> String {
     let mut findings = report.all().collect::<Vec<_>>();
     findings.sort_by_key(|(_, finding)| finding.status);
     let shown = &findings[..findings.len().min(MAX_ROWS)];
@@ -57,7 +57,7 @@ mod tests {
                 (
                     "octo/lib".parse().unwrap(),
                     vec![
-                        Check::Actions.leave_open(denied.to_owned()),
+                        Check::Actions.unknown(denied.to_owned()),
                         Check::BaseRef.fail("there is no branch `dev|x`; create it or correct `base-ref`".to_owned()),
                         Check::Expiry.warn("the token ends in 3 days; renew it".to_owned()),
                     ],

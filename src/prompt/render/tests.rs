@@ -411,3 +411,16 @@ fn texts_and_numbers_have_no_order() {
     );
     assert!(tried("{{ 1 < inputs.x < 3 }}{{ inputs.x >= 2 }}", &json!({})).is_ok());
 }
+
+#[test]
+fn filter_takes_keyword_arguments() {
+    for (source, prompt) in [
+        ("{{ [3, 1, 2] | sort(reverse=true) | join(',') }}", "3,2,1"),
+        ("{{ 'x' | int(default=7) }}", "7"),
+        ("{{ {'b': 1, 'a': 2} | dictsort(by='value') | first | first }}", "b"),
+    ] {
+        assert_eq!(rendered(source).as_deref(), Ok(prompt), "{source}");
+    }
+    let undefined = rendered("{{ [3, 1] | sort(reverse=vars.revers) }}").unwrap_err();
+    assert!(undefined.contains("`vars.revers` is undefined"), "{undefined}");
+}

@@ -19,11 +19,11 @@ fn token_that_cannot_start_tasks_is_refused() {
         told.push(refused(&ran));
     }
     assert_snapshot!(told.join("\n"), @r#"
-    `token` is an installation token (`ghs_`), as `GITHUB_TOKEN` and the tokens of `actions/create-github-app-token` are; GitHub lets none of them start or read agent tasks. Store a fine-grained personal access token with the repository permission "Agent tasks: read and write" as a secret and give that
-    `token` is a refresh token (`ghr_`), which only renews other tokens; give the user token (`ghu_`) that it renews, or a fine-grained personal access token
-    `token` is a GitHub App's JSON web token (`eyJ…`), which speaks for the app itself and not for a user; give a user token of the app (`ghu_`) or a fine-grained personal access token
-    `token` starts with the word `Bearer` or `token`; store only what comes after it
-    `token` is missing or empty. Give a secret with a fine-grained personal access token that has "Agent tasks: read and write". Runs for pull requests from forks get no secrets, and runs for Dependabot only its own
+    token is an installation token (`ghs_`), as `GITHUB_TOKEN` and the tokens of `actions/create-github-app-token` are; GitHub lets none of them start or read agent tasks. Store a fine-grained personal access token with the repository permission "Agent tasks: read and write" as a secret and give that
+    token is a refresh token (`ghr_`), which only renews other tokens; give the user token (`ghu_`) that it renews, or a fine-grained personal access token
+    token is a GitHub App's JSON web token (`eyJ…`), which speaks for the app itself and not for a user; give a user token of the app (`ghu_`) or a fine-grained personal access token
+    token starts with the word `Bearer` or `token`; store only what comes after it
+    token is missing or empty; pass a secret with a fine-grained personal access token that has "Agent tasks: read and write". Runs for pull requests from forks get no secrets, and runs for Dependabot only its own
     "#);
 }
 
@@ -33,11 +33,11 @@ fn inputs_are_refused_all_at_once() {
     let step = step.with("base-ref", &format!("a {TOKEN}")).with("repository", "octo").with("prompt", "");
     let ran = step.run_process();
     assert_snapshot!(refused(&ran), @"
-    `base-ref: a ***` is not a name that git allows for a branch
-    `wait: maybe` is no boolean; write `true` or `false`
-    `wait-timeout: 15` has no unit; write for example `15s` or `15m`
-    `repository: octo` is not of the form `owner/name`
-    `prompt` is missing. Write what the agent is to do, or let `prompt-file` name a file of the workspace
+    base-ref: a *** is not a name that git allows for a branch
+    wait: expected true or false, got maybe
+    wait-timeout: expected a duration with a unit such as 15s or 15m, got 15
+    repository: octo is not of the form `owner/name`
+    prompt is missing; write the task for the agent, or name a file in prompt-file
     ");
     assert_snapshot!(ran.headline(), @"### ❌ Bad input, nothing was sent");
 }
@@ -45,7 +45,7 @@ fn inputs_are_refused_all_at_once() {
 #[test]
 fn input_that_is_unknown_is_warned_of() {
     let ran = start_and_wait(&world(with_pull())).with("base-reff", "main").run_process();
-    assert_snapshot!(ran.exits(0).posts(1).annotations(), @"warning [agent-task] `base-reff` is no input and is ignored; the nearest name is `base-ref`");
+    assert_snapshot!(ran.exits(0).posts(1).annotations(), @"warning [agent-task] unknown input base-reff is ignored; did you mean `base-ref`?");
 }
 
 #[test]
@@ -82,14 +82,14 @@ fn prompt_file_that_cannot_be_used_is_refused() {
         told.push(refused(&step.run_process()));
     }
     assert_snapshot!(told.join("\n"), @"
-    `prompt-file` `none.md` cannot be used: there is no such file under `[folder]/workspace`; is `actions/checkout` missing before this step?: [error of the system]
-    `prompt-file` `../outside.md` cannot be used: it leads out of the workspace, to `[folder]/outside.md`; name a file inside
-    `prompt-file` `[folder]/outside.md` cannot be used: it leads out of the workspace, to `[folder]/outside.md`; name a file inside
-    `prompt-file` `.` cannot be used: it is no file
-    `prompt-file` `latin.md` cannot be used: it is not valid UTF-8, first in line 2; save it in that encoding
-    `prompt-file` `long.md` cannot be used: it has more than 262144 bytes; shorten it
-    `prompt-file` cannot be made. empty.md: the prompt is empty; write what the agent is to do
-    `prompt` and `prompt-file` are both given; keep one
+    prompt-file: none.md cannot be used: there is no such file under `[folder]/workspace`; is `actions/checkout` missing before this step?: [error of the system]
+    prompt-file: ../outside.md cannot be used: it leads out of the workspace, to `[folder]/outside.md`; name a file inside
+    prompt-file: [folder]/outside.md cannot be used: it leads out of the workspace, to `[folder]/outside.md`; name a file inside
+    prompt-file: . cannot be used: it is no file
+    prompt-file: latin.md cannot be used: it is not valid UTF-8, first in line 2; save it in that encoding
+    prompt-file: long.md cannot be used: it has more than 262144 bytes; shorten it
+    prompt-file cannot be rendered. empty.md: the prompt is empty; write what the agent should do
+    prompt and prompt-file exclude each other; remove one
     ");
 }
 
@@ -100,7 +100,7 @@ fn link_out_of_the_workspace_is_not_followed() {
     step.folder.write("outside/secret.md", "hush");
     std::os::unix::fs::symlink(step.folder.path("outside"), step.folder.path("workspace/link")).unwrap();
     let ran = step.run_process();
-    assert_snapshot!(refused(&ran), @"`prompt-file` `link/secret.md` cannot be used: it leads out of the workspace, to `[folder]/outside/secret.md`; name a file inside");
+    assert_snapshot!(refused(&ran), @"prompt-file: link/secret.md cannot be used: it leads out of the workspace, to `[folder]/outside/secret.md`; name a file inside");
     assert!(!ran.log.contains("hush"), "{}", ran.log);
 }
 
@@ -124,12 +124,12 @@ fn policy_of_the_workspace_is_applied() {
     let ran = step().run_process();
     ran.exits(0).posts(1).gives("conclusion", "success").gives("base-ref", "main");
     assert_snapshot!(ran.log_lines("task class "), @"task class     prep");
-    assert_snapshot!(ran.summary_lines("task class "), @"By policy: policy .github/agent-tasks.yml · task class prep · tasks at once at most 1 of the class in a repository · starts a day at most 1 of the class in a repository.");
+    assert_snapshot!(ran.summary_lines("task class "), @"Requested by mona in a workflow · policy .github/agent-tasks.yml · task class prep · tasks at once at most 1 of the class in a repository · starts a day at most 1 of the class in a repository");
     assert!(simulator.tasks()[0].prompt.contains(" class=prep "), "{}", simulator.tasks()[0].prompt);
 
     let ran = step().run_process();
     ran.exits(3).posts(1).gives("conclusion", "skipped").gives("task-id", "");
-    assert_snapshot!(ran.annotations(), @"error [Refused by the policy] octo/app: nothing was started. 1 task of the class `prep` was started within the last 24 hours, and the task class `prep` of .github/agent-tasks.yml has `max-starts-per-day: 1`");
+    assert_snapshot!(ran.annotations(), @"error [Refused by the policy] octo/app: Nothing was started: 1 task of the class `prep` was started within the last 24 hours, and the task class `prep` of .github/agent-tasks.yml has `max-starts-per-day: 1`");
 }
 
 #[test]
@@ -137,8 +137,8 @@ fn policy_that_is_broken_is_refused_with_all_its_places() {
     let policy = "defaults:\n  modle: x\n  wait: yes\n";
     let ran = start(&world(with_pull())).with("policy", "rules.yml").file("rules.yml", policy).run_process();
     assert_snapshot!(refused(&ran), @"
-    `policy` is wrong. rules.yml:2:3: unknown key `modle`; did you mean `model`?
-    `policy` is wrong. rules.yml:3:9: expected a boolean, got a text
+    policy is wrong. rules.yml:2:3: unknown key `modle`; did you mean `model`?
+    policy is wrong. rules.yml:3:9: expected a boolean, got a text
     ");
 }
 
@@ -147,7 +147,7 @@ fn template_fault_has_its_place() {
     let step = start(&world(with_pull())).with("vars", "version: 1").with("prompt", "");
     let step = step.file("release.md", "one\nété {{ vars.versoin }}\n").with("prompt-file", "release.md");
     assert_snapshot!(refused(&step.run_process()), @"
-    `prompt-file` cannot be made. release.md:2:8: `vars.versoin` is undefined; did you mean `vars.version`? `vars` has `version`
+    prompt-file cannot be rendered. release.md:2:8: `vars.versoin` is undefined; did you mean `vars.version`? `vars` has `version`
      2 | été {{ vars.versoin }}
        |        ^^^^^^^^^^^^
     ");
@@ -159,7 +159,7 @@ fn prompt_with_a_token_in_it_is_refused() {
         let step = start(&world(with_pull())).with(name, token).with("vars", &format!("t: x{token}x"));
         let ran = step.with("prompt", "Use {{ vars.t }}").run_process();
         insta::allow_duplicates! {
-            assert_snapshot!(refused(&ran), @"`prompt` or something else in the request has a token in it, which the agent and everybody who sees the task could read; take it out");
+            assert_snapshot!(refused(&ran), @"prompt or another part of the request contains a token, which the agent and all readers of the task could see; remove it");
         }
     }
 }
@@ -174,8 +174,8 @@ fn address_without_encryption_is_refused() {
         told.push(refused(&step.with("poll-interval", "").run_process()));
     }
     assert_snapshot!(told.join("\n"), @"
-    `github-api-url: http://192.0.2.1` is not `https`, so the token would travel unencrypted; `http` is for a loopback address only
-    `GITHUB_API_URL: http://192.0.2.1` is not `https`, so the token would travel unencrypted; `http` is for a loopback address only
+    github-api-url: http://192.0.2.1 is not `https`, so the token would travel unencrypted; `http` is for a loopback address only
+    GITHUB_API_URL: http://192.0.2.1 is not `https`, so the token would travel unencrypted; `http` is for a loopback address only
     ");
 }
 

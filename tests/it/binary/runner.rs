@@ -17,8 +17,8 @@ fn message_that_is_hostile_is_written_whole_and_does_nothing() {
     let simulator = world(fails_with(HOSTILE));
     let ran = start_and_wait(&simulator).with("prompt", HOSTILE).run_process();
     ran.exits(1).gives("state", "failed").gives("conclusion", "failure").gives("error-message", HOSTILE);
-    assert_snapshot!(ran.annotations(), @"
-    error [Task failed] The task failed: boom
+    assert_snapshot!(ran.annotations(), @r"
+    error [Task failed] octo/app: The task failed: boom
     : :set-output name=state::forged
       : :error::forged
     # #[error]forged 
@@ -30,14 +30,14 @@ fn message_that_is_hostile_is_written_whole_and_does_nothing() {
     ");
     assert!(simulator.tasks()[0].prompt.starts_with(HOSTILE));
     let (table, _) = ran.summary.split_once("<details>").unwrap();
-    assert!(table.contains("&lt;img src=x&gt;") && table.contains("\\`code\\`"), "{table}");
+    assert!(table.contains("&lt;img src=x&gt;") && table.contains("`code`"), "{table}");
     assert!(!table.contains("<img") && !table.contains("[x]("), "{table}");
 }
 
 #[test]
 fn outputs_that_cannot_be_written_prevent_a_start() {
     let mut told = Vec::new();
-    for name in ["GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "RUNNER_TEMP"] {
+    for name in ["GITHUB_OUTPUT", "RUNNER_TEMP"] {
         let step = start_and_wait(&world(with_pull()));
         step.folder.write("file", "");
         // No user can make a file below a file, be it root.
@@ -47,7 +47,7 @@ fn outputs_that_cannot_be_written_prevent_a_start() {
     }
     assert_snapshot!(told.join("\n"), @"
     error [Bad input, nothing was sent] cannot write the outputs to `[folder]/file/below`, which GITHUB_OUTPUT names: [error of the system]
-    error [Bad input, nothing was sent] cannot write the summary to `[folder]/file/below`, which GITHUB_STEP_SUMMARY names: [error of the system]
+    error [Outputs lost] cannot write the outputs to `[folder]/file/below`, which GITHUB_OUTPUT names: [error of the system]
     error [Bad input, nothing was sent] cannot write `[folder]/file/below/agent-task/results-[random].json`: [error of the system]
     ");
 }
@@ -57,7 +57,7 @@ fn program_outside_of_a_runner_writes_no_commands() {
     let simulator = world(fails_with(HOSTILE));
     let step = start_and_wait(&simulator).with("prompt", HOSTILE).with("lookup-token", "ghs_lookup");
     let ran = step.without("GITHUB_ACTIONS").variable("RUNNER_DEBUG", "1").run_process();
-    assert_snapshot!(ran.exits(1).log_lines("error: "), @"error: Task failed: The task failed: boom");
+    assert_snapshot!(ran.exits(1).log_lines("error: "), @r"error: Task failed: octo/app: The task failed: boom");
     assert!(!ran.log.contains("add-mask::g") && !ran.log.contains('\u{1b}'), "{}", ran.log);
 }
 
@@ -77,12 +77,12 @@ fn steps_share_the_runners_files() {
     step.folder.write("output", "task-id=before\n");
     let first = step.run_process();
     first.exits(0).gives("task-id", &simulator.tasks()[0].id);
-    let (before, own) = first.summary.split_at("### Before\n".len());
-    assert_eq!(before, "### Before\n");
+    let (before, own) = first.summary.split_at("### Before\n\n".len());
+    assert_eq!(before, "### Before\n\n");
     let second = start_and_wait(&simulator).after(&first).run_process();
     second.exits(0).gives("task-id", &simulator.tasks()[1].id);
     let added = second.summary.strip_prefix(&first.summary).unwrap();
-    assert_eq!(added.lines().next(), own.lines().next());
+    assert_eq!(added.trim_start().lines().next(), own.lines().next());
 }
 
 #[test]

@@ -24,9 +24,9 @@ fn task_completes_with_a_pull_request() {
     ran.gives("started", "1").gives("succeeded", "1").gives("failed", "0").gives("error-message", "");
     assert_snapshot!(ran.log_lines("pull request #"), @"pull request #12: https://github.com/octo/app/pull/12");
     assert_snapshot!(ran.log_lines("concluded"), @"concluded: success");
-    assert_snapshot!(ran.headline(), @"### ✅ Agent task completed");
-    assert_snapshot!(ran.summary_lines("#12"), @"| Pull request | [#12](https://github.com/octo/app/pull/12) |");
-    assert_snapshot!(ran.summary_lines("mona in"), @"Asked by mona in a workflow.");
+    assert_snapshot!(ran.headline(), @r"### ✅ Agent task completed: [#12](https://github.com/octo/app/pull/12)");
+    assert_snapshot!(ran.summary_lines("#12"), @r"### ✅ Agent task completed: [#12](https://github.com/octo/app/pull/12)");
+    assert_snapshot!(ran.summary_lines("mona in"), @r"Requested by mona in a workflow");
     assert!(ran.summary.contains("```text\nPrepare the release\n"), "{}", ran.summary);
 }
 
@@ -83,13 +83,13 @@ fn refusal_has_githubs_words_and_a_remedy() {
     ### ❌ No agent task was started
     GitHub does not accept the token (Bad credentials): it is mistyped, expired or revoked. Make a new one and store it as the secret that `token` is given
     ### ❌ No agent task was started
-    the token's owner has no Copilot licence that includes the cloud agent (A Copilot licence is needed to use this API.). Give a token of somebody who has, or assign a licence under the organisation's Copilot settings
+    the token's owner has no Copilot license that includes the cloud agent (A Copilot licence is needed to use this API.). Use a token of a user who has one, or assign a license under the organization's Copilot settings
     ### ❌ No agent task was started
     the token may not do this (Resource not accessible by personal access token). GitHub asks for the permission `agent_tasks=write`; a fine-grained token needs "Agent tasks: read and write" for this repository, and can do no more than its owner
     ### ❌ No agent task was started
-    GitHub finds nothing there for this token (Not Found). Either the token does not reach the repository (a fine-grained token lists the repositories it is for, and an organisation may have to approve it), or the Copilot cloud agent is not enabled for it, or there is no such task
+    GitHub finds nothing there for this token (Not Found). Either the token does not reach the repository (a fine-grained token lists the repositories it is for, and an organization may have to approve it), or the Copilot cloud agent is not enabled for it, or there is no such task
     ### ❌ No agent task was started
-    GitHub finds nothing there for this token (Not Found). Either the token does not reach the repository (a fine-grained token lists the repositories it is for, and an organisation may have to approve it), or the Copilot cloud agent is not enabled for it, or there is no such task
+    GitHub finds nothing there for this token (Not Found). Either the token does not reach the repository (a fine-grained token lists the repositories it is for, and an organization may have to approve it), or the Copilot cloud agent is not enabled for it, or there is no such task
     "#);
 }
 
@@ -98,7 +98,7 @@ fn bad_base_ref_is_refused_in_githubs_words() {
     let ran = start_and_wait(&world(with_pull())).with("base-ref", "gone").run_process();
     ran.exits(4).posts(1).gives("task-id", "");
     assert_snapshot!(ran.annotations(), @"error [GitHub refused] octo/app: GitHub refuses the request: Validation Failed; base_ref `gone` does not exist. Correct the input that this is about");
-    assert_snapshot!(ran.summary_lines("base"), @r"| Message | GitHub refuses the request: Validation Failed; base\_ref \`gone\` does not exist. Correct the input that this is about |");
+    assert_snapshot!(ran.summary_lines("base"), @r#"**GitHub refuses the request: Validation Failed; base\_ref `gone` does not exist. Correct the input that this is about.**"#);
 }
 
 #[test]
@@ -146,8 +146,8 @@ fn start_that_is_never_answered_is_sent_twice() {
     let ran = start_and_wait(&simulator).with("confirm-timeout", "900ms").run_process();
     ran.exits(6).posts(2);
     ran.gives("task-id", "").gives("created", "").gives("conclusion", "").gives("failed", "1");
-    assert_snapshot!(ran.annotations(), @"error [Start not confirmed] A start was sent to octo/app, and nobody can say whether it made a task: GitHub did not answer: status 502 Bad Gateway came instead. It was sent twice, and no task of it has come to sight since. Look at the newest tasks of the repository; if none is this one, run the job again, which looks once more before it sends");
-    assert_snapshot!(ran.headline(), @"### ❓ Nobody can say whether the agent task was started");
+    assert_snapshot!(ran.annotations(), @"error [Start not confirmed] octo/app: A start was sent, and it is not known whether it made a task: GitHub did not answer: status 502 Bad Gateway came instead, request id [request]. It was sent twice, and no task of it has appeared since. Look at the newest tasks of the repository. If none is this one, run the job again: it looks once more before it sends anything");
+    assert_snapshot!(ran.headline(), @r"### ❓ It is not known whether the agent task was started");
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn rate_limit_on_a_start_is_waited_out() {
     simulator.fault(Route::Start, Fault::rate_limit(Duration::from_secs(1)));
     let ran = start_and_wait(&simulator).run_process();
     ran.exits(0).posts(2).gives("conclusion", "success").gives("error-message", "").annotates_nothing();
-    assert_snapshot!(ran.log_lines("1s"), @"GitHub limits the rate (too much came at once, and it asks for 1 s of patience; at most 15m are waited out); going on in 1s, at [time]");
+    assert_snapshot!(ran.log_lines("1s"), @"GitHub limits the rate (secondary rate limit exceeded; waiting at most 15m in all); retrying in 1s, at [time]");
     let starts = ran.start_calls();
     assert!(starts[1].at - starts[0].at >= Duration::from_secs(1), "{starts:?}");
     assert_eq!(simulator.starts(), 1);
@@ -217,7 +217,7 @@ fn dry_run_shows_the_request_and_sends_nothing() {
     ran.gives("task-id", "").gives("started", "0").gives("created", "");
     assert_snapshot!(ran.log_lines("POST "), @"POST [address]/agents/repos/octo/app/tasks");
     assert_snapshot!(ran.progress(), @"dry run: nothing was sent");
-    assert_snapshot!(ran.headline(), @"### Dry run, nothing was sent");
+    assert_snapshot!(ran.headline(), @r"### 🧪 Dry run, nothing was sent");
     let shown = ran.log.lines().find(|line| line.starts_with("  {")).unwrap().trim_start();
     assert!(ran.summary.contains(shown), "{}", ran.summary);
     let with_token = step().with("dry-run", "true").run_process();

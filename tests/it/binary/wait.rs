@@ -12,7 +12,7 @@ fn required_pull_request_that_is_missing_fails_the_step() {
     // There is no time left for looking whether one comes late.
     let ran = step.with("require-pull-request", "true").with("wait-timeout", "1s").run_process();
     ran.exits(1).gives("state", "completed").gives("conclusion", "failure").gives("failed", "1");
-    assert_snapshot!(ran.annotations(), @"error [No pull request] The task completed without the pull request that `require-pull-request` asks for. See what it did: https://github.com/octo/app/tasks/[id]");
+    assert_snapshot!(ran.annotations(), @r"error [No pull request] octo/app: The task completed without the pull request that `require-pull-request` asks for. See what it did: https://github.com/octo/app/tasks/[id]");
     assert_snapshot!(ran.headline(), @"### ❌ Agent task completed without a pull request");
 }
 
@@ -33,15 +33,15 @@ fn end_has_its_conclusion_annotation_and_summary() {
         assert_eq!(mild.headline(), ran.headline());
         told.push(format!("{}\n{}", ran.headline(), ran.annotations()));
     }
-    assert_snapshot!(told.join("\n"), @"
+    assert_snapshot!(told.join("\n"), @r"
     ### ❌ Agent task failed
-    error [Task failed] The task failed and gives no reason. Read its log: https://github.com/octo/app/tasks/[id]
+    error [Task failed] octo/app: The task failed and gives no reason. Read its log: https://github.com/octo/app/tasks/[id]
     ### ⏰ Agent task timed out
-    error [Task timed out] GitHub's own limit of time ended the task: https://github.com/octo/app/tasks/[id]. Give it less to do at once
+    error [Task timed out] octo/app: GitHub's own time limit ended the task. See what it did: https://github.com/octo/app/tasks/[id]. Give the task less to do at once
     ### 🚫 Agent task cancelled
-    error [Task cancelled] Somebody cancelled the task: https://github.com/octo/app/tasks/[id]
+    error [Task cancelled] octo/app: The task was cancelled. See its log: https://github.com/octo/app/tasks/[id]
     ### 🙋 Agent task needs a person
-    error [Task needs a person] The task is waiting_for_user, and the API cannot answer an agent. Answer it at https://github.com/octo/app/tasks/[id], then wait for it again with `command: wait`
+    error [Task needs a person] octo/app: The agent waits for an answer, which the API cannot give. Answer it: https://github.com/octo/app/tasks/[id]. Then wait for it again with `command: wait`
     ");
 }
 
@@ -56,13 +56,13 @@ fn wait_times_out_and_the_task_goes_on() {
         assert!(ran.log.contains(&later), "{}", ran.log);
         told.push(format!("{}\n{}", ran.headline(), ran.annotations()));
     }
-    assert_snapshot!(told.join("\n"), @"
+    assert_snapshot!(told.join("\n"), @r"
     ### ⏰ Agent task still running when the wait ended
-    error [Task timed out] The task was still in_progress when `wait-timeout` passed. It goes on, for the API cannot stop it: https://github.com/octo/app/tasks/[id]. Raise `wait-timeout`, or wait for it later with `command: wait` and `task-id: [id]`
+    error [Task timed out] octo/app: The task was still in_progress when `wait-timeout` passed. It goes on, because the API cannot stop it. See the task: https://github.com/octo/app/tasks/[id]. Raise `wait-timeout`, or wait for it later with `command: wait` and `task-id: [id]`
     ### ⏰ Agent task still running when the wait ended
-    error [Task timed out] The task was still idle when `wait-timeout` passed. It goes on, for the API cannot stop it: https://github.com/octo/app/tasks/[id]. Raise `wait-timeout`, or wait for it later with `command: wait` and `task-id: [id]`
+    error [Task timed out] octo/app: The task was still idle when `wait-timeout` passed. It goes on, because the API cannot stop it. See the task: https://github.com/octo/app/tasks/[id]. Raise `wait-timeout`, or wait for it later with `command: wait` and `task-id: [id]`
     ### ⏰ Agent task still running when the wait ended
-    error [Task timed out] The task was still waiting_for_user when `wait-timeout` passed. It goes on, for the API cannot stop it: https://github.com/octo/app/tasks/[id]. Raise `wait-timeout`, or wait for it later with `command: wait` and `task-id: [id]`
+    error [Task timed out] octo/app: The task was still waiting_for_user when `wait-timeout` passed. It goes on, because the API cannot stop it. See the task: https://github.com/octo/app/tasks/[id]. Raise `wait-timeout`, or wait for it later with `command: wait` and `task-id: [id]`
     ");
 }
 
@@ -74,7 +74,7 @@ fn unknown_state_counts_as_running_with_a_warning() {
     simulator.set_state(&simulator.tasks()[0].id, "completed");
     let ran = running.end();
     ran.exits(0).gives("state", "completed").gives("conclusion", "success");
-    assert_snapshot!(ran.annotations(), @"warning [octo/app] GitHub names a state that this version does not know: `dreaming`. It counts as running");
+    assert_snapshot!(ran.annotations(), @r"warning [octo/app] this version does not know the state `dreaming`; the task counts as running");
     assert_snapshot!(ran.log_lines("dreaming →"), @"state dreaming → completed");
 }
 
@@ -89,7 +89,7 @@ fn wait_takes_up_what_an_earlier_step_started() {
         ran.gives("conclusion", "success").gives("pull-request-number", "12");
         insta::allow_duplicates! {
             assert_snapshot!(ran.log_lines("Plan"), @"::group::Plan: wait for task [id] in octo/app");
-            assert_snapshot!(ran.headline(), @"### ✅ Agent task completed");
+            assert_snapshot!(ran.headline(), @r"### ✅ Agent task completed: [#12](https://github.com/octo/app/pull/12)");
         }
     }
 }
@@ -98,7 +98,7 @@ fn wait_takes_up_what_an_earlier_step_started() {
 fn wait_for_an_unknown_task_is_refused() {
     let ran = wait_for(&world(with_pull()), "no-such-task").with("wait-timeout", "200ms").run_process();
     ran.exits(4).posts(0).gives("task-id", "no-such-task").gives("state", "").gives("failed", "1");
-    assert_snapshot!(ran.annotations(), @"error [Task not found] GitHub finds nothing there for this token (Not Found). Either the token does not reach the repository (a fine-grained token lists the repositories it is for, and an organisation may have to approve it), or the Copilot cloud agent is not enabled for it, or there is no such task. Look at `task-id` and `repository`: task no-such-task in octo/app");
+    assert_snapshot!(ran.annotations(), @"error [Task not found] octo/app: GitHub finds nothing there for this token (Not Found). Either the token does not reach the repository (a fine-grained token lists the repositories it is for, and an organization may have to approve it), or the Copilot cloud agent is not enabled for it, or there is no such task. Check `task-id` and `repository`: task no-such-task in octo/app");
     assert_snapshot!(ran.headline(), @"### ❌ Agent task not found");
 }
 
@@ -108,15 +108,16 @@ fn wait_for_two_tasks_ends_as_the_gravest() {
     let ids = [earlier(&simulator, with_pull()), earlier(&simulator, at_once("failed"))];
     let ran = wait_for(&simulator, &ids.join("\n")).run_process();
     ran.exits(1).posts(0).gives("conclusion", "failure").gives("succeeded", "1").gives("failed", "1");
-    for name in ["task-id", "task-url", "state", "created", "pull-request-number", "error-message"] {
+    for name in ["task-id", "task-url", "state", "created", "pull-request-number"] {
         ran.gives(name, "");
     }
     let told = ran.results().iter().map(|it| (it["task-id"].clone(), it["conclusion"].clone())).collect::<Vec<_>>();
     assert_eq!(json!(told), json!([[ids[0], "success"], [ids[1], "failure"]]));
     assert_eq!(ran.results()[0]["pull-request-number"], 12);
+    ran.gives("error-message", "1 of 2 repositories did not succeed. octo/app: failure");
     assert!(ran.log.contains(&format!("tasks/{}", ids[1])), "{}", ran.log);
-    assert_snapshot!(ran.annotations(), @"error [Task failed] The task failed and gives no reason. Read its log: https://github.com/octo/app/tasks/[id]");
-    assert_snapshot!(ran.headline(), @"### ❌ 2 agent tasks");
+    assert_snapshot!(ran.annotations(), @"error [Task failed] octo/app: The task failed and gives no reason. Read its log: https://github.com/octo/app/tasks/[id]");
+    assert_snapshot!(ran.headline(), @"### ❌ 2 agent tasks: 1 failed, 1 succeeded");
 }
 
 #[test]
@@ -184,11 +185,10 @@ fn pull_request_that_no_token_may_read_is_not_known() {
         told.push(format!("{}\n{}", ran.annotations(), ran.summary_lines("| Pull request")));
     }
     assert_snapshot!(told.join("\n"), @r"
-    warning [octo/app] the pull request's number is not known: the token may not do this (Resource not accessible by personal access token). Give `lookup-token` a token that may read pull requests: for the workflow's own repository `${{ github.token }}` with `permissions: pull-requests: read` serves
-    | Pull request | the pull request's number is not known: the token may not do this (Resource not accessible by personal access token). Give \`lookup-token\` a token that may read pull requests: for the workflow's own repository \`\${{ github.token }}\` with \`permissions: pull-requests: read\` serves |
-    warning [octo/app] the pull request's number is not known: the token may not do this (Resource not accessible by personal access token). Give `lookup-token` a token that may read pull requests: for the workflow's own repository `${{ github.token }}` with `permissions: pull-requests: read` serves
-    error [No pull request] The task completed without the pull request that `require-pull-request` asks for (the pull request's number is not known: the token may not do this (Resource not accessible by personal access token). Give `lookup-token` a token that may read pull requests: for the workflow's own repository `${{ github.token }}` with `permissions: pull-requests: read` serves). See what it did: https://github.com/octo/app/tasks/[id]
-    | Pull request | the pull request's number is not known: the token may not do this (Resource not accessible by personal access token). Give \`lookup-token\` a token that may read pull requests: for the workflow's own repository \`\${{ github.token }}\` with \`permissions: pull-requests: read\` serves |
+    warning [octo/app] the pull request's number is not known: the token may not do this (Resource not accessible by integration). Give `lookup-token` a token that may read pull requests: for the workflow's own repository `${{ github.token }}` with `permissions: pull-requests: read` serves
+
+    warning [octo/app] the pull request's number is not known: the token may not do this (Resource not accessible by integration). Give `lookup-token` a token that may read pull requests: for the workflow's own repository `${{ github.token }}` with `permissions: pull-requests: read` serves
+    error [No pull request] octo/app: The task completed without the pull request that `require-pull-request` asks for (the pull request's number is not known: the token may not do this (Resource not accessible by integration). Give `lookup-token` a token that may read pull requests: for the workflow's own repository `${{ github.token }}` with `permissions: pull-requests: read` serves). See what it did: https://github.com/octo/app/tasks/[id]
     ");
 }
 

@@ -17,6 +17,7 @@ pub(crate) fn redact(text: &str) -> String {
             (r"\b[0-9a-f]{32}\b", "[random]"),
             (r"\b[0-9a-f]{16}\b", "[key]"),
             (r"\d\d:\d\d:\d\d UTC", "[time]"),
+            (r"request id [0-9A-F]{4}:[0-9A-F]+", "request id [request]"),
             (r"today is \d{4}-\d\d-\d\d", "today is [date]"),
             (r": [A-Z][a-z ]+\(os error \d+\)", ": [error of the system]"),
         ]
