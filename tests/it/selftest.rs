@@ -137,7 +137,7 @@ mod on_a_runner {
     use simulator::{Simulator, serve};
     use tokio::runtime::Runtime;
 
-    use crate::action::on_a_runner::{Folder, Job, USUAL, read_outputs};
+    use crate::action::runner::{Folder, Job, USUAL, read_outputs};
 
     use super::*;
 
