@@ -58,7 +58,7 @@ async fn run_command(
         Err(LoadError::GitHub(error)) => return Ending::github_error(&error),
     };
     let rules = policy.as_ref().ok().map(|policy| &policy.rules);
-    let ParsedInputs { inputs, warnings, .. } = Inputs::under(environment, rules);
+    let ParsedInputs { inputs, warnings, .. } = Inputs::under(bootstrap, environment, rules);
     warn(host, &warnings);
     if bootstrap.command == Some(Command::Doctor) {
         return doctor::run(environment, host, inputs, policy, connect).await;

@@ -62,7 +62,6 @@ pub struct ParsedInputs {
 }
 
 /// What leads to the policy, which says how everything else is read.
-#[derive(Debug)]
 pub struct Bootstrap {
     /// Where the API is; absent where the address is wrong.
     pub address: Option<ApiUrl>,
@@ -76,12 +75,15 @@ pub struct Bootstrap {
     pub command: Option<Command>,
     /// Every token that was given, fit or not, so that all can be masked.
     pub secrets: Vec<Token>,
+    /// All inputs as they were given, for [`Inputs::under`].
+    pub(super) given: Reader,
 }
 
 impl Bootstrap {
     /// Reads the inputs that lead to the policy. [`Inputs::under`] reports what is wrong with them.
     pub fn read(environment: &Environment) -> Self {
-        let mut reader = Reader::new(environment);
+        let given = Reader::new(environment);
+        let mut reader = given.clone();
         let token = reader.token(input::token);
         let lookup_token = reader.token(input::lookup_token);
         let place = reader.get(input::policy).map(str::parse::<PolicyLocation>);
@@ -92,12 +94,14 @@ impl Bootstrap {
             task_class: reader.get(input::task_class).map(str::to_owned),
             command: reader.command(),
             secrets: reader.secrets,
+            given,
         }
     }
 }
 
-/// Reads one input after the other, and keeps what is wrong until the end.
-pub(crate) struct Reader {
+/// Reads one input after the other, and keeps what is wrong until the end. It holds tokens, so it has no `Debug`.
+#[derive(Clone)]
+pub(super) struct Reader {
     given: GivenInputs,
     /// Inputs of which one mistake is known already, so that no other check adds to it.
     rejected: Vec<&'static str>,

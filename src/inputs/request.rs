@@ -9,7 +9,7 @@ use crate::github::repository::Repository;
 use crate::github::task::TaskId;
 use crate::github::token::Token;
 use crate::github::url::ApiUrl;
-use crate::inputs::parse::{ParsedInputs, Reader};
+use crate::inputs::parse::{Bootstrap, ParsedInputs, Reader};
 use crate::inputs::targets::{List, Shard};
 use crate::policy::actor::ActorAllowlist;
 use crate::policy::evaluate::{PolicyMetadata, Rules};
@@ -135,13 +135,13 @@ pub struct WaitTarget {
 impl Inputs {
     /// Reads the inputs from the environment, where there is no policy.
     pub fn read(environment: &Environment) -> ParsedInputs {
-        Self::under(environment, Some(&Rules::default()))
+        Self::under(&Bootstrap::read(environment), environment, Some(&Rules::default()))
     }
 
-    /// Reads the inputs from the environment, and puts the rules of the policy in their place. Without rules, because
+    /// Parses the inputs of `bootstrap`, and puts the rules of the policy in their place. Without rules, because
     /// the policy is invalid, the checks that depend on them are left out.
-    pub fn under(environment: &Environment, rules: Option<&Rules>) -> ParsedInputs {
-        let mut reader = Reader::new(environment);
+    pub fn under(bootstrap: &Bootstrap, environment: &Environment, rules: Option<&Rules>) -> ParsedInputs {
+        let mut reader = bootstrap.given.clone();
         reader.is_ruled = rules.is_some();
         let inputs = reader.inputs(environment, rules);
         let Reader { problems, warnings, secrets, .. } = reader;
