@@ -9,14 +9,14 @@ use agent_task::report::crash;
 use agent_task::task::conclusion::Exit;
 
 const HELP: &str = "\
-agent-task starts a GitHub Copilot cloud agent task, waits for it if asked, and hands on its pull request's number.
+agent-task starts a GitHub Copilot cloud agent task, waits for it if asked, and returns its pull request number.
 
 It takes no arguments: inputs come from the environment as INPUT_<NAME>, for example
 
   INPUT_TOKEN=github_pat_… INPUT_REPOSITORY=owner/name INPUT_PROMPT='Fix the flaky test' INPUT_WAIT=true agent-task
 
 INPUT_DRY_RUN=true shows what would be sent and sends nothing.
-INPUT_COMMAND=doctor looks for what would keep it from working.";
+INPUT_COMMAND=doctor checks token, settings and prompts, and starts nothing.";
 
 fn main() -> ExitCode {
     let argument = std::env::args().nth(1);
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
         }
         Some("--help" | "-h") => return answer(HELP),
         Some(_) => {
-            #[expect(clippy::print_stderr, reason = "there is no runner to speak through yet")]
+            #[expect(clippy::print_stderr, reason = "the log is not set up yet")]
             {
                 eprintln!("agent-task takes no arguments; see `agent-task --help`");
             }
@@ -39,26 +39,35 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            #[expect(clippy::print_stderr, reason = "there is no runner to speak through yet")]
+            #[expect(clippy::print_stderr, reason = "the log is not set up yet")]
             {
                 eprintln!("agent-task cannot wait for anything on this machine: {error}");
             }
             return ExitCode::from(Exit::Unreachable.code());
         }
     };
-    let exit = crash::guard(&environment, || {
-        runtime.block_on(async {
-            let host = Host::new(&environment);
-            agent_task::run(&environment, &host, GitHub::connect).await
-        })
+    end_on_panic(environment.clone());
+    let exit = runtime.block_on(async {
+        let host = Host::new(&environment);
+        agent_task::run(&environment, &host, GitHub::connect).await
     });
     // A name that is still being looked up would be waited for otherwise, also by a process that was told to end.
     runtime.shutdown_background();
     ExitCode::from(exit.code())
 }
 
+/// Lets a panic on any thread end the process as a failed step. A release build has no unwinding, whose tables are a
+/// sixth of the binary, so this is the last code that runs.
+fn end_on_panic(environment: Environment) {
+    std::panic::set_hook(Box::new(move |panic| {
+        crash::report(&environment, panic.location());
+        #[expect(clippy::disallowed_methods, reason = "nothing returns from here")]
+        std::process::exit(Exit::Concluded.code().into())
+    }));
+}
+
 fn answer(text: &str) -> ExitCode {
-    #[expect(clippy::print_stdout, reason = "there is no runner to speak through yet")]
+    #[expect(clippy::print_stdout, reason = "the log is not set up yet")]
     {
         println!("{text}");
     }

@@ -50,7 +50,7 @@ const MAX_TIME: Duration = Duration::from_secs(30);
 /// Runs `work` on a thread with a large stack.
 ///
 /// # Errors
-/// Where it takes too long, or panics, or there is no thread. A thread that takes too long is left behind, and ends
+/// Where it takes too long, or panics and unwinds, or there is no thread. A thread that takes too long is left behind, and ends
 /// with the process.
 pub(super) fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
     let (sender, receiver) = channel();
