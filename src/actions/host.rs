@@ -139,7 +139,7 @@ impl Host {
         then.strftime(", at %H:%M:%S UTC").to_string()
     }
 
-    /// A word that nobody can guess.
+    /// A random ID of 128 bits.
     pub fn random_id(&self) -> String {
         random_id(&self.random)
     }
@@ -403,7 +403,7 @@ impl Host {
             "it leads out of the workspace, to `{}`; name a file inside",
             path.display()
         );
-        anyhow::ensure!(path.is_file(), "it is no file");
+        anyhow::ensure!(path.is_file(), "it is not a file");
         let bytes = read(&path, u64::try_from(most).unwrap_or(u64::MAX))?;
         let text = String::from_utf8(bytes).map_err(|error| {
             let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
@@ -465,7 +465,7 @@ impl Host {
 
     fn write(&self, bytes: &[u8]) {
         let mut log = self.log.borrow_mut();
-        // Nobody reads the log any more where this fails, and the work goes on without.
+        // Where this fails the log has no reader, and the work goes on.
         let _ = log.write_all(bytes).and_then(|()| log.flush());
     }
 }

@@ -290,7 +290,7 @@ pub struct Shard {
     pub count: usize,
 }
 
-/// Why a text is no part. Its `Display` names the remedy.
+/// Why a text is not a part of a list. Its `Display` names the remedy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not a part; write its number and how many there are, such as `2/8`, with at most {MOST_SHARDS}")]
 pub struct ShardError;

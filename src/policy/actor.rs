@@ -162,7 +162,7 @@ impl ActorCheck {
     pub fn of(context: &Context, allowed: &ActorAllowlist) -> Self {
         let name = context.property("event_name").unwrap_or_default();
         if name.is_empty() && context.property("run_id").is_none() {
-            return Self::Open("no workflow run, so whoever started this program is trusted".to_owned());
+            return Self::Open("outside a workflow run, the user of this program is trusted".to_owned());
         }
         let nothing = Value::Null;
         let payload = context.github().get("event").filter(|payload| payload.is_object()).unwrap_or(&nothing);
@@ -198,18 +198,18 @@ impl ActorCheck {
         }
         let people = people(context, payload);
         if people.is_empty() {
-            return Self::Shut(format!("nobody can say who caused {event}: the run names no actor and no sender"));
+            return Self::Shut(format!("the actor of {event} is unknown: the run names neither an actor nor a sender"));
         }
         let mut unknown = Vec::new();
         for person in people {
             if person.is_bot && is_fork {
-                return Self::Shut(shut(&event, &person, "a bot acts for whoever owns the fork", &[]));
+                return Self::Shut(shut(&event, &person, "a bot acts for the owner of the fork", &[]));
             }
             let is_about_pull_request =
                 !payload["issue"]["pull_request"].is_null() || name == "issue_comment" && !payload["issue"].is_object();
             if person.is_bot && is_about_pull_request {
-                let why = "the event of a comment does not tell whether the pull request is from a fork, and there a bot \
-                           acts for its owner";
+                let why = "the event of a comment does not say whether the pull request is from a fork, where a bot acts for \
+                           the owner of the fork";
                 return Self::Shut(shut(&event, &person, why, &[]));
             }
             if person.is_among(if person.is_bot { &allowed.bots } else { &allowed.users }) {
@@ -222,11 +222,13 @@ impl ActorCheck {
             unknown.push(person);
         }
         if unknown.is_empty() {
-            return Self::Open(format!("{event} by somebody in `allow-users` or `allow-bots`"));
+            return Self::Open(format!("{event} by an actor in `allow-users` or `allow-bots`"));
         }
         match context.property("repository").map(str::parse) {
             Some(Ok(repository)) => Self::Ask(AccessQuery { repository, people: unknown, event }),
-            _ => Self::Shut(format!("{event} cannot be judged, for `GITHUB_REPOSITORY` names no repository")),
+            _ => {
+                Self::Shut(format!("{event} cannot be checked, because `GITHUB_REPOSITORY` does not name a repository"))
+            }
         }
     }
 }
@@ -234,18 +236,18 @@ impl ActorCheck {
 impl fmt::Display for ActorCheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Open(why) => write!(f, "open: {why}"),
-            Self::Shut(why) => write!(f, "shut: {why}"),
+            Self::Open(why) => write!(f, "passes: {why}"),
+            Self::Shut(why) => write!(f, "refuses: {why}"),
             Self::Ask(AccessQuery { repository, people, event }) => {
                 let logins = people.iter().map(|person| cut(&person.login, LONGEST_NAME)).collect::<Vec<_>>();
-                write!(f, "{event}: opens if GitHub says that {} can write to {repository}", logins.join(" and "))
+                write!(f, "{event}: passes if GitHub says that {} can write to {repository}", logins.join(" and "))
             }
         }
     }
 }
 
 impl AccessQuery {
-    /// Whether what GitHub says about a person opens the gate.
+    /// Whether the actor's access in GitHub lets the event start tasks.
     ///
     /// # Errors
     /// Why it does not, and what would.
@@ -253,21 +255,21 @@ impl AccessQuery {
         let (event, repository) = (&self.event, &self.repository);
         // A login can pass to another account; an id cannot.
         if person.id.is_some_and(|id| access.id.is_some_and(|other| other != id)) {
-            return Err(shut(event, person, "the login belongs to somebody else by now", &[]));
+            return Err(shut(event, person, "the login belongs to another user now", &[]));
         }
         if access.may_write() {
             return Ok(());
         }
         let role = if access.role.is_empty() { &access.permission } else { &access.role };
         let role = cut(role, LONGEST_NAME);
-        let why = format!("their role in {repository} is `{role}`, which cannot write");
+        let why = format!("the role in {repository} is `{role}`, which cannot write");
         Err(shut(event, person, &why, &["write access".to_owned(), allow(person)]))
     }
 
-    /// Why the gate stays shut where no token that was given may ask.
+    /// The refusal where no given token can read the access.
     pub fn unanswered(&self, person: &Actor, why: &str) -> String {
-        let why = format!("what they may do in {} cannot be asked. {why}", self.repository);
-        let remedies = ["`lookup-token: ${{ github.token }}`, which may ask".to_owned(), allow(person)];
+        let why = format!("the access of this actor to {} cannot be read. {why}", self.repository);
+        let remedies = ["`lookup-token: ${{ github.token }}`, which may read it".to_owned(), allow(person)];
         shut(&self.event, person, &why, &remedies)
     }
 }
@@ -276,11 +278,11 @@ fn allow(person: &Actor) -> String {
     format!("`allow-users: {}`", person.login)
 }
 
-/// A refusal in a sentence: the event, who had which part in it, why not, and what would let it through.
+/// A refusal in a sentence: the event, its actor and their role in it, the reason, and what would allow it.
 fn shut(event: &str, person: &Actor, why: &str, remedies: &[String]) -> String {
     let remedies = match remedies {
-        [] => "nothing lets this through but an event that somebody with write access causes".to_owned(),
-        remedies => format!("this would let it through: {}", remedies.join(", or ")),
+        [] => "only an event caused by an actor with write access can start tasks here".to_owned(),
+        remedies => format!("allow it with {}", remedies.join(", or ")),
     };
     let login = cut(&person.login, LONGEST_NAME);
     format!("{event} was {} {login}: {}; {remedies}", person.part, why.trim_end_matches('.'))

@@ -29,7 +29,7 @@ pub const MOST_BYTES: usize = 262_144;
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Policy {
-    /// Whether every start must name a task class, so that nobody starts a task with a prompt of their own.
+    /// Whether every start must name a task class, so that a free prompt cannot start a task.
     pub require_class: bool,
     /// What holds for every class that does not say otherwise, and for a start without a class.
     pub defaults: Class,
@@ -125,7 +125,7 @@ pub struct CloudAgent {
     pub firewall: Option<bool>,
     /// Whether the firewall must let the hosts through that GitHub recommends.
     pub recommended_allowlist: Option<bool>,
-    /// Whether the workflows of its pull requests must wait for somebody's approval.
+    /// Whether the workflows of its pull requests must wait for a person's approval.
     pub workflow_approval: Option<bool>,
     /// The tools that must be on, by their names in the API, such as `codeql` or `secret_scanning`.
     #[cfg_attr(test, schemars(with = "Option<crate::policy::tests::schema::OneOrMany<ToolName>>"))]
@@ -224,7 +224,7 @@ impl Policy {
     /// The rules for a start of this class, or of none.
     ///
     /// # Errors
-    /// Where there is no such class. That none is named where one must be is told by [`Rules::settle`].
+    /// Where there is no such class. [`Rules::settle`] refuses a start without a class where one is required.
     pub fn rules(&self, place: &PolicyLocation, commit: Option<String>, class: Option<&str>) -> Result<Rules, String> {
         let named = class.map(|name| {
             let found = self.task_classes.iter().find(|(other, _)| other.as_str() == name);

@@ -202,7 +202,7 @@ fn render_bounded(
         return Err(format!("{name}: the prompt is empty; write what the agent should do"));
     }
     let Some(boundary) = boundary.as_deref().or_else(|| fences.is_empty().then_some("")) else {
-        return Err(format!("{name}: there is no mark for where text from outside begins and ends"));
+        return Err(format!("{name}: the boundary for untrusted text is missing"));
     };
     fences.around(&rendered, boundary).map_err(|bytes| too_large(template, "prompt", bytes))
 }

@@ -37,7 +37,7 @@ const WRITE_INTERVAL_PER_TASK: Duration = Duration::from_millis(10);
 const OUTPUTS_INTERVAL: Duration = Duration::from_secs(5 * 60);
 /// How often what was held back by these intervals is written.
 const CATCH_UP_INTERVAL: Duration = Duration::from_secs(10);
-/// After this long without a line, the log says that the wait goes on, so that nobody takes the job for stuck.
+/// After this long without a line, the log says that the wait goes on, so that the job does not look stuck.
 const HEARTBEAT: Duration = Duration::from_secs(5 * 60);
 
 /// What the executor reports.

@@ -59,10 +59,10 @@ async fn stranger_starts_nothing() {
         assert_eq!(ran.calls.len(), 1);
     }
     assert_snapshot!(told.join("\n"), @"
-    `issue_comment` was caused by mallory: their role in octo/app is `read`, which cannot write; this would let it through: write access, or `allow-users: mallory`
-    `issue_comment` was caused by sorter: their role in octo/app is `triage`, which cannot write; this would let it through: write access, or `allow-users: sorter`
-    `issue_comment` was caused by reader: their role in octo/app is `reviewer`, which cannot write; this would let it through: write access, or `allow-users: reader`
-    `issue_comment` was caused by banned: their role in octo/app is `none`, which cannot write; this would let it through: write access, or `allow-users: banned`
+    `issue_comment` was caused by mallory: the role in octo/app is `read`, which cannot write; allow it with write access, or `allow-users: mallory`
+    `issue_comment` was caused by sorter: the role in octo/app is `triage`, which cannot write; allow it with write access, or `allow-users: sorter`
+    `issue_comment` was caused by reader: the role in octo/app is `reviewer`, which cannot write; allow it with write access, or `allow-users: reader`
+    `issue_comment` was caused by banned: the role in octo/app is `none`, which cannot write; allow it with write access, or `allow-users: banned`
     ");
 }
 
@@ -96,7 +96,7 @@ async fn allow_list_needs_no_request() {
     for name in ["dependabot", "Dependabot[bot]"] {
         assert_eq!(bot(name).await.code, 0, "{name}");
     }
-    assert_snapshot!(bot("").await.refused(), @"`issues` was caused by dependabot[bot]: a bot has no access of its own; this would let it through: `allow-bots: dependabot`");
+    assert_snapshot!(bot("").await.refused(), @"`issues` was caused by dependabot[bot]: a bot has no access of its own; allow it with `allow-bots: dependabot`");
 }
 
 #[tokio::test(start_paused = true)]
@@ -111,9 +111,9 @@ async fn event_that_takes_write_access_needs_no_request() {
 #[tokio::test(start_paused = true)]
 async fn actors_of_a_rerun_are_all_checked() {
     let again = commented(&world(), "mallory").variable("GITHUB_TRIGGERING_ACTOR", "mona").run().await;
-    assert_snapshot!(again.refused(), @"`issue_comment` was caused by mallory: their role in octo/app is `read`, which cannot write; this would let it through: write access, or `allow-users: mallory`");
+    assert_snapshot!(again.refused(), @"`issue_comment` was caused by mallory: the role in octo/app is `read`, which cannot write; allow it with write access, or `allow-users: mallory`");
     let again = commented(&world(), "mona").variable("GITHUB_TRIGGERING_ACTOR", "sorter").run().await;
-    assert_snapshot!(again.refused(), @"`issue_comment` was run again by sorter: their role in octo/app is `triage`, which cannot write; this would let it through: write access, or `allow-users: sorter`");
+    assert_snapshot!(again.refused(), @"`issue_comment` was run again by sorter: the role in octo/app is `triage`, which cannot write; allow it with write access, or `allow-users: sorter`");
     let twice = commented(&world(), "mona").variable("GITHUB_TRIGGERING_ACTOR", "lead").run().await;
     assert_eq!((twice.code, twice.calls.len()), (0, 3), "{}", twice.log);
 }
@@ -126,7 +126,7 @@ async fn login_that_changed_hands_starts_nothing() {
     assert_eq!(ran.code, 0, "{}", ran.log);
     let ran = commented(&simulator, "mona").variable("GITHUB_ACTOR_ID", "18").run().await;
     assert_eq!((ran.code, ran.output("conclusion")), (3, "skipped"), "{}", ran.log);
-    assert_snapshot!(ran.message(), @"`issue_comment` was caused by mona: the login belongs to somebody else by now; nothing lets this through but an event that somebody with write access causes");
+    assert_snapshot!(ran.message(), @"`issue_comment` was caused by mona: the login belongs to another user now; only an event caused by an actor with write access can start tasks here");
 }
 
 #[tokio::test(start_paused = true)]
@@ -149,18 +149,18 @@ async fn lookup_token_reads_roles() {
         }
     }
     assert_snapshot!(told.join("\n"), @"
-    `issue_comment` was caused by mona: what they may do in octo/app cannot be asked. the token may not do this (Resource not accessible by personal access token). A personal token may ask this only where its owner can push; this would let it through: `lookup-token: ${{ github.token }}`, which may ask, or `allow-users: mona`
-    `issue_comment` was caused by mona: what they may do in octo/app cannot be asked. the token may not do this (Resource not accessible by personal access token). A personal token may ask this only where its owner can push; this would let it through: `lookup-token: ${{ github.token }}`, which may ask, or `allow-users: mona`
-    `issue_comment` was caused by mona: what they may do in octo/app cannot be asked. the token may not do this (Resource not accessible by personal access token). A personal token may ask this only where its owner can push; this would let it through: `lookup-token: ${{ github.token }}`, which may ask, or `allow-users: mona`
+    `issue_comment` was caused by mona: the access of this actor to octo/app cannot be read. the token may not do this (Resource not accessible by personal access token). A personal token may ask this only where its owner can push; allow it with `lookup-token: ${{ github.token }}`, which may read it, or `allow-users: mona`
+    `issue_comment` was caused by mona: the access of this actor to octo/app cannot be read. the token may not do this (Resource not accessible by personal access token). A personal token may ask this only where its owner can push; allow it with `lookup-token: ${{ github.token }}`, which may read it, or `allow-users: mona`
+    `issue_comment` was caused by mona: the access of this actor to octo/app cannot be read. the token may not do this (Resource not accessible by personal access token). A personal token may ask this only where its owner can push; allow it with `lookup-token: ${{ github.token }}`, which may read it, or `allow-users: mona`
     ");
 }
 
 #[tokio::test(start_paused = true)]
 async fn unknown_user_starts_nothing() {
-    assert_snapshot!(commented(&world(), "gone").run().await.refused(), @"`issue_comment` was caused by gone: what they may do in octo/app cannot be asked. GitHub finds nothing there for this token (gone is not a user). Either the token does not reach the repository, or there is no user of that name; this would let it through: `lookup-token: ${{ github.token }}`, which may ask, or `allow-users: gone`");
+    assert_snapshot!(commented(&world(), "gone").run().await.refused(), @"`issue_comment` was caused by gone: the access of this actor to octo/app cannot be read. GitHub finds nothing there for this token (gone is not a user). Either the token does not reach the repository, or there is no user of that name; allow it with `lookup-token: ${{ github.token }}`, which may read it, or `allow-users: gone`");
     let private = world();
     private.repository("octo/app", Repository { private: true, ..Repository::default() });
-    assert_snapshot!(commented(&private, "mallory").run().await.refused(), @"`issue_comment` was caused by mallory: what they may do in octo/app cannot be asked. GitHub finds nothing there for this token (mallory is not a user). Either the token does not reach the repository, or there is no user of that name; this would let it through: `lookup-token: ${{ github.token }}`, which may ask, or `allow-users: mallory`");
+    assert_snapshot!(commented(&private, "mallory").run().await.refused(), @"`issue_comment` was caused by mallory: the access of this actor to octo/app cannot be read. GitHub finds nothing there for this token (mallory is not a user). Either the token does not reach the repository, or there is no user of that name; allow it with `lookup-token: ${{ github.token }}`, which may read it, or `allow-users: mallory`");
 }
 
 #[tokio::test(start_paused = true)]
@@ -182,10 +182,10 @@ async fn dry_run_shows_the_actor_check() {
     let dry = |login: &str| commented(&world(), login).with("dry-run", "true").run();
     let ran = dry("mallory").await;
     assert_eq!((ran.code, ran.calls.len()), (0, 0));
-    assert_snapshot!(ran.log_lines("mallory can"), @"actor check    `issue_comment`: opens if GitHub says that mallory can write to octo/app");
-    assert_snapshot!(dry("evil[bot]").await.log_lines("caused by evil"), @"actor check    shut: `issue_comment` was caused by evil[bot]: the event of a comment does not tell whether the pull request is from a fork, and there a bot acts for its owner; nothing lets this through but an event that somebody with write access causes");
+    assert_snapshot!(ran.log_lines("mallory can"), @"actor check    `issue_comment`: passes if GitHub says that mallory can write to octo/app");
+    assert_snapshot!(dry("evil[bot]").await.log_lines("caused by evil"), @"actor check    refuses: `issue_comment` was caused by evil[bot]: the event of a comment does not say whether the pull request is from a fork, where a bot acts for the owner of the fork; only an event caused by an actor with write access can start tasks here");
     let ran = Step::new(&world()).with("dry-run", "true").on("schedule", &json!({})).run().await;
-    assert_snapshot!(ran.log_lines("`schedule`"), @"actor check    open: `schedule`, which takes write access");
+    assert_snapshot!(ran.log_lines("`schedule`"), @"actor check    passes: `schedule`, which takes write access");
 }
 
 /// A pull request from a fork, or from a fork that is gone, by somebody.
@@ -216,8 +216,8 @@ async fn fork_is_an_outsiders_whatever_the_event() {
         }
     }
     assert_snapshot!(told.into_iter().collect::<Vec<_>>().join("\n"), @"
-    `[event]` about a fork was caused by dependabot[bot]: a bot acts for whoever owns the fork; nothing lets this through but an event that somebody with write access causes
-    `[event]` about a fork was caused by mallory: their role in octo/app is `read`, which cannot write; this would let it through: write access, or `allow-users: mallory`
+    `[event]` about a fork was caused by dependabot[bot]: a bot acts for the owner of the fork; only an event caused by an actor with write access can start tasks here
+    `[event]` about a fork was caused by mallory: the role in octo/app is `read`, which cannot write; allow it with write access, or `allow-users: mallory`
     ");
 }
 
@@ -232,7 +232,7 @@ async fn bot_on_a_pull_request_starts_nothing() {
         let step = Step::new(&world()).with("wait", "").with("allow-bots", "helper").on("issue_comment", &payload);
         step.variable("GITHUB_ACTOR", login).run()
     };
-    assert_snapshot!(run("helper[bot]", true).await.refused(), @"`issue_comment` was caused by helper[bot]: the event of a comment does not tell whether the pull request is from a fork, and there a bot acts for its owner; nothing lets this through but an event that somebody with write access causes");
+    assert_snapshot!(run("helper[bot]", true).await.refused(), @"`issue_comment` was caused by helper[bot]: the event of a comment does not say whether the pull request is from a fork, where a bot acts for the owner of the fork; only an event caused by an actor with write access can start tasks here");
     run("mallory", true).await.refused();
     assert_eq!(run("helper[bot]", false).await.code, 0);
     assert_eq!(run("mona", true).await.code, 0);
@@ -259,9 +259,9 @@ async fn workflow_run_counts_as_the_run_before() {
         told.push(run(event, head, "mallory").await.refused());
     }
     assert_snapshot!(told.join("\n"), @"
-    `workflow_run` was after a run that was caused by mallory: their role in octo/app is `read`, which cannot write; this would let it through: write access, or `allow-users: mallory`
-    `workflow_run` about a fork was after a run that was caused by mallory: their role in octo/app is `read`, which cannot write; this would let it through: write access, or `allow-users: mallory`
-    `workflow_run` was after a run that was caused by mallory: their role in octo/app is `read`, which cannot write; this would let it through: write access, or `allow-users: mallory`
+    `workflow_run` was after a run that was caused by mallory: the role in octo/app is `read`, which cannot write; allow it with write access, or `allow-users: mallory`
+    `workflow_run` about a fork was after a run that was caused by mallory: the role in octo/app is `read`, which cannot write; allow it with write access, or `allow-users: mallory`
+    `workflow_run` was after a run that was caused by mallory: the role in octo/app is `read`, which cannot write; allow it with write access, or `allow-users: mallory`
     ");
     assert_eq!(run("pull_request", "octo/app", "mona").await.code, 0);
 }
@@ -276,11 +276,11 @@ async fn unknown_event_counts_as_an_outsiders() {
     let nobody = Step::new(&world()).with("wait", "").on("issues", &json!({})).variable("GITHUB_ACTOR", "");
     told.push(nobody.run().await.refused());
     assert_snapshot!(told.join("\n"), @"
-    `unheard_of` was caused by mallory: their role in octo/app is `read`, which cannot write; this would let it through: write access, or `allow-users: mallory`
-    `PUSH` was caused by mallory: their role in octo/app is `read`, which cannot write; this would let it through: write access, or `allow-users: mallory`
-    `workflow_call` was caused by mallory: their role in octo/app is `read`, which cannot write; this would let it through: write access, or `allow-users: mallory`
-    an event without a name was caused by mallory: their role in octo/app is `read`, which cannot write; this would let it through: write access, or `allow-users: mallory`
-    nobody can say who caused `issues`: the run names no actor and no sender
+    `unheard_of` was caused by mallory: the role in octo/app is `read`, which cannot write; allow it with write access, or `allow-users: mallory`
+    `PUSH` was caused by mallory: the role in octo/app is `read`, which cannot write; allow it with write access, or `allow-users: mallory`
+    `workflow_call` was caused by mallory: the role in octo/app is `read`, which cannot write; allow it with write access, or `allow-users: mallory`
+    an event without a name was caused by mallory: the role in octo/app is `read`, which cannot write; allow it with write access, or `allow-users: mallory`
+    the actor of `issues` is unknown: the run names neither an actor nor a sender
     ");
 }
 

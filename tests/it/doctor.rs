@@ -90,7 +90,7 @@ async fn doctor_finds_nothing_in_a_sound_step() {
     ✅ prompt: class `prep`: `prompts/prep.md` renders
     ✅ prompt: class `triage`: `prompts/triage.md` renders
     ✅ prompt: `prompts/prep.md` renders
-    ✅ start: no workflow run, so whoever started this program is trusted
+    ✅ start: outside a workflow run, the user of this program is trusted
     ✅ login: the token belongs to octocat
     ✅ expiry: GitHub gives no expiration date
     ✅ repository: the token reaches it
