@@ -4,13 +4,10 @@
 //! enforced; and 200 of them by the built program over loopback, in real time, which takes some four minutes. With an
 //! argument (`-- 1000`, `-- loopback`) only that part.
 //!
-//! Each part runs in a process of its own, so that its peak of memory is its own. In process that peak has the
+//! Each part runs in a separate process, so that the peak of memory is that part's. In process that peak has the
 //! simulator's world in it too; over loopback it is that of the program alone.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "a benchmark is a program of its own, with files and a clock of its own"
-)]
+#![expect(clippy::disallowed_methods, reason = "a benchmark has its own files and clock")]
 #![expect(clippy::print_stdout, reason = "this is what it is for")]
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot measure has failed")]
 
@@ -55,7 +52,7 @@ fn in_its_own_process(part: &str) {
     assert!(status.success(), "{part}: {status}");
 }
 
-/// A step's environment in a folder of its own.
+/// A step's environment in its own folder.
 fn environment(folder: &Path, count: usize, more: &[(&str, &str)]) -> Vec<(String, String)> {
     let _ = std::fs::remove_dir_all(folder);
     std::fs::create_dir_all(folder).unwrap();
@@ -169,7 +166,7 @@ fn row(count: usize, clock: &str, took: Duration, calls: &[Call], peak: &str, wa
     );
 }
 
-/// The most memory that a process has held at once, as Linux tells it; empty elsewhere and where it is gone.
+/// The most memory that a process has held at once, as Linux reports it; empty elsewhere and where it is gone.
 fn peak(process: &str) -> String {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let kilobytes =

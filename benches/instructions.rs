@@ -12,7 +12,7 @@
     clippy::disallowed_methods,
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "a program of its own, with files, processes and clocks of its own"
+    reason = "a benchmark has its own files, processes and clocks"
 )]
 
 use std::collections::BTreeMap;
@@ -222,7 +222,7 @@ fn case(name: &str, times: u64) -> anyhow::Result<()> {
                 Ok(())
             })
         }
-        _ => anyhow::bail!("`{name}` is no case"),
+        _ => anyhow::bail!("unknown case `{name}`"),
     }
 }
 

@@ -235,7 +235,7 @@ try {
     }
     if ($found -ne $wanted) {
         Stop-Step ("The file at $shown holds a binary with the SHA-256 $found, and this commit of the action wants " +
-            "$wanted. It was thrown away. Do not trust that file; tell the maintainers.")
+            "$wanted. It was deleted. Do not trust that file; report it to the maintainers.")
     }
     $path = Move-IntoPlace (Join-Path $unpacked 'agent-task.exe') $place
     Complete-Step $path "agent-task $version for $target, checked, fetched"

@@ -4,8 +4,8 @@
 # the step's output `path`.
 #
 # A commit whose manifest.txt has the version of Cargo.toml is a release. Its
-# binary is fetched, and used only if its SHA-256 is the manifest's: whoever
-# pins the commit pins the bytes that run. Any other commit is built from its
+# binary is fetched, and used only if its SHA-256 is the manifest's: a pinned
+# commit pins the bytes that run. Any other commit is built from its
 # own sources, once for each tool cache.
 #
 # BINARY_PATH, BINARY_BASE_URL and BINARY_VERIFY are the inputs of those names.
@@ -113,7 +113,7 @@ runs() {
 }
 
 # Reads which release this commit is, and what that has for this machine: sets
-# `version` (nothing if it is no release), `base`, `target`, `wanted`, and
+# `version` (nothing if it is not a release), `base`, `target`, `wanted`, and
 # `unreleased` to the reason why there is no binary to fetch, if there is none.
 read_release() {
 	machine=$(uname -s)/$(uname -m)
@@ -388,7 +388,7 @@ install_release() {
 		fi
 		if [ -n "$partial" ]; then
 			fail "The file at $shown holds a binary with the SHA-256 $sum, and this commit of the action wants $wanted." \
-				"It was thrown away. Do not trust that file; tell the maintainers."
+				"It was deleted. Do not trust that file; report it to the maintainers."
 		fi
 		no_folder
 	fi

@@ -54,7 +54,7 @@ usage: cargo run --example rehearse -- [ARGUMENTS]
   --keep                 keep the files that the step has read and written, and say where they are
   --help                 this text
 
-The exit code is that of the step, or 2 where the arguments are no good. Some things to try:
+The exit code is that of the step, or 2 where an argument is wrong. Some things to try:
 
   cargo run --example rehearse -- --event examples/rehearsal/workflow_dispatch.json
   cargo run --example rehearse -- --end waiting_for_user --input fail-on=never
@@ -100,11 +100,9 @@ async fn rehearse(wishes: &Wishes) -> anyhow::Result<Exit> {
 
     let story = match wishes.fleet {
         true => {
-            "A step of a workflow starts a Copilot agent task in each of six repositories, first in one and then\nin the others, and hands on all of their pull requests' numbers."
+            "A step of a workflow starts a Copilot agent task in each of six repositories, first in one and then\nin the others, and returns all of their pull requests' numbers."
         }
-        false => {
-            "A step of a workflow starts a Copilot agent task, waits for it, and hands on its pull request's number."
-        }
+        false => "A step of a workflow starts a Copilot agent task, waits for it, and returns its pull request number.",
     };
     say(&format!(
         "{story}\n\
@@ -183,14 +181,15 @@ impl Wishes {
                 }
                 "--end" => {
                     let end = value()?;
-                    script(&end).with_context(|| format!("`--end {end}` is no way for a task to end; write {ENDS}"))?;
+                    script(&end)
+                        .with_context(|| format!("`--end {end}` is not a way for a task to end; write {ENDS}"))?;
                     wishes.end = Some(end);
                 }
                 "--fleet" if alone => wishes.fleet = true,
                 "--slow" if alone => wishes.slow = true,
                 "--keep" if alone => wishes.keep = true,
                 "--help" | "-h" if alone => wishes.help = true,
-                _ => bail!("`{word}` is no argument"),
+                _ => bail!("unknown argument `{word}`"),
             }
         }
         if wishes.inputs.contains_key("github-api-url") {
@@ -259,11 +258,11 @@ impl Wishes {
 fn file(name: String) -> anyhow::Result<PathBuf> {
     let path = PathBuf::from(&name);
     let found = std::fs::metadata(&path).with_context(|| format!("`{name}` cannot be read"))?;
-    anyhow::ensure!(found.is_file(), "`{name}` is no file");
+    anyhow::ensure!(found.is_file(), "`{name}` is not a file");
     Ok(path)
 }
 
-/// YAML as it was given, or what stands in the file that was named instead.
+/// YAML as it was given, or the content of the named file.
 fn yaml(text: String) -> anyhow::Result<String> {
     if text.contains([':', '{', '\n']) && !Path::new(&text).exists() {
         return Ok(text);
@@ -289,8 +288,8 @@ fn variables(wishes: &Wishes, folder: &Path, address: &str) -> anyhow::Result<BT
     std::fs::write(inside("event.json"), &payload)?;
     // A payload that is no JSON is the step's to speak of.
     let event = serde_json::from_slice::<Value>(&payload).unwrap_or_default();
-    let told = event["repository"]["full_name"].as_str().unwrap_or("octo/app");
-    let repository = wishes.repository.as_deref().unwrap_or(told);
+    let actual = event["repository"]["full_name"].as_str().unwrap_or("octo/app");
+    let repository = wishes.repository.as_deref().unwrap_or(actual);
     let actor = event["sender"]["login"].as_str().unwrap_or("mona");
     let fixed = include_str!("rehearsal/runner.env").lines();
     let mut variables = fixed
@@ -323,24 +322,24 @@ fn variable(input: &str) -> String {
 
 /// A GitHub that has everything that the inputs speak of, so that what goes wrong is not the rehearsal's fault.
 fn world(wishes: &Wishes, variables: &mut BTreeMap<String, String>) -> Simulator {
-    let told = |name: &str| variables.get(&variable(name)).cloned();
+    let actual = |name: &str| variables.get(&variable(name)).cloned();
     let script = script(wishes.end()).unwrap_or_default();
     let simulator = Simulator::new();
     simulator.settings(|it| it.speed = WORK.div_duration_f64(wishes.lasting()));
     simulator.default_script(script.clone());
-    if let Some(secret) = told("token") {
+    if let Some(secret) = actual("token") {
         simulator.token(secret, simulator::Token::default());
     }
-    if let Some(secret) = told("lookup-token") {
+    if let Some(secret) = actual("lookup-token") {
         simulator.token(secret, simulator::Token::default());
     }
-    let branch = |name: &str| told(name).map(|it| it.trim_start_matches("refs/heads/").to_owned());
+    let branch = |name: &str| actual(name).map(|it| it.trim_start_matches("refs/heads/").to_owned());
     let (base, head) = (branch("base-ref"), branch("head-ref"));
     let home = variables["GITHUB_REPOSITORY"].clone();
-    let target = told("repository").unwrap_or_else(|| home.clone());
+    let target = actual("repository").unwrap_or_else(|| home.clone());
     let repository = simulator::Repository {
         branches: base.iter().chain(&head).cloned().collect(),
-        custom_agents: told("custom-agent").into_iter().collect(),
+        custom_agents: actual("custom-agent").into_iter().collect(),
         next_pull_number: 128,
         ..simulator::Repository::default()
     };
@@ -353,7 +352,7 @@ fn world(wishes: &Wishes, variables: &mut BTreeMap<String, String>) -> Simulator
     if let Some(head) = head {
         simulator.open_pull(&target, &head, base.as_deref().unwrap_or("main"));
     }
-    if told("command").is_some_and(|command| command == "wait") && told("task-id").is_none() {
+    if actual("command").is_some_and(|command| command == "wait") && actual("task-id").is_none() {
         let age = Duration::ZERO;
         let task = ExistingTask { repository: target, age, script, ..ExistingTask::default() };
         variables.insert(variable("task-id"), simulator.add_task(task));
@@ -403,14 +402,14 @@ fn behind_the_scenes(simulator: &Simulator, outputs: &[(String, String)], exit: 
     let handed_on = |number: u64| outputs.contains(&("pull-request-number".to_owned(), number.to_string()));
     if let Some(pull) = simulator.pulls().iter().find(|pull| handed_on(pull.number)) {
         let (id, number) = (pull.id, pull.number);
-        say(&format!("The API told the pull request's internal id, {id}; the step found out that this is #{number}."));
+        say(&format!("The API returned the pull request's internal id, {id}; the step found that this is #{number}."));
     }
     for fault in simulator.unexpected() {
         say(&format!("The step did what no client should, please report it: {fault}"));
     }
 }
 
-/// The folder that stands for the runner's disk. It goes when the rehearsal does.
+/// A temporary folder in place of the runner's disk, deleted at the end.
 struct Folder {
     path: PathBuf,
     keep: bool,

@@ -6,7 +6,7 @@
 //!
 //! The day is virtual: time jumps from one thing to happen to the next, so that it is over in seconds. GitHub is
 //! played by the simulator of the tests, in this very process. It remembers every request, and that grows all day
-//! long; how much of the memory is its log is told beside, so that ours can be seen.
+//! long; the memory of its log is printed beside it, so that ours can be seen.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -112,7 +112,7 @@ async fn soak() -> Exit {
     watch(&simulator, &tally);
 
     let environment = environment();
-    // Nobody reads this log, and what it would take is not to be measured.
+    // This log is not read, and its memory must not be measured.
     let runner = Host::with_log(&environment, Box::new(std::io::sink()));
     let (real, virtual_) = (std::time::Instant::now(), tokio::time::Instant::now());
     let before = resident();
@@ -132,11 +132,11 @@ async fn soak() -> Exit {
     for (fault, count) in &tally.met {
         say("", &format!("{count:>3} × {fault}"));
     }
-    say("memory", &format!("{} at the start, {} at the end", told(before), told(after)));
+    say("memory", &format!("{} at the start, {} at the end", actual(before), actual(after)));
     if let (Some((warm, log)), Some(after)) = (tally.warm, after) {
         let (grown, logged) = (after.saturating_sub(warm), tally.log - log);
-        say("", &format!("{} after the first hour; since then {} more,", told(Some(warm)), told(Some(grown))));
-        say("", &format!("of which about {} is the simulator's log of requests", told(Some(logged))));
+        say("", &format!("{} after the first hour; since then {} more,", actual(Some(warm)), actual(Some(grown))));
+        say("", &format!("of which about {} is the simulator's log of requests", actual(Some(logged))));
     }
     exit
 }
@@ -170,7 +170,7 @@ fn environment() -> Environment {
     variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect()
 }
 
-/// The process's memory in bytes, where the system tells.
+/// The process's memory in bytes, where the system reports it.
 fn resident() -> Option<u64> {
     #[expect(clippy::disallowed_methods, reason = "an example that measures looks at its own process")]
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
@@ -193,11 +193,11 @@ fn size(call: &Call) -> u64 {
     entry + text(&call.method) + text(&call.path) + options + pairs(&call.query) + pairs(&call.headers)
 }
 
-fn told(bytes: Option<u64>) -> String {
+fn actual(bytes: Option<u64>) -> String {
     bytes.map_or_else(|| "unknown".to_owned(), |bytes| format!("{:.1} MiB", bytes as f64 / 1024.0 / 1024.0))
 }
 
 fn say(what: &str, figure: &str) {
-    // A figure that nobody reads is no reason to fail.
+    // A figure that cannot be printed is not an error.
     let _ = writeln!(std::io::stdout(), "{what:<14} {figure}");
 }

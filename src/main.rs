@@ -51,7 +51,7 @@ fn main() -> ExitCode {
         let host = Host::new(&environment);
         agent_task::run(&environment, &host, GitHub::connect).await
     });
-    // A name that is still being looked up would be waited for otherwise, also by a process that was told to end.
+    // A name that is still being looked up would be waited for otherwise, also by a process that has received a signal to end.
     runtime.shutdown_background();
     ExitCode::from(exit.code())
 }

@@ -302,12 +302,12 @@ pub fn permitted(
     for target in targets {
         match inputs.rules.vars(target.with_own(&start.vars)) {
             Ok(vars) => all.push(vars),
-            Err(told) => {
+            Err(problems) => {
                 let of_it = |refusal: Refusal| match target.vars.is_empty() {
                     true => refusal,
                     false => Refusal { why: format!("for {}: {}", target.repository, refusal.why), ..refusal },
                 };
-                refusals.extend(told.into_iter().map(of_it));
+                refusals.extend(problems.into_iter().map(of_it));
             }
         }
     }
@@ -377,18 +377,18 @@ fn start_options(
 ) -> StartOptions {
     let context = given.context;
     let class = inputs.rules.class().unwrap_or_default();
-    let told = |name: &str| context.property(name).unwrap_or_default().to_owned();
+    let property = |name: &str| context.property(name).unwrap_or_default().to_owned();
     // Repository names are the same in any case.
     let repository = repository.to_string().to_ascii_lowercase();
     let key = match &rendered.idempotency_key {
         Some(key) => Key::over([repository.as_str(), key]),
-        // What the prompt is made from stands here rather than the prompt: a second attempt of a run has another time
+        // The key has what the prompt is made from rather than the prompt: a second attempt of a run has another time
         // and another attempt's number to speak of, and everything else it has is the run's.
         None => Key::over([
             repository.as_str(),
-            &told("run_id"),
-            &told("job"),
-            &told("action"),
+            &property("run_id"),
+            &property("job"),
+            &property("action"),
             &template.source,
             &serde_json::json!(vars).to_string(),
             &serde_json::json!(start.inputs).to_string(),
@@ -401,20 +401,20 @@ fn start_options(
             start.ticket.as_deref().unwrap_or_default(),
         ]),
     };
-    let attempt = told("run_attempt");
+    let attempt = property("run_attempt");
     let first = match (attempt.as_str(), &start.idempotency_key) {
         ("" | "1", None) => Precheck::Nothing,
         (_, None) => Precheck::Attempt,
         (_, Some(_)) => Precheck::Key,
     };
-    let name = match (told("workflow"), told("job")) {
+    let name = match (property("workflow"), property("job")) {
         (workflow, job) if workflow.is_empty() && job.is_empty() => NO_WORKFLOW.to_owned(),
         (workflow, job) => format!("{workflow}/{job}"),
     };
     let run = context.run_url().unwrap_or_default();
-    let marker = Marker { key, name, class: class.to_owned(), run, attempt, actor: told("actor") };
-    let patience = if given.targets.len() > 1 { LONGEST_LIMIT_OF_MANY } else { LONGEST_LIMIT };
-    StartOptions { marker, confirm: start.confirm_timeout, first, if_active: start.if_active, patience }
+    let marker = Marker { key, name, class: class.to_owned(), run, attempt, actor: property("actor") };
+    let longest_limit = if given.targets.len() > 1 { LONGEST_LIMIT_OF_MANY } else { LONGEST_LIMIT };
+    StartOptions { marker, confirm: start.confirm_timeout, first, if_active: start.if_active, longest_limit }
 }
 
 /// The body of a start, as it is sent.
@@ -720,31 +720,31 @@ mod tests {
             ("INPUT_IDEMPOTENCY_KEY", "{{ github.head_ref }}", "event text that an outsider can write"),
         ] {
             let error = planned("x", &[(input, value), ("GITHUB_HEAD_REF", "evil")]).unwrap_err();
-            let PlanError::BadInput(told) = error else { panic!("{error:?}") };
-            assert!(told[0].to_string().contains(part), "{value}: {}", told[0]);
+            let PlanError::BadInput(actual) = error else { panic!("{error:?}") };
+            assert!(actual[0].to_string().contains(part), "{value}: {}", actual[0]);
         }
         let many = ("INPUT_REPOSITORIES", "octo/app\nocto/lib");
-        let told = planned("x", &[many, ("INPUT_TICKET", "{{ target.name }}")]).unwrap_err();
-        let PlanError::BadInput(told) = told else { panic!("{told:?}") };
-        assert!(told[0].to_string().contains("differs from repository to repository"), "{}", told[0]);
+        let actual = planned("x", &[many, ("INPUT_TICKET", "{{ target.name }}")]).unwrap_err();
+        let PlanError::BadInput(actual) = actual else { panic!("{actual:?}") };
+        assert!(actual[0].to_string().contains("differs from repository to repository"), "{}", actual[0]);
     }
 
     #[test]
     fn a_prompt_with_a_token_in_it_is_refused() {
-        let PlanError::BadInput(told) =
+        let PlanError::BadInput(actual) =
             planned("use {{ vars.t }}", &[("INPUT_VARS", "t: xgithub_pat_s3cr3tx")]).unwrap_err()
         else {
             panic!("no bad input")
         };
-        let told = told[0].to_string();
-        assert!(told.contains("contains a token") && !told.contains("s3cr3t"), "{told}");
+        let actual = actual[0].to_string();
+        assert!(actual.contains("contains a token") && !actual.contains("s3cr3t"), "{actual}");
     }
 
     #[test]
     fn each_repository_has_a_prompt_and_a_key_of_its_own() {
         let many = ("INPUT_REPOSITORIES", "octo/app v=1\nocto/lib v=2\nocto/web");
-        let told = planned("{{ target.name }} {{ vars.v }}", &[many, ("INPUT_VARS", "v: 0")]).unwrap();
-        let prompts = told.tasks.iter().map(|order| match &order.action {
+        let actual = planned("{{ target.name }} {{ vars.v }}", &[many, ("INPUT_VARS", "v: 0")]).unwrap();
+        let prompts = actual.tasks.iter().map(|order| match &order.action {
             Action::Start { task, options, .. } => {
                 (task.prompt.lines().next().unwrap().to_owned(), options.marker.key.to_string())
             }
@@ -766,9 +766,9 @@ mod tests {
     fn the_plan_says_beforehand_how_long_starting_takes() {
         let many = (0..600).map(|at| format!("octo/r{at}")).collect::<Vec<_>>().join("\n");
         let rest = [("INPUT_REPOSITORIES", many.as_str()), ("INPUT_WAIT", "true"), ("INPUT_WAVES", "1, 5, *")];
-        let told = planned("x", &rest).unwrap();
-        let lines = told.lines(&ApiUrl::parse("https://api.github.com", None).unwrap(), None).join("\n");
-        assert_eq!(told.title(), "Plan: start a task in each of 600 repositories");
+        let actual = planned("x", &rest).unwrap();
+        let lines = actual.lines(&ApiUrl::parse("https://api.github.com", None).unwrap(), None).join("\n");
+        assert_eq!(actual.title(), "Plan: start a task in each of 600 repositories");
         for part in ["and 500 more", "waves          1, 5, 594; each goes on from 100%", "at least       1h 1m 39s"] {
             assert!(lines.contains(part), "{part} in {lines}");
         }

@@ -26,9 +26,9 @@ version=$1
 cd "${2:-$(dirname "$0")/../..}"
 
 case $version in
-*[!0-9.]* | *.*.*.* | .* | *. | *..* | 0[0-9]* | *.0[0-9]*) die "\`$version\` is no version: it must be X.Y.Z" ;;
+*[!0-9.]* | *.*.*.* | .* | *. | *..* | 0[0-9]* | *.0[0-9]*) die "\`$version\` is not a version: it must be X.Y.Z" ;;
 *.*.*) ;;
-*) die "\`$version\` is no version: it must be X.Y.Z" ;;
+*) die "\`$version\` is not a version: it must be X.Y.Z" ;;
 esac
 
 # The version of the package agent-task itself, and of no dependency.

@@ -12,7 +12,7 @@
 #   DIRECTORY  the files of the release, SHA256SUMS among them
 #
 # It needs git with the right to push, and gh with GH_TOKEN. After a failure it
-# may be run again: whatever is there already and is right, stays.
+# may be run again: what is there already and is right stays.
 
 set -euo pipefail
 

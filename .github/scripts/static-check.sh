@@ -10,7 +10,7 @@
 #
 # It needs root (an empty root directory is one of chroot), python3, openssl,
 # and unshare and ip, as every runner has them: all of it happens in a network
-# namespace of its own, out of which no packet can get. CARGO_TARGET_DIR says
+# network namespace without a way out. CARGO_TARGET_DIR says
 # where the simulator is built.
 
 set -euo pipefail
@@ -47,7 +47,7 @@ leave() {
 }
 trap leave EXIT
 
-# What the file itself says. `ldd` is no judge: it also calls a file static that
+# What the file itself says. `ldd` cannot be used: it also calls a file static that
 # starts only where musl's loader is installed.
 headers=$(readelf --wide --program-headers --dynamic "$binary")
 [[ $headers != *INTERP* ]] || die "it names a loader"

@@ -233,7 +233,7 @@ fn run(contender: &Contender, address: &str, wait: bool, scratch: &Path) -> anyh
     let state = if wait { "completed" } else { "queued" };
     anyhow::ensure!(
         written.contains("task-id") && written.contains(state),
-        "{} hands on no task in the state {state}: {written}",
+        "{} returns no task in the state {state}: {written}",
         contender.name
     );
     Ok(cost)

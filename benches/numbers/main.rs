@@ -15,7 +15,7 @@
     clippy::disallowed_methods,
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "a program of its own, with files, processes and clocks of its own"
+    reason = "a benchmark has its own files, processes and clocks"
 )]
 
 mod contenders;
@@ -43,7 +43,7 @@ const ROUNDS: (usize, usize) = (30, 8);
 const STEPS: usize = 20;
 /// How large a crate's share must be to be named, in bytes.
 const NAMED: u64 = 15_000;
-/// What stands around the text that is written.
+/// What surrounds the text that is written.
 const MARKS: [&str; 2] = ["<!-- numbers: begin -->\n", "<!-- numbers: end -->\n"];
 
 fn main() -> ExitCode {

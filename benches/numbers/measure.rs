@@ -39,7 +39,7 @@ impl Cost {
 }
 
 /// Runs a program in a process of our own that does nothing else: the kernel adds up what all children of a process
-/// took, and counts the memory of whoever starts a program as the program's until that has begun.
+/// took, and counts the memory of the parent as the program's until that has begun.
 ///
 /// # Errors
 /// Where the program does not end well.
@@ -54,11 +54,11 @@ pub(crate) fn run(command: &[String], environment: &[(String, String)], folder: 
         .stdin(Stdio::null())
         .output()?;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    let told =
+    let actual =
         || format!("{command:?} ended with {}: {said}{}", output.status, String::from_utf8_lossy(&output.stderr));
-    anyhow::ensure!(output.status.success(), "{}", told());
-    let figures = said.split_whitespace().map(str::parse::<u64>).collect::<Result<Vec<_>, _>>().with_context(told)?;
-    let [wall, cpu, memory] = figures[..] else { anyhow::bail!("{}", told()) };
+    anyhow::ensure!(output.status.success(), "{}", actual());
+    let figures = said.split_whitespace().map(str::parse::<u64>).collect::<Result<Vec<_>, _>>().with_context(actual)?;
+    let [wall, cpu, memory] = figures[..] else { anyhow::bail!("{}", actual()) };
     Ok(Cost { wall: Duration::from_micros(wall), cpu: Duration::from_micros(cpu), memory })
 }
 

@@ -80,7 +80,7 @@ pub(crate) fn clean_build(folder: &Path) -> anyhow::Result<Duration> {
 }
 
 /// How many bytes of a binary that has its names bear that of each crate, most first. What a crate's generic code is
-/// made into belongs to the crate that it is made for, as far as the name tells.
+/// made into belongs to the crate that it is made for, as far as the name shows.
 ///
 /// # Errors
 /// Where `nm` is not there.
@@ -113,7 +113,7 @@ fn owner(symbol: &str) -> String {
     // Every path in the name begins with a crate, and is not the continuation of another path.
     while let Some(at) = rest.find("::") {
         let before = &rest[..at];
-        // A crate's hash stands in brackets behind its name.
+        // A crate's hash follows its name in brackets.
         let before = before.strip_suffix(']').and_then(|text| Some(text.rsplit_once('[')?.0)).unwrap_or(before);
         let name = before.rsplit(|other| !letter(other)).next().unwrap_or_default();
         let begins = !before[..before.len() - name.len()].ends_with("::");
@@ -131,7 +131,7 @@ fn owner(symbol: &str) -> String {
     let other = || match symbol {
         // The two tables are the largest of what ring has in C, whose names have no prefix.
         _ if symbol.contains("ring_core") || symbol.contains("nistz256") => "ring, in C and assembly",
-        _ => "other code in C, and names that tell nothing",
+        _ => "other code in C, and names that show nothing",
     };
     standard.unwrap_or_else(other).to_owned()
 }

@@ -183,7 +183,7 @@ async fn serve(packed: Vec<u8>, tar: Vec<u8>) -> anyhow::Result<String> {
             while !request.ends_with(b"\r\n\r\n") && client.read_buf(&mut request).await.is_ok_and(|read| read > 0) {}
             let bytes = if String::from_utf8_lossy(&request).contains(".tar.gz ") { &tar } else { &packed };
             let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", bytes.len());
-            // A client that has gone is seen by whoever waits for it.
+            // The task that waits for the client sees that it has gone.
             let _ = client.write_all(head.as_bytes()).await;
             let _ = client.write_all(bytes).await;
         }

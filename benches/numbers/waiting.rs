@@ -24,7 +24,7 @@ struct Timelines {
     timelines: Vec<Vec<(String, u64)>>,
 }
 
-/// How somebody waited.
+/// How long a wait took.
 #[derive(Debug, Default)]
 pub(crate) struct Wait {
     watched: Duration,
@@ -58,7 +58,7 @@ impl Wait {
         for (_, seconds) in timeline {
             at += Duration::from_secs(*seconds);
             let seen = looks.iter().find(|look| look.at >= at).map(|look| look.at - at);
-            // A state that nobody saw because it did not last is no change that was noticed late.
+            // A state that was too short to be seen was not noticed late.
             self.late.extend(seen.filter(|_| *seconds > 0));
         }
     }

@@ -7,7 +7,7 @@ use agent_task::text::cut;
 /// How wide a page is, in characters.
 const WIDTH: usize = 90;
 
-/// The page: a terminal, or whatever the standard output leads to.
+/// The page: the standard output, a terminal or not.
 #[derive(Clone, Copy)]
 pub(crate) struct Page {
     colourful: bool,
@@ -26,7 +26,7 @@ impl Page {
         say(&format!("\n{mark} {title} {line}"));
     }
 
-    /// Outputs, one a line. The two long ones are shortened: one is for machines, the other stands in the log.
+    /// Outputs, one a line. The two long ones are shortened: one is for machines, the other is in the log.
     pub(crate) fn outputs(self, outputs: &[(String, String)]) {
         for (name, value) in outputs {
             let long = ["results", "error-message"].contains(&name.as_str());
@@ -95,7 +95,7 @@ impl Page {
     }
 }
 
-/// A line on the standard output. That nobody reads it any more is no reason to stop.
+/// A line on the standard output. A closed pipe does not stop the rehearsal.
 pub(crate) fn say(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }

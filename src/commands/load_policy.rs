@@ -53,12 +53,12 @@ pub async fn read(
     let Some(command) = opening.command.filter(|command| *command != Command::Plan) else {
         return Ok(LoadedPolicy::default());
     };
-    // What is wrong with the place is told with the other inputs.
+    // A wrong place is reported with the other inputs.
     let named = opening.policy.as_ref().map_err(|()| Vec::new())?;
     if named.is_none() {
         misplaced(host)?;
     }
-    // A link that leads nowhere is found here, and told when it is read.
+    // A link that leads nowhere is found here, and reported when it is read.
     let is_there = || {
         let (folder, name) = USUAL_PLACE.rsplit_once('/').unwrap_or_default();
         host.has(USUAL_PLACE) || host.files_in(folder).iter().any(|file| file == name)

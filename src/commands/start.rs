@@ -77,7 +77,7 @@ pub async fn run(
 /// Shows the plan.
 pub fn show(host: &Host, inputs: &Inputs, plan: &Plan) {
     let mut lines = plan.lines(&inputs.address, inputs.token.as_ref());
-    // The prompts of many repositories differ little, so one stands for all.
+    // The prompts of many repositories differ little, so one is checked for all.
     if let Some(Action::Start { task, .. }) = plan.tasks.first().map(|order| &order.action) {
         lines.extend([String::new(), task.prompt.clone()]);
     }

@@ -269,12 +269,12 @@ impl<'a> LimitedClient<'a> {
     /// All of [`Error`].
     pub async fn configuration(&self, repository: &Repository) -> Result<AgentConfiguration, Error> {
         let path = format!("/repos/{repository}/copilot/cloud-agent/configuration");
-        let told = self.value(&path, CONFIGURATION_REMEDIES).await?;
-        let tools = told["enabled_tools"].as_object().into_iter().flatten();
+        let actual = self.value(&path, CONFIGURATION_REMEDIES).await?;
+        let tools = actual["enabled_tools"].as_object().into_iter().flatten();
         Ok(AgentConfiguration {
-            firewall: told["is_firewall_enabled"].as_bool(),
-            recommended_allowlist: told["is_firewall_recommended_allowlist_enabled"].as_bool(),
-            workflow_approval: told["require_actions_workflow_approval"].as_bool(),
+            firewall: actual["is_firewall_enabled"].as_bool(),
+            recommended_allowlist: actual["is_firewall_recommended_allowlist_enabled"].as_bool(),
+            workflow_approval: actual["require_actions_workflow_approval"].as_bool(),
             tools: tools.filter_map(|(name, on)| Some((name.clone(), on.as_bool()?))).collect(),
         })
     }
@@ -286,10 +286,10 @@ impl<'a> LimitedClient<'a> {
     /// # Errors
     /// All of [`Error`].
     pub async fn actions(&self, repository: &Repository) -> Result<ActionsPermissions, Error> {
-        let told = self.value(&format!("/repos/{repository}/actions/permissions"), ACTIONS_REMEDIES).await?;
-        let enabled = told["enabled"].as_bool();
+        let actual = self.value(&format!("/repos/{repository}/actions/permissions"), ACTIONS_REMEDIES).await?;
+        let enabled = actual["enabled"].as_bool();
         let enabled = enabled.ok_or_else(|| Error::Malformed { why: "it does not say `enabled`".to_owned() })?;
-        Ok(ActionsPermissions { enabled, allowed: told["allowed_actions"].as_str().map(quote) })
+        Ok(ActionsPermissions { enabled, allowed: actual["allowed_actions"].as_str().map(quote) })
     }
 
     /// Whether workflows may use the actions that GitHub makes, where only selected actions are allowed.

@@ -1,4 +1,4 @@
-//! What an answer of GitHub means: the errors, told apart as far as a caller acts differently.
+//! What an answer of GitHub means: the errors that callers distinguish.
 
 use std::fmt;
 use std::time::Duration;

@@ -43,15 +43,15 @@ struct RestBranch {
 }
 
 impl From<RestPullRequest> for PullRequest {
-    fn from(told: RestPullRequest) -> Self {
+    fn from(actual: RestPullRequest) -> Self {
         Self {
-            number: told.number,
-            url: told.html_url,
-            database_id: told.id,
-            node_id: told.node_id,
-            head_ref: told.head.name,
-            base_ref: told.base.name,
-            open: told.state == "open",
+            number: actual.number,
+            url: actual.html_url,
+            database_id: actual.id,
+            node_id: actual.node_id,
+            head_ref: actual.head.name,
+            base_ref: actual.base.name,
+            open: actual.state == "open",
         }
     }
 }
@@ -71,15 +71,15 @@ pub struct GraphQlPullRequest {
 }
 
 impl From<GraphQlPullRequest> for PullRequest {
-    fn from(told: GraphQlPullRequest) -> Self {
+    fn from(actual: GraphQlPullRequest) -> Self {
         Self {
-            number: told.number,
-            url: told.url,
-            database_id: told.full_database_id.and_then(|id| id.parse().ok()),
-            node_id: told.id,
-            head_ref: told.head_ref_name,
-            base_ref: told.base_ref_name,
-            open: told.state == "OPEN",
+            number: actual.number,
+            url: actual.url,
+            database_id: actual.full_database_id.and_then(|id| id.parse().ok()),
+            node_id: actual.id,
+            head_ref: actual.head_ref_name,
+            base_ref: actual.base_ref_name,
+            open: actual.state == "OPEN",
         }
     }
 }

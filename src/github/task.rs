@@ -635,12 +635,12 @@ mod tests {
 
     #[test]
     fn model_name_drops_the_namespace() {
-        for (told, name) in [
+        for (actual, name) in [
             ("sweagent-capi:gpt-5.4", "gpt-5.4"),
             ("Auto: GPT-5.4", "Auto: GPT-5.4"),
             ("claude-sonnet-4.6", "claude-sonnet-4.6"),
         ] {
-            let session = Session { model: Some(told.to_owned()), ..Session::default() };
+            let session = Session { model: Some(actual.to_owned()), ..Session::default() };
             assert_eq!(session.model_name(), Some(name));
         }
     }
@@ -657,11 +657,11 @@ mod tests {
             custom_agent: Some("releaser".to_owned()),
             ..asked()
         };
-        let told = read.departures(&asked);
-        assert_eq!(told.len(), 3, "{told:?}");
-        assert!(told[0].contains("asked for model `claude-opus-4.6`, but GitHub took `gpt-5.4`"));
-        assert!(told[1].contains("head ref `copilot/old`"));
-        assert!(told[2].contains("`.github/agents/releaser.agent.md`"));
+        let actual = read.departures(&asked);
+        assert_eq!(actual.len(), 3, "{actual:?}");
+        assert!(actual[0].contains("asked for model `claude-opus-4.6`, but GitHub took `gpt-5.4`"));
+        assert!(actual[1].contains("head ref `copilot/old`"));
+        assert!(actual[2].contains("`.github/agents/releaser.agent.md`"));
         let stub = task(json!({"id": "t", "state": "queued"}));
         assert!(stub.departures(&asked).is_empty());
     }
@@ -699,7 +699,7 @@ mod tests {
     }
 
     #[test]
-    fn creator_is_told_by_the_id_however_the_kind_is_spelled() {
+    fn creator_is_found_by_id_however_the_kind_is_spelled() {
         for kind in [json!(null), json!("user"), json!("User"), json!(""), json!("Bot"), json!("app"), json!(7)] {
             for (creator, expected) in [
                 (json!({"id": 1}), Some(true)),

@@ -29,11 +29,11 @@ fn class(status: u16, headers: &[(&'static str, &str)], body: &str) -> &'static 
 fn single_sign_on_is_named_for_every_request() {
     let sso = [("x-github-sso", "required; url=https://github.com/orgs/octo/sso?x=1")];
     for remedies in [None, Some(FILE_REMEDIES), Some(REPOSITORY_REMEDIES)] {
-        let told = told_of(remedies, 403, &sso, "").to_string();
-        assert!(told.contains("https://github.com/orgs/octo/sso?x=1"), "{told}");
+        let actual = told_of(remedies, 403, &sso, "").to_string();
+        assert!(actual.contains("https://github.com/orgs/octo/sso?x=1"), "{actual}");
     }
-    let told = told_of(Some(FILE_REMEDIES), 403, &[], "").to_string();
-    assert!(told.contains("Contents: read"), "{told}");
+    let actual = told_of(Some(FILE_REMEDIES), 403, &[], "").to_string();
+    assert!(actual.contains("Contents: read"), "{actual}");
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn classify_knows_every_status() {
     assert_eq!(class(403, &[("retry-after", "1")], plan), "rate limited");
 }
 
-fn told(status: u16, headers: &[(&'static str, &str)], body: &str) -> Error {
+fn actual(status: u16, headers: &[(&'static str, &str)], body: &str) -> Error {
     told_of(None, status, headers, body)
 }
 
@@ -87,7 +87,7 @@ fn limit_lasts_as_long_as_the_headers_say() {
         (&[("retry-after", "Fri, 20 Nov 2026 08:00:00 GMT"), ("x-ratelimit-remaining", "0")], 60, true),
         (&[("retry-after", "9"), ("x-ratelimit-remaining", "44")], 9, false),
     ] {
-        let Error::RateLimited(limit) = told(403, headers, "") else { panic!("{headers:?}") };
+        let Error::RateLimited(limit) = actual(403, headers, "") else { panic!("{headers:?}") };
         assert_eq!((limit.wait.as_secs(), limit.primary), (seconds, primary), "{headers:?}");
     }
 }
@@ -95,14 +95,14 @@ fn limit_lasts_as_long_as_the_headers_say() {
 #[test]
 fn error_has_githubs_message_and_the_remedy() {
     let cut_off = r#"{"message": "Validation Failed", "errors": [{"code": "custom", "message": "base_ref gone"}, {"code": "invalid"}]}"#;
-    assert!(told(422, &[], cut_off).to_string().contains("Validation Failed; base_ref gone; invalid. Correct"));
+    assert!(actual(422, &[], cut_off).to_string().contains("Validation Failed; base_ref gone; invalid. Correct"));
     let accepted = [("x-accepted-github-permissions", "agent_tasks=write")];
-    assert!(told(403, &accepted, "").to_string().contains("`agent_tasks=write`"));
+    assert!(actual(403, &accepted, "").to_string().contains("`agent_tasks=write`"));
     let sso = [("x-github-sso", "required; url=https://github.com/orgs/octo/sso?x=1")];
-    assert!(told(403, &sso, "").to_string().contains("https://github.com/orgs/octo/sso?x=1"));
-    assert!(told(404, &[], "").to_string().contains("cloud agent is not enabled"));
+    assert!(actual(403, &sso, "").to_string().contains("https://github.com/orgs/octo/sso?x=1"));
+    assert!(actual(404, &[], "").to_string().contains("cloud agent is not enabled"));
     let long = format!(r#"{{"message": "{}"}}"#, "x".repeat(100_000));
-    assert!(told(422, &[], &long).to_string().len() < 1200);
+    assert!(actual(422, &[], &long).to_string().len() < 1200);
 }
 
 #[test]
@@ -136,10 +136,10 @@ fn api_url_is_github_or_this_machine() {
 
 #[test]
 fn graphql_url_is_on_the_same_host() {
-    let graphql = |rest, told| ApiUrl::parse(rest, told).unwrap().graphql;
+    let graphql = |rest, actual| ApiUrl::parse(rest, actual).unwrap().graphql;
     assert_eq!(graphql("https://api.github.com/", None), "https://api.github.com/graphql");
-    let told = Some("https://api.octo.ghe.com/graphql");
-    assert_eq!(graphql("https://api.octo.ghe.com", told), "https://api.octo.ghe.com/graphql");
+    let actual = Some("https://api.octo.ghe.com/graphql");
+    assert_eq!(graphql("https://api.octo.ghe.com", actual), "https://api.octo.ghe.com/graphql");
     let elsewhere = Some("https://elsewhere.example/graphql");
     assert_eq!(graphql("https://api.github.com", elsewhere), "https://api.github.com/graphql");
 }
@@ -160,14 +160,14 @@ fn limit_is_known_by_its_words_alone() {
         let expected = if limited { "rate limited" } else { "missing permission" };
         assert_eq!(class(403, &left, body), expected, "{body}");
     }
-    let Error::RateLimited(limit) = told(403, &left, r#"{"message": "secondary rate limit"}"#) else { panic!() };
+    let Error::RateLimited(limit) = actual(403, &left, r#"{"message": "secondary rate limit"}"#) else { panic!() };
     assert_eq!((limit.wait.as_secs(), limit.primary), (60, false));
     insta::assert_snapshot!(limit, @"secondary rate limit exceeded; the next request is allowed in 1m");
 }
 
 #[test]
 fn denial_has_its_own_remedy() {
-    let remedy = |status, message: &str| match told(status, &[], &format!(r#"{{"message": "{message}"}}"#)) {
+    let remedy = |status, message: &str| match actual(status, &[], &format!(r#"{{"message": "{message}"}}"#)) {
         Error::MissingPermission { remedy, .. } => remedy,
         Error::Refused { remedy, .. } => remedy.to_owned(),
         error => panic!("{error}"),
@@ -194,7 +194,7 @@ fn denial_has_its_own_remedy() {
 
 #[test]
 fn server_error_names_status_and_request_id() {
-    let error = told(500, &[("x-github-request-id", "AB12:34")], "<html>");
+    let error = actual(500, &[("x-github-request-id", "AB12:34")], "<html>");
     insta::assert_snapshot!(error, @"GitHub did not answer: status 500 Internal Server Error came instead, request id AB12:34");
 }
 

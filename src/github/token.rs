@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kind_is_told_by_the_prefix_alone() {
+    fn kind_follows_from_the_prefix_alone() {
         for (text, kind) in [
             ("ghp_0123", TokenKind::Classic),
             ("github_pat_11AA_b", TokenKind::FineGrained),

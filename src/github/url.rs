@@ -40,7 +40,7 @@ impl ApiUrl {
     /// ignored, since the token goes to one host only.
     ///
     /// Token and prompt go to github.com, ghe.com and this machine alone. Any other host, a proxy in front of github.com
-    /// among them, cannot be told from one that collects tokens.
+    /// among them, cannot be distinguished from one that collects tokens.
     ///
     /// # Errors
     /// Where the text is not an address, or one that the token may not be sent to.

@@ -35,9 +35,9 @@ const GITHUB_COM: &str = "https://api.github.com";
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a task that this step has just started may be "not found": the answers that read lag behind the one
 /// that wrote.
-const PATIENCE_AFTER_START: Duration = Duration::from_secs(60);
+const GRACE_AFTER_START: Duration = Duration::from_secs(60);
 /// The same for a task that was started earlier.
-const PATIENCE_LATER: Duration = Duration::from_secs(10);
+const GRACE_LATER: Duration = Duration::from_secs(10);
 /// A shorter word is not a secret: the scheme before a token, such as `Bearer`.
 const SHORTEST_SECRET: usize = 8;
 /// A word of another input that begins as a token does and is at least so long is taken for one: the shortest of
@@ -184,14 +184,14 @@ impl Reader {
         let (settled, refusals) = rules.settle(self.asked());
         let fail_on = settled.fail_on.clone().unwrap_or_else(|| self.fail_on());
         let (stop_on_question, stop_on_idle) = settled.stop_on.unwrap_or_else(|| self.stop_on());
-        let patience = if command? == Command::Start { PATIENCE_AFTER_START } else { PATIENCE_LATER };
+        let grace = if command? == Command::Start { GRACE_AFTER_START } else { GRACE_LATER };
         let timeout = self.duration(input::wait_timeout);
         let interval = self.duration(input::poll_interval);
         let loopback = address.as_ref().is_some_and(ApiUrl::is_loopback);
         if interval < SHORTEST_INTERVAL && !interval.is_zero() && !loopback {
             self.problem(input::poll_interval, "is shorter than GitHub's limits allow; write 1s or more");
         }
-        let waiting = wait::WaitRules { timeout, interval, stop_on_question, stop_on_idle, patience };
+        let waiting = wait::WaitRules { timeout, interval, stop_on_question, stop_on_idle, grace };
         let require_pull_request = settled.require_pull_request.unwrap_or(false);
         let asked_to_wait = settled.wait.unwrap_or(false);
         let (request, wait) = match command? {
@@ -249,7 +249,7 @@ impl Reader {
         self.refuse(input, format!("has no effect with command: {}; it is for command: {others}", command.as_str()));
     }
 
-    /// A value with `{{` that is not a template would be used as it stands.
+    /// A value with `{{` that is not a template would be used literally.
     fn check_literal(&mut self, input: Input) {
         let is = |other: &Input| other.name == input.name;
         if TEMPLATES.iter().chain(&QUOTING).any(is) || !self.get(input).is_some_and(|text| text.contains("{{")) {
@@ -501,16 +501,16 @@ impl Reader {
         Some(tasks)
     }
 
-    /// The repository; for a wait that is told by `results` none is needed.
+    /// The repository; a wait for `results` needs none.
     fn repository(&mut self, environment: &Environment) -> Option<Repository> {
         if self.get(input::repository).is_some() {
             return self.parsed(input::repository, |text| text.parse::<Repository>().map_err(|why| why.to_string()));
         }
-        let told = environment.get("GITHUB_REPOSITORY");
-        match (told, told.map(str::parse::<Repository>)) {
+        let actual = environment.get("GITHUB_REPOSITORY");
+        match (actual, actual.map(str::parse::<Repository>)) {
             (_, Some(Ok(repository))) => Some(repository),
-            (Some(told), Some(Err(why))) => {
-                self.problems.push(Problem::shown("GITHUB_REPOSITORY", told, why.to_string()));
+            (Some(actual), Some(Err(why))) => {
+                self.problems.push(Problem::shown("GITHUB_REPOSITORY", actual, why.to_string()));
                 None
             }
             _ if self.get(input::task_id).is_some_and(|text| text.starts_with(['[', '{'])) => None,

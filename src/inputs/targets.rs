@@ -18,9 +18,9 @@ pub const MOST_BYTES: usize = 8 * 1024 * 1024;
 pub const MOST_SHARDS: usize = 256;
 /// How much of an item an error shows, in characters.
 const LONGEST_ITEM: usize = 120;
-/// What stands before the part that a list is.
+/// The prefix of the part that a list is.
 const PART: &str = "part:";
-/// What stands before a query.
+/// The prefix of a query.
 const QUERY: &str = "query:";
 
 /// A repository, with variables of its own.
@@ -75,8 +75,8 @@ pub fn read(text: &str) -> Result<List, Vec<String>> {
         Some(part) => (Some(part.trim().parse::<Shard>().map_err(|why| vec![format!("`{first}` {why}")])?), rest),
         None => (None, text),
     };
-    let told = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
-    let yaml = told.is_some_and(|line| line.starts_with('[') || line == "-" || line.starts_with("- "));
+    let actual = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
+    let yaml = actual.is_some_and(|line| line.starts_with('[') || line == "-" || line.starts_with("- "));
     let items = if yaml { items(text) } else { lines(text) };
     let mut sources = Vec::new();
     let mut wrong = Vec::new();
@@ -362,9 +362,9 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_is_wrong_is_told_with_its_place() {
-        let told = read("octo\nocto/app\nocto/x/y, octo/b version\n@\nquery:\nocto/c a=1 a=2\n").unwrap_err();
-        assert_eq!(told.len(), 6, "{told:#?}");
+    fn problems_of_a_list_have_places() {
+        let actual = read("octo\nocto/app\nocto/x/y, octo/b version\n@\nquery:\nocto/c a=1 a=2\n").unwrap_err();
+        assert_eq!(actual.len(), 6, "{actual:#?}");
         for part in [
             "line 1: `octo` is not of the form",
             "line 3: `octo/x/y`",
@@ -373,10 +373,11 @@ mod tests {
             "line 5",
             "line 6: octo/c has `a` twice",
         ] {
-            assert!(told.iter().any(|line| line.contains(part)), "{part} in {told:#?}");
+            assert!(actual.iter().any(|line| line.contains(part)), "{part} in {actual:#?}");
         }
-        let told = read("- 1\n- repo: octo/a\n- {repository: octo/b, vars: 1}\n- {query: x, vars: {}}\n").unwrap_err();
-        assert_eq!(told.len(), 4, "{told:#?}");
+        let actual =
+            read("- 1\n- repo: octo/a\n- {repository: octo/b, vars: 1}\n- {query: x, vars: {}}\n").unwrap_err();
+        assert_eq!(actual.len(), 4, "{actual:#?}");
         assert!(read("- a\n b: [").unwrap_err()[0].contains("line 2"));
     }
 
@@ -400,8 +401,8 @@ mod tests {
             ("@list #1.txt", "may be a comment or a value"),
             ("query: org:{{ vars.org }}", "not a template"),
         ] {
-            let told = read(text).unwrap_err().join("\n");
-            assert!(told.contains(part), "{text}: {told}");
+            let actual = read(text).unwrap_err().join("\n");
+            assert!(actual.contains(part), "{text}: {actual}");
         }
     }
 

@@ -59,8 +59,8 @@ fn booleans_are_those_of_actions() {
         assert_eq!(good(&[("INPUT_DRY_RUN", text)]).dry_run, truth);
     }
     for text in ["yes", "1", "tRue"] {
-        let told = problems(&[("INPUT_DRY_RUN", text)]);
-        assert_eq!(told, [format!("dry-run: expected true or false, got {text}")]);
+        let actual = problems(&[("INPUT_DRY_RUN", text)]);
+        assert_eq!(actual, [format!("dry-run: expected true or false, got {text}")]);
     }
 }
 
@@ -69,8 +69,8 @@ fn durations_have_units() {
     let timeout = |text| good(&[("INPUT_WAIT", "true"), ("INPUT_WAIT_TIMEOUT", text)]).wait.unwrap().timeout;
     assert_eq!(timeout("1h30m").as_secs(), 5400);
     assert_eq!(timeout("90s").as_secs(), 90);
-    let told = problems(&[("INPUT_WAIT_TIMEOUT", "15")]);
-    assert_eq!(told, ["wait-timeout: expected a duration with a unit such as 15s or 15m, got 15"]);
+    let actual = problems(&[("INPUT_WAIT_TIMEOUT", "15")]);
+    assert_eq!(actual, ["wait-timeout: expected a duration with a unit such as 15s or 15m, got 15"]);
     for text in ["soon", "-5s", "1w"] {
         assert!(problems(&[("INPUT_WAIT_TIMEOUT", text)])[0].contains("expected a duration above zero"), "{text}");
     }
@@ -92,8 +92,8 @@ fn lists_are_parted_by_commas_and_newlines() {
 }
 
 #[test]
-fn every_problem_is_told_at_once() {
-    let told = all_problems(&[
+fn problems_come_all_at_once() {
+    let actual = all_problems(&[
         ("INPUT_TOKEN", "ghs_0123"),
         ("INPUT_REPOSITORY", "octo"),
         ("INPUT_WAIT", "maybe"),
@@ -114,15 +114,15 @@ fn every_problem_is_told_at_once() {
         "prompt is missing",
         "so the token would travel unencrypted",
     ] {
-        assert!(told.iter().any(|line| line.contains(part)), "{part} in {told:#?}");
+        assert!(actual.iter().any(|line| line.contains(part)), "{part} in {actual:#?}");
     }
-    assert_eq!(told.len(), 9, "{told:#?}");
+    assert_eq!(actual.len(), 9, "{actual:#?}");
 }
 
 #[test]
 fn no_problem_shows_a_token() {
-    let told = all_problems(&[("INPUT_TOKEN", "Bearer ghp_s3cr3t"), ("INPUT_LOOKUP_TOKEN", "ghp_s3c r3t")]);
-    assert!(told.iter().all(|line| !line.contains("s3c")), "{told:?}");
+    let actual = all_problems(&[("INPUT_TOKEN", "Bearer ghp_s3cr3t"), ("INPUT_LOOKUP_TOKEN", "ghp_s3c r3t")]);
+    assert!(actual.iter().all(|line| !line.contains("s3c")), "{actual:?}");
     assert!(all_problems(&[("INPUT_PROMPT", "x")])[0].contains("forks"));
     assert_eq!(read(&[("INPUT_TOKEN", "ghs_x"), ("INPUT_LOOKUP_TOKEN", "ghs_y")]).secrets.len(), 2);
 }
@@ -136,8 +136,8 @@ fn later_commands_are_refused_rather_than_ignored() {
 #[test]
 fn an_input_of_the_other_command_is_refused() {
     assert!(problems(&[("INPUT_TASK_ID", "t-1")])[0].contains("it is for command: wait"));
-    let told = problems(&[("INPUT_COMMAND", "wait"), ("INPUT_TASK_ID", "t-1")]);
-    assert_eq!(told, ["prompt has no effect with command: wait; it is for command: start"]);
+    let actual = problems(&[("INPUT_COMMAND", "wait"), ("INPUT_TASK_ID", "t-1")]);
+    assert_eq!(actual, ["prompt has no effect with command: wait; it is for command: start"]);
 }
 
 #[test]
@@ -167,8 +167,8 @@ fn many_repositories_come_as_a_list_and_are_rolled_out_in_waves() {
         (&[("INPUT_WAVE_SUCCESS", "90%")], "wave-success requires waves"),
         (&[("INPUT_TOLERATE", "10")], "tolerate: 10 is no"),
     ] {
-        let told = problems(pairs);
-        assert!(told.iter().any(|line| line.contains(part)), "{part} in {told:#?}");
+        let actual = problems(pairs);
+        assert!(actual.iter().any(|line| line.contains(part)), "{part} in {actual:#?}");
     }
 }
 
@@ -184,8 +184,8 @@ fn a_plan_takes_a_list_and_a_number_of_parts() {
         (&[("INPUT_PROMPT", "x")], "prompt has no effect with command: plan"),
         (&[("INPUT_FAIL_ON", "never")], "it is for command: start and wait"),
     ] {
-        let told = plan(pairs).unwrap_err().iter().map(ToString::to_string).collect::<Vec<_>>();
-        assert!(told.iter().any(|line| line.contains(part)), "{part} in {told:#?}");
+        let actual = plan(pairs).unwrap_err().iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert!(actual.iter().any(|line| line.contains(part)), "{part} in {actual:#?}");
     }
 }
 
@@ -252,9 +252,9 @@ fn literal_inputs_refuse_template_syntax() {
     for name in
         ["MODEL", "CUSTOM_AGENT", "REPOSITORY", "WAIT_TIMEOUT", "POLICY", "TASK_CLASS", "AUDIT_LOG", "ALLOW_USERS"]
     {
-        let told = problems(&[(&format!("INPUT_{name}"), "x{{ vars.x }}")]);
-        assert_eq!(told.len(), 1, "{told:?}");
-        assert!(told[0].contains("contains {{, and it is not a template"), "{told:?}");
+        let actual = problems(&[(&format!("INPUT_{name}"), "x{{ vars.x }}")]);
+        assert_eq!(actual.len(), 1, "{actual:?}");
+        assert!(actual[0].contains("contains {{, and it is not a template"), "{actual:?}");
     }
     let quoting = good(&[("INPUT_VARS", "a: '{{ b }}'"), ("INPUT_INPUTS", "a: '{{ b }}'")]);
     assert_eq!(start(&quoting).vars["a"], "{{ b }}");

@@ -170,7 +170,7 @@ impl ActorCheck {
         let can_cause = match cause(name) {
             // A run after another `workflow_run` does not name the actor at the beginning.
             Trigger::RunBefore => cause(before["event"].as_str().unwrap_or_default()),
-            told => told,
+            answer => answer,
         };
         let is_fork = is_fork(name, payload);
         if can_cause == Trigger::Insiders && !is_fork {
@@ -321,13 +321,13 @@ fn people(context: &Context, payload: &Value) -> Vec<Actor> {
     });
     let again = context.property("triggering_actor").map(|login| Actor::named(login, ActorRole::RanAgain));
     let before = &payload["workflow_run"];
-    let told = [
+    let named = [
         Actor::of(&payload["sender"], ActorRole::Caused),
         Actor::of(&before["actor"], ActorRole::CausedBefore),
         Actor::of(&before["triggering_actor"], ActorRole::CausedBefore),
     ];
     let mut people = Vec::<Actor>::new();
-    for person in [actor].into_iter().chain(told).chain([again]).flatten() {
+    for person in [actor].into_iter().chain(named).chain([again]).flatten() {
         let same = |other: &&mut Actor| {
             let ids = [other.id, person.id];
             other.login.eq_ignore_ascii_case(&person.login) && (ids.contains(&None) || ids[0] == ids[1])

@@ -95,8 +95,8 @@ impl PolicyMetadata {
                 self.version.as_ref().map_or_else(String::new, |version| format!(", prompt version {version}"));
             lines.push(("task class", format!("{class}{version}")));
         }
-        let told = [("ticket", &self.ticket), ("owner", &self.owner)];
-        lines.extend(told.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))));
+        let fields = [("ticket", &self.ticket), ("owner", &self.owner)];
+        lines.extend(fields.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))));
         let counts = [("tasks at once", self.limits.max_active), ("starts a day", self.limits.max_starts_per_day)];
         for (name, count) in counts {
             lines.extend(count.map(|count| (name, format!("at most {count} of the class in a repository"))));

@@ -97,7 +97,7 @@ impl LimitCounter {
         for (key, limit, (count, hidden), did) in counts {
             let Some(limit) = limit else { continue };
             let source = &self.source;
-            let told = if count == 1 {
+            let counted = if count == 1 {
                 format!("1 task of {class} {}", did[0])
             } else {
                 format!("{count} tasks of {class} {}", did[1])
@@ -105,14 +105,14 @@ impl LimitCounter {
             let within = if key == "max-active" { "" } else { " within the last 24 hours" };
             let has = format!("{source} has `{key}: {limit}`");
             if count >= limit {
-                return Capacity::Full(refusal(format!("{told}{within}, and {has}")));
+                return Capacity::Full(refusal(format!("{counted}{within}, and {has}")));
             }
             if capacity != Capacity::Free {
                 continue;
             }
             if count + hidden >= limit {
                 capacity = Capacity::Hidden(refusal(format!(
-                    "{told}{within}, and {has}; {hidden} more may be of it, because GitHub does not show their prompts yet. \
+                    "{counted}{within}, and {has}; {hidden} more may be of it, because GitHub does not show their prompts yet. \
                      Run the job again later"
                 )));
             }

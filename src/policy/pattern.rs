@@ -412,8 +412,8 @@ mod tests {
             (&["acme/**b"], "alone between slashes"),
             (&["acme/[0-9]+"], "only `*` repeats"),
         ] {
-            let told = list::<RepositoryName>(patterns).unwrap_err();
-            assert!(told.contains(part), "{patterns:?}: {told}");
+            let actual = list::<RepositoryName>(patterns).unwrap_err();
+            assert!(actual.contains(part), "{patterns:?}: {actual}");
         }
         for pattern in
             ["refs/heads/*", "refs/heads/main", "a b", "main~1", "release/**x", "x.lock", "*/", "v[12].[0-9]+"]

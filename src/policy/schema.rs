@@ -74,7 +74,7 @@ pub struct Class {
     /// The custom agent, by its file name in `.github/agents` without the extension.
     pub custom_agent: Option<AgentName>,
     /// The branch to start from, or several, or patterns such as `release/*`. The first is taken if the input is
-    /// silent and it is no pattern.
+    /// silent and it is not a pattern.
     #[cfg_attr(test, schemars(with = "Option<crate::policy::tests::schema::Patterns<BranchName>>"))]
     pub base_ref: Option<PatternList<BranchName>>,
     /// Whether the agent opens a pull request.
@@ -204,15 +204,15 @@ impl Policy {
         if text.len() > MOST_BYTES {
             return Err(vec![format!("{place}: has {} bytes; at most {MOST_BYTES} are read", text.len())]);
         }
-        let told =
+        let problem =
             |fault: compose::Fault| format!("{place}:{}:{}: {}", fault.place.line, fault.place.column, fault.why);
-        let (tree, twice) = compose::parse(text).map_err(|fault| vec![told(fault)])?;
+        let (tree, twice) = compose::parse(text).map_err(|fault| vec![problem(fault)])?;
         let (policy, mut faults) = read_as::<Self>(tree);
         faults.extend(twice);
         faults.sort();
         match (policy, faults.is_empty()) {
             (Some(policy), true) => Ok(policy),
-            _ => Err(faults.into_iter().map(told).collect()),
+            _ => Err(faults.into_iter().map(problem).collect()),
         }
     }
 

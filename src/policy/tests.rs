@@ -210,7 +210,7 @@ fn the_schema_and_the_reader_agree() {
 }
 
 #[test]
-fn every_fault_of_a_file_is_told_at_once_with_its_place() {
+fn faults_of_a_file_come_at_once_with_their_places() {
     let text = "require-clas: true\ntask-classes:\n  bump:\n    modle: x\n    base-ref: 'release/[*'\n    repositories: [acme, 'a/**b']\n    \
                 create-pull-request: yes please\n    vars:\n      v: text\n      w: {type: boolean, options: [a]}\n      \
                 x: {type: string, default: 1.10}\n    ticket: CHG-(\n    fail-on: [never, failure]\n    \
@@ -238,11 +238,11 @@ fn every_fault_of_a_file_is_told_at_once_with_its_place() {
 }
 
 #[test]
-fn what_is_no_policy_at_all_is_told() {
+fn files_that_are_not_a_policy_are_named() {
     assert_eq!(faults("a: [\n"), ["1:4: unclosed bracket '['"]);
     assert_eq!(faults("[]"), ["1:1: expected a mapping, got a list"]);
-    let told = Policy::parse(&place(), &" ".repeat(MOST_BYTES + 1)).unwrap_err();
-    assert!(told[0].contains("has 262145 bytes; at most 262144 are read"), "{told:?}");
+    let actual = Policy::parse(&place(), &" ".repeat(MOST_BYTES + 1)).unwrap_err();
+    assert!(actual[0].contains("has 262145 bytes; at most 262144 are read"), "{actual:?}");
 }
 
 #[test]
@@ -260,8 +260,8 @@ fn a_place_is_a_file_of_the_workspace_or_of_a_repository() {
         ("acme/x:a.yml@", "names no branch, tag or commit"),
         ("https://github.com/acme/x/a.yml", "names no repository before the colon"),
     ] {
-        let told = text.parse::<PolicyLocation>().unwrap_err();
-        assert!(told.contains(why), "{text}: {told}");
+        let actual = text.parse::<PolicyLocation>().unwrap_err();
+        assert!(actual.contains(why), "{text}: {actual}");
     }
 }
 
@@ -308,7 +308,7 @@ fn a_class_gives_what_the_inputs_do_not() {
 }
 
 #[test]
-fn what_the_inputs_say_as_well_is_no_contradiction() {
+fn inputs_equal_to_the_class_are_accepted() {
     let rules = rules(
         "prompt: a/b.md\nmodel: [a, auto]\nbase-ref: main\ncustom-agent: fixer\ncreate-pull-request: true\n\
          fail-on: [failure, cancelled]\nstop-on: never",
@@ -349,9 +349,9 @@ fn everything_that_contradicts_is_refused_at_once_with_both_values() {
         ticket: Some("xCHG-1".to_owned()),
     };
     let by = "the task class `it` of .github/agent-tasks.yml";
-    let mut told = whys(rules.settle(asked).1);
+    let mut actual = whys(rules.settle(asked).1);
     let vars = json!({"count": "many", "kind": "c", "knid": 1}).as_object().cloned().unwrap();
-    told.extend(whys(rules.vars(vars).unwrap_err()));
+    actual.extend(whys(rules.vars(vars).unwrap_err()));
     let expected = [
         format!("`prompt` contradicts {by}, which has `prompt: a.md`; leave the input out"),
         format!("`vars.count: many` is not a number, as {by} has it"),
@@ -378,8 +378,8 @@ fn everything_that_contradicts_is_refused_at_once_with_both_values() {
         }),
     )
     .collect::<std::collections::BTreeSet<_>>();
-    assert_eq!(told.len(), expected.len());
-    assert_eq!(told.into_iter().collect::<std::collections::BTreeSet<_>>(), expected);
+    assert_eq!(actual.len(), expected.len());
+    assert_eq!(actual.into_iter().collect::<std::collections::BTreeSet<_>>(), expected);
 }
 
 #[test]
@@ -390,10 +390,10 @@ fn the_first_of_several_is_taken_where_the_inputs_are_silent() {
     assert_eq!(models("models: [a, b]"), [named("a")]);
     assert_eq!(models("model: [a, b]\nmodels: [c]"), [named("a"), named("b")]);
     assert_eq!(settled(&rules("base-ref: [a, 'b/*']"), Overrides::default()).base_ref, named("a"));
-    let told = refused(&rules("base-ref: ['b/*', a]"), Overrides::default());
+    let actual = refused(&rules("base-ref: ['b/*', a]"), Overrides::default());
     assert!(
-        told.starts_with("`base-ref` is missing, and ") && told.contains("only patterns for it: `b/*, a`"),
-        "{told}"
+        actual.starts_with("`base-ref` is missing, and ") && actual.contains("only patterns for it: `b/*, a`"),
+        "{actual}"
     );
 }
 
@@ -417,8 +417,8 @@ fn a_prompt_file_of_the_workspace_is_not_that_of_the_policys_repository() {
     let elsewhere = "acme/.github:agent-tasks.yml".parse().unwrap();
     let policy = Policy::parse(&elsewhere, "task-classes: {it: {prompt: a.md}}").unwrap();
     let rules = policy.rules(&elsewhere, None, Some("it")).unwrap();
-    let told = refused(&rules, Overrides { prompt_file: Some("a.md".to_owned()), ..Overrides::default() });
-    assert!(told.contains("which has `prompt: a.md` in the repository of the policy"), "{told}");
+    let actual = refused(&rules, Overrides { prompt_file: Some("a.md".to_owned()), ..Overrides::default() });
+    assert!(actual.contains("which has `prompt: a.md` in the repository of the policy"), "{actual}");
 }
 
 #[test]
@@ -426,19 +426,19 @@ fn a_start_without_a_class_is_held_to_the_defaults_or_forbidden() {
     let free = policy("defaults: {base-ref: main}\ntask-classes: {a: {base-ref: dev}}");
     let rules = free.rules(&place(), None, None).unwrap();
     assert_eq!(settled(&rules, Overrides::default()).base_ref.as_deref(), Some("main"));
-    let told = refused(&rules, Overrides { base_ref: Some("x".to_owned()), ..Overrides::default() });
-    assert!(told.contains("contradicts the `defaults` of .github/agent-tasks.yml"), "{told}");
+    let actual = refused(&rules, Overrides { base_ref: Some("x".to_owned()), ..Overrides::default() });
+    assert!(actual.contains("contradicts the `defaults` of .github/agent-tasks.yml"), "{actual}");
     let rules = free.rules(&place(), None, Some("a")).unwrap();
     assert_eq!(settled(&rules, Overrides::default()).base_ref.as_deref(), Some("dev"));
 
     let rules = policy(FULL).rules(&place(), None, None).unwrap();
-    let told = refused(&rules, Overrides::default());
+    let actual = refused(&rules, Overrides::default());
     assert!(
-        told.ends_with("name one of its task classes by `task-class`: `dependency-bump`, `release-prep`"),
-        "{told}"
+        actual.ends_with("name one of its task classes by `task-class`: `dependency-bump`, `release-prep`"),
+        "{actual}"
     );
-    let told = policy(FULL).rules(&place(), None, Some("relase-prep")).unwrap_err();
-    assert_eq!(told, "is not a task class of .github/agent-tasks.yml; did you mean `release-prep`?");
+    let actual = policy(FULL).rules(&place(), None, Some("relase-prep")).unwrap_err();
+    assert_eq!(actual, "is not a task class of .github/agent-tasks.yml; did you mean `release-prep`?");
     assert_eq!(settled(&Rules::default(), Overrides { has_prompt: true, ..Overrides::default() }).models, None);
 }
 
@@ -447,10 +447,10 @@ fn repositories_are_allowed_by_patterns_and_a_denial_wins() {
     let bump = policy(FULL).rules(&place(), None, Some("dependency-bump")).unwrap();
     let run = [("GITHUB_EVENT_NAME", "schedule")];
     assert_eq!(forbidden(&bump, &["ACME/lib-a", "acme/SDK"], &run, NOON), [""; 0]);
-    let told =
+    let actual =
         forbidden(&bump, &["acme/lib-archive", "acme/app", "acme/lib-a", "acme/secrets", "other/sdk"], &run, NOON);
     assert_eq!(
-        told,
+        actual,
         [
             "acme/lib-archive, acme/secrets is not allowed by the task class `dependency-bump` of \
              .github/agent-tasks.yml, which denies `acme/secrets, acme/*-archive`",
@@ -459,8 +459,8 @@ fn repositories_are_allowed_by_patterns_and_a_denial_wins() {
         ]
     );
     let many = (0..25).map(|at| format!("x/y{at}")).collect::<Vec<_>>();
-    let told = forbidden(&bump, &many.iter().map(String::as_str).collect::<Vec<_>>(), &run, NOON);
-    assert!(told[0].contains("x/y19 and 5 more is not allowed"), "{told:?}");
+    let actual = forbidden(&bump, &many.iter().map(String::as_str).collect::<Vec<_>>(), &run, NOON);
+    assert!(actual[0].contains("x/y19 and 5 more is not allowed"), "{actual:?}");
     let only_deny = rules("repositories: {deny: 'acme/*'}");
     assert_eq!(forbidden(&only_deny, &["acme/a"], &[], NOON).len(), 1);
     assert_eq!(forbidden(&only_deny, &["octo/a"], &[], NOON).len(), 0);
@@ -487,9 +487,9 @@ fn events_workflows_and_dates_are_held_to() {
             format!("today is 2027-07-01 in UTC, and {by} has `not-after: 2027-06-30`"),
         ]
     );
-    let told = forbidden(&rules, &["acme/app"], &[], NOON);
-    assert!(told.iter().all(|why| why.starts_with("a start outside of any workflow run")), "{told:?}");
-    assert_eq!(told.len(), 2);
+    let actual = forbidden(&rules, &["acme/app"], &[], NOON);
+    assert!(actual.iter().all(|why| why.starts_with("a start outside of any workflow run")), "{actual:?}");
+    assert_eq!(actual.len(), 2);
 
     let whole = self::rules("workflows: 'acme/*/.github/workflows/*.yml'");
     let of = |path: &str| forbidden(&whole, &[], &[("GITHUB_WORKFLOW_REF", path)], NOON).len();
@@ -627,8 +627,8 @@ fn policy_values_that_can_match_nothing_are_faults() {
         ("events: workflow_call", "is not the event of any run"),
         ("vars: {n: {type: number, options: [one]}}", "is not a number"),
     ] {
-        let told = faults(&format!("task-classes: {{it: {{{class}}}}}")).join("\n");
-        assert!(told.contains(part), "{class}: {told}");
+        let actual = faults(&format!("task-classes: {{it: {{{class}}}}}")).join("\n");
+        assert!(actual.contains(part), "{class}: {actual}");
     }
     assert!(faults("tasks: {it: {}}").join("\n").contains("write `task-classes`"));
 }
@@ -640,13 +640,16 @@ fn number_options_compare_as_numbers() {
         let vars = json!({"n": value}).as_object().cloned().unwrap();
         assert_eq!(rules.vars(vars).is_ok(), fits, "{value}");
     }
+    let vars = |value: Value| rules.vars(json!({"n": value}).as_object().cloned().unwrap()).unwrap();
+    assert_eq!(vars(json!("1.10"))["n"], json!(1.1), "a template compares it as a number");
+    assert_eq!(vars(json!("2"))["n"], json!(2));
 }
 
 #[test]
 fn tickets_are_visible_text() {
     for c in ['\u{e0041}', '\u{2800}', '\u{200b}', '\u{fe0f}', '\u{ad}', '\u{115f}', '\u{202e}'] {
-        let told = ticket(&format!("CHG-1{c}")).unwrap_err();
-        assert!(told.contains(&format!("U+{:04X}", u32::from(c))), "{told}");
+        let actual = ticket(&format!("CHG-1{c}")).unwrap_err();
+        assert!(actual.contains(&format!("U+{:04X}", u32::from(c))), "{actual}");
     }
     assert_eq!(ticket("CHG-Ä1").as_deref(), Ok("CHG-Ä1"));
 }

@@ -79,8 +79,11 @@ impl VarKind {
     fn fit(self, value: &Value) -> Option<Value> {
         let fits = match (self, value) {
             (Self::String, Value::Number(number)) => return Some(number.to_string().into()),
-            // A number that is spelled in an unusual way, such as `1.10`, has come as a text.
-            (Self::Number, Value::String(text)) => number(text).is_some(),
+            // A number with a fraction comes as a text, see `inputs/vars.rs`. Here it must compare as a number.
+            (Self::Number, Value::String(text)) => {
+                let integer = text.parse::<i64>().map(Value::from);
+                return integer.ok().or_else(|| number(text).map(Value::from));
+            }
             (Self::String, Value::String(_))
             | (Self::Number, Value::Number(_))
             | (Self::Boolean, Value::Bool(_))
@@ -144,7 +147,7 @@ impl TryFrom<VarTable> for Var {
         }
         let required = required.unwrap_or(default.is_none());
         let var = Self { kind, required, default: None, options: options.unwrap_or_default() };
-        // A number is no text here: what its spelling was is not known any more.
+        // A number does not become text here, because its spelling is lost.
         let default = default.map(|value| match (kind, &value) {
             (VarKind::String, Value::Number(_)) => {
                 Err("`default` is a number, and the type is `string`; write it in quotes".to_owned())

@@ -270,7 +270,7 @@ mod tests {
         let mark = fences.put(&"x".repeat(900)).unwrap();
         assert_eq!(fences.put(&"y".repeat(101)), None);
         assert!(fences.around(&mark.repeat(100_000), "0f").unwrap_err() > 90_000_000);
-        // Characters that stand for a text can come from outside as well.
+        // Escaped characters can come from outside as well.
         let fences = Fences::new(1_000_000_000);
         let mark = fences.put(&"x".repeat(MAX_CHARACTERS)).unwrap();
         assert_eq!(fences.put(&mark.repeat(100_000)), None);

@@ -13,7 +13,7 @@ const MAX_SAMPLE_DEPTH: usize = 4;
 /// use.
 const PLACEHOLDER: &str = "\u{10ffff}sample";
 
-/// A variable that is not known yet, for [`Scope::vars`](super::render::Scope::vars) of a template that is tried.
+/// A variable that is not known yet, for `Scope::vars` of a template that is tried.
 pub fn placeholder() -> Json {
     PLACEHOLDER.into()
 }

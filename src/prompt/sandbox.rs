@@ -288,7 +288,7 @@ fn add_operators(environment: &mut Environment<'_>, budget: &Arc<Budget>) {
         });
     }
     environment.add_filter("second", |pair: &Value| pair.get_item_by_index(1));
-    // `{% for %}` over no value is no step.
+    // `{% for %}` over nothing takes no step.
     environment.add_filter("for", |value: &Value| match value.is_none() {
         true => Value::from(Vec::<Value>::new()),
         false => value.clone(),

@@ -222,9 +222,9 @@ mod tests {
     }
 
     fn task(state: &str) -> Box<Task> {
-        let told = json!({"id": "t-1", "state": state, "creator": {"id": 7}, "html_url": "https://github.com/octo/app/tasks/t-1",
+        let actual = json!({"id": "t-1", "state": state, "creator": {"id": 7}, "html_url": "https://github.com/octo/app/tasks/t-1",
             "sessions": [{"model": "m", "usage": {"type": "ai_credits", "amount": 1_500_000_000}}]});
-        Box::new(serde_json::from_value(told).unwrap())
+        Box::new(serde_json::from_value(actual).unwrap())
     }
 
     fn journal() -> AuditLog {
@@ -244,7 +244,7 @@ mod tests {
         AuditLog::new(&Context::new(&environment, None, None), Some(&token), &facts)
     }
 
-    fn told(event: Event, outcome: &mut Outcome) -> Option<Value> {
+    fn recorded(event: Event, outcome: &mut Outcome) -> Option<Value> {
         let entry = AuditEntry::of(&event, outcome)?;
         outcome.apply(&event);
         let line = journal().line(entry, None, outcome, "id-1", "2026-11-25T08:00:00Z".parse().unwrap());
@@ -255,7 +255,7 @@ mod tests {
     #[test]
     fn record_line_is_a_cloud_event() {
         let mut outcome = outcome();
-        let started = told(Event::Started(task("queued")), &mut outcome).unwrap();
+        let started = recorded(Event::Started(task("queued")), &mut outcome).unwrap();
         for (name, value) in [
             ("specversion", "1.0"),
             ("id", "id-1"),
@@ -277,7 +277,7 @@ mod tests {
             (&json!(7), &json!("fine-grained personal access token"))
         );
         outcome.apply(&Event::Saw(task("completed")));
-        let settled = told(Event::Ended(WaitEnd::Settled), &mut outcome).unwrap();
+        let settled = recorded(Event::Ended(WaitEnd::Settled), &mut outcome).unwrap();
         assert_eq!(
             (&settled["data"]["task"]["conclusion"], &settled["data"]["task"]["credits"]),
             (&json!("success"), &json!("1.5"))
@@ -287,15 +287,15 @@ mod tests {
     #[test]
     fn record_has_changes_only() {
         let mut outcome = outcome();
-        told(Event::Started(task("queued")), &mut outcome);
-        assert_eq!(told(Event::Saw(task("queued")), &mut outcome), None);
-        assert_eq!(told(Event::StillWaiting, &mut outcome), None);
-        let changed = told(Event::Saw(task("in_progress")), &mut outcome).unwrap();
+        recorded(Event::Started(task("queued")), &mut outcome);
+        assert_eq!(recorded(Event::Saw(task("queued")), &mut outcome), None);
+        assert_eq!(recorded(Event::StillWaiting, &mut outcome), None);
+        let changed = recorded(Event::Saw(task("in_progress")), &mut outcome).unwrap();
         assert_eq!(
             (&changed["type"], &changed["data"]["from"], &changed["data"]["to"]),
             (&json!("agent-task.changed"), &json!("queued"), &json!("in_progress"))
         );
-        let lost = told(Event::Failed(Error::Unreachable { why: "no route".to_owned() }), &mut outcome).unwrap();
+        let lost = recorded(Event::Failed(Error::Unreachable { why: "no route".to_owned() }), &mut outcome).unwrap();
         assert_eq!(lost["type"], "agent-task.gave-up");
         assert!(lost["data"]["reason"].as_str().unwrap().contains("no route"));
     }

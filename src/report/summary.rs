@@ -138,10 +138,10 @@ impl Status {
 }
 
 /// Makes the summary.
-pub fn summary(plan: &Plan, outcomes: &[Outcome], context: &Context, told: &SummaryContext<'_>) -> String {
+pub fn summary(plan: &Plan, outcomes: &[Outcome], context: &Context, run: &SummaryContext<'_>) -> String {
     let head = match outcomes {
-        [outcome] => single(plan, outcome, told),
-        many => fleet(plan, many, told),
+        [outcome] => single(plan, outcome, run),
+        many => fleet(plan, many, run),
     };
     with_prompts(format!("{head}{}", footer(plan, context)), plan)
 }
@@ -159,8 +159,8 @@ pub fn dry_run(plan: &Plan, context: &Context, requests: &[(String, String)]) ->
                 one(&format!("wait for task {} in {}", escaped(id.as_str()), escaped(&order.repository.to_string())))
             }
         },
-        orders if plan.wait.is_some() && requests.is_empty() => one(&format!("wait for {} agent tasks", orders.len())),
-        orders => one(&format!("start an agent task in each of **{}**", repositories(orders.len()))),
+        tasks if plan.wait.is_some() && requests.is_empty() => one(&format!("wait for {} agent tasks", tasks.len())),
+        tasks => one(&format!("start an agent task in each of **{}**", repositories(tasks.len()))),
     });
     text.push_str(&waves(plan, &[], None));
     text.push_str(&footer(plan, context));
@@ -198,8 +198,8 @@ fn cut_to_fit(mut text: String) -> String {
     text
 }
 
-fn single(plan: &Plan, outcome: &Outcome, told: &SummaryContext<'_>) -> String {
-    let status = Status::of(outcome, plan, told.ended);
+fn single(plan: &Plan, outcome: &Outcome, run: &SummaryContext<'_>) -> String {
+    let status = Status::of(outcome, plan, run.ended);
     let pull = outcome.pull.as_ref().map(|pull| link(&format!("#{}", pull.number), &pull.url));
     let title = heading(outcome, status);
     let heading = match &pull {
@@ -225,7 +225,7 @@ fn single(plan: &Plan, outcome: &Outcome, told: &SummaryContext<'_>) -> String {
         asked.and_then(|asked| asked.custom_agent.as_deref()).map(|agent| format!("custom agent {}", escaped(agent))),
         Some(format!("branch {branches}")),
         task.and_then(Task::credits).map(|credits| format!("{credits} AI credits")),
-        Some(spelled(told.elapsed)),
+        Some(spelled(run.elapsed)),
     ];
     let facts = facts.into_iter().flatten().filter(|fact| !fact.is_empty()).collect::<Vec<_>>();
     let mut text = format!("{heading}{}\n\n", facts.join(" · "));
@@ -266,38 +266,38 @@ fn heading(outcome: &Outcome, status: Status) -> String {
     format!("{} {text}", status.icon())
 }
 
-fn fleet(plan: &Plan, outcomes: &[Outcome], told: &SummaryContext<'_>) -> String {
-    let mut all = outcomes.iter().map(|it| (Status::of(it, plan, told.ended), it)).collect::<Vec<_>>();
+fn fleet(plan: &Plan, outcomes: &[Outcome], run: &SummaryContext<'_>) -> String {
+    let mut all = outcomes.iter().map(|it| (Status::of(it, plan, run.ended), it)).collect::<Vec<_>>();
     all.sort_by_key(|(status, _)| *status);
-    let mut text = format!("### {}\n\n", verdict(plan, &all, told));
-    if let Some(stopped) = told.stopped {
+    let mut text = format!("### {}\n\n", verdict(plan, &all, run));
+    if let Some(stopped) = run.stopped {
         text.push_str(&format!("**{}**\n\n", sentence(&inline(&capital(&stopped.to_string())))));
     }
-    text.push_str(&format!("{}\n\n", totals(outcomes, told.elapsed)));
-    text.push_str(&waves(plan, outcomes, told.stopped));
+    text.push_str(&format!("{}\n\n", totals(outcomes, run.elapsed)));
+    text.push_str(&waves(plan, outcomes, run.stopped));
     let shown = &all[..all.len().min(MAX_ROWS)];
     let count = |status: Status| shown.iter().filter(|(it, _)| *it == status).count();
     let is_folded = |status: Status| status.is_calm() && count(status) >= MIN_FOLDED;
     let (folded, open): (Vec<_>, Vec<_>) = shown.iter().partition(|(status, _)| is_folded(*status));
     if !open.is_empty() {
-        text.push_str(&rows(&open, told.elapsed));
+        text.push_str(&rows(&open, run.elapsed));
     }
-    text.push_str(&troubles(&all, told.stopped.is_some()));
+    text.push_str(&troubles(&all, run.stopped.is_some()));
     for group in folded.chunk_by(|(one, _), (other, _)| one == other) {
         let status = group[0].0;
         let title = format!("{} {} {}", status.icon(), group.len(), status.word());
         // A table that is all there is to see is not hidden.
-        text.push_str(&details(&title, &rows(group, told.elapsed), group.len() == all.len()));
+        text.push_str(&details(&title, &rows(group, run.elapsed), group.len() == all.len()));
     }
     if all.len() > MAX_ROWS {
         text.push_str(&format!("{} more are in the file that `results-file` names.\n\n", all.len() - MAX_ROWS));
     }
-    text.push_str(&chart(outcomes, told.elapsed));
+    text.push_str(&chart(outcomes, run.elapsed));
     text
 }
 
 /// The heading of a fleet: whether it went well, and how many tasks fare how.
-fn verdict(plan: &Plan, all: &[(Status, &Outcome)], told: &SummaryContext<'_>) -> String {
+fn verdict(plan: &Plan, all: &[(Status, &Outcome)], run: &SummaryContext<'_>) -> String {
     let count = all.len();
     let counts = all.chunk_by(|(one, _), (other, _)| one.word() == other.word());
     let counts = counts.map(|group| format!("{} {}", group.len(), group[0].0.word())).collect::<Vec<_>>();
@@ -309,7 +309,7 @@ fn verdict(plan: &Plan, all: &[(Status, &Outcome)], told: &SummaryContext<'_>) -
     let outcomes = all.iter().map(|(_, outcome)| (*outcome).clone()).collect::<Vec<_>>();
     let fine = Exit::of(&outcomes, &plan.fail_on, plan.rollout.tolerate) == Exit::Fine;
     let worst = all.first().map_or(Status::Succeeded, |(status, _)| *status);
-    match (told.stopped, told.ended) {
+    match (run.stopped, run.ended) {
         (Some(_), _) => format!("⛔ Rollout stopped, {count} agent tasks{counts}"),
         (None, false) => format!("⏳ {over} of {count} agent tasks done{counts}"),
         (None, true) if worst == Status::Started => format!("🚀 {count} agent tasks{counts}"),

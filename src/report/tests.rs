@@ -40,7 +40,7 @@ fn order(repository: &str) -> PlannedTask {
             confirm: Duration::ZERO,
             first: Precheck::Nothing,
             if_active: IfActive::Start,
-            patience: LONGEST_LIMIT,
+            longest_limit: LONGEST_LIMIT,
         }),
     };
     PlannedTask { repository: repository.parse().unwrap(), action }
@@ -59,7 +59,7 @@ fn plan(repositories: &[String], waves: &[usize]) -> Plan {
             interval: Duration::from_secs(15),
             stop_on_question: true,
             stop_on_idle: true,
-            patience: Duration::ZERO,
+            grace: Duration::ZERO,
         }),
         fail_on: vec![Conclusion::Failure, Conclusion::TimedOut, Conclusion::ActionRequired],
         require_pull_request: false,
@@ -153,7 +153,7 @@ fn without_task(repository: &str, event: &Event) -> Outcome {
     outcome
 }
 
-fn told(seconds: u64) -> SummaryContext<'static> {
+fn run_of(seconds: u64) -> SummaryContext<'static> {
     SummaryContext { elapsed: Duration::from_secs(seconds), ended: true, stopped: None }
 }
 
@@ -162,13 +162,13 @@ fn names(count: usize) -> Vec<String> {
 }
 
 fn single(outcome: Outcome) -> String {
-    summary(&one(), &[outcome], &context(), &told(190))
+    summary(&one(), &[outcome], &context(), &run_of(190))
 }
 
 #[test]
 fn summary_of_a_running_task() {
     let outcome = started("octo/app", &[Event::Saw(task("octo/app", "in_progress", session()))]);
-    let text = summary(&one(), &[outcome], &context(), &SummaryContext { ended: false, ..told(62) });
+    let text = summary(&one(), &[outcome], &context(), &SummaryContext { ended: false, ..run_of(62) });
     insta::assert_snapshot!(text, @r"
     ### ⏳ Agent task is running
 
@@ -268,7 +268,7 @@ fn summary_of_a_fleet() {
     let refused = || Event::Failed(Error::BadToken { said: "Bad credentials".to_owned() });
     all.push(without_task(&names[10], &refused()));
     all.push(without_task(&names[11], &refused()));
-    insta::assert_snapshot!(summary(&plan(&names, &[12]), &all, &context(), &told(754)), @r#"
+    insta::assert_snapshot!(summary(&plan(&names, &[12]), &all, &context(), &run_of(754)), @r#"
     ### ❌ 12 agent tasks: 1 failed, 2 not started, 1 needs a person, 1 timed out, 7 succeeded
 
     7 pull requests · 45 AI credits · 12m 34s
@@ -327,8 +327,8 @@ fn summary_of_a_stopped_rollout() {
     let mut all = (0..5).map(|at| succeeded(&names[at], 40 + at as u64)).collect::<Vec<_>>();
     all.push(failed(&names[5], ""));
     all.extend(names[6..].iter().map(|name| without_task(name, &Event::HeldBack(stopped.to_string()))));
-    let told = SummaryContext { stopped: Some(&stopped), ..told(433) };
-    insta::assert_snapshot!(summary(&plan(&names, &[1, 5, 14]), &all, &context(), &told), @r#"
+    let run = SummaryContext { stopped: Some(&stopped), ..run_of(433) };
+    insta::assert_snapshot!(summary(&plan(&names, &[1, 5, 14]), &all, &context(), &run), @r#"
     ### ⛔ Rollout stopped, 20 agent tasks: 1 failed, 14 not started, 5 succeeded
 
     **In wave 2 of 3, 4 of 5 succeeded; `wave-success` asks for 100%.**
@@ -410,8 +410,8 @@ fn summary_of_a_fleet_that_is_running() {
         Outcome::new(names[3].parse().unwrap()),
         Outcome::new(names[4].parse().unwrap()),
     ];
-    let told = SummaryContext { ended: false, ..told(50) };
-    insta::assert_snapshot!(summary(&plan(&names, &[3, 2]), &all, &context(), &told), @r"
+    let run = SummaryContext { ended: false, ..run_of(50) };
+    insta::assert_snapshot!(summary(&plan(&names, &[3, 2]), &all, &context(), &run), @r"
     ### ⏳ 2 of 5 agent tasks done: 1 failed, 1 running, 2 queued, 1 succeeded
 
     1 pull request · 13.5 AI credits · 50s
@@ -516,7 +516,7 @@ fn summary_stays_inside_githubs_limit() {
         task.prompt = "x".repeat(2_000_000);
     }
     let many = names.iter().map(|name| failed(name, &format!("{name} é|").repeat(500))).collect::<Vec<_>>();
-    let text = summary(&plan, &many, &context(), &told(0));
+    let text = summary(&plan, &many, &context(), &run_of(0));
     assert!(text.len() < 1024 * 1024, "{}", text.len());
     assert!(text.contains("1800 more are in the file"));
     let long = note("x", &vec!["y".repeat(1000); 2000]);

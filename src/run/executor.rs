@@ -51,7 +51,7 @@ pub async fn run(
         Action::Wait(_) => None,
     });
     let config = PollerConfig {
-        orders: plan.tasks.len(),
+        tasks: plan.tasks.len(),
         keys: keys.collect::<HashSet<_>>(),
         interval: plan.wait.as_ref().map(|rules| rules.interval).unwrap_or_default(),
         parts: plan.sharing_jobs,

@@ -95,7 +95,7 @@ impl Age {
 /// The settings of a [`Poller`].
 pub struct PollerConfig<'a> {
     /// How many tasks there are.
-    pub orders: usize,
+    pub tasks: usize,
     /// The idempotency keys of those that are started.
     pub keys: HashSet<Key>,
     /// The longest pause between two polls.
@@ -108,7 +108,7 @@ pub struct PollerConfig<'a> {
 
 impl<'a> Poller<'a> {
     /// Polls tasks with the client `tasks`, and pull requests with the clients `pulls` in their order.
-    pub fn new(tasks: &'a LimitedClient<'a>, pulls: &[&'a LimitedClient<'a>], watched: PollerConfig<'a>) -> Self {
+    pub fn new(tasks: &'a LimitedClient<'a>, pulls: &[&'a LimitedClient<'a>], config: PollerConfig<'a>) -> Self {
         let reader = |client: &&'a LimitedClient<'a>| PullRequestReader {
             client,
             by_id: Batcher::new(),
@@ -117,15 +117,15 @@ impl<'a> Poller<'a> {
         Self {
             tasks,
             readers: pulls.iter().map(reader).collect(),
-            host: watched.host,
-            many: Cell::new(watched.orders > MAX_SINGLE),
-            interval: watched.interval,
-            parts: u32::try_from(watched.parts).unwrap_or(u32::MAX),
+            host: config.host,
+            many: Cell::new(config.tasks > MAX_SINGLE),
+            interval: config.interval,
+            parts: u32::try_from(config.parts).unwrap_or(u32::MAX),
             began: Instant::now(),
             pages: Cell::new(1),
             failing: Cell::new(false),
             snapshot: Mutex::default(),
-            keys: watched.keys,
+            keys: config.keys,
             index: Mutex::default(),
         }
     }

@@ -46,7 +46,7 @@ type EtagCache = HashMap<TaskId, (String, Box<Task>)>;
 /// One task of the plan on its way.
 pub(super) struct TaskRun<'a> {
     index: usize,
-    order: &'a PlannedTask,
+    planned: &'a PlannedTask,
     executor: &'a Executor<'a>,
     /// The repository's name today, where a start found out that it was renamed.
     moved: Option<Repository>,
@@ -59,18 +59,18 @@ pub(super) struct TaskRun<'a> {
 
 impl<'a> TaskRun<'a> {
     pub(super) fn new(index: usize, executor: &'a Executor<'a>) -> Self {
-        let order = &executor.plan.tasks[index];
-        Self { index, order, executor, moved: None, task: None, has_pull: false, conclusion: None }
+        let planned = &executor.plan.tasks[index];
+        Self { index, planned, executor, moved: None, task: None, has_pull: false, conclusion: None }
     }
 
     /// Starts the task or takes up the one that the plan names, waits for it if asked, and returns its conclusion.
     pub(super) async fn run(mut self) -> Option<Conclusion> {
-        let started = match &self.order.action {
+        let started = match &self.planned.action {
             Action::Wait(id) => Some((id.clone(), false)),
             Action::Start { task, models, options, .. } => self.start(task, models, options).await,
         };
         if let (Some((id, new)), Some(rules)) = (started, &self.executor.plan.wait) {
-            self.watch(&id, rules, new).await;
+            self.wait(&id, rules, new).await;
         }
         self.conclusion
     }
@@ -80,7 +80,7 @@ impl<'a> TaskRun<'a> {
         &mut self,
         task: &NewTask,
         models: &[Option<String>],
-        terms: &StartOptions,
+        options: &StartOptions,
     ) -> Option<(TaskId, bool)> {
         // The semaphore is never closed.
         let _place = self.executor.start_permits.acquire().await;
@@ -88,12 +88,12 @@ impl<'a> TaskRun<'a> {
             self.record(Event::HeldBack(reason.clone()));
             return None;
         }
-        let mut claim = StartMachine::new(terms.clone(), models, self.executor.host.elapsed());
+        let mut machine = StartMachine::new(options.clone(), models, self.executor.host.elapsed());
         let mut task = task.clone();
         let began = Instant::now();
         let mut etags = EtagCache::new();
         let mut has_room = self.executor.plan.limit_counter.is_none();
-        let mut step = claim.begin();
+        let mut step = machine.begin();
         let held = loop {
             step = match step {
                 start::StartStep::Send(model, event) => {
@@ -103,16 +103,16 @@ impl<'a> TaskRun<'a> {
                     if self.executor.is_interrupted.get() {
                         return None;
                     }
-                    if let Some(reason) = self.executor.refused.get().filter(|_| !claim.is_open()) {
+                    if let Some(reason) = self.executor.refused.get().filter(|_| !machine.is_open()) {
                         self.record(Event::HeldBack(reason.clone()));
                         break None;
                     }
-                    if queued.elapsed() > STALE && claim.looked_first() {
-                        claim.begin()
+                    if queued.elapsed() > STALE && machine.looked_first() {
+                        machine.begin()
                     } else {
                         if !has_room {
                             // Once: what is sent after this is the same start.
-                            if let Err(event) = self.capacity(terms.confirm, &mut etags).await {
+                            if let Err(event) = self.capacity(options.confirm, &mut etags).await {
                                 self.record(event);
                                 break None;
                             }
@@ -120,10 +120,10 @@ impl<'a> TaskRun<'a> {
                         }
                         task.model = model;
                         self.set_unanswered(true);
-                        claim.sending(began.elapsed());
+                        machine.sending(began.elapsed());
                         let answer = self.tasks().start(turn, self.repository(), &task).await;
                         self.executor.note_answer(&answer);
-                        claim.answered(began.elapsed(), answer)
+                        machine.answered(began.elapsed(), answer)
                     }
                 }
                 start::StartStep::Look { pause, event } => {
@@ -131,24 +131,24 @@ impl<'a> TaskRun<'a> {
                     let since = Instant::now();
                     self.executor.host.sleep(pause, "looking for the task").await;
                     // Without an answer nothing is adopted.
-                    claim.introduce(self.tasks().user_id().await);
+                    machine.set_user(self.tasks().user_id().await);
                     // The look shows the moment at which it was asked for, however long the answers take.
                     let mut asked = Instant::now();
-                    let seen = match self.held(&claim, since, began).await {
+                    let seen = match self.own_tasks(&machine, since, began).await {
                         Ok(Some(held)) => {
                             asked = held.taken;
                             Ok(held.candidates)
                         }
-                        Ok(None) => self.candidates(&claim, began.elapsed(), &mut etags).await,
+                        Ok(None) => self.candidates(&machine, began.elapsed(), &mut etags).await,
                         Err(error) => Err(error),
                     };
-                    claim.looked(asked.saturating_duration_since(began), seen)
+                    machine.looked(asked.saturating_duration_since(began), seen)
                 }
                 start::StartStep::Sleep(pause, event) => {
-                    self.set_unanswered(claim.is_open());
+                    self.set_unanswered(machine.is_open());
                     self.record(event);
                     self.executor.host.sleep(pause, "waiting to start the task").await;
-                    claim.rested(began.elapsed())
+                    machine.resumed(began.elapsed())
                 }
                 start::StartStep::Held(task) => break Some((task.id.clone(), true, Event::Started(task))),
                 start::StartStep::Adopted(task, why) => {
@@ -168,7 +168,7 @@ impl<'a> TaskRun<'a> {
                         break None;
                     }
                     self.moved = Some(to);
-                    claim.rested(began.elapsed())
+                    machine.resumed(began.elapsed())
                 }
                 start::StartStep::Refused(error) => {
                     self.record(Event::Failed(error));
@@ -191,11 +191,16 @@ impl<'a> TaskRun<'a> {
     }
 
     /// Our own task from the list that is read once for all starts, if that is sufficient.
-    async fn held(&self, claim: &StartMachine, since: Instant, began: Instant) -> Result<Option<OwnTasks>, Error> {
-        if !self.executor.poller.is_shared() || !claim.wants_its_own_only() {
+    async fn own_tasks(
+        &self,
+        machine: &StartMachine,
+        since: Instant,
+        began: Instant,
+    ) -> Result<Option<OwnTasks>, Error> {
+        if !self.executor.poller.is_shared() || !machine.wants_its_own_only() {
             return Ok(None);
         }
-        let mut held = self.executor.poller.with_key(claim.key(), since).await?;
+        let mut held = self.executor.poller.with_key(machine.key(), since).await?;
         // A prompt can be copied to another repository with its marker, so the repository's own answer decides.
         let mut candidates = Vec::new();
         for candidate in std::mem::take(&mut held.candidates) {
@@ -208,22 +213,22 @@ impl<'a> TaskRun<'a> {
         held.candidates = candidates;
         // While there is time to look again, a task that cannot be read yet can wait; then this repository's own list
         // decides whether that task is in it at all.
-        let patient = held.taken.saturating_duration_since(began) < claim.lag();
-        Ok(Some(held).filter(|held| held.is_whole || patient))
+        let can_wait = held.taken.saturating_duration_since(began) < machine.lag();
+        Ok(Some(held).filter(|held| held.is_whole || can_wait))
     }
 
     /// The repository's tasks that may be ours, with their sessions where those can be read. `elapsed` is the time since
     /// the start began.
     async fn candidates(
         &self,
-        claim: &StartMachine,
+        machine: &StartMachine,
         elapsed: Duration,
         etags: &mut EtagCache,
     ) -> Result<Vec<Candidate>, Error> {
         let asked = Instant::now();
-        let horizon = claim.horizon(elapsed);
+        let horizon = machine.horizon(elapsed);
         let mut seen = Vec::new();
-        let archived_flags: &[bool] = if claim.wants_archived() { &[false, true] } else { &[false] };
+        let archived_flags: &[bool] = if machine.wants_archived() { &[false, true] } else { &[false] };
         for archived in archived_flags {
             let query = TaskQuery::Repository(self.repository());
             let mut pages = self.tasks().tasks(query, None, *archived).younger_than(horizon);
@@ -232,9 +237,9 @@ impl<'a> TaskRun<'a> {
                 let since = asked.elapsed();
                 for task in &page.tasks {
                     let age = page.age(task).map(|age| age.saturating_sub(since));
-                    if age.is_none_or(|age| age <= horizon) && claim.wants(task) {
+                    if age.is_none_or(|age| age <= horizon) && machine.wants(task) {
                         let candidate = self.candidate(task.clone(), age, etags).await?;
-                        let settled = claim.is_settled_by(&candidate);
+                        let settled = machine.is_settled_by(&candidate);
                         seen.push(candidate);
                         if settled {
                             return Ok(seen);
@@ -250,7 +255,7 @@ impl<'a> TaskRun<'a> {
     ///
     /// # Errors
     /// What happened in place of a start.
-    async fn capacity(&self, patience: Duration, etags: &mut EtagCache) -> Result<(), Event> {
+    async fn capacity(&self, longest: Duration, etags: &mut EtagCache) -> Result<(), Event> {
         let began = Instant::now();
         loop {
             let mut pause = RECOUNT;
@@ -266,7 +271,7 @@ impl<'a> TaskRun<'a> {
                 }
                 Err(error) => return Err(Event::Failed(error)),
             };
-            if began.elapsed() + pause > patience {
+            if began.elapsed() + pause > longest {
                 return Err(event);
             }
             self.executor.host.sleep(pause, "counting the tasks of the class").await;
@@ -332,16 +337,16 @@ impl<'a> TaskRun<'a> {
     }
 
     /// Waits for the task. `new`: this run has just started it.
-    async fn watch(&mut self, id: &TaskId, rules: &WaitRules, new: bool) {
+    async fn wait(&mut self, id: &TaskId, rules: &WaitRules, new: bool) {
         let began = Instant::now();
         // A task that was started a moment ago exists, so that "not found" is an outage of GitHub, which can take hours.
-        let patience = if new { rules.timeout } else { rules.patience };
-        let mut watch = WaitMachine::new(WaitRules { patience, ..rules.clone() }, self.executor.host.seed());
+        let grace = if new { rules.timeout } else { rules.grace };
+        let mut machine = WaitMachine::new(WaitRules { grace, ..rules.clone() }, self.executor.host.seed());
         let mut etag = None;
         let mut failing = false;
         let mut followed = PullRequestHints::default();
         if new {
-            self.rest(watch.first_pause(), rules.timeout).await;
+            self.rest(machine.first_pause(), rules.timeout).await;
         }
         loop {
             let left = rules.timeout.saturating_sub(began.elapsed());
@@ -364,7 +369,7 @@ impl<'a> TaskRun<'a> {
             // A task that was started a moment ago may not be shown yet, which needs no line; a limit is logged below, with
             // its end.
             let expected = match &error {
-                Some(Error::NotFound { .. }) => new && began.elapsed() < rules.patience,
+                Some(Error::NotFound { .. }) => new && began.elapsed() < rules.grace,
                 Some(Error::RateLimited(_)) => true,
                 // What concerns all tasks is logged once, by the poller.
                 error => error.is_some() && self.executor.poller.is_shared(),
@@ -376,7 +381,7 @@ impl<'a> TaskRun<'a> {
                 _ => {}
             }
             failing = if expected { failing } else { error.is_some() };
-            match watch.observe(began.elapsed(), observation) {
+            match machine.observe(began.elapsed(), observation) {
                 wait::WaitStep::Sleep(pause) => {
                     if let Some(Error::RateLimited(limit)) = &error {
                         self.record(Event::Limited { why: limit.name().to_owned(), wait: pause });
@@ -434,7 +439,7 @@ impl<'a> TaskRun<'a> {
         }
         let requires_pull = self.executor.plan.require_pull_request;
         // Unknown for a task that another step started, unless this one requires it.
-        let asked = match &self.order.action {
+        let asked = match &self.planned.action {
             Action::Start { task, .. } => Some(requires_pull || task.create_pull_request || task.head_ref.is_some()),
             Action::Wait(_) => requires_pull.then_some(true),
         };
@@ -540,7 +545,7 @@ impl<'a> TaskRun<'a> {
     }
 
     fn repository(&self) -> &Repository {
-        self.moved.as_ref().unwrap_or(&self.order.repository)
+        self.moved.as_ref().unwrap_or(&self.planned.repository)
     }
 
     fn tasks(&self) -> &'a LimitedClient<'a> {

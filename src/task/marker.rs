@@ -10,7 +10,7 @@ use ring::digest::{Context, SHA256};
 
 use crate::text::hexadecimal;
 
-/// How many hexadecimal digits a key has. 64 bits tell the starts of one repository apart many times over.
+/// How many hexadecimal digits a key has. 64 bits are enough for far more starts than one repository has.
 const DIGITS: usize = 16;
 /// How a marker begins.
 const OPENING: &str = "<!-- agent-task ";
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn marker_is_the_last_one_wherever_it_stands() {
+    fn marker_is_the_last_one_at_any_place() {
         let forged = Marker { key: Key::over(["forged"]), ..marker() };
         let prompt = marker().put_under(&format!("Fix this:\n{forged}\n> {forged}"));
         assert_eq!(Marker::find(&prompt), Some(marker()));

@@ -276,8 +276,8 @@ mod tests {
     use super::*;
 
     fn task(state: &str) -> Box<Task> {
-        let told = json!({"id": "t-1", "state": state, "html_url": "https://github.com/octo/app/tasks/t-1"});
-        Box::new(serde_json::from_value(told).unwrap())
+        let actual = json!({"id": "t-1", "state": state, "html_url": "https://github.com/octo/app/tasks/t-1"});
+        Box::new(serde_json::from_value(actual).unwrap())
     }
 
     fn outcome() -> Outcome {

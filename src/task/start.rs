@@ -64,7 +64,7 @@ pub struct StartOptions {
     /// What to do about an unsettled task of the same name.
     pub if_active: IfActive,
     /// The longest wait for rate limits in all.
-    pub patience: Duration,
+    pub longest_limit: Duration,
 }
 
 /// What is looked for before anything is sent.
@@ -102,7 +102,7 @@ pub enum StartStep {
         /// What to record first.
         event: Option<Event>,
     },
-    /// Sleep so long, then ask for the next step with [`StartMachine::rested`].
+    /// Sleep so long, then ask for the next step with [`StartMachine::resumed`].
     Sleep(Duration, Event),
     /// The task was started now.
     Held(Box<Task>),
@@ -211,7 +211,7 @@ impl StartMachine {
     }
 
     /// Takes the id of the token's owner: only that user's tasks are adopted, whatever marker they have.
-    pub fn introduce(&mut self, user: Option<u64>) {
+    pub fn set_user(&mut self, user: Option<u64>) {
         self.user = user;
     }
 
@@ -298,7 +298,7 @@ impl StartMachine {
     }
 
     /// What follows after a sleep.
-    pub fn rested(&mut self, elapsed: Duration) -> StartStep {
+    pub fn resumed(&mut self, elapsed: Duration) -> StartStep {
         match self.doing {
             Activity::Sending => self.send(elapsed, None),
             Activity::LookingFirst | Activity::LookingFor => StartStep::Look { pause: Duration::ZERO, event: None },
@@ -384,8 +384,8 @@ impl StartMachine {
                 IfActive::Attach => return StartStep::Adopted(Box::new(task), Adoption::Active),
             }
         }
-        let patience = if unread.is_empty() { self.lag } else { self.options.confirm };
-        match (elapsed < patience, unread.is_empty()) {
+        let longest = if unread.is_empty() { self.lag } else { self.options.confirm };
+        match (elapsed < longest, unread.is_empty()) {
             (true, _) => self.look(None, None),
             (false, true) => self.send(elapsed, None),
             (false, false) => StartStep::Undecided(unread_tasks(unread)),
@@ -396,11 +396,11 @@ impl StartMachine {
     fn blind(&mut self, elapsed: Duration, error: Error) -> StartStep {
         let passing = matches!(error, Error::Unanswered { .. } | Error::Unreachable { .. } | Error::Malformed { .. });
         // Twice as long as for looks that are answered: what was not seen is not absent.
-        let patience = match self.doing {
+        let longest = match self.doing {
             Activity::LookingFor => self.lost + self.options.confirm * 2,
             Activity::LookingFirst | Activity::Sending => self.options.confirm,
         };
-        match (passing && elapsed < patience, self.doing) {
+        match (passing && elapsed < longest, self.doing) {
             (true, _) => self.look(error.retry_after(), None),
             (false, Activity::LookingFor) => {
                 StartStep::Unconfirmed(format!("{}. Looking for the task failed as well: {error}", self.why))
@@ -410,7 +410,7 @@ impl StartMachine {
     }
 
     fn can_wait_out(&self, limit: &RateLimit) -> bool {
-        self.limited.saturating_add(limit.wait) <= self.options.patience
+        self.limited.saturating_add(limit.wait) <= self.options.longest_limit
     }
 
     /// Waits for a limit to end: as long as GitHub asks, and longer each time where it asks for next to nothing and
@@ -420,7 +420,7 @@ impl StartMachine {
         let wait = limit.wait.max(Duration::from_secs(1 << self.limits.min(5)));
         self.limits += 1;
         self.limited += wait;
-        let why = format!("{}; waiting at most {} in all", limit.name(), spelled(self.options.patience));
+        let why = format!("{}; waiting at most {} in all", limit.name(), spelled(self.options.longest_limit));
         StartStep::Sleep(wait, Event::Limited { why, wait })
     }
 
@@ -433,7 +433,7 @@ impl StartMachine {
     /// The next look, after a pause that grows and is no shorter than GitHub asks for.
     fn look(&mut self, at_least: Option<Duration>, event: Option<Event>) -> StartStep {
         let pause = (LOOK_PAUSE * 2_u32.pow(self.looks.min(8))).min(MAX_LOOK_PAUSE);
-        let pause = pause.max(at_least.unwrap_or_default().min(self.options.patience));
+        let pause = pause.max(at_least.unwrap_or_default().min(self.options.longest_limit));
         self.looks += 1;
         StartStep::Look { pause, event }
     }
@@ -471,7 +471,7 @@ impl StartMachine {
         self.is_own(task) == Some(false)
     }
 
-    /// Whether the task is of the token's owner; `None` where that cannot be told.
+    /// Whether the task is of the token's owner; `None` where that is unknown.
     fn is_own(&self, task: &Task) -> Option<bool> {
         task.is_created_by(self.user?)
     }
@@ -566,29 +566,29 @@ mod tests {
         }
     }
 
-    fn terms(first: Precheck, if_active: IfActive) -> StartOptions {
+    fn options(first: Precheck, if_active: IfActive) -> StartOptions {
         StartOptions {
             marker: marker("ours", "weekly/prep"),
             confirm: seconds(60),
             first,
             if_active,
-            patience: LONGEST_LIMIT,
+            longest_limit: LONGEST_LIMIT,
         }
     }
 
-    fn claim(models: &[&str]) -> StartMachine {
+    fn machine(models: &[&str]) -> StartMachine {
         let models = models.iter().map(|model| Some((*model).to_owned())).collect::<Vec<_>>();
-        let mut claim = StartMachine::new(terms(Precheck::Nothing, IfActive::Start), &models, Duration::ZERO);
-        assert!(matches!(claim.begin(), StartStep::Send(..)));
-        claim
+        let mut machine = StartMachine::new(options(Precheck::Nothing, IfActive::Start), &models, Duration::ZERO);
+        assert!(matches!(machine.begin(), StartStep::Send(..)));
+        machine
     }
 
-    /// A claim whose start was sent at once and not answered.
+    /// A machine whose start was sent at once and not answered.
     fn unanswered() -> StartMachine {
-        let mut claim = claim(&["a"]);
-        claim.introduce(Some(1));
-        assert!(matches!(claim.answered(seconds(1), Err(lost())), StartStep::Look { .. }));
-        claim
+        let mut machine = machine(&["a"]);
+        machine.set_user(Some(1));
+        assert!(matches!(machine.answered(seconds(1), Err(lost())), StartStep::Look { .. }));
+        machine
     }
 
     fn lost() -> Error {
@@ -601,9 +601,9 @@ mod tests {
 
     fn task(id: &str, state: &str, prompt: Option<&str>, creator: u64) -> Task {
         let sessions = prompt.map(|prompt| json!([{"prompt": prompt}])).unwrap_or_default();
-        let told = json!({"id": id, "state": state, "sessions": sessions, "creator": {"id": creator},
+        let actual = json!({"id": id, "state": state, "sessions": sessions, "creator": {"id": creator},
             "html_url": format!("https://github.com/octo/app/tasks/{id}")});
-        serde_json::from_value(told).unwrap()
+        serde_json::from_value(actual).unwrap()
     }
 
     fn ours(id: &str, state: &str) -> Task {
@@ -630,93 +630,93 @@ mod tests {
 
     #[test]
     fn start_that_never_left_is_sent_again_for_a_while() {
-        let mut claim = claim(&["a"]);
+        let mut machine = machine(&["a"]);
         let away = || Err(Error::Unreachable { why: "no route".to_owned() });
         let mut pauses = Vec::new();
-        while let StartStep::Sleep(pause, _) = claim.answered(seconds(pauses.iter().sum()), away()) {
+        while let StartStep::Sleep(pause, _) = machine.answered(seconds(pauses.iter().sum()), away()) {
             pauses.push(pause.as_secs());
-            assert!(matches!(claim.rested(seconds(pauses.iter().sum())), StartStep::Send(..)));
+            assert!(matches!(machine.resumed(seconds(pauses.iter().sum())), StartStep::Send(..)));
         }
         assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30, 30]);
     }
 
     #[test]
     fn start_waits_for_limits_within_a_bound() {
-        let mut claim = claim(&["a"]);
+        let mut machine = machine(&["a"]);
         let limit = || Err(Error::RateLimited(RateLimit { wait: seconds(600), primary: false }));
-        assert!(matches!(claim.answered(seconds(0), limit()), StartStep::Sleep(wait, _) if wait == seconds(600)));
-        assert!(matches!(claim.answered(seconds(600), limit()), StartStep::Refused(Error::RateLimited(_))));
+        assert!(matches!(machine.answered(seconds(0), limit()), StartStep::Sleep(wait, _) if wait == seconds(600)));
+        assert!(matches!(machine.answered(seconds(600), limit()), StartStep::Refused(Error::RateLimited(_))));
     }
 
     #[test]
     fn start_tries_the_next_model_after_a_refusal() {
-        let mut two = claim(&["a", "b"]);
+        let mut two = machine(&["a", "b"]);
         let invalid = || Err(Error::Invalid { said: "Validation Failed".to_owned() });
         assert!(matches!(two.answered(seconds(0), invalid()), StartStep::Send(Some(model), _) if model == "b"));
         assert!(matches!(two.answered(seconds(0), invalid()), StartStep::Refused(Error::Invalid { .. })));
         let bad_token = Err(Error::BadToken { said: String::new() });
-        assert!(matches!(claim(&["a", "b"]).answered(seconds(0), bad_token), StartStep::Refused(_)));
+        assert!(matches!(machine(&["a", "b"]).answered(seconds(0), bad_token), StartStep::Refused(_)));
     }
 
     #[test]
     fn start_without_an_answer_is_looked_for_and_adopted() {
         for error in [lost(), Error::Malformed { why: "expected value".to_owned() }] {
-            let mut claim = claim(&["a"]);
-            claim.introduce(Some(1));
-            assert!(matches!(claim.answered(seconds(1), Err(error)), StartStep::Look { .. }));
-            assert!(claim.is_open());
+            let mut machine = machine(&["a"]);
+            machine.set_user(Some(1));
+            assert!(matches!(machine.answered(seconds(1), Err(error)), StartStep::Look { .. }));
+            assert!(machine.is_open());
             // One that failed meanwhile is still what came of the start.
-            let found = claim.looked(seconds(2), seen(&[(ours("t-1", "failed"), 2)]));
+            let found = machine.looked(seconds(2), seen(&[(ours("t-1", "failed"), 2)]));
             assert_eq!(adopted(found), ("t-1".to_owned(), Adoption::Unanswered));
         }
     }
 
     #[test]
     fn start_does_not_adopt_a_task_older_than_itself() {
-        let mut claim = unanswered();
-        assert!(matches!(claim.looked(seconds(9), seen(&[(ours("t-1", "failed"), 9 + 31)])), StartStep::Look { .. }));
-        let found = claim.looked(seconds(9), seen(&[(ours("t-2", "queued"), 9 + 29)]));
+        let mut machine = unanswered();
+        assert!(matches!(machine.looked(seconds(9), seen(&[(ours("t-1", "failed"), 9 + 31)])), StartStep::Look { .. }));
+        let found = machine.looked(seconds(9), seen(&[(ours("t-2", "queued"), 9 + 29)]));
         assert_eq!(adopted(found).0, "t-2");
     }
 
     #[test]
     fn start_is_sent_once_more_and_no_more() {
-        let mut claim = unanswered();
+        let mut machine = unanswered();
         let stranger = task("t-9", "queued", Some("theirs"), 2);
-        assert!(matches!(claim.looked(seconds(60), seen(&[(stranger.clone(), 3)])), StartStep::Look { .. }));
-        assert!(!claim.wants(&stranger), "a stranger is read once");
-        assert!(matches!(claim.looked(seconds(61), seen(&[])), StartStep::Send(_, Some(Event::SentAgain))));
-        assert!(matches!(claim.answered(seconds(62), Err(lost())), StartStep::Look { .. }));
+        assert!(matches!(machine.looked(seconds(60), seen(&[(stranger.clone(), 3)])), StartStep::Look { .. }));
+        assert!(!machine.wants(&stranger), "a stranger is read once");
+        assert!(matches!(machine.looked(seconds(61), seen(&[])), StartStep::Send(_, Some(Event::SentAgain))));
+        assert!(matches!(machine.answered(seconds(62), Err(lost())), StartStep::Look { .. }));
         // What came of the first start is ours as well, however late it comes.
-        assert_eq!(adopted(claim.looked(seconds(70), seen(&[(ours("t-1", "queued"), 70)]))).0, "t-1");
+        assert_eq!(adopted(machine.looked(seconds(70), seen(&[(ours("t-1", "queued"), 70)]))).0, "t-1");
         assert!(
-            matches!(claim.looked(seconds(122), seen(&[])), StartStep::Unconfirmed(why) if why.contains("sent twice"))
+            matches!(machine.looked(seconds(122), seen(&[])), StartStep::Unconfirmed(why) if why.contains("sent twice"))
         );
     }
 
     #[test]
     fn start_links_tasks_that_stay_unreadable() {
-        let mut claim = unanswered();
+        let mut machine = unanswered();
         let stub = task("t-1", "queued", None, 1);
-        assert!(matches!(claim.looked(seconds(30), seen(&[(stub.clone(), 30)])), StartStep::Look { .. }));
-        let end = claim.looked(seconds(61), seen(&[(stub, 61)]));
+        assert!(matches!(machine.looked(seconds(30), seen(&[(stub.clone(), 30)])), StartStep::Look { .. }));
+        let end = machine.looked(seconds(61), seen(&[(stub, 61)]));
         assert!(matches!(end, StartStep::Unconfirmed(why) if why.contains("https://github.com/octo/app/tasks/t-1")));
     }
 
     #[test]
     fn start_is_unconfirmed_where_lists_fail() {
-        let mut claim = unanswered();
-        assert!(matches!(claim.looked(seconds(61), Err(lost())), StartStep::Look { .. }));
-        assert!(matches!(claim.looked(seconds(130), Err(lost())), StartStep::Unconfirmed(_)));
+        let mut machine = unanswered();
+        assert!(matches!(machine.looked(seconds(61), Err(lost())), StartStep::Look { .. }));
+        assert!(matches!(machine.looked(seconds(130), Err(lost())), StartStep::Unconfirmed(_)));
         let refused = Err(Error::BadToken { said: String::new() });
         assert!(matches!(unanswered().looked(seconds(2), refused), StartStep::Unconfirmed(_)));
     }
 
     #[test]
     fn start_refused_the_second_time_is_unconfirmed() {
-        let mut claim = unanswered();
-        assert!(matches!(claim.looked(seconds(61), seen(&[])), StartStep::Send(..)));
-        let refused = claim.answered(seconds(62), Err(Error::BadToken { said: "Bad credentials".to_owned() }));
+        let mut machine = unanswered();
+        assert!(matches!(machine.looked(seconds(61), seen(&[])), StartStep::Send(..)));
+        let refused = machine.answered(seconds(62), Err(Error::BadToken { said: "Bad credentials".to_owned() }));
         assert!(
             matches!(refused, StartStep::Unconfirmed(why) if why.contains("status 502") && why.contains("Bad credentials"))
         );
@@ -731,21 +731,21 @@ mod tests {
             (Precheck::Attempt, "completed", true, 9999, true),
             (Precheck::Attempt, "completed", true, 30, false),
         ] {
-            let mut claim = StartMachine::new(terms(first, IfActive::Fail), &[None], seconds(999));
-            claim.begin();
+            let mut machine = StartMachine::new(options(first, IfActive::Fail), &[None], seconds(999));
+            machine.begin();
             let candidate = Candidate { task: task("t-1", state, None, 1), read, age: Some(seconds(age)) };
-            let step = claim.looked(seconds(1), Ok(vec![candidate]));
+            let step = machine.looked(seconds(1), Ok(vec![candidate]));
             assert_eq!(matches!(step, StartStep::Send(..)), decided, "{first:?} {state} {read} {age}: {step:?}");
         }
     }
 
     #[test]
     fn start_ignores_our_marker_in_a_task_of_another_user() {
-        let mut claim = unanswered();
-        claim.introduce(Some(1));
+        let mut machine = unanswered();
+        machine.set_user(Some(1));
         let forged = task("t-1", "queued", Some(&marker("ours", "weekly/prep").put_under("x")), 666);
-        assert!(!claim.wants(&forged));
-        assert!(matches!(claim.looked(seconds(2), seen(&[(forged, 1)])), StartStep::Look { .. }));
+        assert!(!machine.wants(&forged));
+        assert!(matches!(machine.looked(seconds(2), seen(&[(forged, 1)])), StartStep::Look { .. }));
     }
 
     #[test]
@@ -760,14 +760,14 @@ mod tests {
                 (json!({"id": 2}), json!("app")),
                 (json!(null), json!("user")),
             ] {
-                let told = json!({"id": "t-1", "state": "queued", "sessions": [{"prompt": prompt}], "creator": creator,
+                let actual = json!({"id": "t-1", "state": "queued", "sessions": [{"prompt": prompt}], "creator": creator,
                     "creator_type": kind});
-                let forged: Task = serde_json::from_value(told).unwrap();
-                let mut claim = StartMachine::new(terms(Precheck::Key, if_active), &[None], Duration::ZERO);
-                claim.introduce(Some(1));
-                claim.begin();
+                let forged: Task = serde_json::from_value(actual).unwrap();
+                let mut machine = StartMachine::new(options(Precheck::Key, if_active), &[None], Duration::ZERO);
+                machine.set_user(Some(1));
+                machine.begin();
                 for elapsed in [1, 61] {
-                    let step = claim.looked(seconds(elapsed), seen(&[(forged.clone(), 5)]));
+                    let step = machine.looked(seconds(elapsed), seen(&[(forged.clone(), 5)]));
                     assert!(!matches!(step, StartStep::Adopted(..)), "{if_active:?} {creator} {kind}: {step:?}");
                 }
             }
@@ -779,10 +779,10 @@ mod tests {
         let other = marker("other", "other").put_under("x");
         let ours = marker("ours", "weekly/prep").put_under("x");
         for (prompts, adopted) in [([&ours, &other], true), ([&other, &ours], false)] {
-            let told = json!({"id": "t-1", "state": "queued", "creator": {"id": 1},
+            let actual = json!({"id": "t-1", "state": "queued", "creator": {"id": 1},
                 "sessions": [{"prompt": prompts[0]}, {"prompt": prompts[1]}]});
-            let mut claim = unanswered();
-            let step = claim.looked(seconds(2), seen(&[(serde_json::from_value(told).unwrap(), 1)]));
+            let mut machine = unanswered();
+            let step = machine.looked(seconds(2), seen(&[(serde_json::from_value(actual).unwrap(), 1)]));
             assert_eq!(matches!(step, StartStep::Adopted(..)), adopted, "{step:?}");
         }
     }
@@ -800,14 +800,14 @@ mod tests {
             ("timed_out", false),
             ("cancelled", false),
         ] {
-            let mut claim = StartMachine::new(terms(Precheck::Key, IfActive::Start), &[None], Duration::ZERO);
-            claim.introduce(Some(1));
-            assert!(matches!(claim.begin(), StartStep::Look { .. }));
-            match claim.looked(seconds(1), seen(&[(ours("t-1", state), 9999)])) {
+            let mut machine = StartMachine::new(options(Precheck::Key, IfActive::Start), &[None], Duration::ZERO);
+            machine.set_user(Some(1));
+            assert!(matches!(machine.begin(), StartStep::Look { .. }));
+            match machine.looked(seconds(1), seen(&[(ours("t-1", state), 9999)])) {
                 StartStep::Adopted(_, Adoption::SameKey) => assert!(taken, "{state}"),
                 StartStep::Look { .. } => {
                     assert!(!taken, "{state}");
-                    assert!(matches!(claim.looked(seconds(60), seen(&[])), StartStep::Send(..)));
+                    assert!(matches!(machine.looked(seconds(60), seen(&[])), StartStep::Send(..)));
                 }
                 other => panic!("{state}: {other:?}"),
             }
@@ -817,43 +817,43 @@ mod tests {
     #[test]
     fn rerun_looks_until_lists_are_current() {
         for (running, looks) in [(0, true), (59, true), (60, false), (3600, false)] {
-            let mut claim = StartMachine::new(terms(Precheck::Attempt, IfActive::Start), &[None], seconds(running));
-            assert!(matches!(claim.begin(), StartStep::Look { .. }) && claim.wants_its_own_only());
-            assert_eq!(matches!(claim.looked(seconds(0), seen(&[])), StartStep::Look { .. }), looks, "{running}");
+            let mut machine = StartMachine::new(options(Precheck::Attempt, IfActive::Start), &[None], seconds(running));
+            assert!(matches!(machine.begin(), StartStep::Look { .. }) && machine.wants_its_own_only());
+            assert_eq!(matches!(machine.looked(seconds(0), seen(&[])), StartStep::Look { .. }), looks, "{running}");
         }
     }
 
     #[test]
     fn start_adopts_nothing_before_the_user_is_known() {
-        let mut claim = StartMachine::new(terms(Precheck::Key, IfActive::Start), &[None], Duration::ZERO);
-        claim.begin();
-        assert!(matches!(claim.looked(seconds(1), seen(&[(ours("t-1", "queued"), 5)])), StartStep::Look { .. }));
-        claim.introduce(Some(1));
-        assert_eq!(adopted(claim.looked(seconds(2), seen(&[(ours("t-1", "queued"), 6)]))).1, Adoption::SameKey);
+        let mut machine = StartMachine::new(options(Precheck::Key, IfActive::Start), &[None], Duration::ZERO);
+        machine.begin();
+        assert!(matches!(machine.looked(seconds(1), seen(&[(ours("t-1", "queued"), 5)])), StartStep::Look { .. }));
+        machine.set_user(Some(1));
+        assert_eq!(adopted(machine.looked(seconds(2), seen(&[(ours("t-1", "queued"), 6)]))).1, Adoption::SameKey);
     }
 
     #[test]
     fn start_pauses_longer_after_each_limit() {
-        let mut claim = claim(&["a"]);
+        let mut machine = machine(&["a"]);
         let limit = || Err(Error::RateLimited(RateLimit { wait: Duration::ZERO, primary: false }));
-        let pauses = (0..8).map(|_| match claim.answered(seconds(0), limit()) {
+        let pauses = (0..8).map(|_| match machine.answered(seconds(0), limit()) {
             StartStep::Sleep(wait, _) => wait.as_secs(),
             other => panic!("{other:?}"),
         });
         assert_eq!(pauses.collect::<Vec<_>>(), [1, 2, 4, 8, 16, 32, 32, 32]);
         let endless = Err(Error::RateLimited(RateLimit { wait: Duration::MAX, primary: false }));
-        assert!(matches!(claim.answered(seconds(0), endless), StartStep::Refused(_)));
+        assert!(matches!(machine.answered(seconds(0), endless), StartStep::Refused(_)));
     }
 
     #[test]
     fn active_task_of_another_user_is_not_attached() {
         for (if_active, declined) in [(IfActive::Skip, true), (IfActive::Attach, false)] {
-            let mut claim = StartMachine::new(terms(Precheck::Nothing, if_active), &[None], Duration::ZERO);
-            claim.begin();
-            claim.introduce(Some(1));
+            let mut machine = StartMachine::new(options(Precheck::Nothing, if_active), &[None], Duration::ZERO);
+            machine.begin();
+            machine.set_user(Some(1));
             let theirs = task("t-1", "in_progress", Some(&marker("other", "weekly/prep").put_under("x")), 2);
-            assert!(claim.wants(&theirs) && !claim.wants(&task("t-2", "completed", None, 2)));
-            match claim.looked(seconds(1), seen(&[(theirs, 5)])) {
+            assert!(machine.wants(&theirs) && !machine.wants(&task("t-2", "completed", None, 2)));
+            match machine.looked(seconds(1), seen(&[(theirs, 5)])) {
                 StartStep::Declined(..) => assert!(declined),
                 StartStep::Undecided(_) => assert!(!declined),
                 other => panic!("{other:?}"),
@@ -869,10 +869,10 @@ mod tests {
             (IfActive::Attach, "queued"),
             (IfActive::Skip, "completed"),
         ] {
-            let mut claim = StartMachine::new(terms(Precheck::Nothing, if_active), &[None], Duration::ZERO);
-            claim.introduce(Some(1));
-            assert!(matches!(claim.begin(), StartStep::Look { .. }));
-            match (if_active, state, claim.looked(seconds(1), seen(&[(kin("t-1", state), 500)]))) {
+            let mut machine = StartMachine::new(options(Precheck::Nothing, if_active), &[None], Duration::ZERO);
+            machine.set_user(Some(1));
+            assert!(matches!(machine.begin(), StartStep::Look { .. }));
+            match (if_active, state, machine.looked(seconds(1), seen(&[(kin("t-1", state), 500)]))) {
                 (_, "completed", StartStep::Send(..))
                 | (IfActive::Skip, _, StartStep::Declined(_, false))
                 | (IfActive::Fail, _, StartStep::Declined(_, true))
@@ -884,12 +884,12 @@ mod tests {
 
     #[test]
     fn active_task_that_cannot_be_read_prevents_a_start() {
-        let mut claim = StartMachine::new(terms(Precheck::Nothing, IfActive::Skip), &[None], Duration::ZERO);
-        claim.begin();
+        let mut machine = StartMachine::new(options(Precheck::Nothing, IfActive::Skip), &[None], Duration::ZERO);
+        machine.begin();
         let stub = task("t-1", "queued", None, 1);
-        assert!(matches!(claim.looked(seconds(1), seen(&[(stub.clone(), 1)])), StartStep::Look { .. }));
-        assert!(matches!(claim.looked(seconds(60), seen(&[(stub, 60)])), StartStep::Undecided(_)));
+        assert!(matches!(machine.looked(seconds(1), seen(&[(stub.clone(), 1)])), StartStep::Look { .. }));
+        assert!(matches!(machine.looked(seconds(60), seen(&[(stub, 60)])), StartStep::Undecided(_)));
         let gone = task("t-2", "completed", None, 1);
-        assert!(matches!(claim.looked(seconds(60), seen(&[(gone, 600)])), StartStep::Send(..)));
+        assert!(matches!(machine.looked(seconds(60), seen(&[(gone, 600)])), StartStep::Send(..)));
     }
 }

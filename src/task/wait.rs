@@ -31,7 +31,7 @@ pub struct WaitRules {
     /// Whether an idle task ends the wait, once it has been so for two minutes.
     pub stop_on_idle: bool,
     /// How long "not found" counts as GitHub's own delay, from the beginning of the wait.
-    pub patience: Duration,
+    pub grace: Duration,
 }
 
 /// What one look saw.
@@ -120,7 +120,7 @@ impl WaitMachine {
         let mut pause = self.pause();
         match &seen {
             Observation::Refused => self.refusals += 1,
-            Observation::NotFound if elapsed >= self.rules.patience => self.refusals += 1,
+            Observation::NotFound if elapsed >= self.rules.grace => self.refusals += 1,
             // Only an answer ends a run of refusals.
             Observation::Failed(_) | Observation::Limited(_) => {}
             _ => self.refusals = 0,
@@ -191,11 +191,11 @@ mod tests {
             interval: 15 * SECOND,
             stop_on_question: true,
             stop_on_idle: true,
-            patience: 60 * SECOND,
+            grace: 60 * SECOND,
         }
     }
 
-    fn watch() -> WaitMachine {
+    fn machine() -> WaitMachine {
         WaitMachine::new(rules(), 7)
     }
 
@@ -214,11 +214,11 @@ mod tests {
 
     #[test]
     fn wait_pauses_grow_up_to_the_interval() {
-        let mut watch = watch();
-        assert_sleeps(&WaitStep::Sleep(watch.first_pause()), SECOND * 27 / 10, SECOND * 3);
+        let mut machine = machine();
+        assert_sleeps(&WaitStep::Sleep(machine.first_pause()), SECOND * 27 / 10, SECOND * 3);
         let mut last = Duration::ZERO;
         for look in 0..10 {
-            let step = watch.observe(look * SECOND, seen("in_progress"));
+            let step = machine.observe(look * SECOND, seen("in_progress"));
             assert_sleeps(&step, SECOND * 3, SECOND * 15);
             if let WaitStep::Sleep(pause) = step {
                 last = pause;
@@ -240,7 +240,7 @@ mod tests {
             ("in_progress", None),
             ("of_tomorrow", None),
         ] {
-            match (watch().observe(SECOND, seen(word)), ending) {
+            match (machine().observe(SECOND, seen(word)), ending) {
                 (WaitStep::Ended(found), Some(ending)) => assert_eq!(found, ending, "{word}"),
                 (WaitStep::Sleep(_), None) => {}
                 (step, ending) => panic!("{word}: {step:?} instead of {ending:?}"),
@@ -250,78 +250,78 @@ mod tests {
 
     #[test]
     fn wait_idle_needs_two_minutes() {
-        let mut watch = watch();
-        assert_sleeps(&watch.observe(10 * SECOND, seen("idle")), SECOND, 15 * SECOND);
-        assert_sleeps(&watch.observe(100 * SECOND, seen("in_progress")), SECOND, 15 * SECOND);
-        assert_sleeps(&watch.observe(110 * SECOND, seen("idle")), SECOND, 15 * SECOND);
-        assert_sleeps(&watch.observe(225 * SECOND, Observation::Unchanged), SECOND, 5 * SECOND);
-        assert_eq!(watch.observe(230 * SECOND, Observation::Unchanged), WaitStep::Ended(WaitEnd::NeedsPerson));
+        let mut machine = machine();
+        assert_sleeps(&machine.observe(10 * SECOND, seen("idle")), SECOND, 15 * SECOND);
+        assert_sleeps(&machine.observe(100 * SECOND, seen("in_progress")), SECOND, 15 * SECOND);
+        assert_sleeps(&machine.observe(110 * SECOND, seen("idle")), SECOND, 15 * SECOND);
+        assert_sleeps(&machine.observe(225 * SECOND, Observation::Unchanged), SECOND, 5 * SECOND);
+        assert_eq!(machine.observe(230 * SECOND, Observation::Unchanged), WaitStep::Ended(WaitEnd::NeedsPerson));
     }
 
     #[test]
     fn wait_goes_on_where_stop_on_says_so() {
-        let mut watch = WaitMachine::new(WaitRules { stop_on_question: false, stop_on_idle: false, ..rules() }, 7);
-        assert_sleeps(&watch.observe(SECOND, seen("waiting_for_user")), SECOND, 15 * SECOND);
-        assert_sleeps(&watch.observe(SECOND * 2, seen("idle")), SECOND, 15 * SECOND);
-        assert_sleeps(&watch.observe(SECOND * 900, seen("idle")), SECOND, 15 * SECOND);
+        let mut machine = WaitMachine::new(WaitRules { stop_on_question: false, stop_on_idle: false, ..rules() }, 7);
+        assert_sleeps(&machine.observe(SECOND, seen("waiting_for_user")), SECOND, 15 * SECOND);
+        assert_sleeps(&machine.observe(SECOND * 2, seen("idle")), SECOND, 15 * SECOND);
+        assert_sleeps(&machine.observe(SECOND * 900, seen("idle")), SECOND, 15 * SECOND);
     }
 
     #[test]
     fn wait_looks_once_more_at_the_deadline() {
-        let mut slow = watch();
+        let mut slow = machine();
         assert_eq!(slow.observe(3599 * SECOND, seen("in_progress")), WaitStep::Sleep(SECOND));
         assert_eq!(slow.observe(3600 * SECOND, seen("completed")), WaitStep::Ended(WaitEnd::Settled));
-        let mut late = watch();
+        let mut late = machine();
         assert_eq!(late.observe(3600 * SECOND, seen("in_progress")), WaitStep::Ended(WaitEnd::DeadlinePassed));
-        let mut blind = watch();
+        let mut blind = machine();
         assert_eq!(blind.observe(3600 * SECOND, Observation::Failed(None)), WaitStep::Ended(WaitEnd::LostSight));
     }
 
     #[test]
     fn wait_survives_failed_looks() {
-        let mut watch = watch();
+        let mut machine = machine();
         for look in 0..200 {
-            assert_sleeps(&watch.observe(look * SECOND, Observation::Failed(None)), SECOND, 15 * SECOND);
+            assert_sleeps(&machine.observe(look * SECOND, Observation::Failed(None)), SECOND, 15 * SECOND);
         }
         let asked_to_stay_away = Observation::Failed(Some(90 * SECOND));
-        assert_sleeps(&watch.observe(300 * SECOND, asked_to_stay_away), 90 * SECOND, 90 * SECOND);
-        assert_eq!(watch.observe(400 * SECOND, seen("completed")), WaitStep::Ended(WaitEnd::Settled));
+        assert_sleeps(&machine.observe(300 * SECOND, asked_to_stay_away), 90 * SECOND, 90 * SECOND);
+        assert_eq!(machine.observe(400 * SECOND, seen("completed")), WaitStep::Ended(WaitEnd::Settled));
     }
 
     #[test]
     fn wait_ends_where_a_limit_outlasts_the_deadline() {
-        let mut watch = watch();
-        assert_sleeps(&watch.observe(SECOND, limit(300)), 300 * SECOND, 300 * SECOND);
-        let step = watch.observe(3500 * SECOND, limit(300));
+        let mut machine = machine();
+        assert_sleeps(&machine.observe(SECOND, limit(300)), 300 * SECOND, 300 * SECOND);
+        let step = machine.observe(3500 * SECOND, limit(300));
         assert!(matches!(step, WaitStep::Ended(WaitEnd::LimitedPastDeadline(_))), "{step:?}");
     }
 
     #[test]
     fn wait_takes_not_found_for_delay_at_first() {
-        let mut watch = watch();
+        let mut machine = machine();
         for look in 0..30 {
-            assert_sleeps(&watch.observe(look * SECOND, Observation::NotFound), SECOND, 15 * SECOND);
+            assert_sleeps(&machine.observe(look * SECOND, Observation::NotFound), SECOND, 15 * SECOND);
         }
-        assert_sleeps(&watch.observe(61 * SECOND, Observation::NotFound), SECOND, 15 * SECOND);
-        assert_sleeps(&watch.observe(62 * SECOND, Observation::Failed(None)), SECOND, 15 * SECOND);
-        assert_eq!(watch.observe(63 * SECOND, Observation::NotFound), WaitStep::Ended(WaitEnd::Refused));
+        assert_sleeps(&machine.observe(61 * SECOND, Observation::NotFound), SECOND, 15 * SECOND);
+        assert_sleeps(&machine.observe(62 * SECOND, Observation::Failed(None)), SECOND, 15 * SECOND);
+        assert_eq!(machine.observe(63 * SECOND, Observation::NotFound), WaitStep::Ended(WaitEnd::Refused));
     }
 
     #[test]
     fn wait_ends_at_the_second_refusal() {
-        let mut watch = watch();
-        assert_sleeps(&watch.observe(SECOND, Observation::Refused), SECOND, 15 * SECOND);
-        assert_sleeps(&watch.observe(2 * SECOND, seen("queued")), SECOND, 15 * SECOND);
-        assert_sleeps(&watch.observe(3 * SECOND, Observation::Refused), SECOND, 15 * SECOND);
-        assert_eq!(watch.observe(4 * SECOND, Observation::Refused), WaitStep::Ended(WaitEnd::Refused));
+        let mut machine = machine();
+        assert_sleeps(&machine.observe(SECOND, Observation::Refused), SECOND, 15 * SECOND);
+        assert_sleeps(&machine.observe(2 * SECOND, seen("queued")), SECOND, 15 * SECOND);
+        assert_sleeps(&machine.observe(3 * SECOND, Observation::Refused), SECOND, 15 * SECOND);
+        assert_eq!(machine.observe(4 * SECOND, Observation::Refused), WaitStep::Ended(WaitEnd::Refused));
     }
 
     #[test]
     fn wait_idle_ends_at_a_look_that_sees_it() {
-        let mut watch = watch();
-        assert_sleeps(&watch.observe(10 * SECOND, seen("idle")), SECOND, 15 * SECOND);
-        assert_sleeps(&watch.observe(20 * SECOND, limit(300)), 300 * SECOND, 300 * SECOND);
-        assert_sleeps(&watch.observe(320 * SECOND, Observation::Failed(None)), SECOND, 15 * SECOND);
-        assert_eq!(watch.observe(330 * SECOND, Observation::Unchanged), WaitStep::Ended(WaitEnd::NeedsPerson));
+        let mut machine = machine();
+        assert_sleeps(&machine.observe(10 * SECOND, seen("idle")), SECOND, 15 * SECOND);
+        assert_sleeps(&machine.observe(20 * SECOND, limit(300)), 300 * SECOND, 300 * SECOND);
+        assert_sleeps(&machine.observe(320 * SECOND, Observation::Failed(None)), SECOND, 15 * SECOND);
+        assert_eq!(machine.observe(330 * SECOND, Observation::Unchanged), WaitStep::Ended(WaitEnd::NeedsPerson));
     }
 }

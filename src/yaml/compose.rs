@@ -131,7 +131,7 @@ struct Composer<'a> {
 impl<'a> Composer<'a> {
     fn next(&mut self) -> Result<(Event<'a>, Span), Fault> {
         match self.events.next() {
-            Some(Ok(told)) => Ok(told),
+            Some(Ok(known)) => Ok(known),
             Some(Err(error)) => {
                 let why = error.to_string();
                 // The fault has the place already.
@@ -193,7 +193,7 @@ impl<'a> Composer<'a> {
         loop {
             let (event, span) = match self.next()? {
                 (Event::MappingEnd, _) => break,
-                told => told,
+                known => known,
             };
             let merges = matches!(&event, Event::Scalar(text, ScalarStyle::Plain, _, None) if text == "<<");
             let key = self.node(event, span)?;

@@ -23,7 +23,7 @@ pub fn read_as<T: DeserializeOwned>(mut tree: Node) -> (Option<T>, Vec<Fault>) {
             Err(error) => {
                 let DeError { why, at, path, missing, .. } = *error;
                 let place = at.unwrap_or(tree.place);
-                // What was left out because of a fault of its own is not missing.
+                // What was left out because of another fault is not missing.
                 if !missing.is_some_and(|name| removed_keys.contains(&(place, name.to_owned()))) {
                     faults.push(Fault { place, why });
                 }
@@ -460,8 +460,8 @@ mod tests {
 
     #[test]
     fn growing_text_is_refused() {
-        let told = parse(&bomb()).unwrap_err().why;
-        assert!(told.contains("once its aliases are expanded"), "{told}");
+        let actual = parse(&bomb()).unwrap_err().why;
+        assert!(actual.contains("once its aliases are expanded"), "{actual}");
         assert!(parse(&"[".repeat(10_000)).is_err());
     }
 }

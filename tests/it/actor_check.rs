@@ -52,13 +52,13 @@ impl Finished {
 
 #[tokio::test(start_paused = true)]
 async fn stranger_starts_nothing() {
-    let mut told = Vec::new();
+    let mut actual = Vec::new();
     for login in ["mallory", "sorter", "reader", "banned"] {
         let ran = commented(&world(), login).run().await;
-        told.push(ran.refused());
+        actual.push(ran.refused());
         assert_eq!(ran.calls.len(), 1);
     }
-    assert_snapshot!(told.join("\n"), @"
+    assert_snapshot!(actual.join("\n"), @"
     `issue_comment` was caused by mallory: the role in octo/app is `read`, which cannot write; allow it with write access, or `allow-users: mallory`
     `issue_comment` was caused by sorter: the role in octo/app is `triage`, which cannot write; allow it with write access, or `allow-users: sorter`
     `issue_comment` was caused by reader: the role in octo/app is `reviewer`, which cannot write; allow it with write access, or `allow-users: reader`
@@ -68,14 +68,14 @@ async fn stranger_starts_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn maintainer_starts_a_task() {
-    let mut told = Vec::new();
+    let mut actual = Vec::new();
     for login in ["mona", "lead", "releaser", "octocat"] {
         let ran = commented(&world(), login).run().await;
         assert_eq!((ran.code, ran.starts()), (0, 1), "{}", ran.log);
-        told.push(ran.log_lines("write access"));
+        actual.push(ran.log_lines("write access"));
         assert_eq!(ran.calls[0].path, format!("/repos/octo/app/collaborators/{login}/permission"));
     }
-    assert_snapshot!(told.join("\n"), @"
+    assert_snapshot!(actual.join("\n"), @"
     mona has write access to octo/app
     lead has write access to octo/app
     releaser has write access to octo/app
@@ -136,7 +136,7 @@ async fn lookup_token_reads_roles() {
     simulator.token("github_pat_reader", Token::default().of("reader", 9));
     simulator.token("github_pat_simulated", Token::default().without(Permission::MetadataRead));
     simulator.token("github_pat_elsewhere", Token::default().seeing(&["octo/other"]));
-    let mut told = Vec::new();
+    let mut actual = Vec::new();
     for (lookup, asked) in [("ghs_job", 1), ("", 1), ("github_pat_reader", 2), ("github_pat_elsewhere", 2)] {
         let before = simulator.log().len();
         let ran = commented(&simulator, "mona").with("lookup-token", lookup).run().await;
@@ -145,10 +145,10 @@ async fn lookup_token_reads_roles() {
             assert_eq!((ran.code, asked_for.len()), (0, asked + 1), "{}", ran.log);
         } else {
             assert_eq!((ran.code, asked_for.len()), (3, asked), "{lookup}: {}", ran.log);
-            told.push(ran.message());
+            actual.push(ran.message());
         }
     }
-    assert_snapshot!(told.join("\n"), @"
+    assert_snapshot!(actual.join("\n"), @"
     `issue_comment` was caused by mona: the access of this actor to octo/app cannot be read. the token may not do this (Resource not accessible by personal access token). A personal token may ask this only where its owner can push; allow it with `lookup-token: ${{ github.token }}`, which may read it, or `allow-users: mona`
     `issue_comment` was caused by mona: the access of this actor to octo/app cannot be read. the token may not do this (Resource not accessible by personal access token). A personal token may ask this only where its owner can push; allow it with `lookup-token: ${{ github.token }}`, which may read it, or `allow-users: mona`
     `issue_comment` was caused by mona: the access of this actor to octo/app cannot be read. the token may not do this (Resource not accessible by personal access token). A personal token may ask this only where its owner can push; allow it with `lookup-token: ${{ github.token }}`, which may read it, or `allow-users: mona`
@@ -201,7 +201,7 @@ fn from_fork(login: &str, fork: Value) -> Value {
 #[tokio::test(start_paused = true)]
 async fn fork_is_an_outsiders_whatever_the_event() {
     let fork = json!({"id": 2, "full_name": "mallory/app"});
-    let mut told = BTreeSet::new();
+    let mut actual = BTreeSet::new();
     // None of these events would be asked about by itself.
     for event in ["push", "merge_group", "release", "workflow_dispatch", "pull_request_target"] {
         for fork in [fork.clone(), Value::Null] {
@@ -209,13 +209,13 @@ async fn fork_is_an_outsiders_whatever_the_event() {
                 let step = Step::new(&world()).with("wait", "").on(event, &from_fork(login, fork.clone()));
                 step.variable("GITHUB_ACTOR", login).with("allow-bots", bots).run()
             };
-            told.insert(run("mallory", "").await.refused().replace(event, "[event]"));
+            actual.insert(run("mallory", "").await.refused().replace(event, "[event]"));
             assert_eq!(run("mona", "").await.code, 0);
             // A bot pushes to a fork at its owner's behest.
-            told.insert(run("dependabot[bot]", "dependabot").await.refused().replace(event, "[event]"));
+            actual.insert(run("dependabot[bot]", "dependabot").await.refused().replace(event, "[event]"));
         }
     }
-    assert_snapshot!(told.into_iter().collect::<Vec<_>>().join("\n"), @"
+    assert_snapshot!(actual.into_iter().collect::<Vec<_>>().join("\n"), @"
     `[event]` about a fork was caused by dependabot[bot]: a bot acts for the owner of the fork; only an event caused by an actor with write access can start tasks here
     `[event]` about a fork was caused by mallory: the role in octo/app is `read`, which cannot write; allow it with write access, or `allow-users: mallory`
     ");
@@ -254,11 +254,11 @@ async fn workflow_run_counts_as_the_run_before() {
         Step::new(&world()).with("wait", "").on("workflow_run", &payload).run()
     };
     assert_eq!(run("push", "octo/app", "mallory").await.calls.len(), 1);
-    let mut told = Vec::new();
+    let mut actual = Vec::new();
     for (event, head) in [("pull_request", "octo/app"), ("push", "mallory/app"), ("workflow_run", "octo/app")] {
-        told.push(run(event, head, "mallory").await.refused());
+        actual.push(run(event, head, "mallory").await.refused());
     }
-    assert_snapshot!(told.join("\n"), @"
+    assert_snapshot!(actual.join("\n"), @"
     `workflow_run` was after a run that was caused by mallory: the role in octo/app is `read`, which cannot write; allow it with write access, or `allow-users: mallory`
     `workflow_run` about a fork was after a run that was caused by mallory: the role in octo/app is `read`, which cannot write; allow it with write access, or `allow-users: mallory`
     `workflow_run` was after a run that was caused by mallory: the role in octo/app is `read`, which cannot write; allow it with write access, or `allow-users: mallory`
@@ -268,14 +268,14 @@ async fn workflow_run_counts_as_the_run_before() {
 
 #[tokio::test(start_paused = true)]
 async fn unknown_event_counts_as_an_outsiders() {
-    let mut told = Vec::new();
+    let mut actual = Vec::new();
     for event in ["unheard_of", "PUSH", "workflow_call", ""] {
         let step = Step::new(&world()).with("wait", "").on(event, &json!({})).variable("GITHUB_ACTOR", "mallory");
-        told.push(step.run().await.refused());
+        actual.push(step.run().await.refused());
     }
     let nobody = Step::new(&world()).with("wait", "").on("issues", &json!({})).variable("GITHUB_ACTOR", "");
-    told.push(nobody.run().await.refused());
-    assert_snapshot!(told.join("\n"), @"
+    actual.push(nobody.run().await.refused());
+    assert_snapshot!(actual.join("\n"), @"
     `unheard_of` was caused by mallory: the role in octo/app is `read`, which cannot write; allow it with write access, or `allow-users: mallory`
     `PUSH` was caused by mallory: the role in octo/app is `read`, which cannot write; allow it with write access, or `allow-users: mallory`
     `workflow_call` was caused by mallory: the role in octo/app is `read`, which cannot write; allow it with write access, or `allow-users: mallory`
@@ -328,7 +328,7 @@ async fn payloads_without_their_subject_let_no_bot_pass() {
     for event in ["pull_request", "pull_request_target", "pull_request_review", "issue_comment", "workflow_run"] {
         let payload = json!({"sender": {"login": "dependabot[bot]", "type": "Bot"}});
         let step = Step::new(&world()).with("wait", "").with("allow-bots", "dependabot").on(event, &payload);
-        let told = step.variable("GITHUB_ACTOR", "dependabot[bot]").run().await.refused();
-        assert!(told.contains("dependabot[bot]"), "{told}");
+        let actual = step.variable("GITHUB_ACTOR", "dependabot[bot]").run().await.refused();
+        assert!(actual.contains("dependabot[bot]"), "{actual}");
     }
 }

@@ -166,8 +166,8 @@ fn steps(value: &Value) -> Vec<BTreeMap<String, String>> {
 }
 
 fn task(state: &str) -> Box<Task> {
-    let told = json!({"id": "t-1", "state": state, "html_url": "https://github.com/octo/app/tasks/t-1"});
-    Box::new(serde_json::from_value(told).unwrap())
+    let actual = json!({"id": "t-1", "state": state, "html_url": "https://github.com/octo/app/tasks/t-1"});
+    Box::new(serde_json::from_value(actual).unwrap())
 }
 
 /// The conclusion of a task whose last seen state is this one.
@@ -211,8 +211,8 @@ fn exits() -> [Exit; 9] {
 
 #[test]
 fn inputs_are_all_in_the_reference() {
-    let told = table(REFERENCE, "## Inputs");
-    let told = told.iter().map(|row| (named(&row[0]), row[1].as_str(), named(&row[3]))).collect::<Vec<_>>();
+    let actual = table(REFERENCE, "## Inputs");
+    let actual = actual.iter().map(|row| (named(&row[0]), row[1].as_str(), named(&row[3]))).collect::<Vec<_>>();
     // The doctor takes every input of a start.
     let word = |input: &Input| match input.commands.len() {
         4 => "all".to_owned(),
@@ -221,21 +221,21 @@ fn inputs_are_all_in_the_reference() {
             commands.map(|command| command.as_str()).collect::<Vec<_>>().join(", ")
         }
     };
-    let told = told.into_iter().map(|(name, word, default)| (name.to_owned(), word.to_owned(), default.to_owned()));
-    let told = told.collect::<Vec<_>>();
+    let actual = actual.into_iter().map(|(name, word, default)| (name.to_owned(), word.to_owned(), default.to_owned()));
+    let actual = actual.collect::<Vec<_>>();
     let all = INPUTS.iter().map(|it| (it.name.to_owned(), word(it), it.default.to_owned())).collect::<Vec<_>>();
-    assert_eq!(told.len(), all.len(), "an input is listed twice or missing");
-    assert_eq!(told.into_iter().collect::<BTreeSet<_>>(), all.into_iter().collect());
+    assert_eq!(actual.len(), all.len(), "an input is listed twice or missing");
+    assert_eq!(actual.into_iter().collect::<BTreeSet<_>>(), all.into_iter().collect());
 }
 
 #[test]
 fn outputs_and_result_keys_are_all_in_the_reference() {
-    let told = table(REFERENCE, "## Outputs");
-    assert_eq!(told.iter().map(|row| named(&row[0])).collect::<Vec<_>>(), OUTPUTS);
+    let actual = table(REFERENCE, "## Outputs");
+    assert_eq!(actual.iter().map(|row| named(&row[0])).collect::<Vec<_>>(), OUTPUTS);
 
-    let told = told.iter().map(|row| (named(&row[0]).to_owned(), row[1].clone()));
-    let told = told.filter(|(_, kind)| !kind.is_empty());
-    let told = [("repository".to_owned(), "string".to_owned())].into_iter().chain(told).collect::<Vec<_>>();
+    let actual = actual.iter().map(|row| (named(&row[0]).to_owned(), row[1].clone()));
+    let actual = actual.filter(|(_, kind)| !kind.is_empty());
+    let actual = [("repository".to_owned(), "string".to_owned())].into_iter().chain(actual).collect::<Vec<_>>();
     let mut full = Outcome::new("octo/app".parse().unwrap());
     let seen = json!({"id": "t-1", "state": "failed", "html_url": "https://github.com/octo/app/tasks/t-1",
         "sessions": [{"head_ref": "copilot/a", "base_ref": "main", "model": "m", "error": {"message": "boom"},
@@ -262,16 +262,16 @@ fn outputs_and_result_keys_are_all_in_the_reference() {
     };
     let keys = results[0].as_object().unwrap().iter();
     let keys = keys.map(|(name, value)| (name.clone(), kind(value).to_owned()));
-    assert_eq!(told.iter().cloned().collect::<BTreeSet<_>>(), keys.collect::<BTreeSet<_>>());
-    let places = told.iter().map(|(name, _)| text.find(&format!("\"{name}\":")).unwrap());
+    assert_eq!(actual.iter().cloned().collect::<BTreeSet<_>>(), keys.collect::<BTreeSet<_>>());
+    let places = actual.iter().map(|(name, _)| text.find(&format!("\"{name}\":")).unwrap());
     assert!(places.is_sorted(), "the keys stand in another order than in the table: {text}");
 }
 
 #[test]
 fn states_are_all_in_the_reference() {
     let rows = table(REFERENCE, "## States");
-    let told = rows.iter().map(|row| named(&row[0])).collect::<Vec<_>>();
-    assert_eq!(told, states().iter().map(State::as_str).collect::<Vec<_>>());
+    let actual = rows.iter().map(|row| named(&row[0])).collect::<Vec<_>>();
+    assert_eq!(actual, states().iter().map(State::as_str).collect::<Vec<_>>());
     for (row, state) in rows.iter().zip(states()) {
         let word = state.as_str();
         let phase = match state.phase() {
@@ -304,8 +304,8 @@ fn conclusions_are_in_the_reference_mildest_first() {
 
 #[test]
 fn exit_codes_are_all_in_the_reference() {
-    let told = table(REFERENCE, "## Exit codes").iter().map(|row| row[0].clone()).collect::<Vec<_>>();
-    assert_eq!(told, exits().map(|exit| exit.code().to_string()));
+    let actual = table(REFERENCE, "## Exit codes").iter().map(|row| row[0].clone()).collect::<Vec<_>>();
+    assert_eq!(actual, exits().map(|exit| exit.code().to_string()));
 }
 
 #[test]
@@ -331,9 +331,9 @@ fn api_calls_are_all_in_the_reference() {
         above = method;
     }
     let rows = table(REFERENCE, "## API calls");
-    let told = rows.iter().map(|row| named(&row[1]).to_owned()).collect::<Vec<_>>();
-    assert_eq!(told.len(), routes.len());
-    assert_eq!(told.into_iter().collect::<BTreeSet<_>>(), routes);
+    let actual = rows.iter().map(|row| named(&row[1]).to_owned()).collect::<Vec<_>>();
+    assert_eq!(actual.len(), routes.len());
+    assert_eq!(actual.into_iter().collect::<BTreeSet<_>>(), routes);
     for row in &rows {
         assert!(!row[2].is_empty(), "a call without a permission: {row:?}");
     }
@@ -368,13 +368,13 @@ fn policy_keys_are_all_in_its_document() {
         ("## A task class", &types["Class"]["properties"]),
         ("### Limits", &types["Limits"]["properties"]),
     ] {
-        let told = names(POLICY, heading);
-        assert_eq!(told.len(), keys(properties).len(), "{heading}");
-        assert_eq!(told.into_iter().collect::<BTreeSet<_>>(), keys(properties), "{heading}");
+        let actual = names(POLICY, heading);
+        assert_eq!(actual.len(), keys(properties).len(), "{heading}");
+        assert_eq!(actual.into_iter().collect::<BTreeSet<_>>(), keys(properties), "{heading}");
     }
     // The first row shows the short form.
-    let told = names(POLICY, "### Variables").into_iter().skip(1).collect::<BTreeSet<_>>();
-    assert_eq!(told, keys(&types["VarTable"]["properties"]));
+    let actual = names(POLICY, "### Variables").into_iter().skip(1).collect::<BTreeSet<_>>();
+    assert_eq!(actual, keys(&types["VarTable"]["properties"]));
 
     let place = USUAL_PLACE.parse().unwrap();
     let shown =
@@ -392,7 +392,7 @@ fn pages(text: &str) -> BTreeSet<String> {
 #[test]
 fn events_are_decided_as_the_document_says() {
     let rows = table(ACTOR_CHECK, "## Events");
-    let told = rows.iter().map(|row| (named(&row[0]).to_owned(), row[1].as_str())).collect::<Vec<_>>();
+    let actual = rows.iter().map(|row| (named(&row[0]).to_owned(), row[1].as_str())).collect::<Vec<_>>();
     let all = agent_task::policy::actor::EVENTS.map(|(name, cause)| {
         let decision = match cause {
             Trigger::Insiders => "not checked",
@@ -401,14 +401,14 @@ fn events_are_decided_as_the_document_says() {
         };
         (name.to_owned(), decision)
     });
-    assert_eq!(told, all);
+    assert_eq!(actual, all);
 }
 
 #[test]
 fn trusted_paths_are_all_listed() {
     let rows = table(TEMPLATES, "### Trusted paths");
-    let told = rows.iter().flat_map(|row| quoted(&row[1])).collect::<BTreeSet<_>>();
-    assert_eq!(told, agent_task::actions::trusted_paths::TRUSTED.map(str::to_owned).into());
+    let actual = rows.iter().flat_map(|row| quoted(&row[1])).collect::<BTreeSet<_>>();
+    assert_eq!(actual, agent_task::actions::trusted_paths::TRUSTED.map(str::to_owned).into());
 }
 
 #[test]
@@ -435,15 +435,15 @@ fn defenses_name_tests_that_exist() {
 #[test]
 fn github_context_properties_are_all_listed() {
     let rows = table(TEMPLATES, "### `github`");
-    let told = rows.iter().flat_map(|row| quoted(&row[1])).collect::<Vec<_>>();
+    let actual = rows.iter().flat_map(|row| quoted(&row[1])).collect::<Vec<_>>();
     let all = agent_task::actions::context::PROPERTIES.into_iter().chain(["event"]);
-    assert_eq!(told.len(), all.clone().count(), "a property is listed twice or missing");
-    assert_eq!(told.iter().map(String::as_str).collect::<BTreeSet<_>>(), all.collect());
+    assert_eq!(actual.len(), all.clone().count(), "a property is listed twice or missing");
+    assert_eq!(actual.iter().map(String::as_str).collect::<BTreeSet<_>>(), all.collect());
 }
 
 #[test]
 fn environment_variables_are_all_listed() {
-    let told = names(REFERENCE, "## Environment variables").into_iter().collect::<BTreeSet<_>>();
+    let actual = names(REFERENCE, "## Environment variables").into_iter().collect::<BTreeSet<_>>();
     let mut read = BTreeSet::new();
     for path in sources() {
         let source = code(&path);
@@ -453,7 +453,7 @@ fn environment_variables_are_all_listed() {
             read.extend(names.filter(upper).map(str::to_owned));
         }
     }
-    assert_eq!(told, read);
+    assert_eq!(actual, read);
 }
 
 #[test]
@@ -546,10 +546,10 @@ fn key(more: &[(String, String)]) -> String {
 
 #[test]
 fn key_is_made_of_what_its_table_lists() {
-    let told = table(STARTING, "## The key").iter().flat_map(|row| quoted(&row[1])).collect::<BTreeSet<_>>();
+    let actual = table(STARTING, "## The key").iter().flat_map(|row| quoted(&row[1])).collect::<BTreeSet<_>>();
     // These are tried below, or not given here.
     let apart = ["repository", "repositories", "prompt", "prompt-file"].map(str::to_owned).into();
-    let told = &told - &apart;
+    let actual = &actual - &apart;
     let plain = key(&[]);
     let mut made_of = BTreeSet::new();
     for input in INPUTS.iter().filter(|input| input.commands.contains(&Command::Start)) {
@@ -581,7 +581,7 @@ fn key_is_made_of_what_its_table_lists() {
             made_of.insert(name);
         }
     }
-    assert_eq!(told, made_of);
+    assert_eq!(actual, made_of);
     for (name, value) in [("prompt", "do that"), ("repository", "octo/lib"), ("idempotency-key", "k")] {
         assert_ne!(key(&[(variable(name), value.to_owned())]), plain, "{name}");
     }
@@ -605,14 +605,14 @@ fn marker_in_the_document_is_valid() {
 #[test]
 fn if_active_does_what_its_table_says() {
     let rows = table(STARTING, "## `if-active`");
-    let mut told = Vec::new();
+    let mut actual = Vec::new();
     for row in &rows {
         let word = named(&row[0]);
         let given = [("TOKEN", "github_pat_x"), ("PROMPT", "x"), ("REPOSITORY", "octo/app"), ("IF_ACTIVE", word)];
         let given = given.map(|(name, value)| (format!("INPUT_{name}"), value.to_owned()));
         let inputs = Inputs::read(&given.into_iter().collect()).inputs.unwrap();
         let Request::Start(start) = &inputs.request else { panic!("no start") };
-        told.push(start.if_active);
+        actual.push(start.if_active);
         let mut outcome = Outcome::new("octo/app".parse().unwrap());
         outcome.apply(&match start.if_active {
             IfActive::Start => Event::Started(task("queued")),
@@ -636,7 +636,7 @@ fn if_active_does_what_its_table_says() {
         let created = outcome.created.map_or_else(|| "empty".to_owned(), |it| format!("`{it}`"));
         assert_eq!(row[4], created, "{word}");
     }
-    assert_eq!(told, [IfActive::Start, IfActive::Skip, IfActive::Attach, IfActive::Fail]);
+    assert_eq!(actual, [IfActive::Start, IfActive::Skip, IfActive::Attach, IfActive::Fail]);
 }
 
 #[test]

@@ -159,11 +159,11 @@ async fn doctor_finds_every_planted_fault() {
         (step(&sound).file(".github/agent-tasks.yml", "task-classes: {prep: {promt: x.md}}"), "policy"),
         (step(&sound).with("vars", "version: [1]"), "start"),
     ];
-    let mut told = Vec::new();
+    let mut actual = Vec::new();
     for (step, check) in faults {
-        told.push(step.run().await.fault(check));
+        actual.push(step.run().await.fault(check));
     }
-    assert_snapshot!(told.join("\n"), @r#"
+    assert_snapshot!(actual.join("\n"), @r#"
     ❌ token: `token` is an installation token (`ghs_`), as `GITHUB_TOKEN` and the tokens of `actions/create-github-app-token` are; GitHub lets none of them start or read agent tasks. Store a fine-grained personal access token with the repository permission "Agent tasks: read and write" as a secret and give that
     ❌ token: `token` is missing or empty. Store a token that can start tasks as a secret, and give that secret; runs for pull requests from forks get no secrets
     ❌ login: GitHub does not accept the token (Bad credentials): it is mistyped, expired or revoked. Make a new one and store it as the secret that `token` is given

@@ -676,9 +676,9 @@ fn fan_out_begins_with_a_canary_and_has_a_result_of_each_repository() {
         ran.exits(1);
         let file = std::fs::read_to_string(&ran.outputs["results-file"]).unwrap();
         let results = serde_json::from_str::<Vec<Value>>(&file).unwrap();
-        let told = results.iter().map(|it| (it["repository"].as_str().unwrap(), it["conclusion"].as_str().unwrap()));
+        let actual = results.iter().map(|it| (it["repository"].as_str().unwrap(), it["conclusion"].as_str().unwrap()));
         let expected = repositories.into_iter().zip(conclusions);
-        assert_eq!(told.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+        assert_eq!(actual.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
         let prompts = run.simulator.tasks().into_iter().map(|task| (task.repository, task.prompt));
         for (repository, prompt) in prompts {
             assert!(prompt.starts_with(&format!("In {repository}: Drop Node 20\n")), "{prompt}");
@@ -725,8 +725,8 @@ fn fan_out_over_a_matrix_has_each_repository_in_one_part() {
         let file = std::fs::read_to_string(&ran.outputs["results-file"]).unwrap();
         results.extend(serde_json::from_str::<Vec<Value>>(&file).unwrap());
     }
-    let mut told = results.iter().map(|it| it["repository"].as_str().unwrap()).collect::<Vec<_>>();
-    told.sort_unstable();
-    assert_eq!(told, names[..5]);
+    let mut actual = results.iter().map(|it| it["repository"].as_str().unwrap()).collect::<Vec<_>>();
+    actual.sort_unstable();
+    assert_eq!(actual, names[..5]);
     assert_eq!(matrix["include"].as_array().unwrap().len(), 4);
 }

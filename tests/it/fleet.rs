@@ -105,7 +105,7 @@ async fn list_comes_from_a_file_and_from_a_search() {
 #[tokio::test(start_paused = true)]
 async fn list_that_is_wrong_is_refused_with_all_its_faults() {
     let simulator = world(1);
-    let mut told = Vec::new();
+    let mut actual = Vec::new();
     for list in [
         "octo\nocto/r0\na/b/c",
         "@gone.txt",
@@ -118,9 +118,9 @@ async fn list_that_is_wrong_is_refused_with_all_its_faults() {
         let ran = fleet(&simulator, list).file("list.txt", "octo/r0\nx\n").run().await;
         assert_eq!(ran.code, 2, "{list}: {}", ran.log);
         assert_eq!(ran.starts(), 0);
-        told.push(ran.message());
+        actual.push(ran.message());
     }
-    assert_snapshot!(told.join("\n"), @"
+    assert_snapshot!(actual.join("\n"), @"
     repositories has a mistake in line 1: `octo` is not of the form `owner/name`; repositories has a mistake in line 3: `a/b/c` is not of the form `owner/name`
     repositories cannot use the file `gone.txt`: there is no such file under `[folder]/workspace`; is `actions/checkout` missing before this step?: [error of the system]
     repositories has in `list.txt`, line 2: `x` is not of the form `owner/name`
@@ -180,7 +180,7 @@ async fn wave_begins_when_the_one_before_has_ended() {
 
 #[tokio::test(start_paused = true)]
 async fn failure_of_one_stops_no_other_and_a_share_is_tolerated() {
-    let mut told = Vec::new();
+    let mut actual = Vec::new();
     for (tolerate, code) in [("0%", 4), ("10%", 4), ("15%", 0)] {
         let simulator = world(20);
         simulator.script("octo/r1", Script::fails("boom"));
@@ -191,9 +191,9 @@ async fn failure_of_one_stops_no_other_and_a_share_is_tolerated() {
         assert_eq!(each(&ran, "conclusion")[..4], ["success", "failure", "action_required", "null"]);
         assert!(ran.results()[3]["error-message"].is_string());
         assert_eq!(ran.results()[1]["error-message"], "boom");
-        told.push(ran.headline());
+        actual.push(ran.headline());
     }
-    assert_snapshot!(told.join("\n"), @"
+    assert_snapshot!(actual.join("\n"), @"
     ### ❌ 20 agent tasks: 1 failed, 1 not started, 1 needs a person, 17 succeeded
     ### ❌ 20 agent tasks: 1 failed, 1 not started, 1 needs a person, 17 succeeded
     ### ⚠️ 20 agent tasks: 1 failed, 1 not started, 1 needs a person, 17 succeeded

@@ -64,13 +64,13 @@ async fn state_has_its_conclusion_and_exit_code() {
 
 #[tokio::test(start_paused = true)]
 async fn required_pull_request_that_is_missing_is_a_failure() {
-    let mut told = Vec::new();
+    let mut actual = Vec::new();
     for script in [Script::completes_without_pull(seconds(79)), Script::branch_only(seconds(79))] {
         let ran = Step::new(&scripted(script)).with("require-pull-request", "true").run().await;
         ran.assert(1, "completed", "failure");
-        told.push(ran.annotations());
+        actual.push(ran.annotations());
     }
-    assert_snapshot!(told.join("\n"), @r"
+    assert_snapshot!(actual.join("\n"), @r"
     error [No pull request] octo/app: The task completed without the pull request that `require-pull-request` asks for. See what it did: https://github.com/octo/app/tasks/[id]
     error [No pull request] octo/app: The task completed without the pull request that `require-pull-request` asks for. See what it did: https://github.com/octo/app/tasks/[id]
     ");
@@ -185,16 +185,16 @@ async fn wait_goes_on_after_failed_requests() {
 
 #[tokio::test(start_paused = true)]
 async fn wait_ends_at_a_repeated_refusal() {
-    let mut told = Vec::new();
+    let mut actual = Vec::new();
     for fault in [Fault::status(401), Fault::status(403), Fault::status(410)] {
         let simulator = Simulator::new();
         simulator.fault_times(Route::Task, 1000, fault);
         let ran = Step::new(&simulator).run().await;
         ran.assert(4, "queued", "");
-        told.push(ran.annotations());
+        actual.push(ran.annotations());
         assert!(ran.took < seconds(30), "{:?}", ran.took);
     }
-    assert_snapshot!(told.join("\n"), @r#"
+    assert_snapshot!(actual.join("\n"), @r#"
     error [Lost sight of the task] octo/app: GitHub does not accept the token (Unauthorized): it is mistyped, expired or revoked. Make a new one and store it as the secret that `token` is given. The task itself goes on. See the task: task [id] in octo/app
     error [Lost sight of the task] octo/app: the token may not do this (Forbidden). A fine-grained token needs "Agent tasks: read and write" for this repository, a classic one the scope `repo`; the token can do no more than its owner, and an organization's policy may forbid it. The task itself goes on. See the task: task [id] in octo/app
     error [Lost sight of the task] octo/app: GitHub refuses the request with status 410 (Gone). Look at `repository` and `github-api-url`. The task itself goes on. See the task: task [id] in octo/app
@@ -206,7 +206,7 @@ async fn wait_that_never_sees_the_task_fails() {
     let simulator = Simulator::new();
     simulator.fault_times(Route::Task, 10_000, Fault::status(502));
     let ran = Step::new(&simulator).with("wait-timeout", "10m").with("fail-on", "never").run().await;
-    // The start itself told a state, so the wait is over time and not blind; what is not known is not green.
+    // The start itself returned a state, so the wait is over time and not blind; what is not known is not green.
     assert_ne!(ran.code, 0, "{}", ran.log);
     assert!(!ran.output("task-id").is_empty());
 }

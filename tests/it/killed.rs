@@ -71,10 +71,10 @@ impl Life {
         let second = attempt(&simulator, &server, 2).run_process();
 
         let tasks = simulator.tasks();
-        assert_eq!(tasks.len(), 1, "{}: not one task:\n{}", self.told(), second.log);
+        assert_eq!(tasks.len(), 1, "{}: not one task:\n{}", self.actual(), second.log);
         second.exits(0).gives("task-id", &tasks[0].id);
         // The first attempt has written no other task.
-        assert!(written.is_empty() || written == tasks[0].id, "{}: {written}", self.told());
+        assert!(written.is_empty() || written == tasks[0].id, "{}: {written}", self.actual());
         met
     }
 
@@ -98,7 +98,7 @@ impl Life {
         (met, written)
     }
 
-    fn told(&self) -> String {
+    fn actual(&self) -> String {
         format!("life {}, killed after {:?}, with {:?}", self.number, self.kill, self.fault)
     }
 }

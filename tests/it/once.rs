@@ -27,7 +27,7 @@ fn made(simulator: &Simulator) -> usize {
 
 #[tokio::test(start_paused = true)]
 async fn start_without_an_answer_is_adopted() {
-    let mut told = Vec::new();
+    let mut actual = Vec::new();
     for fault in [
         Fault::status(502).after_accepting(),
         Fault::status(504).after_accepting(),
@@ -42,9 +42,9 @@ async fn start_without_an_answer_is_adopted() {
         let ran = attempt(&simulator, 1).with("wait", "true").run().await;
         ran.assert(0, "completed", "success");
         assert_eq!((ran.starts(), made(&simulator), ran.output("created")), (1, 1, "true"), "{fault:?}");
-        told.extend(ran.progress().lines().take(3).map(str::to_owned));
+        actual.extend(ran.progress().lines().take(3).map(str::to_owned));
     }
-    assert_snapshot!(told.join("\n"), @"
+    assert_snapshot!(actual.join("\n"), @"
     GitHub did not answer: status 502 Bad Gateway came instead, request id [request]
     the start was sent but not confirmed; looking for its task for up to 1m
     the start arrived, and this is its task: [id]
@@ -71,21 +71,21 @@ async fn start_without_an_answer_is_adopted() {
 
 #[tokio::test(start_paused = true)]
 async fn start_that_did_not_take_is_sent_once_more() {
-    let mut told = Vec::new();
+    let mut actual = Vec::new();
     for fault in [Fault::status(502), Fault::drop(), Fault::time_out(seconds(50)), Fault::garbage()] {
         let simulator = Simulator::new();
         simulator.fault(Route::Start, fault.clone());
         let ran = attempt(&simulator, 1).run().await;
         assert_eq!((ran.code, ran.starts(), made(&simulator)), (0, 2, 1), "{fault:?}\n{}", ran.log);
-        told.extend(ran.progress().lines().take(3).map(str::to_owned));
+        actual.extend(ran.progress().lines().take(3).map(str::to_owned));
 
         let simulator = Simulator::new();
         simulator.fault_times(Route::Start, 5, fault.clone());
         let ran = attempt(&simulator, 1).with("fail-on", "never").run().await;
         assert_eq!((ran.code, ran.starts(), made(&simulator)), (6, 2, 0), "{fault:?}\n{}", ran.log);
-        told.push(ran.annotations());
+        actual.push(ran.annotations());
     }
-    assert_snapshot!(told.join("\n"), @"
+    assert_snapshot!(actual.join("\n"), @"
     GitHub did not answer: status 502 Bad Gateway came instead, request id [request]
     the start was sent but not confirmed; looking for its task for up to 1m
     the start created no task; sending it once more
@@ -243,7 +243,7 @@ async fn slow_answers_hide_no_task() {
 
 #[tokio::test(start_paused = true)]
 async fn if_active_decides_about_a_task_of_the_same_name() {
-    let mut told = Vec::new();
+    let mut actual = Vec::new();
     for (if_active, code, conclusion, tasks) in
         [("start", 0, "", 2), ("skip", 0, "skipped", 1), ("attach", 0, "", 1), ("fail", 3, "", 1)]
     {
@@ -259,13 +259,13 @@ async fn if_active_decides_about_a_task_of_the_same_name() {
         let skipped = matches!(if_active, "skip" | "fail");
         assert_eq!(next.log.contains(&simulator.tasks()[0].id), skipped || attached, "{}", next.log);
         if skipped {
-            told.push(next.annotations());
+            actual.push(next.annotations());
         }
         // Another job of the same workflow has another name.
         let other = attempt(&simulator, 1).variable("GITHUB_JOB", "other").with("if-active", if_active).run().await;
         assert_eq!((other.code, other.output("created")), (0, "true"), "{if_active}\n{}", other.log);
     }
-    assert_snapshot!(told.join("\n"), @"
+    assert_snapshot!(actual.join("\n"), @"
     notice [Task already active] octo/app: Nothing was started: a task of the same name is still in_progress. See that task: https://github.com/octo/app/tasks/[id]
     error [Task already active] octo/app: Nothing was started: a task of the same name is still in_progress. See that task: https://github.com/octo/app/tasks/[id]
     ");

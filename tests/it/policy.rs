@@ -325,14 +325,14 @@ async fn policy_is_read_with_either_token() {
 
 #[tokio::test(start_paused = true)]
 async fn policy_that_cannot_be_read_starts_nothing() {
-    let mut told = Vec::new();
+    let mut actual = Vec::new();
     for place in ["octo/rules:none.yml", "octo/rules:agents.yml@gone", "octo/rules:prompts", "ci/none.yml", "../x.yml"]
     {
         let ran = by_organisation(&organisation(), place).run().await;
         assert_eq!((ran.code, ran.starts()), (2, 0), "{place}: {}", ran.log);
-        told.push(ran.message());
+        actual.push(ran.message());
     }
-    assert_snapshot!(told.join("\n"), @"
+    assert_snapshot!(actual.join("\n"), @"
     policy: octo/rules:none.yml cannot be read: GitHub finds nothing there for this token (Not Found). Either the token does not reach the repository, or there is no such file, branch, tag or commit
     policy: octo/rules:agents.yml@gone cannot be read: GitHub finds nothing there for this token (Not Found). Either the token does not reach the repository, or there is no such file, branch, tag or commit
     policy: octo/rules:prompts cannot be read: there is a folder or something else that is not a file
@@ -446,6 +446,6 @@ async fn rendered_inputs_are_held_to_the_policy() {
     let ran = run("m{{ vars.end }}", "CHG-{{ vars.v }}").await;
     assert_eq!((ran.code, &ran.start_calls()[0].body["base_ref"]), (0, &json!("main")), "{}", ran.log);
     let ran = run("{{ vars.bad }}", "x{{ vars.v }}").await;
-    let told = ran.forbidden();
-    assert!(told.contains("base-ref: dev") && told.contains("ticket: x7"), "{told}");
+    let actual = ran.forbidden();
+    assert!(actual.contains("base-ref: dev") && actual.contains("ticket: x7"), "{actual}");
 }

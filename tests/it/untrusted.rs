@@ -292,14 +292,14 @@ fn fence_holds_against_every_statement() {
 #[test]
 fn refusal_names_each_place() {
     let context = context("event.issue.title", EVIL);
-    let mut told = BTreeSet::new();
+    let mut actual = BTreeSet::new();
     for way in WAYS {
         let source = way.replace('X', "github.event.issue.title");
         let error = rendered(&context, &source, Untrusted::Refuse).unwrap_err();
         assert!(!error.contains(['Ж', 'Щ']), "{source}: {error}");
-        told.insert(error.lines().next().unwrap().to_owned());
+        actual.insert(error.lines().next().unwrap().to_owned());
     }
-    assert_snapshot!(told.into_iter().collect::<Vec<_>>().join("\n"), @"the template shows text that an outsider can write, and `untrusted: refuse` allows none; leave it out, or write `untrusted: fence`");
+    assert_snapshot!(actual.into_iter().collect::<Vec<_>>().join("\n"), @"the template shows text that an outsider can write, and `untrusted: refuse` allows none; leave it out, or write `untrusted: fence`");
     let source =
         "é {{ vars.a }} {{ github.event.issue.title }}\n{% filter upper %}{{ github.head_ref }}{% endfilter %}";
     let error = rendered(&context, source, Untrusted::Refuse).unwrap_err();
@@ -398,16 +398,16 @@ fn trusted_paths_have_none_that_github_warns_of() {
 #[test]
 fn template_cannot_multiply_a_text() {
     let context = context("event.issue.title", &"j".repeat(1_000_000));
-    let mut told = BTreeSet::new();
+    let mut actual = BTreeSet::new();
     for source in [
         "{% for t in range(90000) %}{{ github.event.issue.title }}{% endfor %}",
         "{% for t in range(90000) %}{{ github.event.issue.title ~ t }}{% endfor %}",
         "{% for t in github.event.issue.title[:6000] %}{{ t }}{% endfor %}",
     ] {
         let result = fenced(&context, source).map(|prompt| prompt.len());
-        told.insert(result.unwrap_err());
+        actual.insert(result.unwrap_err());
     }
-    assert_snapshot!(told.into_iter().collect::<Vec<_>>().join("\n"), @"
+    assert_snapshot!(actual.into_iter().collect::<Vec<_>>().join("\n"), @"
     it.md: the prompt has 342000 bytes, and at most 262144 are sent; shorten it
     it.md:1:55: the texts from outside have more than 262144 bytes together; show fewer of them
      1 | {% for t in range(90000) %}{{ github.event.issue.title }}{% endfor %}
@@ -524,6 +524,6 @@ fn templates_of_the_property_mostly_show_a_text() {
 
 #[test]
 fn payload_that_is_given_is_seen() {
-    let told = context("event.pages.*.page_name", EVIL);
-    assert_eq!(told.github()["event"]["pages"][1]["page_name"], Value::from(EVIL));
+    let actual = context("event.pages.*.page_name", EVIL);
+    assert_eq!(actual.github()["event"]["pages"][1]["page_name"], Value::from(EVIL));
 }

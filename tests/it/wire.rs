@@ -307,15 +307,20 @@ async fn start_is_never_repeated_by_the_client() {
     }
 }
 
-/// What a claim makes of an answer, in a word.
+/// What a start machine makes of an answer, in a word.
 fn meaning(answer: Result<agent_task::github::task::Task, Error>) -> &'static str {
     let marker = Marker::find("<!-- agent-task key=0123456789abcdef -->").unwrap();
     let confirm = Duration::from_secs(60);
-    let terms =
-        StartOptions { marker, confirm, first: Precheck::Nothing, if_active: IfActive::Start, patience: LONGEST_LIMIT };
-    let mut claim = StartMachine::new(terms, &[None], Duration::ZERO);
-    assert!(matches!(claim.begin(), StartStep::Send(None, None)));
-    match claim.answered(Duration::ZERO, answer) {
+    let options = StartOptions {
+        marker,
+        confirm,
+        first: Precheck::Nothing,
+        if_active: IfActive::Start,
+        longest_limit: LONGEST_LIMIT,
+    };
+    let mut machine = StartMachine::new(options, &[None], Duration::ZERO);
+    assert!(matches!(machine.begin(), StartStep::Send(None, None)));
+    match machine.answered(Duration::ZERO, answer) {
         StartStep::Held(_) => "held",
         StartStep::Refused(_) => "refused",
         StartStep::Sleep(..) => "sent again",

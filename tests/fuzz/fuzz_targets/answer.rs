@@ -1,4 +1,4 @@
-//! Whatever GitHub answers to whichever request, it is read without a panic, and told from other answers as its status
+//! Any answer of GitHub to any request is read without a panic, and distinguished from other answers as its status
 //! demands.
 //!
 //! An answer is written as one is: a first line with status and request, headers, an empty line, the body.
@@ -115,13 +115,13 @@ fuzz_target!(|data: &[u8]| {
         assert!(status.is_success() || status == 304, "{status} passes for a yes");
         return;
     };
-    // What may have become a task is never told as what was refused or was not sent.
+    // What may have become a task is never reported as what was refused or was not sent.
     let open = matches!(error, Error::Unanswered { .. } | Error::Malformed { .. });
     if status.is_success() || status.is_server_error() {
-        let told = matches!(error, Error::RateLimited(_) | Error::MissingPermission { .. }) && status.is_success();
-        assert!(open || told, "{status} is told as {error:?}");
+        let actual = matches!(error, Error::RateLimited(_) | Error::MissingPermission { .. }) && status.is_success();
+        assert!(open || actual, "{status} is reported as {error:?}");
     } else if status.is_client_error() && status != 408 && !limited && !redirect {
-        assert!(!open, "{status} is told as {error:?}");
+        assert!(!open, "{status} is reported as {error:?}");
     }
     assert!(!matches!(error, Error::Unreachable { .. }), "{error:?} of an answer");
     let _ = error.to_string();

@@ -42,9 +42,10 @@ fuzz_target!(|input: &str| {
         match render(&template, &scope) {
             Ok(prompt) => {
                 assert!(prompt.len() <= MAX_BYTES);
-                // Every second part is in a fence.
+                // What comes before the end of a fence is inside it.
+                let begins = format!("[untrusted text {BOUNDARY} begins]");
                 let ends = format!("[untrusted text {BOUNDARY} ends]");
-                let outside = prompt.split(&format!("[untrusted text {BOUNDARY} begins]")).enumerate().map(|(at, part)| {
+                let outside = prompt.split(&begins).enumerate().map(|(at, part)| {
                     if at == 0 { part } else { part.split_once(&ends).map_or("", |(_, outside)| outside) }
                 });
                 assert!(!outside.collect::<String>().contains([OUTSIDER, 'щ']), "{prompt}");

@@ -148,7 +148,7 @@ fn a_file_with_another_hash_is_thrown_away() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_told_after_one_request() {
+fn absent_file_is_reported_after_one_request() {
     let release = Release::of(SMALL);
     let job = Job::new(&release.manifest()).with("binary-base-url", &format!("{}/v%0A1/", release.address));
     job.run().refuses("absent_at_an_odd_address");
@@ -157,7 +157,7 @@ fn a_file_that_is_not_there_is_told_after_one_request() {
 }
 
 #[test]
-fn a_network_that_is_not_there_is_told_after_three_attempts() {
+fn absent_network_is_reported_after_three_attempts() {
     // Nobody listens there, and nobody else can take the port.
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
@@ -313,7 +313,7 @@ fn a_tool_that_is_missing_is_named() {
 }
 
 #[test]
-fn a_full_disk_is_told() {
+fn full_disk_is_reported() {
     let job = Job::new(&Release::of(SMALL).manifest());
     let curl = "#!/bin/sh\necho 'curl: (23) Failure writing output to destination' >&2\nexit 23\n";
     job.folder.write_program("bin/curl", curl);
@@ -433,7 +433,7 @@ fn jobs_side_by_side_share_a_tool_cache() {
 }
 
 #[test]
-fn a_binary_of_ones_own_is_checked_unless_said_otherwise() {
+fn own_binary_is_checked_unless_verify_is_false() {
     let release = Release::of(SMALL);
     let job = || {
         let job = Job::new(&release.manifest());
@@ -468,7 +468,7 @@ fn a_binary_of_ones_own_is_checked_unless_said_otherwise() {
 }
 
 #[test]
-fn a_binary_of_ones_own_cannot_be_checked_without_a_release() {
+fn own_binary_cannot_be_checked_without_a_release() {
     let job = Job::new("version 0.0.0\nbase none\n");
     job.folder.write_program("workspace/own", SMALL);
     let job = job.with("binary-path", "own");

@@ -146,7 +146,7 @@ fn variable(input: &str) -> String {
     input.to_uppercase().replace('-', "_")
 }
 
-/// Everything that is wrong with an `action.yml` and can be told without running it. The runner tells none of it: to
+/// Everything that is wrong with an `action.yml` and can be found without running it. The runner reports none of it: to
 /// it a name that does not exist is an empty text.
 fn faults(text: &str) -> Vec<String> {
     let action: Manifest = match serde_saphyr::from_str(text) {

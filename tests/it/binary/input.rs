@@ -13,12 +13,12 @@ fn refused(ran: &Finished) -> String {
 
 #[test]
 fn token_that_cannot_start_tasks_is_refused() {
-    let mut told = Vec::new();
+    let mut actual = Vec::new();
     for token in ["ghs_0123456789", "ghr_0123456789", "eyJhbGciOiJSUzI1NiJ9.e30.x", "Bearer ghp_0123456789", ""] {
         let ran = start(&world(with_pull())).with("token", token).run_process();
-        told.push(refused(&ran));
+        actual.push(refused(&ran));
     }
-    assert_snapshot!(told.join("\n"), @r#"
+    assert_snapshot!(actual.join("\n"), @r#"
     token is an installation token (`ghs_`), as `GITHUB_TOKEN` and the tokens of `actions/create-github-app-token` are; GitHub lets none of them start or read agent tasks. Store a fine-grained personal access token with the repository permission "Agent tasks: read and write" as a secret and give that
     token is a refresh token (`ghr_`), which only renews other tokens; give the user token (`ghu_`) that it renews, or a fine-grained personal access token
     token is a GitHub App's JSON web token (`eyJ…`), which speaks for the app itself and not for a user; give a user token of the app (`ghu_`) or a fine-grained personal access token
@@ -68,7 +68,7 @@ fn prompt_file_that_cannot_be_used_is_refused() {
     let absolute = step();
     let path = absolute.folder.path("outside.md");
     let file = |name: &str, bytes: &[u8]| step().file(name, bytes).with("prompt-file", name);
-    let mut told = Vec::new();
+    let mut actual = Vec::new();
     for step in [
         step().with("prompt-file", "none.md"),
         step().with("prompt-file", "../outside.md"),
@@ -79,9 +79,9 @@ fn prompt_file_that_cannot_be_used_is_refused() {
         file("empty.md", b" \n"),
         file("both.md", b"Do it").with("prompt", "Do it"),
     ] {
-        told.push(refused(&step.run_process()));
+        actual.push(refused(&step.run_process()));
     }
-    assert_snapshot!(told.join("\n"), @"
+    assert_snapshot!(actual.join("\n"), @"
     prompt-file: none.md cannot be used: there is no such file under `[folder]/workspace`; is `actions/checkout` missing before this step?: [error of the system]
     prompt-file: ../outside.md cannot be used: it leads out of the workspace, to `[folder]/outside.md`; name a file inside
     prompt-file: [folder]/outside.md cannot be used: it leads out of the workspace, to `[folder]/outside.md`; name a file inside
@@ -166,14 +166,14 @@ fn prompt_with_a_token_in_it_is_refused() {
 
 #[test]
 fn address_without_encryption_is_refused() {
-    let mut told = Vec::new();
+    let mut actual = Vec::new();
     for step in [
         start(&world(with_pull())).with("github-api-url", "http://192.0.2.1"),
         start(&world(with_pull())).variable("GITHUB_API_URL", "http://192.0.2.1"),
     ] {
-        told.push(refused(&step.with("poll-interval", "").run_process()));
+        actual.push(refused(&step.with("poll-interval", "").run_process()));
     }
-    assert_snapshot!(told.join("\n"), @"
+    assert_snapshot!(actual.join("\n"), @"
     github-api-url: http://192.0.2.1 is not `https`, so the token would travel unencrypted; `http` is for a loopback address only
     GITHUB_API_URL: http://192.0.2.1 is not `https`, so the token would travel unencrypted; `http` is for a loopback address only
     ");

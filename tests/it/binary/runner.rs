@@ -36,16 +36,16 @@ fn message_that_is_hostile_is_written_whole_and_does_nothing() {
 
 #[test]
 fn outputs_that_cannot_be_written_prevent_a_start() {
-    let mut told = Vec::new();
+    let mut actual = Vec::new();
     for name in ["GITHUB_OUTPUT", "RUNNER_TEMP"] {
         let step = start_and_wait(&world(with_pull()));
         step.folder.write("file", "");
         // No user can make a file below a file, be it root.
         let path = step.folder.path("file/below");
         let ran = step.variable(name, &path).run_process();
-        told.push(ran.exits(2).sends_nothing().annotations());
+        actual.push(ran.exits(2).sends_nothing().annotations());
     }
-    assert_snapshot!(told.join("\n"), @"
+    assert_snapshot!(actual.join("\n"), @"
     error [Bad input, nothing was sent] cannot write the outputs to `[folder]/file/below`, which GITHUB_OUTPUT names: [error of the system]
     error [Outputs lost] cannot write the outputs to `[folder]/file/below`, which GITHUB_OUTPUT names: [error of the system]
     error [Bad input, nothing was sent] cannot write `[folder]/file/below/agent-task/results-[random].json`: [error of the system]

@@ -59,7 +59,7 @@ fn start_without_wait_reads_nothing() {
 #[test]
 fn refusal_has_githubs_words_and_a_remedy() {
     let agent_off = Repository { agent_enabled: false, ..Repository::default() };
-    let mut told = Vec::new();
+    let mut actual = Vec::new();
     for (token, repository) in [
         (None, Repository::default()),
         (Some(Token::default().without_licence()), Repository::default()),
@@ -77,9 +77,9 @@ fn refusal_has_githubs_words_and_a_remedy() {
         ran.gives("task-id", "").gives("conclusion", "").gives("failed", "1").gives("started", "0");
         assert_eq!(simulator.starts(), 0);
         assert_eq!(ran.annotations(), format!("error [GitHub refused] octo/app: {}", ran.message()));
-        told.push(format!("{}\n{}", ran.headline(), ran.message()));
+        actual.push(format!("{}\n{}", ran.headline(), ran.message()));
     }
-    assert_snapshot!(told.join("\n"), @r#"
+    assert_snapshot!(actual.join("\n"), @r#"
     ### ❌ No agent task was started
     GitHub does not accept the token (Bad credentials): it is mistyped, expired or revoked. Make a new one and store it as the secret that `token` is given
     ### ❌ No agent task was started
@@ -130,11 +130,11 @@ fn start_without_a_clear_answer_makes_one_task() {
         (Fault::garbage(), false),
         (Fault::garbage().after_accepting(), true),
     ] {
-        let told = format!("{fault:?}");
+        let actual = format!("{fault:?}");
         let simulator = world(with_pull());
         simulator.fault(Route::Start, fault);
         let ran = start_and_wait(&simulator).with("confirm-timeout", "900ms").run_process();
-        assert_eq!(simulator.starts(), 1, "{told}");
+        assert_eq!(simulator.starts(), 1, "{actual}");
         ran.exits(0).posts(if exists { 1 } else { 2 }).gives("created", "true").gives("conclusion", "success");
     }
 }

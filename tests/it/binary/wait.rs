@@ -18,7 +18,7 @@ fn required_pull_request_that_is_missing_fails_the_step() {
 
 #[test]
 fn end_has_its_conclusion_annotation_and_summary() {
-    let mut told = Vec::new();
+    let mut actual = Vec::new();
     for (state, conclusion) in [
         ("failed", "failure"),
         ("timed_out", "timed_out"),
@@ -31,9 +31,9 @@ fn end_has_its_conclusion_annotation_and_summary() {
         mild.exits(0).gives("conclusion", conclusion).gives("failed", "1");
         assert_eq!(mild.annotations().replacen("warning", "error", 1), ran.annotations());
         assert_eq!(mild.headline(), ran.headline());
-        told.push(format!("{}\n{}", ran.headline(), ran.annotations()));
+        actual.push(format!("{}\n{}", ran.headline(), ran.annotations()));
     }
-    assert_snapshot!(told.join("\n"), @r"
+    assert_snapshot!(actual.join("\n"), @r"
     ### ❌ Agent task failed
     error [Task failed] octo/app: The task failed and gives no reason. Read its log: https://github.com/octo/app/tasks/[id]
     ### ⏰ Agent task timed out
@@ -47,16 +47,16 @@ fn end_has_its_conclusion_annotation_and_summary() {
 
 #[test]
 fn wait_times_out_and_the_task_goes_on() {
-    let mut told = Vec::new();
+    let mut actual = Vec::new();
     for (state, stop_on) in [("in_progress", "idle"), ("idle", "idle"), ("waiting_for_user", "never")] {
         let step = start_and_wait(&world(at_once(state))).with("stop-on", stop_on);
         let ran = step.with("wait-timeout", "200ms").run_process();
         ran.exits(1).gives("state", state).gives("conclusion", "timed_out");
         let later = format!("`task-id: {}`", ran.output("task-id"));
         assert!(ran.log.contains(&later), "{}", ran.log);
-        told.push(format!("{}\n{}", ran.headline(), ran.annotations()));
+        actual.push(format!("{}\n{}", ran.headline(), ran.annotations()));
     }
-    assert_snapshot!(told.join("\n"), @r"
+    assert_snapshot!(actual.join("\n"), @r"
     ### ⏰ Agent task still running when the wait ended
     error [Task timed out] octo/app: The task was still in_progress when `wait-timeout` passed. It goes on, because the API cannot stop it. See the task: https://github.com/octo/app/tasks/[id]. Raise `wait-timeout`, or wait for it later with `command: wait` and `task-id: [id]`
     ### ⏰ Agent task still running when the wait ended
@@ -111,8 +111,8 @@ fn wait_for_two_tasks_ends_as_the_gravest() {
     for name in ["task-id", "task-url", "state", "created", "pull-request-number"] {
         ran.gives(name, "");
     }
-    let told = ran.results().iter().map(|it| (it["task-id"].clone(), it["conclusion"].clone())).collect::<Vec<_>>();
-    assert_eq!(json!(told), json!([[ids[0], "success"], [ids[1], "failure"]]));
+    let actual = ran.results().iter().map(|it| (it["task-id"].clone(), it["conclusion"].clone())).collect::<Vec<_>>();
+    assert_eq!(json!(actual), json!([[ids[0], "success"], [ids[1], "failure"]]));
     assert_eq!(ran.results()[0]["pull-request-number"], 12);
     ran.gives("error-message", "1 of 2 repositories did not succeed. octo/app: failure");
     assert!(ran.log.contains(&format!("tasks/{}", ids[1])), "{}", ran.log);
@@ -170,7 +170,7 @@ fn lookup_token_reads_pull_requests() {
 #[test]
 fn pull_request_that_no_token_may_read_is_not_known() {
     let blind = || Token::default().without(Permission::PullRequestsRead);
-    let mut told = Vec::new();
+    let mut actual = Vec::new();
     for conclusion in ["success", "failure"] {
         let simulator = world(with_pull());
         simulator.token(TOKEN, blind());
@@ -182,9 +182,9 @@ fn pull_request_that_no_token_may_read_is_not_known() {
         ran.exits(i32::from(conclusion == "failure")).gives("conclusion", conclusion);
         ran.gives("state", "completed").gives("pull-request-number", "");
         ran.gives("head-ref", "copilot/prepare-the-release");
-        told.push(format!("{}\n{}", ran.annotations(), ran.summary_lines("| Pull request")));
+        actual.push(format!("{}\n{}", ran.annotations(), ran.summary_lines("| Pull request")));
     }
-    assert_snapshot!(told.join("\n"), @r"
+    assert_snapshot!(actual.join("\n"), @r"
     warning [octo/app] the pull request's number is not known: the token may not do this (Resource not accessible by integration). Give `lookup-token` a token that may read pull requests: for the workflow's own repository `${{ github.token }}` with `permissions: pull-requests: read` serves
 
     warning [octo/app] the pull request's number is not known: the token may not do this (Resource not accessible by integration). Give `lookup-token` a token that may read pull requests: for the workflow's own repository `${{ github.token }}` with `permissions: pull-requests: read` serves

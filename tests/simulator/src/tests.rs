@@ -598,7 +598,7 @@ async fn a_simulator_is_cheap() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_somebody_may_do_is_told_to_those_who_can_push() {
+async fn permissions_are_shown_to_those_who_can_push() {
     let simulator = Simulator::new();
     let roles = [("mona", "maintain"), ("tim", "triage"), ("rel", "releaser=write"), ("gone", "unknown")];
     let collaborators = roles.map(|(login, role)| (login.to_owned(), role.to_owned())).into();
