@@ -300,7 +300,11 @@ impl<'a> LimitedClient<'a> {
     /// All of [`Error`].
     pub async fn allows_githubs_actions(&self, repository: &Repository) -> Result<bool, Error> {
         let path = format!("/repos/{repository}/actions/permissions/selected-actions");
-        Ok(self.value(&path, ACTIONS_REMEDIES).await?["github_owned_allowed"] == true)
+        let selected = self.value(&path, ACTIONS_REMEDIES).await?;
+        let mut patterns = selected["patterns_allowed"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        // The organization `actions` has nearly all of them. A pattern can end with a tag or a commit.
+        let is_covered = patterns.any(|pattern| pattern.starts_with("actions/*"));
+        Ok(selected["github_owned_allowed"] == true || is_covered)
     }
 
     /// What a user may do in a repository. A personal token may ask where its owner can push; the workflow's own token

@@ -239,6 +239,12 @@ async fn doctor_warns_of_what_is_odd_or_unknown() {
     ⚠️ actions: the actions that GitHub makes are not allowed, and tasks whose cloud agent could not use them stayed in progress forever; allow them under the repository's Settings > Actions > General
     ");
     assert_eq!(ran.annotations().matches("warning [").count(), 1, "{}", ran.annotations());
+
+    let patterns = vec!["octo/*".to_owned(), "actions/*".to_owned()];
+    let actions = Actions { allowed: "selected".to_owned(), github_owned: false, patterns, ..Actions::default() };
+    simulator.repository("octo/old", Repository { actions, ..repository() });
+    let ran = step(&simulator).with("repository", "octo/old").run().await;
+    assert_eq!(ran.log_lines("⚠️"), "", "{}", ran.log);
 }
 
 #[tokio::test(start_paused = true)]

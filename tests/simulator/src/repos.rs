@@ -170,8 +170,9 @@ impl World {
         if !actions.enabled || actions.allowed != "selected" {
             return Answer::error(409, "Conflict");
         }
-        let owned = actions.github_owned;
-        Answer::json(200, &json!({"github_owned_allowed": owned, "verified_allowed": false, "patterns_allowed": []}))
+        let (owned, patterns) = (actions.github_owned, &actions.patterns);
+        let selected = json!({"github_owned_allowed": owned, "verified_allowed": false, "patterns_allowed": patterns});
+        Answer::json(200, &selected)
     }
 }
 

@@ -65,11 +65,13 @@ pub struct Actions {
     pub allowed: String,
     /// Whether those that GitHub makes are among the selected ones.
     pub github_owned: bool,
+    /// Patterns of selected actions, as `actions/*`.
+    pub patterns: Vec<String>,
 }
 
 impl Default for Actions {
     fn default() -> Actions {
-        Actions { enabled: true, allowed: "all".to_owned(), github_owned: true }
+        Actions { enabled: true, allowed: "all".to_owned(), github_owned: true, patterns: Vec::new() }
     }
 }
 
