@@ -16,6 +16,7 @@ use agent_task::inputs::table::INPUTS;
 use agent_task::report::outputs::OUTPUTS;
 use serde_json::{Value, json};
 use simulator::{Permission, Repository, Script, Settings, Simulator, Token, serve};
+use tempfile::TempDir;
 use tokio::net::TcpSocket;
 use tokio::runtime::Runtime;
 
@@ -194,7 +195,7 @@ struct Run {
     simulator: Simulator,
     address: String,
     runtime: Option<Runtime>,
-    folder: PathBuf,
+    folder: TempDir,
     /// The values of expressions.
     values: BTreeMap<String, String>,
     /// Inputs that replace those of the example.
@@ -208,7 +209,7 @@ struct Run {
 impl Run {
     /// A run of this text against a simulator that follows the documentation. Each task opens a pull request and
     /// completes at once.
-    fn of(name: &str, text: &str, values: &[(&str, &str)]) -> Self {
+    fn of(text: &str, values: &[(&str, &str)]) -> Self {
         let simulator = Simulator::new();
         simulator.settings(|settings| *settings = Settings::documented());
         simulator.default_script(
@@ -224,8 +225,8 @@ impl Run {
         };
         let address = format!("http://{}", listener.local_addr().unwrap());
         runtime.spawn(serve(listener, simulator.clone()));
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("example-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(folder.join("workspace/.github/prompts")).unwrap();
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        std::fs::create_dir_all(folder.path().join("workspace/.github/prompts")).unwrap();
         let common = [("secrets.AGENT_TASK_TOKEN", TOKEN), ("github.token", OWN_TOKEN)];
         let values = common.iter().chain(values).map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
         Self {
@@ -243,7 +244,7 @@ impl Run {
 
     #[track_caller]
     fn of_example(name: &str, values: &[(&str, &str)]) -> Self {
-        Self::of(name, &example(name), values)
+        Self::of(&example(name), values)
     }
 
     /// The same for a `workflow_dispatch` with these inputs.
@@ -294,7 +295,7 @@ impl Run {
         if inputs.get("command").is_none_or(|command| command != "plan") {
             inputs.extend(self.overrides.clone());
         }
-        let file = |name: &str| self.folder.join(name).display().to_string();
+        let file = |name: &str| self.folder.path().join(name).display().to_string();
         let (event, payload) = &self.event;
         std::fs::write(file("event.json"), payload.to_string()).unwrap();
         std::fs::write(file("output"), "").unwrap();
@@ -318,7 +319,7 @@ impl Run {
             .env("GITHUB_WORKFLOW", self.workflow.0["name"].as_str().unwrap())
             .env("GITHUB_WORKSPACE", file("workspace"))
             .env("RUNNER_TEMP", file("temp"))
-            .current_dir(&self.folder)
+            .current_dir(self.folder.path())
             .stdin(Stdio::null())
             .output()
             .unwrap();
@@ -363,8 +364,6 @@ impl Run {
 impl Drop for Run {
     fn drop(&mut self) {
         self.runtime.take().unwrap().shutdown_background();
-        // A folder that cannot be removed must not hide the result of the test.
-        let _ = std::fs::remove_dir_all(&self.folder);
         if !std::thread::panicking() {
             let all = self.workflow.uses();
             for (job, step) in all {
@@ -487,7 +486,7 @@ fn misspelled_names_are_found() {
 #[test]
 fn misspelled_name_in_a_prompt_sends_nothing() {
     let text = example("plan-approve-implement").replace("{{ inputs.request }}", "{{ inputs.requests }}");
-    let mut run = Run::of("misspelled", &text, &[]).dispatched(json!({"request": "Sort by date"}));
+    let mut run = Run::of(&text, &[]).dispatched(json!({"request": "Sort by date"}));
     let ran = run.step("plan", "task");
     ran.exits(2);
     assert!(ran.outputs["error-message"].contains("requests"), "{:?}", ran.outputs["error-message"]);
@@ -597,7 +596,7 @@ fn react_later_polls_the_stored_tasks_and_does_not_wait() {
 fn nightly_starts_nothing_while_a_task_is_active() {
     let mut run = Run::of_example("nightly-if-active-skip", &[]);
     let prompt = folder().join("prompts/nightly.md");
-    std::fs::copy(prompt, run.folder.join("workspace/.github/prompts/nightly.md")).unwrap();
+    std::fs::copy(prompt, run.folder.path().join("workspace/.github/prompts/nightly.md")).unwrap();
     run.next("octo/app", Script::new().state("in_progress", Duration::ZERO));
     run.step("nightly", "task").exits(0).gives("created", "true");
     let prompt = run.start(0)["prompt"].as_str().unwrap().to_owned();

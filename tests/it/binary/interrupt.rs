@@ -7,15 +7,19 @@ use super::*;
 
 #[test]
 fn interrupt_before_a_start_sends_nothing() {
-    let closed = ClosedPort::reserve();
-    let step = start_and_wait(&world(with_pull())).variable("GITHUB_API_URL", &closed.address);
-    let mut running = step.spawn();
-    running.until_progress(2);
-    let ran = running.end_by("TERM");
-    ran.exits(143).sends_nothing().gives("task-id", "");
-    assert_snapshot!(ran.message(), @"interrupted before a task was started");
-    assert_snapshot!(ran.annotations(), @"error [Interrupted] octo/app: Interrupted before a task was started");
-    assert_snapshot!(ran.headline(), @"### ❌ No agent task was started");
+    for (signal, code) in [("HUP", 129), ("TERM", 143)] {
+        let closed = ClosedPort::reserve();
+        let step = start_and_wait(&world(with_pull())).variable("GITHUB_API_URL", &closed.address);
+        let mut running = step.spawn();
+        running.until_progress(2);
+        let ran = running.end_by(signal);
+        ran.exits(code).sends_nothing().gives("task-id", "");
+        insta::allow_duplicates! {
+            assert_snapshot!(ran.message(), @"interrupted before a task was started");
+            assert_snapshot!(ran.annotations(), @"error [Interrupted] octo/app: Interrupted before a task was started");
+            assert_snapshot!(ran.headline(), @"### ❌ No agent task was started");
+        }
+    }
 }
 
 #[test]
