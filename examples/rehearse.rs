@@ -1,14 +1,14 @@
-//! A rehearsal: the weekly release-prep job, from the template to the pull request's number, on a machine that has
-//! nothing but Rust.
+//! A rehearsal: the weekly release preparation, from the template to the pull request's number, on a machine with only
+//! Rust.
 //!
 //! ```text
 //! cargo run --example rehearse
 //! ```
 //!
-//! GitHub is played by the simulator that the tests use, served on the loopback interface; the step is the real one,
-//! entered where the binary enters it. What it writes is shown as a person sees it on the run's page. It needs no
-//! token and reads nothing of the environment, so that it comes out the same everywhere; with arguments it rehearses
-//! your own prompt, event and inputs (`cargo run --example rehearse -- --help`).
+//! The simulator of the tests replaces GitHub, over loopback. The step is the real one, called as the binary calls
+//! it, and its output is shown as on the run's page. It needs no token and does not read the environment, so the result
+//! is the same everywhere. Arguments rehearse your own prompt, event and inputs
+//! (`cargo run --example rehearse -- --help`).
 
 #![expect(
     clippy::disallowed_methods,
@@ -68,9 +68,9 @@ const WORK: Duration = Duration::from_secs(5 * 60);
 /// The repositories of a fleet.
 const FLEET: [&str; 6] =
     ["octo/catalogue", "octo/checkout", "octo/shipping", "octo/billing", "octo/search", "octo/web"];
-/// The one of them whose task fails, while all others end as asked for.
+/// The repository whose task fails; the others end as requested.
 const FAILING: &str = "octo/shipping";
-/// The one token that the simulator knows where the user gives none.
+/// The token that the simulator accepts if the user gives none.
 const TOKEN: &str = "github_pat_simulated";
 
 fn main() -> ExitCode {
@@ -132,7 +132,7 @@ async fn rehearse(wishes: &Wishes) -> anyhow::Result<Exit> {
     Ok(exit)
 }
 
-/// What the user asked for.
+/// What the user requested.
 #[derive(Default)]
 struct Wishes {
     prompt_file: Option<PathBuf>,
@@ -202,12 +202,12 @@ impl Wishes {
         self.end.as_deref().unwrap_or("completed")
     }
 
-    /// How long the task takes by the clock on the wall.
+    /// How long the task takes in real time.
     fn lasting(&self) -> Duration {
         WORK / if self.slow { 10 } else { 60 }
     }
 
-    /// The inputs of the step: the weekly job's own where the user has not said otherwise.
+    /// The inputs of the step: those of the weekly job, unless the user gives others.
     fn step(&self) -> BTreeMap<String, String> {
         let said = |name: &str| self.inputs.contains_key(name);
         let mut own = BTreeMap::from([("token", TOKEN.to_owned()), ("wait", "true".to_owned())]);
@@ -228,7 +228,7 @@ impl Wishes {
         }
         match self.end() {
             "never" => drop(own.insert("wait-timeout", format!("{}s", self.lasting().as_secs()))),
-            // Without this the step would look for half a minute whether the pull request is only late.
+            // Without this the step would look for a late pull request for half a minute.
             "no-pull-request" => drop(own.insert("wait-timeout", format!("{}s", self.lasting().as_secs() + 5))),
             _ => {}
         }
@@ -254,7 +254,7 @@ impl Wishes {
     }
 }
 
-/// A file that is there.
+/// A file that exists.
 fn file(name: String) -> anyhow::Result<PathBuf> {
     let path = PathBuf::from(&name);
     let found = std::fs::metadata(&path).with_context(|| format!("`{name}` cannot be read"))?;
@@ -286,7 +286,7 @@ fn variables(wishes: &Wishes, folder: &Path, address: &str) -> anyhow::Result<BT
         None => include_bytes!("rehearsal/schedule.json").to_vec(),
     };
     std::fs::write(inside("event.json"), &payload)?;
-    // A payload that is no JSON is the step's to speak of.
+    // The step reports a payload that is not JSON.
     let event = serde_json::from_slice::<Value>(&payload).unwrap_or_default();
     let actual = event["repository"]["full_name"].as_str().unwrap_or("octo/app");
     let repository = wishes.repository.as_deref().unwrap_or(actual);
@@ -315,12 +315,12 @@ fn variables(wishes: &Wishes, folder: &Path, address: &str) -> anyhow::Result<BT
     Ok(variables)
 }
 
-/// The variable by which an action hands over an input.
+/// The variable in which an action passes an input.
 fn variable(input: &str) -> String {
     format!("INPUT_{}", input.to_uppercase().replace('-', "_"))
 }
 
-/// A GitHub that has everything that the inputs speak of, so that what goes wrong is not the rehearsal's fault.
+/// A GitHub with everything that the inputs name, so that an error is not the rehearsal's fault.
 fn world(wishes: &Wishes, variables: &mut BTreeMap<String, String>) -> Simulator {
     let actual = |name: &str| variables.get(&variable(name)).cloned();
     let script = script(wishes.end()).unwrap_or_default();
@@ -388,7 +388,7 @@ fn shown_inputs(variables: &BTreeMap<String, String>) -> Vec<(&'static str, &str
     INPUTS.iter().filter_map(|input| given(input.name)).map(hidden).collect()
 }
 
-/// Says what the simulator saw of it all.
+/// Prints which requests the simulator received.
 fn behind_the_scenes(simulator: &Simulator, outputs: &[(String, String)], exit: Exit) {
     let log = simulator.log();
     let plural = |many: usize, what: &str| format!("{many} {what}{}", if many == 1 { "" } else { "s" });
@@ -421,7 +421,7 @@ impl Folder {
             let path = std::env::temp_dir().join(format!("agent-task-rehearsal-{number}"));
             match std::fs::create_dir(&path) {
                 Ok(()) => return Ok(Self { path, keep }),
-                // Another rehearsal runs, or was kept.
+                // Another rehearsal uses it, or its folder was kept.
                 Err(why) if why.kind() == ErrorKind::AlreadyExists => {}
                 Err(why) => return Err(why).with_context(|| format!("cannot make `{}`", path.display())),
             }
@@ -443,7 +443,7 @@ fn complain(why: &anyhow::Error) -> ExitCode {
     ExitCode::from(Exit::BadInput.code())
 }
 
-/// What the step has written into a file; nothing, where it has not.
+/// What the step has written to a file; empty if there is none.
 fn read(path: &str) -> String {
     std::fs::read_to_string(path).unwrap_or_default()
 }

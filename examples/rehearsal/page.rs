@@ -14,7 +14,7 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// Colours are for those who see them and want them, <https://no-color.org>.
+    /// Colors only on a terminal, and not with `NO_COLOR`, <https://no-color.org>.
     pub(crate) fn new() -> Self {
         let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self { colourful: std::io::stdout().is_terminal() && !unwanted }
@@ -36,7 +36,7 @@ impl Page {
         }
     }
 
-    /// A step summary: its headings, tables, links and folded parts. Nothing else of Markdown occurs in one.
+    /// A step summary: its headings, tables, links and folded parts. It has no other Markdown.
     pub(crate) fn summary(self, markdown: &str) {
         let mut shown = Vec::<String>::new();
         let mut rows = Vec::new();
@@ -67,7 +67,7 @@ impl Page {
         say(shown.join("\n").trim_end());
     }
 
-    /// A table in columns. The line under its head is left out, and so is a head without words.
+    /// A table in columns, without the line under its head, and without an empty head.
     fn table(self, rows: &[Vec<String>]) -> Vec<String> {
         let says = |row: &&Vec<String>| row.iter().any(|cell| cell.chars().any(|it| it != '-'));
         let wide = |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max();
@@ -100,7 +100,7 @@ pub(crate) fn say(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
-/// The log as the runner makes it from what the step prints: workflow commands are followed and not shown.
+/// The log as the runner shows it: workflow commands are carried out and not shown.
 pub(crate) struct Log {
     page: Page,
     begun: Vec<u8>,
@@ -168,7 +168,7 @@ impl Write for Log {
     }
 }
 
-/// A line `::name properties::data` in its parts.
+/// The parts of a line `::name properties::data`.
 fn command(line: &str) -> Option<(&str, &str, &str)> {
     let (head, data) = line.trim_start().strip_prefix("::")?.split_once("::")?;
     let (name, properties) = head.split_once(' ').unwrap_or((head, ""));
@@ -201,13 +201,13 @@ pub(crate) fn outputs(text: &str) -> Vec<(String, String)> {
     outputs
 }
 
-/// The cells of a table's row; a bar with a backslash before it parts none.
+/// The cells of a table's row; a bar after a backslash does not separate cells.
 fn cells(line: &str) -> Vec<String> {
     let parted = line.trim_matches('|').replace("\\|", "\0");
     parted.split('|').map(|cell| inline(cell.trim()).replace('\0', "|")).collect()
 }
 
-/// A line of Markdown without its marks.
+/// A line of Markdown as plain text.
 fn inline(text: &str) -> String {
     let mut plain = String::new();
     let mut rest = text;
