@@ -1,4 +1,4 @@
-//! A day of waiting for one task, with one look in a hundred going wrong, to see what it costs.
+//! Waits for one task for a day, with one poll in a hundred failing, and prints what that costs.
 //!
 //! ```text
 //! cargo run --release --example soak
@@ -22,11 +22,11 @@ use simulator::{Call, Fault, Route, Script, Simulator};
 
 /// How long the task takes.
 const DAY: Duration = Duration::from_secs(24 * 3600);
-/// After how long the program has done everything that it does only once.
+/// After this time everything that the program does only once is done.
 const HOUR: Duration = Duration::from_secs(3600);
-/// How many of a thousand looks go wrong.
+/// How many of a thousand polls fail.
 const FAULTS_IN_A_THOUSAND: u32 = 10;
-/// The same day each time.
+/// The seed, so that each day is the same.
 const SEED: u64 = 20_261_120;
 
 fn main() -> ExitCode {
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
     ExitCode::from(exit.code())
 }
 
-/// What a look can meet. Refusals are among them: one alone does not end a wait.
+/// The faults of a poll. One of them is a refusal: a single one does not end a wait.
 fn faults() -> Vec<Fault> {
     let seconds = Duration::from_secs;
     vec![
@@ -64,7 +64,7 @@ fn faults() -> Vec<Fault> {
     ]
 }
 
-/// What the day came to.
+/// The figures of the day.
 #[derive(Default)]
 struct Tally {
     requests: u64,
@@ -72,7 +72,8 @@ struct Tally {
     unchanged: u64,
     counted: u64,
     met: BTreeMap<String, u64>,
-    /// The process's memory after the first hour, when all that is made once has been made, and the log's share.
+    /// The process's memory after the first hour, when everything that is allocated once is allocated, and the log's
+    /// share.
     warm: Option<(u64, u64)>,
     log: u64,
 }
@@ -141,7 +142,7 @@ async fn soak() -> Exit {
     exit
 }
 
-/// Counts every request, and lets one look in a hundred be followed by one that goes wrong.
+/// Counts every request, and lets one poll in a hundred be followed by one that fails.
 fn watch(simulator: &Simulator, tally: &Arc<Mutex<Tally>>) {
     let (world, tally) = (simulator.clone(), Arc::clone(tally));
     let mut chance = fastrand::Rng::with_seed(SEED);
