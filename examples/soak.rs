@@ -4,9 +4,9 @@
 //! cargo run --release --example soak
 //! ```
 //!
-//! The day is virtual: time jumps from one thing to happen to the next, so that it is over in seconds. GitHub is
-//! played by the simulator of the tests, in this very process. It remembers every request, and that grows all day
-//! long; the memory of its log is printed beside it, so that ours can be seen.
+//! The day is virtual: time jumps from one event to the next, so that it takes seconds. The simulator of the tests
+//! replaces GitHub, in the same process. Its log of requests grows all day, so the share of the log in the memory is
+//! printed as well.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
