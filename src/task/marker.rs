@@ -67,11 +67,26 @@ impl Marker {
         format!("{}\n\n{self}", prompt.trim_end())
     }
 
-    /// The marker of a prompt: the last line that looks like one. Text from elsewhere can contain a forged marker, but
-    /// ours is put below all of it. GitHub may append text below ours.
+    /// The marker of a prompt: the last one. Text from elsewhere can contain a forged marker, but ours is put below all
+    /// of it. GitHub may append text to ours, with comments in it. A marker that is cut off hides those above it.
     pub fn find(prompt: &str) -> Option<Self> {
-        let line = prompt.lines().rev().map(str::trim).find(|line| line.starts_with(OPENING))?;
-        let body = line.strip_prefix(OPENING)?.strip_suffix(CLOSING)?;
+        let (above, after) = prompt.rsplit_once(OPENING)?;
+        let line = after.lines().next().unwrap_or_default();
+        match line.split_once(CLOSING) {
+            Some((body, _)) => Self::parse(body).or_else(|| Self::find(above)),
+            // An empty comment, and not a part of ours.
+            None if line.starts_with("-->") => Self::find(above),
+            None => None,
+        }
+    }
+
+    /// A prompt without the marker that [`Marker::put_under`] puts below it.
+    pub fn strip(prompt: &str) -> &str {
+        prompt.rsplit_once(OPENING).map_or(prompt, |(above, _)| above.trim_end())
+    }
+
+    /// The marker with this text between opening and closing.
+    fn parse(body: &str) -> Option<Self> {
         let mut marker = Self {
             key: Key(String::new()),
             name: String::new(),
@@ -158,13 +173,16 @@ mod tests {
         let prompt = marker().put_under(&format!("Fix this:\n{forged}\n> {forged}"));
         assert_eq!(Marker::find(&prompt), Some(marker()));
         assert_eq!(Marker::find(&format!("{prompt}\n\nAppended by GitHub.\nMore of it")), Some(marker()));
+        for appended in [" footer", ".", "<br>", "\r\n<!-- agent-task -->", "\n<!-- agent-task key=x -->\n"] {
+            assert_eq!(Marker::find(&format!("{prompt}{appended}")), Some(marker()), "{appended}");
+        }
         // The last one that is cut off hides those above it.
         let cut_off = prompt.trim_end_matches(CLOSING);
         assert_eq!(Marker::find(cut_off), None);
     }
 
     #[test]
-    fn marker_needs_a_whole_line_and_a_key() {
+    fn marker_needs_an_end_and_a_key() {
         for text in [
             "",
             "Fix it",
@@ -173,12 +191,12 @@ mod tests {
             "<!-- agent-task key=0123456789abcdeg -->",
             "<!-- agent-task name=x -->",
             "<!-- agent-task key=0123456789abcdef",
-            "x <!-- agent-task key=0123456789abcdef -->",
             "<!-- agent-task key=%FF23456789abcdef -->",
         ] {
             assert_eq!(Marker::find(text), None, "{text}");
         }
         assert!(Marker::find("<!-- agent-task key=0123456789abcdef later=1 -->").is_some());
+        assert!(Marker::find("x <!-- agent-task key=0123456789abcdef -->").is_some());
     }
 
     #[test]
