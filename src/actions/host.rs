@@ -14,14 +14,14 @@ use tokio::time::Instant;
 
 use crate::actions::context::Environment;
 use crate::actions::event::parse_payload;
-use crate::actions::output_file::render;
+use crate::actions::output_file::{render, unended};
 use crate::actions::redactor::Redactor;
 use crate::actions::signal::Signal;
 use crate::actions::workflow_command::{Annotation, Command, Level};
 use crate::github::error::Error;
 use crate::github::limited::RequestLog;
 use crate::github::token::Token;
-use crate::text::{harmless, harmless_lines, hexadecimal, spelled};
+use crate::text::{LONGEST_NAME, cut, harmless, harmless_lines, hexadecimal, spelled};
 
 /// GitHub caps payloads at 25 MB, <https://docs.github.com/en/webhooks/webhook-events-and-payloads#payload-cap>; the
 /// rest is room for another form of the same payload.
@@ -57,6 +57,8 @@ pub struct Host {
     debug: bool,
     redactor: RefCell<Redactor>,
     output: Option<PathBuf>,
+    /// Whether the file of outputs was read for what other programs of the step left in it.
+    output_checked: Cell<bool>,
     summary: Option<PathBuf>,
     /// The length of the summary when this process began: another command of the same step may have written to it.
     summary_before: Cell<Option<u64>>,
@@ -99,6 +101,7 @@ impl Host {
             output: path("GITHUB_OUTPUT"),
             summary: path("GITHUB_STEP_SUMMARY"),
             summary_before: Cell::new(None),
+            output_checked: Cell::new(false),
             summary_lost: Cell::new(false),
             runner_temp: path("RUNNER_TEMP"),
             private_temp: OnceCell::new(),
@@ -299,7 +302,7 @@ impl Host {
     /// Writes outputs for the runner. The last value of a name counts.
     ///
     /// # Errors
-    /// Where the file that `GITHUB_OUTPUT` names cannot be written.
+    /// Where the file that `GITHUB_OUTPUT` names cannot be written, or another program left a value in it without an end.
     pub fn write_outputs(&self, outputs: &[(&'static str, String)]) -> anyhow::Result<()> {
         let Some(path) = &self.output else {
             return Ok(());
@@ -307,6 +310,18 @@ impl Host {
         // Only the values are searched for secrets: a secret that reads like a name must not remove that name.
         let outputs = outputs.iter().map(|(name, value)| (*name, self.redact(value))).collect::<Vec<_>>();
         let failed = || format!("cannot write the outputs to `{}`, which GITHUB_OUTPUT names", path.display());
+        if !self.output_checked.get() {
+            let before = read_file(path).with_context(failed)?;
+            if let Some(name) = unended(&String::from_utf8_lossy(&before)) {
+                let name = harmless(&cut(name, LONGEST_NAME));
+                return Err(anyhow::anyhow!(
+                    "another program of this step left the output `{name}` without an end; write its delimiter on its \
+                     own line before this program runs"
+                ))
+                .with_context(failed);
+            }
+            self.output_checked.set(true);
+        }
         append(path, &render(&outputs, || self.random_id())).with_context(failed)
     }
 
@@ -537,6 +552,15 @@ fn append(path: &Path, lines: &str) -> std::io::Result<()> {
     let found = file.metadata()?;
     let unended = found.is_file() && line_breaks_at_end(path, found.len()) == 0;
     file.write_all(format!("{}{lines}", if unended { "\n" } else { "" }).as_bytes())
+}
+
+/// The bytes of a file; none where it does not exist, or is a pipe or a device, which would be waited for.
+fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
+    #[expect(clippy::disallowed_methods, reason = "this is the file that may touch files")]
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_file() => std::fs::read(path),
+        _ => Ok(Vec::new()),
+    }
 }
 
 /// How many of the last two bytes of a file are line breaks at its end; two for an empty file.

@@ -79,8 +79,11 @@ pub fn finish(host: &Host, ending: Ending) -> Exit {
     if errors.is_empty() {
         return ending.exit;
     }
-    let title = "Outputs lost".to_owned();
-    host.annotate(&Annotation { level: Level::Error, title, message: errors.join("\n") });
+    let (title, message) = ("Outputs lost".to_owned(), errors.join("\n"));
+    // It can be what ended the step.
+    if ending.annotations.iter().all(|annotation| annotation.message != message) {
+        host.annotate(&Annotation { level: Level::Error, title, message });
+    }
     match ending.exit {
         Exit::Fine => Exit::Concluded,
         exit => exit,

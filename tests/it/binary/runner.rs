@@ -45,10 +45,15 @@ fn outputs_that_cannot_be_written_prevent_a_start() {
         let ran = step.variable(name, &path).run_process();
         actual.push(ran.exits(2).sends_nothing().annotations());
     }
+    let step = start_and_wait(&world(with_pull()));
+    step.folder.write("unended", "notes<<EOF\nhalf of it\n");
+    let path = step.folder.path("unended");
+    let ran = step.variable("GITHUB_OUTPUT", &path).run_process();
+    actual.push(ran.exits(2).sends_nothing().annotations());
     assert_snapshot!(actual.join("\n"), @"
     error [Bad input, nothing was sent] cannot write the outputs to `[folder]/file/below`, which GITHUB_OUTPUT names: [error of the system]
-    error [Outputs lost] cannot write the outputs to `[folder]/file/below`, which GITHUB_OUTPUT names: [error of the system]
     error [Bad input, nothing was sent] cannot write `[folder]/file/below/agent-task/results-[random].json`: [error of the system]
+    error [Bad input, nothing was sent] cannot write the outputs to `[folder]/unended`, which GITHUB_OUTPUT names: another program of this step left the output `notes` without an end; write its delimiter on its own line before this program runs
     ");
 }
 
