@@ -1,7 +1,7 @@
 //! Carries out a plan: one wave after the other, the tasks of a wave side by side. What happens is sent to the reporter.
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 use std::pin::pin;
 use std::time::Duration;
@@ -64,7 +64,9 @@ pub async fn run(
         host,
         poller: Poller::new(&clients.tasks, &pulls, config),
         start_permits: Semaphore::new(START_PERMITS),
-        names: RefCell::new(plan.tasks.iter().map(|order| order.repository.clone()).collect()),
+        names: RefCell::new(
+            plan.tasks.iter().enumerate().map(|(index, task)| (task.repository.clone(), index)).collect(),
+        ),
         has_started: Cell::new(false),
         refused: OnceCell::new(),
         is_interrupted: Cell::new(false),
@@ -93,8 +95,8 @@ pub(super) struct Executor<'a> {
     pub(super) host: &'a Host,
     pub(super) poller: Poller<'a>,
     pub(super) start_permits: Semaphore,
-    /// The repositories that have a task in this step, with the new names of renamed ones.
-    pub(super) names: RefCell<HashSet<Repository>>,
+    /// The repositories that have a task in this step, with the new names of renamed ones, and the task's index.
+    pub(super) names: RefCell<HashMap<Repository, usize>>,
     /// Whether GitHub accepted a start of this step.
     pub(super) has_started: Cell<bool>,
     /// Why GitHub would refuse every further start.

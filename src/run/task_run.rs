@@ -18,6 +18,7 @@ use crate::run::executor::Executor;
 use crate::run::poller::OwnTasks;
 use crate::task::conclusion::Conclusion;
 use crate::task::event::{Adoption, Event};
+use crate::task::marker::Marker;
 use crate::task::pull_request::{NoPullRequest, PullRequestHints};
 use crate::task::start::{Candidate, MEMORY, StartMachine, StartOptions};
 use crate::task::wait::{Observation, WaitEnd, WaitMachine, WaitRules};
@@ -162,8 +163,10 @@ impl<'a> TaskRun<'a> {
                 start::StartStep::Refused(Error::Moved { to: Some(to) })
                     if !self.executor.plan.has_repository_rules && self.moved.is_none() =>
                 {
-                    let is_listed = !self.executor.names.borrow_mut().insert(to.clone());
-                    self.record(Event::Moved { from: self.repository().clone(), to: to.clone(), is_listed });
+                    let other = *self.executor.names.borrow_mut().entry(to.clone()).or_insert(self.index);
+                    let is_listed = other != self.index;
+                    let differs = is_listed && self.differs_from(&self.executor.plan.tasks[other]);
+                    self.record(Event::Moved { from: self.repository().clone(), to: to.clone(), is_listed, differs });
                     if is_listed {
                         break None;
                     }
@@ -188,6 +191,18 @@ impl<'a> TaskRun<'a> {
         let (id, new, event) = held?;
         self.record(event);
         Some((id, new))
+    }
+
+    /// Whether another start of the plan has another prompt, apart from the repository's name.
+    fn differs_from(&self, other: &PlannedTask) -> bool {
+        let prompt = |planned: &PlannedTask| match &planned.action {
+            Action::Start { task, .. } => {
+                let text = Marker::strip(&task.prompt);
+                Some(text.replace(&planned.repository.to_string(), ""))
+            }
+            Action::Wait(_) => None,
+        };
+        prompt(self.planned) != prompt(other)
     }
 
     /// Our own task from the list that is read once for all starts, if that is sufficient.

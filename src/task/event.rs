@@ -82,6 +82,8 @@ pub enum Event {
         to: Repository,
         /// Whether the step has a task for it already, so that nothing is started.
         is_listed: bool,
+        /// Whether that task has another prompt, so that this one is missing.
+        differs: bool,
     },
     /// One of the user's own rules refuses the start.
     Refused(Refusal),

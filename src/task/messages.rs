@@ -130,7 +130,7 @@ pub fn lines(event: &Event, outcome: &Outcome, changes: &Changes) -> Vec<Line> {
             let why = outcome.error_message().unwrap_or_default();
             lines.push(Line::plain(format!("nothing was started: {why}")));
         }
-        Event::LookFailed(why) => lines.push(Line::plain(format!("could not look at the task: {why}; looking again"))),
+        Event::LookFailed(why) => lines.push(Line::plain(format!("polling failed: {why}; retrying"))),
         Event::Moved { from, to, .. } => lines.push(Line::warning(format!(
             "{from} was renamed or transferred: it is now {to}. Use that name"
         ))),
@@ -191,8 +191,9 @@ impl Outcome {
             Some(Reason::Task(why) | Reason::Refused(why) | Reason::Findings(why)) => why.clone(),
             Some(Reason::Unconfirmed(why) | Reason::Undecided(why)) => why.clone(),
             Some(Reason::HeldBack(why)) => format!("not started: {why}"),
-            Some(Reason::Renamed(from)) => {
-                format!("{from} was renamed or transferred to {}, which the list has already", self.repository)
+            Some(Reason::Renamed { from, differs }) => {
+                let remedy = if *differs { " with another prompt; remove one of the two entries" } else { "" };
+                format!("{from} was renamed or transferred to {}, which the list has already{remedy}", self.repository)
             }
             Some(Reason::Active { state, place }) => format!("a task of the same name is still {state}: {place}"),
             Some(Reason::GitHub(error @ Error::RateLimited(_))) => {
@@ -200,14 +201,14 @@ impl Outcome {
             }
             Some(Reason::GitHub(error)) => error.to_string(),
             Some(Reason::Interrupted { in_flight: true }) => format!(
-                "interrupted before GitHub answered the start, so a task may exist: look at the newest tasks of {} \
+                "interrupted before GitHub answered the start, so a task may exist: check the newest tasks of {} \
                  before starting another",
                 self.repository
             ),
             Some(Reason::Interrupted { in_flight: false }) => match &self.task_id {
                 None => "interrupted before a task was started".to_owned(),
                 Some(id) => format!(
-                    "interrupted; the task itself goes on, because the API cannot stop it. Stop it at {}, or wait for \
+                    "interrupted; the task itself continues, because the API cannot stop it. Stop it at {}, or wait for \
                      it later with `command: wait` and `task-id: {id}`",
                     self.place()
                 ),
@@ -229,14 +230,15 @@ impl Outcome {
     pub fn explain(&self) -> Option<Explanation> {
         let why = self.error_message().unwrap_or_default();
         let new = |title, problem: String| Explanation::new(title, problem);
-        let lost = |title, why| new(title, format!("{why}. The task itself goes on")).at("See the task", self.place());
+        let lost =
+            |title, why| new(title, format!("{why}. The task itself continues")).at("See the task", self.place());
         Some(match (self.trouble, self.conclusion) {
             (Some(Trouble::Unconfirmed), _) => new(
                 "Start not confirmed",
                 format!("A start was sent, and it is not known whether it made a task: {why}"),
             )
             .advise(
-                "Look at the newest tasks of the repository. If none is this one, run the job again: it looks \
+                "Check the newest tasks of the repository. If none is this one, run the job again: it looks \
                          once more before it sends anything",
             ),
             (Some(Trouble::Undecided), _) => new("Nothing was started", format!("Nothing was started: {why}")),
@@ -259,7 +261,7 @@ impl Outcome {
             (Some(Trouble::Unreachable), _) => new("GitHub not reached", why),
             (None, None) => match &self.reason {
                 Some(Reason::Interrupted { in_flight: false }) if self.task_id.is_some() => {
-                    let problem = "Interrupted; the task itself goes on, because the API cannot stop it";
+                    let problem = "Interrupted; the task itself continues, because the API cannot stop it";
                     Explanation::new("Interrupted", problem)
                         .at("Stop it", self.place())
                         .advise(format!("Or {WAIT_LATER}"))
@@ -311,7 +313,7 @@ impl Outcome {
                     .advise("Give the task less to do at once");
             }
         };
-        Explanation::new("Task timed out", format!("{problem}. It goes on, because the API cannot stop it"))
+        Explanation::new("Task timed out", format!("{problem}. It continues, because the API cannot stop it"))
             .at("See the task", self.place())
             .advise(format!("Raise `wait-timeout`, or {WAIT_LATER}"))
             .resume(self.task_id.as_ref())
@@ -517,18 +519,18 @@ mod tests {
         error · Task failed · octo/app: The task failed and gives no reason. Read its log: https://github.com/octo/app/tasks/t-1
         warning · Task cancelled · octo/app: The task was cancelled. See its log: https://github.com/octo/app/tasks/t-1
         warning · Task timed out · octo/app: GitHub's own time limit ended the task. See what it did: https://github.com/octo/app/tasks/t-1. Give the task less to do at once
-        warning · Task timed out · octo/app: The task was still in_progress when `wait-timeout` passed. It goes on, because the API cannot stop it. See the task: https://github.com/octo/app/tasks/t-1. Raise `wait-timeout`, or wait for it later with `command: wait` and `task-id: t-1`
+        warning · Task timed out · octo/app: The task was still in_progress when `wait-timeout` passed. It continues, because the API cannot stop it. See the task: https://github.com/octo/app/tasks/t-1. Raise `wait-timeout`, or wait for it later with `command: wait` and `task-id: t-1`
         warning · Task needs a person · octo/app: The agent waits for an answer, which the API cannot give. Answer it: https://github.com/octo/app/tasks/t-1. Then wait for it again with `command: wait`
         notice · Task already active · octo/app: Nothing was started: a task of the same name is still idle. See that task: https://github.com/octo/app/tasks/t-1
         error · Task already active · octo/app: Nothing was started: a task of the same name is still idle. See that task: https://github.com/octo/app/tasks/t-1
         error · Refused by the policy · octo/app: Nothing was started: `base-ref: dev` is not allowed
-        error · Start not confirmed · octo/app: A start was sent, and it is not known whether it made a task: GitHub did not answer. Look at the newest tasks of the repository. If none is this one, run the job again: it looks once more before it sends anything
+        error · Start not confirmed · octo/app: A start was sent, and it is not known whether it made a task: GitHub did not answer. Check the newest tasks of the repository. If none is this one, run the job again: it looks once more before it sends anything
         error · Rate limit exceeded · octo/app: GitHub limits the rate: secondary rate limit exceeded; the next request is allowed in 1m, which is longer than this step waits
-        error · GitHub not reached · octo/app: GitHub cannot be reached: no route. Look at the runner's network, its proxy settings and https://www.githubstatus.com
+        error · GitHub not reached · octo/app: GitHub cannot be reached: no route. Check the runner's network, its proxy settings and https://www.githubstatus.com
         error · GitHub refused · octo/app: GitHub does not accept the token (Bad credentials): it is mistyped, expired or revoked. Make a new one and store it as the secret that `token` is given
-        error · Rate limit exceeded · octo/app: GitHub limits the rate: secondary rate limit exceeded; the next request is allowed in 1m, which is longer than this step waits. The task itself goes on. See the task: https://github.com/octo/app/tasks/t-1
-        error · Interrupted · octo/app: Interrupted; the task itself goes on, because the API cannot stop it. Stop it: https://github.com/octo/app/tasks/t-1. Or wait for it later with `command: wait` and `task-id: t-1`
-        error · Interrupted · octo/app: Interrupted before GitHub answered the start, so a task may exist: look at the newest tasks of octo/app before starting another
+        error · Rate limit exceeded · octo/app: GitHub limits the rate: secondary rate limit exceeded; the next request is allowed in 1m, which is longer than this step waits. The task itself continues. See the task: https://github.com/octo/app/tasks/t-1
+        error · Interrupted · octo/app: Interrupted; the task itself continues, because the API cannot stop it. Stop it: https://github.com/octo/app/tasks/t-1. Or wait for it later with `command: wait` and `task-id: t-1`
+        error · Interrupted · octo/app: Interrupted before GitHub answered the start, so a task may exist: check the newest tasks of octo/app before starting another
         ");
     }
 

@@ -64,8 +64,13 @@ pub enum Reason {
         /// Its page, or its id.
         place: String,
     },
-    /// The repository was renamed from this name, and the step has a task for its new name already.
-    Renamed(Repository),
+    /// The repository was renamed, and the step has a task for its new name already.
+    Renamed {
+        /// The name that was given.
+        from: Repository,
+        /// Whether that task has another prompt.
+        differs: bool,
+    },
     /// A rule of the user refuses the start.
     Refused(String),
     /// Other tasks keep this one from being started.
@@ -164,12 +169,16 @@ impl Outcome {
                 let place = if task.link().is_empty() { task.id.to_string() } else { task.link().to_owned() };
                 self.reason = Some(Reason::Active { state: task.state.clone(), place });
             }
-            Event::Moved { from, to, is_listed } => {
+            Event::Moved { from, to, is_listed, differs } => {
                 self.repository = to.clone();
                 if *is_listed {
                     self.prompt_sha256 = None;
-                    self.conclusion = Some(Conclusion::Skipped);
-                    self.reason = Some(Reason::Renamed(from.clone()));
+                    self.reason = Some(Reason::Renamed { from: from.clone(), differs: *differs });
+                    if *differs {
+                        self.trouble = Some(Trouble::Declined);
+                    } else {
+                        self.conclusion = Some(Conclusion::Skipped);
+                    }
                 }
             }
             Event::Refused(refusal) => {

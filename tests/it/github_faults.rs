@@ -127,6 +127,18 @@ async fn old_and_new_name_start_one_task() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn old_and_new_name_with_other_prompts_are_not_green() {
+    let simulator = renamed();
+    let step = Step::new(&simulator).with("prompt", "Do {{ vars.a }} in {{ target.full_name }}");
+    let ran = step.with("repositories", "octo/old a=1\nocto/new a=2").run().await;
+    assert_eq!((ran.code, simulator.tasks().len()), (3, 1), "{}", ran.log);
+    insta::assert_snapshot!(ran.annotations(), @"
+    warning [octo/new] octo/old was renamed or transferred: it is now octo/new. Use that name
+    error [Nothing was started] octo/new: Nothing was started: octo/old was renamed or transferred to octo/new, which the list has already with another prompt; remove one of the two entries
+    ");
+}
+
+#[tokio::test(start_paused = true)]
 async fn renamed_repository_keeps_the_rules_of_its_real_name() {
     for policy in ["{allow: octo/old}", "{allow: 'octo/*', deny: octo/new}"] {
         let simulator = renamed();
