@@ -24,6 +24,9 @@ pub async fn run(
         Err(error) => return Ending::unreachable(&format!("{error:#}")),
     };
     let context = load_context(environment, host, inputs);
+    if !inputs.refusals.is_empty() {
+        return refused(host, inputs, &context, Vec::new(), &inputs.refusals);
+    }
     let parts = PlanContext { context: &context, template: None, targets: Vec::new(), now: host.now() };
     let plan = match plan(inputs, parts) {
         Ok(plan) => plan,

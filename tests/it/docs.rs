@@ -191,7 +191,7 @@ fn states() -> [State; 8] {
 }
 
 /// Every way in which the process can end.
-fn exits() -> [Exit; 9] {
+fn exits() -> [Exit; 10] {
     use Exit::*;
     // As above.
     match Fine {
@@ -203,6 +203,7 @@ fn exits() -> [Exit; 9] {
             RefusedByGitHub,
             Unreachable,
             Unconfirmed,
+            Signalled(Signal::Hangup),
             Signalled(Signal::Interrupt),
             Signalled(Signal::Terminate),
         ],

@@ -189,6 +189,15 @@ async fn max_active_refuses_one_more() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn wait_refuses_what_contradicts_the_class() {
+    let simulator = Simulator::new();
+    let step = under(&simulator, POLICY).with("command", "wait").with("task-id", "t-1").with("task-class", "prep");
+    let ran = step.with("fail-on", "never").run().await;
+    assert_eq!((ran.code, simulator.log().len()), (3, 0), "{}", ran.log);
+    assert_snapshot!(ran.annotations(), @"error [Refused by the policy, nothing was sent] `fail-on: never` contradicts the task class `prep` of .github/agent-tasks.yml, which has `fail-on: failure, timed_out`; leave the input out, or change the policy");
+}
+
+#[tokio::test(start_paused = true)]
 async fn max_active_waits_for_prompts_to_appear() {
     let simulator = Simulator::new();
     simulator.settings(|it| it.sessions_lag = Duration::from_secs(40));
