@@ -40,7 +40,7 @@ pub enum Error {
         said: String,
     },
     /// 403 for any other reason than a rate limit.
-    #[error("the token may not do this ({said}). {remedy}")]
+    #[error("the token lacks a permission ({said}). {remedy}")]
     MissingPermission {
         /// GitHub's message.
         said: String,
@@ -82,7 +82,7 @@ pub enum Error {
     },
     /// The request never left this machine. Another try may succeed.
     #[error(
-        "GitHub cannot be reached: {why}. Look at the runner's network, its proxy settings and https://www.githubstatus.com"
+        "GitHub cannot be reached: {why}. Check the runner's network, its proxy settings and https://www.githubstatus.com"
     )]
     Unreachable {
         /// What the network reported.
@@ -367,8 +367,9 @@ pub(super) fn classify(
         403 => Error::MissingPermission { remedy: permission_remedy(&said, headers, remedies), said },
         404 => Error::NotFound { said, remedy: remedies.map_or(TASK_NOT_FOUND, |remedies| remedies.not_found) },
         400 | 422 => Error::Invalid { said },
-        // The gateway in front of GitHub gave up on the request; the service behind it may have accepted it.
-        408 | 500..=599 => {
+        // The gateway in front of GitHub gave up on the request; the service behind it may have accepted it. After a 303
+        // it has, and the result would be elsewhere.
+        303 | 408 | 500..=599 => {
             let id = headers.get("x-github-request-id").and_then(|id| id.to_str().ok());
             let id = id.map_or_else(String::new, |id| format!(", request id {}", cut(id, 100)));
             let adds = body["message"].as_str().is_some_and(|message| Some(message) != status.canonical_reason());
@@ -393,7 +394,7 @@ fn refusal_remedy(status: u16) -> &'static str {
              be enabled for it"
         }
         451 => "GitHub has blocked the repository for legal reasons. Leave it out",
-        _ => "Look at `repository` and `github-api-url`",
+        _ => "Check `repository` and `github-api-url`",
     }
 }
 
@@ -401,7 +402,8 @@ fn refusal_remedy(status: u16) -> &'static str {
 /// <https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api#saml-sso>.
 pub(super) fn left_out(headers: &HeaderMap) -> Option<String> {
     let sso = headers.get("x-github-sso")?.to_str().ok()?;
-    let partial = sso.trim().strip_prefix("partial-results")?;
+    let sso = sso.trim().to_ascii_lowercase();
+    let partial = sso.strip_prefix("partial-results")?;
     let organizations = partial.split_once("organizations=").map_or("", |(_, ids)| ids.trim());
     Some(format!(
         "GitHub leaves out organizations that require single sign-on (ids: {}). Authorize the token for them under \
@@ -434,7 +436,7 @@ fn permission_remedy(said: &str, headers: &HeaderMap, remedies: Option<Remedies>
     match text("x-accepted-github-permissions") {
         Some(needed) if needed.contains("pull") => PULL_REMEDIES.permission.to_owned(),
         Some(needed) => format!(
-            "GitHub asks for the permission `{}`; a fine-grained token needs \"Agent tasks: read and write\" for \
+            "GitHub requires the permission `{}`; a fine-grained token needs \"Agent tasks: read and write\" for \
              this repository, and can do no more than its owner",
             cut(needed, MAX_QUOTE)
         ),

@@ -85,7 +85,7 @@ fn refusal_has_githubs_words_and_a_remedy() {
     ### ❌ No agent task was started
     the token's owner has no Copilot license that includes the cloud agent (A Copilot licence is needed to use this API.). Use a token of a user who has one, or assign a license under the organization's Copilot settings
     ### ❌ No agent task was started
-    the token may not do this (Resource not accessible by personal access token). GitHub asks for the permission `agent_tasks=write`; a fine-grained token needs "Agent tasks: read and write" for this repository, and can do no more than its owner
+    the token lacks a permission (Resource not accessible by personal access token). GitHub requires the permission `agent_tasks=write`; a fine-grained token needs "Agent tasks: read and write" for this repository, and can do no more than its owner
     ### ❌ No agent task was started
     GitHub finds nothing there for this token (Not Found). Either the token does not reach the repository (a fine-grained token lists the repositories it is for, and an organization may have to approve it), or the Copilot cloud agent is not enabled for it, or there is no such task
     ### ❌ No agent task was started
@@ -123,6 +123,7 @@ fn start_without_a_clear_answer_makes_one_task() {
     for (fault, exists) in [
         (Fault::status(502).html(), false),
         (Fault::status(502).html().after_accepting(), true),
+        (Fault::status(303).after_accepting(), true),
         (Fault::drop(), false),
         (Fault::drop().after_accepting(), true),
         (Fault::time_out(Duration::from_millis(50)).after_accepting(), true),
@@ -146,7 +147,7 @@ fn start_that_is_never_answered_is_sent_twice() {
     let ran = start_and_wait(&simulator).with("confirm-timeout", "900ms").run_process();
     ran.exits(6).posts(2);
     ran.gives("task-id", "").gives("created", "").gives("conclusion", "").gives("failed", "1");
-    assert_snapshot!(ran.annotations(), @"error [Start not confirmed] octo/app: A start was sent, and it is not known whether it made a task: GitHub did not answer: status 502 Bad Gateway came instead, request id [request]. It was sent twice, and no task of it has appeared since. Look at the newest tasks of the repository. If none is this one, run the job again: it looks once more before it sends anything");
+    assert_snapshot!(ran.annotations(), @"error [Start not confirmed] octo/app: A start was sent, and it is not known whether it made a task: GitHub did not answer: status 502 Bad Gateway came instead, request id [request]. It was sent twice, and no task of it has appeared since. Check the newest tasks of the repository. If none is this one, run the job again: it looks once more before it sends anything");
     assert_snapshot!(ran.headline(), @r"### ❓ It is not known whether the agent task was started");
 }
 
