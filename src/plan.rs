@@ -488,7 +488,7 @@ impl Plan {
             match options.if_active {
                 IfActive::Start => {}
                 IfActive::Skip => fact("if active", "start none"),
-                IfActive::Attach => fact("if active", "take up that task"),
+                IfActive::Attach => fact("if active", "adopt that task"),
                 IfActive::Fail => fact("if active", "fail"),
             }
         }
@@ -534,7 +534,7 @@ impl Plan {
     fn rollout_facts(&self, fact: &mut impl FnMut(&str, &str)) {
         if self.waves.len() > 1 {
             let sizes = self.waves.iter().map(|wave| wave.len().to_string()).collect::<Vec<_>>().join(", ");
-            fact("waves", &format!("{sizes}; each goes on from {} of success", self.rollout.success));
+            fact("waves", &format!("{sizes}; the next starts at {} success", self.rollout.success));
         }
         if let Some(most) = self.rollout.most_at_once {
             fact("max parallel", &format!("{most} tasks"));
@@ -769,7 +769,7 @@ mod tests {
         let actual = planned("x", &rest).unwrap();
         let lines = actual.lines(&ApiUrl::parse("https://api.github.com", None).unwrap(), None).join("\n");
         assert_eq!(actual.title(), "Plan: start a task in each of 600 repositories");
-        for part in ["and 500 more", "waves          1, 5, 594; each goes on from 100%", "at least       1h 1m 39s"] {
+        for part in ["and 500 more", "waves          1, 5, 594; the next starts at 100%", "at least       1h 1m 39s"] {
             assert!(lines.contains(part), "{part} in {lines}");
         }
         let PlanError::BadInput(problems) = planned("x", &[rest[0], rest[1], ("INPUT_WAVES", "1, 5")]).unwrap_err()

@@ -147,7 +147,7 @@ async fn search(query: &str, client: &LimitedClient<'_>) -> Result<Result<Vec<Ta
         let total = usize::try_from(found.total).unwrap_or(usize::MAX);
         if total > MAX_FOUND {
             return Ok(Err(format!(
-                "finds {total} repositories, and GitHub shows {MAX_FOUND} of them; narrow it, or part it in two"
+                "finds {total} repositories, and GitHub shows {MAX_FOUND} of them; narrow it, or split it in two"
             )));
         }
         let last = found.items.len() < PAGE_SIZE;

@@ -427,7 +427,7 @@ impl Task {
         compare("custom agent", asked.custom_agent.as_deref(), agent, "");
         if let (Some(asked), None, false) = (&asked.custom_agent, agent, self.sessions.is_empty()) {
             found.push(format!(
-                "asked for custom agent `{asked}`, but the task names none: GitHub goes on without an agent that it \
+                "asked for custom agent `{asked}`, but the task names none: GitHub runs without an agent that it \
                  does not find as `.github/agents/{asked}.agent.md` on the base ref"
             ));
         }

@@ -218,7 +218,7 @@ impl Answer {
     /// The error for a redirect that is not followed.
     pub(super) fn refusal(&self) -> Error {
         let said = format!("a redirect to {}", quote(self.header("location").unwrap_or("nowhere")));
-        Error::Refused { status: self.status.as_u16(), said, remedy: "Look at `repository` and `github-api-url`" }
+        Error::Refused { status: self.status.as_u16(), said, remedy: "Check `repository` and `github-api-url`" }
     }
 
     /// A header, if it is text.

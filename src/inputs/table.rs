@@ -145,7 +145,7 @@ inputs! {
     shard "shard" "" START_PLAN
         "Which part of `repositories` to take, such as `2/8`; for `command: plan`, the number of parts.";
     allow_users "allow-users" "" START
-        "Logins of people who can start a task by an event without write access, as a list. For events that outsiders can cause, everybody else needs write access.";
+        "Logins of people who can start a task by an event without write access, as a list. For events that outsiders can cause, all others need write access.";
     allow_bots "allow-bots" "" START
         "The same for bots, such as `dependabot`.";
     untrusted "untrusted" "fence" START

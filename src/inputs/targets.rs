@@ -100,7 +100,7 @@ fn lines(text: &str) -> Result<Vec<Item>, String> {
             continue;
         }
         let place = || format!("line {}", at + 1);
-        // A query can have commas of its own, so it has the line to itself.
+        // A query can have commas of its own, so it needs its own line.
         let is_query = line.starts_with(QUERY);
         let line = match comment(line, is_query) {
             Ok(line) => line,
@@ -119,7 +119,7 @@ fn lines(text: &str) -> Result<Vec<Item>, String> {
 /// A line without the comment at its end. Where a `#` may belong to the line, it is an error: what is behind it must not
 /// get lost, least of all an exclusion of a query.
 fn comment(line: &str, is_query: bool) -> Result<&str, String> {
-    const OWN_LINE: &str = "write the comment on a line of its own";
+    const OWN_LINE: &str = "write the comment on its own line";
     let mut is_quoted = false;
     let mut before = ' ';
     for (at, c) in line.char_indices() {
@@ -151,7 +151,7 @@ fn items(text: &str) -> Result<Vec<Item>, String> {
         {
             return Err(format!(
                 "line {}: the query has a `#`, which begins a comment in YAML; put the whole query in single quotes, or \
-                 write the comment on a line of its own",
+                 write the comment on its own line",
                 at + 1
             ));
         }

@@ -217,7 +217,7 @@ impl ActorCheck {
             }
             if person.is_bot {
                 let remedy = format!("`allow-bots: {}`", bare(&person.login));
-                return Self::Shut(shut(&event, &person, "a bot has no access of its own", &[remedy]));
+                return Self::Shut(shut(&event, &person, "a bot has no role", &[remedy]));
             }
             unknown.push(person);
         }

@@ -12,7 +12,7 @@ pub fn report(environment: &Environment, place: Option<&Location<'_>>) {
     let place = place.map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
     let version = env!("CARGO_PKG_VERSION");
     let message = format!(
-        "agent-task {version} stopped at {place} because of a fault of its own. Look at the newest tasks of the \
+        "agent-task {version} stopped at {place} because of an internal error. Check the newest tasks of the \
          repository before you run it again, and report this line to the project"
     );
     let host = Host::new(environment);

@@ -291,7 +291,7 @@ fn summary_of_a_fleet() {
     - ❌ **octo/service-7**: The task failed: The agent ran out of disk space. [Read its log](https://github.com/octo/service-7/tasks/0f8fad5b-d9cb-469f-a165-70867728950e).
     - ❌ **octo/service-10, octo/service-11**: GitHub does not accept the token (Bad credentials): it is mistyped, expired or revoked. Make a new one and store it as the secret that `token` is given.
     - 🙋 **octo/service-8**: The agent waits for an answer, which the API cannot give. [Answer it](https://github.com/octo/service-8/tasks/0f8fad5b-d9cb-469f-a165-70867728950e). Then wait for it again with `command: wait`.
-    - ⏰ **octo/service-9**: The task was still in\_progress when `wait-timeout` passed. It goes on, because the API cannot stop it. [See the task](https://github.com/octo/service-9/tasks/0f8fad5b-d9cb-469f-a165-70867728950e). Raise `wait-timeout`, or wait for it later with `command: wait`.
+    - ⏰ **octo/service-9**: The task was still in\_progress when `wait-timeout` passed. It continues, because the API cannot stop it. [See the task](https://github.com/octo/service-9/tasks/0f8fad5b-d9cb-469f-a165-70867728950e). Raise `wait-timeout`, or wait for it later with `command: wait`.
 
     <details><summary>Timeline</summary>
 
@@ -331,7 +331,7 @@ fn summary_of_a_stopped_rollout() {
     insta::assert_snapshot!(summary(&plan(&names, &[1, 5, 14]), &all, &context(), &run), @r#"
     ### ⛔ Rollout stopped, 20 agent tasks: 1 failed, 14 not started, 5 succeeded
 
-    **In wave 2 of 3, 4 of 5 succeeded; `wave-success` asks for 100%.**
+    **In wave 2 of 3, 4 of 5 succeeded; `wave-success` requires 100%.**
 
     5 pull requests · 27 AI credits · 7m 13s
 
@@ -494,11 +494,12 @@ fn summary_of_bad_input() {
 
 #[test]
 fn summary_names_a_missing_pull_request() {
-    let why =
-        Event::NoPull(NoPullRequest::MayNotRead("the token may not do this. Give `lookup-token` a token".to_owned()));
+    let why = Event::NoPull(NoPullRequest::MayNotRead(
+        "the token lacks a permission. Give `lookup-token` a token".to_owned(),
+    ));
     let seen = Event::Saw(task("octo/app", "completed", session()));
     let text = single(started("octo/app", &[seen, why, Event::Ended(WaitEnd::Settled)]));
-    assert!(text.contains("number is not known: the token may not do this. Give `lookup-token` a token."), "{text}");
+    assert!(text.contains("number is not known: the token lacks a permission. Give `lookup-token` a token."), "{text}");
 }
 
 #[test]

@@ -31,7 +31,7 @@ impl fmt::Display for NoPullRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotAskedFor => write!(f, "no pull request: none was asked for (`create-pull-request: false`)"),
-            Self::NotMade => write!(f, "no pull request: the task has made none"),
+            Self::NotMade => write!(f, "no pull request: the task created none"),
             Self::Hidden(why) | Self::MayNotRead(why) => write!(f, "the pull request's number is not known: {why}"),
             Self::Undecided(count) => {
                 write!(

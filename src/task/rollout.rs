@@ -159,7 +159,7 @@ impl fmt::Display for StoppedWave {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "in wave {} of {}, {} of {} succeeded; `wave-success` asks for {}",
+            "in wave {} of {}, {} of {} succeeded; `wave-success` requires {}",
             self.wave, self.waves, self.succeeded, self.size, self.needed
         )
     }

@@ -542,7 +542,7 @@ fn place(task: &Task) -> String {
 fn unread_tasks(unread: &[Candidate]) -> String {
     let places = unread.iter().map(|candidate| place(&candidate.task));
     format!(
-        "GitHub does not show the prompt of these tasks, or whose they are, and one of them may be it: {}. Look at them \
+        "GitHub does not show the prompt of these tasks, or whose they are, and one of them may be it: {}. Check them \
          before starting another",
         places.collect::<Vec<_>>().join(", ")
     )

@@ -96,7 +96,7 @@ async fn allow_list_needs_no_request() {
     for name in ["dependabot", "Dependabot[bot]"] {
         assert_eq!(bot(name).await.code, 0, "{name}");
     }
-    assert_snapshot!(bot("").await.refused(), @"`issues` was caused by dependabot[bot]: a bot has no access of its own; allow it with `allow-bots: dependabot`");
+    assert_snapshot!(bot("").await.refused(), @"`issues` was caused by dependabot[bot]: a bot has no role; allow it with `allow-bots: dependabot`");
 }
 
 #[tokio::test(start_paused = true)]
@@ -149,9 +149,9 @@ async fn lookup_token_reads_roles() {
         }
     }
     assert_snapshot!(actual.join("\n"), @"
-    `issue_comment` was caused by mona: the access of this actor to octo/app cannot be read. the token may not do this (Resource not accessible by personal access token). A personal token may ask this only where its owner can push; allow it with `lookup-token: ${{ github.token }}`, which may read it, or `allow-users: mona`
-    `issue_comment` was caused by mona: the access of this actor to octo/app cannot be read. the token may not do this (Resource not accessible by personal access token). A personal token may ask this only where its owner can push; allow it with `lookup-token: ${{ github.token }}`, which may read it, or `allow-users: mona`
-    `issue_comment` was caused by mona: the access of this actor to octo/app cannot be read. the token may not do this (Resource not accessible by personal access token). A personal token may ask this only where its owner can push; allow it with `lookup-token: ${{ github.token }}`, which may read it, or `allow-users: mona`
+    `issue_comment` was caused by mona: the access of this actor to octo/app cannot be read. the token lacks a permission (Resource not accessible by personal access token). A personal token may ask this only where its owner can push; allow it with `lookup-token: ${{ github.token }}`, which may read it, or `allow-users: mona`
+    `issue_comment` was caused by mona: the access of this actor to octo/app cannot be read. the token lacks a permission (Resource not accessible by personal access token). A personal token may ask this only where its owner can push; allow it with `lookup-token: ${{ github.token }}`, which may read it, or `allow-users: mona`
+    `issue_comment` was caused by mona: the access of this actor to octo/app cannot be read. the token lacks a permission (Resource not accessible by personal access token). A personal token may ask this only where its owner can push; allow it with `lookup-token: ${{ github.token }}`, which may read it, or `allow-users: mona`
     ");
 }
 

@@ -150,9 +150,9 @@ async fn canary_that_fails_stops_the_rollout() {
     let ran = over(&simulator, 20).with("waves", "1, 5, *").run().await;
     assert_eq!((ran.code, ran.output("started"), ran.output("conclusion")), (1, "1", "failure"), "{}", ran.log);
     assert_eq!(each(&ran, "conclusion")[..2], ["failure", "skipped"]);
-    assert_snapshot!(ran.results()[19]["error-message"].as_str().unwrap(), @"not started: in wave 1 of 3, 0 of 1 succeeded; `wave-success` asks for 100%");
+    assert_snapshot!(ran.results()[19]["error-message"].as_str().unwrap(), @"not started: in wave 1 of 3, 0 of 1 succeeded; `wave-success` requires 100%");
     assert_snapshot!(ran.annotations(), @"
-    error [Rollout stopped] 19 repositories not started: in wave 1 of 3, 0 of 1 succeeded; `wave-success` asks for 100%
+    error [Rollout stopped] 19 repositories not started: in wave 1 of 3, 0 of 1 succeeded; `wave-success` requires 100%
     error [Task failed] octo/r0: The task failed: boom. Read its log: https://github.com/octo/r0/tasks/[id]
     ");
     assert_snapshot!(ran.headline(), @"### ⛔ Rollout stopped, 20 agent tasks: 1 failed, 19 not started");
@@ -266,7 +266,7 @@ async fn pull_requests_are_looked_up_in_batches() {
     assert!(each(&ran, "pull-request-number").iter().all(|number| number == "null"));
     let annotations = ran.annotations();
     let messages = annotations.lines().map(|line| line.split_once("] ").unwrap().1).collect::<BTreeSet<_>>();
-    assert_snapshot!(messages.into_iter().collect::<Vec<_>>().join("\n"), @"the pull request's number is not known: the token may not do this (Resource not accessible by personal access token). Give `lookup-token` a token that may read pull requests: for the workflow's own repository `${{ github.token }}` with `permissions: pull-requests: read` serves");
+    assert_snapshot!(messages.into_iter().collect::<Vec<_>>().join("\n"), @"the pull request's number is not known: the token lacks a permission (Resource not accessible by personal access token). Give `lookup-token` a token that may read pull requests: for the workflow's own repository `${{ github.token }}` with `permissions: pull-requests: read` serves");
 }
 
 #[tokio::test(start_paused = true)]
@@ -405,7 +405,7 @@ async fn dry_run_of_a_fleet_shows_its_pace() {
     let ran = over(&simulator, 700).with("waves", "1, 5, *").with("dry-run", "true").run().await;
     assert_eq!((ran.code, ran.calls.len()), (0, 0), "{}", ran.log);
     assert_snapshot!(ran.log_lines("Plan"), @"::group::Plan: start a task in each of 700 repositories");
-    assert_snapshot!(ran.log_lines("waves "), @"waves          1, 5, 694; each goes on from 100% of success");
+    assert_snapshot!(ran.log_lines("waves "), @"waves          1, 5, 694; the next starts at 100% success");
     assert_snapshot!(ran.log_lines("at least "), @"at least       1h 3m 19s of starting, by GitHub's limits");
     assert_snapshot!(ran.log_lines("680 more"), @"and 680 more requests of this kind");
 }

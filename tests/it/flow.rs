@@ -133,7 +133,7 @@ async fn wait_ends_at_its_deadline() {
     let ran = Step::new(&scripted(Script::stays("in_progress"))).with("wait-timeout", "20m").run().await;
     ran.assert(1, "in_progress", "timed_out");
     assert!(ran.took >= seconds(1200) && ran.took <= seconds(1201), "{:?}", ran.took);
-    assert_snapshot!(ran.annotations(), @r"error [Task timed out] octo/app: The task was still in_progress when `wait-timeout` passed. It goes on, because the API cannot stop it. See the task: https://github.com/octo/app/tasks/[id]. Raise `wait-timeout`, or wait for it later with `command: wait` and `task-id: [id]`");
+    assert_snapshot!(ran.annotations(), @r"error [Task timed out] octo/app: The task was still in_progress when `wait-timeout` passed. It continues, because the API cannot stop it. See the task: https://github.com/octo/app/tasks/[id]. Raise `wait-timeout`, or wait for it later with `command: wait` and `task-id: [id]`");
 }
 
 #[tokio::test(start_paused = true)]
@@ -173,7 +173,7 @@ async fn wait_goes_on_after_failed_requests() {
     assert_snapshot!(ran.progress(), @"
     started task [id]
     state queued
-    could not look at the task: GitHub did not answer: status 502 Bad Gateway came instead, request id [request]; looking again
+    polling failed: GitHub did not answer: status 502 Bad Gateway came instead, request id [request]; retrying
     GitHub limits the rate (secondary rate limit exceeded); retrying in 30s, at [time]
     state queued → completed
     see https://github.com/octo/app/tasks/[id]
@@ -195,9 +195,9 @@ async fn wait_ends_at_a_repeated_refusal() {
         assert!(ran.took < seconds(30), "{:?}", ran.took);
     }
     assert_snapshot!(actual.join("\n"), @r#"
-    error [Lost sight of the task] octo/app: GitHub does not accept the token (Unauthorized): it is mistyped, expired or revoked. Make a new one and store it as the secret that `token` is given. The task itself goes on. See the task: task [id] in octo/app
-    error [Lost sight of the task] octo/app: the token may not do this (Forbidden). A fine-grained token needs "Agent tasks: read and write" for this repository, a classic one the scope `repo`; the token can do no more than its owner, and an organization's policy may forbid it. The task itself goes on. See the task: task [id] in octo/app
-    error [Lost sight of the task] octo/app: GitHub refuses the request with status 410 (Gone). Look at `repository` and `github-api-url`. The task itself goes on. See the task: task [id] in octo/app
+    error [Lost sight of the task] octo/app: GitHub does not accept the token (Unauthorized): it is mistyped, expired or revoked. Make a new one and store it as the secret that `token` is given. The task itself continues. See the task: task [id] in octo/app
+    error [Lost sight of the task] octo/app: the token lacks a permission (Forbidden). A fine-grained token needs "Agent tasks: read and write" for this repository, a classic one the scope `repo`; the token can do no more than its owner, and an organization's policy may forbid it. The task itself continues. See the task: task [id] in octo/app
+    error [Lost sight of the task] octo/app: GitHub refuses the request with status 410 (Gone). Check `repository` and `github-api-url`. The task itself continues. See the task: task [id] in octo/app
     "#);
 }
 
@@ -217,7 +217,7 @@ async fn wait_ends_at_a_rate_limit_beyond_its_deadline() {
     simulator.fault_times(Route::Task, 100, Fault::primary_limit(seconds(3000)));
     let ran = Step::new(&simulator).with("wait-timeout", "30m").run().await;
     ran.assert(1, "queued", "timed_out");
-    assert_snapshot!(ran.annotations(), @"error [Task timed out] octo/app: The wait ended early: hourly rate limit exhausted; the next request is allowed in 50m 2s, which is longer than `wait-timeout` leaves. It goes on, because the API cannot stop it. See the task: task [id] in octo/app. Raise `wait-timeout`, or wait for it later with `command: wait` and `task-id: [id]`");
+    assert_snapshot!(ran.annotations(), @"error [Task timed out] octo/app: The wait ended early: hourly rate limit exhausted; the next request is allowed in 50m 2s, which is longer than `wait-timeout` leaves. It continues, because the API cannot stop it. See the task: task [id] in octo/app. Raise `wait-timeout`, or wait for it later with `command: wait` and `task-id: [id]`");
     assert!(ran.took < seconds(60), "{:?}", ran.took);
 }
 
@@ -300,7 +300,7 @@ async fn request_that_github_changes_is_warned_of() {
     let step = Step::new(&Simulator::new()).with("head-ref", "feature").with("base-ref", "main");
     let ran = step.with("custom-agent", "nobody").run().await;
     assert_snapshot!(ran.annotations(), @"
-    warning [octo/app] asked for custom agent `nobody`, but the task names none: GitHub goes on without an agent that it does not find as `.github/agents/nobody.agent.md` on the base ref
+    warning [octo/app] asked for custom agent `nobody`, but the task names none: GitHub runs without an agent that it does not find as `.github/agents/nobody.agent.md` on the base ref
     warning [octo/app] asked for head ref `feature`, but GitHub took `copilot/prepare-the-release`: it commits to an existing branch only where that has an open pull request onto the base ref
     ");
 }
@@ -332,7 +332,7 @@ async fn pull_request_that_may_not_be_read_is_not_known() {
     let ran = Step::new(&lacking(Token::default().without(Permission::PullRequestsRead))).run().await;
     ran.assert(0, "completed", "success");
     assert_eq!(ran.output("pull-request-number"), "");
-    assert_snapshot!(ran.annotations(), @"warning [octo/app] the pull request's number is not known: the token may not do this (Resource not accessible by personal access token). Give `lookup-token` a token that may read pull requests: for the workflow's own repository `${{ github.token }}` with `permissions: pull-requests: read` serves");
+    assert_snapshot!(ran.annotations(), @"warning [octo/app] the pull request's number is not known: the token lacks a permission (Resource not accessible by personal access token). Give `lookup-token` a token that may read pull requests: for the workflow's own repository `${{ github.token }}` with `permissions: pull-requests: read` serves");
 }
 
 #[tokio::test(start_paused = true)]

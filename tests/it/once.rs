@@ -89,19 +89,19 @@ async fn start_that_did_not_take_is_sent_once_more() {
     GitHub did not answer: status 502 Bad Gateway came instead, request id [request]
     the start was sent but not confirmed; looking for its task for up to 1m
     the start created no task; sending it once more
-    error [Start not confirmed] octo/app: A start was sent, and it is not known whether it made a task: GitHub did not answer: status 502 Bad Gateway came instead, request id [request]. It was sent twice, and no task of it has appeared since. Look at the newest tasks of the repository. If none is this one, run the job again: it looks once more before it sends anything
+    error [Start not confirmed] octo/app: A start was sent, and it is not known whether it made a task: GitHub did not answer: status 502 Bad Gateway came instead, request id [request]. It was sent twice, and no task of it has appeared since. Check the newest tasks of the repository. If none is this one, run the job again: it looks once more before it sends anything
     GitHub did not answer: connection reset
     the start was sent but not confirmed; looking for its task for up to 1m
     the start created no task; sending it once more
-    error [Start not confirmed] octo/app: A start was sent, and it is not known whether it made a task: GitHub did not answer: connection reset. It was sent twice, and no task of it has appeared since. Look at the newest tasks of the repository. If none is this one, run the job again: it looks once more before it sends anything
+    error [Start not confirmed] octo/app: A start was sent, and it is not known whether it made a task: GitHub did not answer: connection reset. It was sent twice, and no task of it has appeared since. Check the newest tasks of the repository. If none is this one, run the job again: it looks once more before it sends anything
     GitHub did not answer: timed out
     the start was sent but not confirmed; looking for its task for up to 1m
     the start created no task; sending it once more
-    error [Start not confirmed] octo/app: A start was sent, and it is not known whether it made a task: GitHub did not answer: timed out. It was sent twice, and no task of it has appeared since. Look at the newest tasks of the repository. If none is this one, run the job again: it looks once more before it sends anything
+    error [Start not confirmed] octo/app: A start was sent, and it is not known whether it made a task: GitHub did not answer: timed out. It was sent twice, and no task of it has appeared since. Check the newest tasks of the repository. If none is this one, run the job again: it looks once more before it sends anything
     GitHub's answer cannot be read: expected value at line 1 column 1. A proxy between the runner and GitHub may have answered instead
     the start was sent but not confirmed; looking for its task for up to 1m
     the start created no task; sending it once more
-    error [Start not confirmed] octo/app: A start was sent, and it is not known whether it made a task: GitHub's answer cannot be read: expected value at line 1 column 1. A proxy between the runner and GitHub may have answered instead. It was sent twice, and no task of it has appeared since. Look at the newest tasks of the repository. If none is this one, run the job again: it looks once more before it sends anything
+    error [Start not confirmed] octo/app: A start was sent, and it is not known whether it made a task: GitHub's answer cannot be read: expected value at line 1 column 1. A proxy between the runner and GitHub may have answered instead. It was sent twice, and no task of it has appeared since. Check the newest tasks of the repository. If none is this one, run the job again: it looks once more before it sends anything
     ");
 }
 
@@ -113,7 +113,7 @@ async fn start_with_a_hidden_prompt_is_not_sent_again() {
     let ran = attempt(&simulator, 1).run().await;
     assert_eq!((ran.code, ran.starts(), made(&simulator), ran.output("task-id")), (6, 1, 1, ""), "{}", ran.log);
     assert!(ran.log.contains(&simulator.tasks()[0].id), "{}", ran.log);
-    assert_snapshot!(ran.annotations(), @"error [Start not confirmed] octo/app: A start was sent, and it is not known whether it made a task: GitHub did not answer: status 502 Bad Gateway came instead, request id [request]. GitHub does not show the prompt of these tasks, or whose they are, and one of them may be it: https://github.com/octo/app/tasks/[id]. Look at them before starting another. Look at the newest tasks of the repository. If none is this one, run the job again: it looks once more before it sends anything");
+    assert_snapshot!(ran.annotations(), @"error [Start not confirmed] octo/app: A start was sent, and it is not known whether it made a task: GitHub did not answer: status 502 Bad Gateway came instead, request id [request]. GitHub does not show the prompt of these tasks, or whose they are, and one of them may be it: https://github.com/octo/app/tasks/[id]. Check them before starting another. Check the newest tasks of the repository. If none is this one, run the job again: it looks once more before it sends anything");
 }
 
 /// A task that cannot be read yet is asked for with its mark, and an answer that nothing has changed costs nothing.

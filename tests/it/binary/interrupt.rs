@@ -33,8 +33,8 @@ fn interrupt_of_a_start_says_that_a_task_may_exist() {
         let ran = running.end_by("INT");
         ran.exits(130).posts(1).gives("task-id", "").gives("conclusion", "");
         insta::allow_duplicates! {
-            assert_snapshot!(ran.message(), @"interrupted before GitHub answered the start, so a task may exist: look at the newest tasks of octo/app before starting another");
-            assert_snapshot!(ran.annotations(), @"error [Interrupted] octo/app: Interrupted before GitHub answered the start, so a task may exist: look at the newest tasks of octo/app before starting another");
+            assert_snapshot!(ran.message(), @"interrupted before GitHub answered the start, so a task may exist: check the newest tasks of octo/app before starting another");
+            assert_snapshot!(ran.annotations(), @"error [Interrupted] octo/app: Interrupted before GitHub answered the start, so a task may exist: check the newest tasks of octo/app before starting another");
             assert_snapshot!(ran.headline(), @"### ❌ No agent task was started");
         }
     }
@@ -53,8 +53,8 @@ fn interrupt_of_a_wait_writes_all_that_is_known() {
         assert!(ran.log.contains(&format!("`task-id: {id}`")), "{}", ran.log);
         assert!(ran.summary.contains(id), "{}", ran.summary);
         insta::allow_duplicates! {
-            assert_snapshot!(ran.message(), @"interrupted; the task itself goes on, because the API cannot stop it. Stop it at https://github.com/octo/app/tasks/[id], or wait for it later with `command: wait` and `task-id: [id]`");
-            assert_snapshot!(ran.annotations(), @"error [Interrupted] octo/app: Interrupted; the task itself goes on, because the API cannot stop it. Stop it: https://github.com/octo/app/tasks/[id]. Or wait for it later with `command: wait` and `task-id: [id]`");
+            assert_snapshot!(ran.message(), @"interrupted; the task itself continues, because the API cannot stop it. Stop it at https://github.com/octo/app/tasks/[id], or wait for it later with `command: wait` and `task-id: [id]`");
+            assert_snapshot!(ran.annotations(), @"error [Interrupted] octo/app: Interrupted; the task itself continues, because the API cannot stop it. Stop it: https://github.com/octo/app/tasks/[id]. Or wait for it later with `command: wait` and `task-id: [id]`");
             assert_snapshot!(ran.headline(), @"### ⚠️ Stopped waiting for the agent task");
         }
     }

@@ -58,11 +58,11 @@ fn wait_times_out_and_the_task_goes_on() {
     }
     assert_snapshot!(actual.join("\n"), @r"
     ### ⏰ Agent task still running when the wait ended
-    error [Task timed out] octo/app: The task was still in_progress when `wait-timeout` passed. It goes on, because the API cannot stop it. See the task: https://github.com/octo/app/tasks/[id]. Raise `wait-timeout`, or wait for it later with `command: wait` and `task-id: [id]`
+    error [Task timed out] octo/app: The task was still in_progress when `wait-timeout` passed. It continues, because the API cannot stop it. See the task: https://github.com/octo/app/tasks/[id]. Raise `wait-timeout`, or wait for it later with `command: wait` and `task-id: [id]`
     ### ⏰ Agent task still running when the wait ended
-    error [Task timed out] octo/app: The task was still idle when `wait-timeout` passed. It goes on, because the API cannot stop it. See the task: https://github.com/octo/app/tasks/[id]. Raise `wait-timeout`, or wait for it later with `command: wait` and `task-id: [id]`
+    error [Task timed out] octo/app: The task was still idle when `wait-timeout` passed. It continues, because the API cannot stop it. See the task: https://github.com/octo/app/tasks/[id]. Raise `wait-timeout`, or wait for it later with `command: wait` and `task-id: [id]`
     ### ⏰ Agent task still running when the wait ended
-    error [Task timed out] octo/app: The task was still waiting_for_user when `wait-timeout` passed. It goes on, because the API cannot stop it. See the task: https://github.com/octo/app/tasks/[id]. Raise `wait-timeout`, or wait for it later with `command: wait` and `task-id: [id]`
+    error [Task timed out] octo/app: The task was still waiting_for_user when `wait-timeout` passed. It continues, because the API cannot stop it. See the task: https://github.com/octo/app/tasks/[id]. Raise `wait-timeout`, or wait for it later with `command: wait` and `task-id: [id]`
     ");
 }
 
@@ -185,10 +185,10 @@ fn pull_request_that_no_token_may_read_is_not_known() {
         actual.push(format!("{}\n{}", ran.annotations(), ran.summary_lines("| Pull request")));
     }
     assert_snapshot!(actual.join("\n"), @r"
-    warning [octo/app] the pull request's number is not known: the token may not do this (Resource not accessible by integration). Give `lookup-token` a token that may read pull requests: for the workflow's own repository `${{ github.token }}` with `permissions: pull-requests: read` serves
+    warning [octo/app] the pull request's number is not known: the token lacks a permission (Resource not accessible by integration). Give `lookup-token` a token that may read pull requests: for the workflow's own repository `${{ github.token }}` with `permissions: pull-requests: read` serves
 
-    warning [octo/app] the pull request's number is not known: the token may not do this (Resource not accessible by integration). Give `lookup-token` a token that may read pull requests: for the workflow's own repository `${{ github.token }}` with `permissions: pull-requests: read` serves
-    error [No pull request] octo/app: The task completed without the pull request that `require-pull-request` asks for (the pull request's number is not known: the token may not do this (Resource not accessible by integration). Give `lookup-token` a token that may read pull requests: for the workflow's own repository `${{ github.token }}` with `permissions: pull-requests: read` serves). See what it did: https://github.com/octo/app/tasks/[id]
+    warning [octo/app] the pull request's number is not known: the token lacks a permission (Resource not accessible by integration). Give `lookup-token` a token that may read pull requests: for the workflow's own repository `${{ github.token }}` with `permissions: pull-requests: read` serves
+    error [No pull request] octo/app: The task completed without the pull request that `require-pull-request` asks for (the pull request's number is not known: the token lacks a permission (Resource not accessible by integration). Give `lookup-token` a token that may read pull requests: for the workflow's own repository `${{ github.token }}` with `permissions: pull-requests: read` serves). See what it did: https://github.com/octo/app/tasks/[id]
     ");
 }
 
