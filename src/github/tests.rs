@@ -47,7 +47,7 @@ fn classify_knows_every_status() {
             403 => "missing permission",
             404 => "not found",
             429 => "rate limited",
-            408 | 500..=599 => "unanswered",
+            303 | 408 | 500..=599 => "unanswered",
             _ => "refused",
         };
         let limited = if status == 403 { "rate limited" } else { bare };

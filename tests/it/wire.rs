@@ -347,7 +347,7 @@ async fn start_gives_each_answer_one_meaning() {
                 let expected = match status {
                     200..=299 | 304 if body == task => "held",
                     // It says yes and shows no task: there may be one.
-                    200..=299 | 304 | 408 | 500..=599 => "looked for",
+                    200..=299 | 303 | 304 | 408 | 500..=599 => "looked for",
                     429 => "sent again",
                     403 if limited => "sent again",
                     _ => "refused",
