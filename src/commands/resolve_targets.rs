@@ -107,10 +107,13 @@ fn problem(why: impl Into<String>) -> Problem {
 fn file(name: &str, host: &Host) -> Result<Vec<Source>, Vec<Problem>> {
     let text =
         host.text(name, MOST_BYTES).map_err(|why| vec![problem(format!("cannot use the file `{name}`: {why:#}"))])?;
-    let list = targets::read(&text)
-        .map_err(|wrong| wrong.into_iter().map(|why| problem(format!("has in `{name}`, {why}"))).collect::<Vec<_>>())?;
+    let list = targets::read(&text).map_err(|wrong| {
+        wrong.into_iter().map(|why| problem(format!("names `{name}`, which {why}"))).collect::<Vec<_>>()
+    })?;
     if list.sources.iter().any(|source| matches!(source, Source::File(_))) || list.part.is_some() {
-        return Err(vec![problem(format!("has in `{name}` another file or a part; name those in the input itself"))]);
+        return Err(vec![problem(format!(
+            "names `{name}`, which has another file or a part; name those in the input itself"
+        ))]);
     }
     Ok(list.sources)
 }

@@ -372,11 +372,7 @@ impl Reader {
             (Some(text), None) => match targets::read(text) {
                 Ok(list) => Some(list),
                 Err(wrong) => {
-                    self.problems.extend(
-                        wrong
-                            .into_iter()
-                            .map(|why| Problem::new(input::repositories.name, format!("has a mistake in {why}"))),
-                    );
+                    self.problems.extend(wrong.into_iter().map(|why| Problem::new(input::repositories.name, why)));
                     None
                 }
             },

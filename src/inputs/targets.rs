@@ -67,12 +67,15 @@ pub struct List {
 /// Reads a list: a repository, `@file` or `query: …` on each line, or a YAML list of these.
 ///
 /// # Errors
-/// All that is wrong with it, each with its place.
+/// All that is wrong with it, each as a predicate with its place.
 pub fn read(text: &str) -> Result<List, Vec<String>> {
     let text = text.trim_start_matches('\u{feff}').trim();
     let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
     let (part, text) = match first.trim().strip_prefix(PART) {
-        Some(part) => (Some(part.trim().parse::<Shard>().map_err(|why| vec![format!("`{first}` {why}")])?), rest),
+        Some(part) => (
+            Some(part.trim().parse::<Shard>().map_err(|why| vec![format!("has the line `{first}`, which {why}")])?),
+            rest,
+        ),
         None => (None, text),
     };
     let actual = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
@@ -83,7 +86,7 @@ pub fn read(text: &str) -> Result<List, Vec<String>> {
     for item in items.map_err(|why| vec![why])? {
         match item {
             (_, Ok(source)) => sources.push(source),
-            (place, Err(why)) => wrong.push(format!("{place}: {why}")),
+            (place, Err(why)) => wrong.push(format!("has a mistake in {place}: {why}")),
         }
     }
     if wrong.is_empty() { Ok(List { sources, part }) } else { Err(wrong) }
