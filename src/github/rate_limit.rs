@@ -242,6 +242,26 @@ mod tests {
     }
 
     #[test]
+    fn limits_have_their_values_and_are_shared() {
+        assert_eq!([1, 3, 100].map(RateLimiter::at_once), [64, 21, 1]);
+        for (parts, in_a_minute) in [(1, 600), (2, 300)] {
+            let reads = sent(&mut RateLimiter::new(parts), RequestKind::Read, in_a_minute + 1);
+            assert_eq!((reads[in_a_minute - 1].as_secs(), reads[in_a_minute].as_secs()), (0, 62), "{parts}");
+        }
+        let reads = sent(&mut RateLimiter::new(1), RequestKind::Read, 5001);
+        assert_eq!((reads[4999].as_secs(), reads[5000].as_secs()), (8 * 62, 3602));
+    }
+
+    #[test]
+    fn requests_are_forgotten_after_an_hour() {
+        let mut limiter = RateLimiter::new(1);
+        for (second, starts, requests) in [(0, 1, 1), (3602, 2, 2), (3603, 2, 2)] {
+            assert_eq!(limiter.ask(Duration::from_secs(second), RequestKind::Start), Duration::ZERO, "{second}");
+            assert_eq!((limiter.starts.len(), limiter.requests.len()), (starts, requests), "{second}");
+        }
+    }
+
+    #[test]
     fn limit_holds_everything_and_slows_starts() {
         let mut pace = RateLimiter::new(1);
         assert_eq!(pace.ask(Duration::ZERO, RequestKind::Start), Duration::ZERO);
