@@ -328,6 +328,9 @@ fn add_operators(environment: &mut Environment<'_>, budget: &Arc<Budget>) {
         Some(sample) => Ok(sample),
         None => value.get_item(key),
     });
+    environment.add_filter("cycle", |_: &Value| -> Result<Value, Error> {
+        Err(invalid("`cycle` takes the values to choose from, as `loop.cycle('a', 'b')`"))
+    });
     environment.add_filter("storable", |value: &Value| match holds_namespace(value, 0) {
         true => Err(invalid("a namespace cannot be stored in a namespace; store its values")),
         false => Ok(value.clone()),
@@ -676,6 +679,8 @@ fn bounded<'s>(old: &Instructions<'s>, name: &'s str, source: &'s str, tries: bo
                     _ => vec![instruction.clone()],
                 }
             }
+            // The engine panics without a value.
+            I::CallMethod("cycle", None | Some(1)) => vec![filter("cycle", 1)],
             I::PushLoop(flags) => vec![filter("for", 1), I::PushLoop(*flags)],
             I::SetAttr(name) => vec![I::Swap, filter("storable", 1), I::Swap, I::SetAttr(name)],
             I::Sub => vec![filter("-", 2)],

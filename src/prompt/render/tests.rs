@@ -138,6 +138,15 @@ fn recursive_template_is_stopped() {
 }
 
 #[test]
+fn cycle_needs_values() {
+    for call in ["loop.cycle()", "loop.cycle(*[])"] {
+        let error = rendered(&format!("{{% for _ in [1] %}}{{{{ {call} }}}}{{% endfor %}}")).unwrap_err();
+        assert!(error.starts_with("release.md:1:") && error.contains("`loop.cycle('a', 'b')`"), "{error}");
+    }
+    assert_eq!(rendered("{% for _ in [1, 2] %}{{ loop.cycle('a', 'b') }}{% endfor %}").as_deref(), Ok("ab"));
+}
+
+#[test]
 fn empty_and_large_prompts_are_refused() {
     assert!(rendered(" {% if vars.urgent %}x{% endif %}\n").unwrap_err().contains("the prompt is empty"));
     let error = rendered("{% for _ in range(90000) %}0123456789{% endfor %}").unwrap_err();
