@@ -19,8 +19,8 @@ pub fn parse(text: &str) -> Result<Map<String, Value>, String> {
     }
 }
 
-/// What the text probably means otherwise than YAML does, in sentences with line and column: comments that read like
-/// text.
+/// What the text probably means otherwise than YAML does, in sentences with line and column: comments behind values,
+/// and anchors.
 pub fn warnings(text: &str) -> Vec<String> {
     let sentence = |Fault { why, place }| format!("line {}, column {}: {why}", place.line, place.column);
     compose::dropped_texts(text).into_iter().map(sentence).collect()
@@ -132,12 +132,18 @@ mod tests {
     }
 
     #[test]
-    fn comments_that_read_like_text_are_warned_about() {
+    fn what_yaml_drops_is_warned_about() {
         for (text, dropped) in [
             ("title: Fix #12 now\n", "`#12 now`"),
             ("a: 1\ntitle: #12\n", "`#12`"),
             ("list:\n  - one #two\n", "`#two`"),
             ("list: [a #b\n  ]\n", "`#b`"),
+            ("title: x # the title", "`# the title`"),
+            ("a: b ## c", "`## c`"),
+            ("a: b #", "`#`"),
+            ("title: &x y", "`&x`"),
+            ("title: &x 'y'\nb: c", "`&x`"),
+            ("title: &x\nb: c", "`&x`"),
         ] {
             let warnings = warnings(text);
             assert!(warnings.len() == 1 && warnings[0].contains(dropped), "{text}: {warnings:?}");
@@ -148,13 +154,12 @@ mod tests {
         );
         for text in [
             "title: 'Fix #12 now'",
-            "a: b # a comment",
+            "a: # a comment",
+            "a: &x 1\nb: *x",
             "a: b#c",
             "# x",
             "#x\na: b",
             "a: |\n  x #y\n",
-            "a: b ## c",
-            "a: b #",
             "a: \"x\" #y",
         ] {
             assert_eq!(warnings(text), [""; 0], "{text}");

@@ -5,6 +5,7 @@ use std::ops::Range;
 use minijinja::value::Value;
 use minijinja::{Error, ErrorKind};
 
+use crate::prompt::null::is_null;
 use crate::prompt::render::Template;
 use crate::prompt::syntax::RAW_REMEDY;
 use crate::prompt::taint::Guarded;
@@ -134,6 +135,9 @@ fn near(path: &str, scope: &Value) -> String {
             return "; the run was not dispatched, and the runner passes no inputs to a reusable workflow in the \
                     environment: pass them with `inputs: ${{ toJSON(inputs) }}`"
                 .to_owned();
+        }
+        if is_null(&found) {
+            return format!("; `{parent}` is null here; ask with `{{% if {parent} %}}` first");
         }
         let names = found.try_iter().map(|keys| keys.filter_map(|key| key.as_str().map(str::to_owned)).collect());
         let mut names: Vec<String> = names.unwrap_or_default();

@@ -47,6 +47,12 @@ fn without_comments(text: &str) -> String {
             // These two are whole comments, and what follows is seen.
             _ if kind == 0 && inner.starts_with('>') => Some(1),
             _ if kind == 0 && inner.starts_with("->") => Some(2),
+            // In a block of HTML a comment ends at `--!>` as well.
+            _ if may_close[kind] && kind == 0 => inner
+                .match_indices('>')
+                .map(|(at, _)| at)
+                .find(|at| inner[..*at].ends_with("--") || inner[..*at].ends_with("--!"))
+                .map(|at| at + 1),
             _ if may_close[kind] => inner.find(close).map(|at| at + close.len()),
             _ => None,
         };
@@ -244,6 +250,8 @@ mod tests {
     #[test]
     fn hidden_markup_is_taken_out() {
         for (text, seen) in [
+            ("a<!-- hidden --!>b", "ab"),
+            ("a<!-- hidden --!> b -->c", "a b -->c"),
             ("a <?x?> b <!X y> c <![CDATA[z]]> d", "a  b  c  d"),
             ("a <!DOCTYPE html> b", "a  b"),
             ("<? hidden\nto the end", ""),
@@ -278,6 +286,7 @@ mod tests {
     fn no_text_takes_long() {
         for text in [
             "<?".repeat(500_000),
+            "<!-- --!>".repeat(100_000),
             "a<!x".repeat(250_000),
             "<![CDATA[".repeat(100_000),
             "```\n<?".repeat(200_000),

@@ -5,8 +5,10 @@ pub mod render;
 pub mod sample;
 pub mod taint;
 
+mod compare;
 mod explain;
 mod hidden;
+mod null;
 mod sandbox;
 mod syntax;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use minijinja::machinery::parse;
-use minijinja::value::{Enumerator, Object, Serde, Value, ValueKind};
+use minijinja::value::{Enumerator, Object, Value, ValueKind};
 use minijinja::{ErrorKind, State, filters};
 use serde_json::{Map, Value as Json};
 
@@ -15,7 +15,7 @@ use crate::actions::trusted_paths::is_trusted;
 use crate::github::repository::Repository;
 use crate::prompt::fence::{Fences, Untrusted};
 use crate::prompt::sample::Sample;
-use crate::prompt::{explain, sandbox, syntax, taint};
+use crate::prompt::{explain, null, sandbox, syntax, taint};
 
 /// The most bytes of a template, and of a prompt made from one. GitHub publishes no limit for prompts; an issue's
 /// text, the longest thing people write there, ends at a quarter of it.
@@ -51,11 +51,11 @@ impl Scope<'_> {
     fn github(&self) -> Value {
         let github = self.context.github();
         if !self.samples {
-            return Value::from(Serde(github));
+            return values_of(github);
         }
         let names = PROPERTIES.iter().copied().chain(["event"]);
         Value::from_pairs(names.map(|name| match github.get(name).filter(|_| name != "event") {
-            Some(value) => (name, Value::from(Serde(value))),
+            Some(value) => (name, null::value(value)),
             None => (name, Sample::value(self.now)),
         }))
     }
@@ -65,7 +65,7 @@ impl Scope<'_> {
             Some(vars) if self.samples => {
                 Value::from_pairs(vars.iter().map(|(name, value)| (name.as_str(), Sample::or(value, self.now))))
             }
-            Some(vars) => Value::from(Serde(vars)),
+            Some(vars) => values_of(vars),
             None => Sample::value(self.now),
         }
     }
@@ -85,10 +85,15 @@ impl Scope<'_> {
         if self.samples {
             names.push(("inputs", Sample::value(self.now)));
         } else if let Some(inputs) = self.context.inputs() {
-            names.push(("inputs", Value::from(Serde(inputs))));
+            names.push(("inputs", values_of(inputs)));
         }
         Value::from_pairs(names)
     }
+}
+
+/// A mapping for a template.
+fn values_of(mapping: &Map<String, Json>) -> Value {
+    Value::from_pairs(mapping.iter().map(|(name, value)| (name.as_str(), null::value(value))))
 }
 
 /// The time of the run, in UTC. A template can show it as it is, in parts, or by the filter `date`.
@@ -133,7 +138,7 @@ fn date(state: &mut State, value: &Value, format: &str) -> Result<String, miniji
     let invalid = |why: String| minijinja::Error::new(ErrorKind::InvalidOperation, why);
     let time = match value.downcast_object_ref::<Now>() {
         Some(now) => now.0,
-        None if value.is_none() => return Ok(String::new()),
+        None if null::is_null(value) => return Ok(String::new()),
         None => text.to_string().parse().map_err(|_| {
             invalid(format!("`date` takes `now` or a text such as `2026-11-20T08:00:00Z`, not `{text}`"))
         })?,
@@ -146,6 +151,7 @@ fn date(state: &mut State, value: &Value, format: &str) -> Result<String, miniji
 fn fenced(fences: &Fences, value: Value) -> Result<Value, minijinja::Error> {
     match value.kind() {
         ValueKind::Undefined | ValueKind::None | ValueKind::Bool | ValueKind::Number => Ok(value),
+        _ if null::is_null(&value) => Ok(value),
         _ => fences.put(&value.to_string()).map(Value::from).ok_or_else(|| {
             let why = format!("the texts from outside have more than {MAX_BYTES} bytes together; show fewer of them");
             minijinja::Error::new(ErrorKind::InvalidOperation, why)

@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
 use serde_json::Value as Json;
 
+use crate::prompt::null;
+
 /// How deep a made-up list has lists in it. Events have them three deep at most.
 const MAX_SAMPLE_DEPTH: usize = 4;
 /// A value of a policy's variable that is not known yet. No text of a file or an event has this character of private
@@ -36,7 +38,7 @@ impl Sample {
     pub(super) fn or(value: &Json, now: Timestamp) -> Value {
         match value {
             Json::String(text) if text == PLACEHOLDER => Self::value(now),
-            value => Value::from(minijinja::value::Serde(value)),
+            value => null::value(value),
         }
     }
 }

@@ -15,6 +15,8 @@ use minijinja::machinery::{CodeGenerator, Instruction, Instructions, ast, eval, 
 use minijinja::value::{Rest, Value, ValueKind, ValueOrKwargs};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, filters, functions, tests};
 
+use crate::prompt::compare::{check_items, compare};
+use crate::prompt::null::{is_null, null, restored};
 use crate::prompt::sample::Sample;
 
 /// The most instructions that a template may take; a loop over ten thousand items takes a hundredth of it.
@@ -46,6 +48,18 @@ const STACK_BYTES: usize = 64 * 1024 * 1024;
 /// How long a rendering may take. A prompt takes milliseconds, and all instructions that a template may take a second;
 /// a build without optimization on a busy machine needs twenty times as long.
 const MAX_TIME: Duration = Duration::from_secs(30);
+
+/// The comparisons, each with the names of its test.
+const COMPARISONS: [(&str, &[&str]); 8] = [
+    ("==", &["==", "eq", "equalto"]),
+    ("!=", &["!=", "ne"]),
+    ("<", &["<", "lt", "lessthan"]),
+    ("<=", &["<=", "le"]),
+    (">", &[">", "gt", "greaterthan"]),
+    (">=", &[">=", "ge"]),
+    ("in", &["in"]),
+    ("not in", &[]),
+];
 
 /// Runs `work` on a thread with a large stack.
 ///
@@ -172,7 +186,7 @@ impl fmt::Write for BoundedText {
 fn text_of(values: &[&Value]) -> Result<String, Error> {
     use fmt::Write as _;
     let mut text = BoundedText(String::new());
-    for value in values.iter().filter(|value| !value.is_none()) {
+    for value in values.iter().filter(|value| !is_null(value)) {
         write!(text, "{value}").map_err(|_| too_large())?;
     }
     Ok(text.0)
@@ -203,9 +217,19 @@ pub(super) fn environment<'s>(budget: &Arc<Budget>) -> Environment<'s> {
             if !matches!(name, "default" | "d") {
                 made_up(state, all.get(1..).unwrap_or_default())?;
             }
-            let args = present(name, &args);
+            // What these take from a text or a list that has nothing is nothing.
+            let is_part = matches!(name, "first" | "last" | "min" | "max" | "pprint");
+            if is_part && args.first().is_some_and(is_null) {
+                return Ok(null());
+            }
+            let args = present(name, &args)?;
             check_growth(name, &args)?;
-            budget.charge(filter.call(state, &args)?)
+            let made = budget.charge(filter.call(state, &args)?)?;
+            // The mark of null.
+            Ok(match (name, made.as_str()) {
+                ("safe" | "escape" | "e", Some(text)) if !args.first().is_some_and(is_null) => text.into(),
+                _ => made,
+            })
         });
     }
     environment.add_test("startingwith", |state: &mut State, args: &[Value]| {
@@ -214,7 +238,13 @@ pub(super) fn environment<'s>(budget: &Arc<Budget>) -> Environment<'s> {
     environment.add_test("endingwith", |state: &mut State, args: &[Value]| {
         text_test(state, args, &Value::from_function(tests::is_endingwith))
     });
-    environment.add_test("in", |state: &mut State, args: &[Value]| contains(state, args));
+    environment.add_test("none", |value: &Value| is_null(value));
+    environment.add_test("sameas", |value: &Value, other: &Value| tests::is_sameas(&restored(value), &restored(other)));
+    for (sign, names) in COMPARISONS {
+        for name in names {
+            environment.add_test(*name, move |state: &mut State, args: &[Value]| compared(state, sign, args));
+        }
+    }
     let range = Value::from_function(functions::range);
     environment.add_function("range", move |state: &mut State, args: &[Value]| match sample_among(args) {
         Some(sample) => Ok(sample),
@@ -224,7 +254,7 @@ pub(super) fn environment<'s>(budget: &Arc<Budget>) -> Environment<'s> {
     // Values look as they do in Actions, where a boolean is `true` and no value is nothing.
     let budget = Arc::clone(budget);
     environment.set_formatter(move |out, state, value| match value.kind() {
-        ValueKind::None => Ok(()),
+        _ if is_null(value) => Ok(()),
         ValueKind::Bool => Ok(write!(out, "{}", value.is_true())?),
         _ if value.downcast_object_ref::<Sample>().is_some() => Ok(write!(out, "{value}")?),
         _ => {
@@ -250,18 +280,15 @@ fn add_operators(environment: &mut Environment<'_>, budget: &Arc<Budget>) {
             if let Some(sample) = made_up(state, &[one.clone(), other.clone()])? {
                 return Ok(sample);
             }
+            let [one, other] = [one, other].map(|operand| if operand.is_none() { null() } else { operand });
             match (sign, list_or_text(&one), list_or_text(&other)) {
-                ("+", true, _) | ("+", _, true)
-                    if one.kind() == ValueKind::String || other.kind() == ValueKind::String =>
-                {
-                    // No value is empty text here as well; a number is not.
-                    match [&one, &other].iter().all(|value| value.kind() == ValueKind::String || value.is_none()) {
-                        true => of.charge(text_of(&[&one, &other])?.into()),
-                        false => operate(state, sign, one, other),
-                    }
+                // A number is not text.
+                ("+", ..) if [&one, &other].iter().all(|it| it.kind() == ValueKind::String) => {
+                    of.charge(text_of(&[&one, &other])?.into())
                 }
                 ("*", true, false) => of.charge(repeat(&one, &other)?),
                 ("*", false, true) => of.charge(repeat(&other, &one)?),
+                _ if is_null(&one) || is_null(&other) => Err(no_number(sign)),
                 ("+", true, true) => of.charge(operate(state, sign, one, other)?),
                 _ => operate(state, sign, one, other),
             }
@@ -270,6 +297,7 @@ fn add_operators(environment: &mut Environment<'_>, budget: &Arc<Budget>) {
     environment.add_filter("negated", |state: &mut State, value: Value| {
         match made_up(state, std::slice::from_ref(&value))? {
             Some(sample) => Ok(sample),
+            None if is_null(&value) => Err(no_number("-")),
             None => operate(state, "-", 0.into(), value),
         }
     });
@@ -279,17 +307,16 @@ fn add_operators(environment: &mut Environment<'_>, budget: &Arc<Budget>) {
         (None, [value, start, stop, step]) => of.charge(slice(value, start, stop, step)?),
         (None, _) => Err(ErrorKind::MissingArgument.into()),
     });
-    environment.add_filter("in", |state: &mut State, args: &[Value]| contains(state, args));
-    for sign in ["<", "<=", ">", ">="] {
-        environment.add_filter(sign, move |state: &mut State, args: &[Value]| compare(state, sign, args));
+    for (sign, _) in COMPARISONS {
+        environment.add_filter(sign, move |state: &mut State, args: &[Value]| compared(state, sign, args));
         // The same for the two operands of one step of `1 < x < 3`.
         environment.add_filter(format!("{sign}2"), move |state: &mut State, pair: &Value| {
-            compare(state, sign, &pair.try_iter()?.collect::<Vec<_>>())
+            compared(state, sign, &pair.try_iter()?.collect::<Vec<_>>())
         });
     }
     environment.add_filter("second", |pair: &Value| pair.get_item_by_index(1));
     // `{% for %}` over nothing takes no step.
-    environment.add_filter("for", |value: &Value| match value.is_none() {
+    environment.add_filter("for", |value: &Value| match is_null(value) {
         true => Value::from(Vec::<Value>::new()),
         false => value.clone(),
     });
@@ -300,6 +327,9 @@ fn add_operators(environment: &mut Environment<'_>, budget: &Arc<Budget>) {
     environment.add_filter("item", |value: &Value, key: &Value| match sample_among(std::slice::from_ref(key)) {
         Some(sample) => Ok(sample),
         None => value.get_item(key),
+    });
+    environment.add_filter("cycle", |_: &Value| -> Result<Value, Error> {
+        Err(invalid("`cycle` takes the values to choose from, as `loop.cycle('a', 'b')`"))
     });
     environment.add_filter("storable", |value: &Value| match holds_namespace(value, 0) {
         true => Err(invalid("a namespace cannot be stored in a namespace; store its values")),
@@ -368,7 +398,7 @@ fn repeat(value: &Value, times: &Value) -> Result<Value, Error> {
 /// A part of a text or of a list, as in Python: what is counted from the end is negative, and what is outside is left
 /// out.
 fn slice(value: &Value, start: &Value, stop: &Value, step: &Value) -> Result<Value, Error> {
-    let number = |value: &Value| match value.is_none() {
+    let number = |value: &Value| match is_null(value) {
         true => Ok(None),
         false => i64::try_from(value.clone()).map(Some).map_err(|_| invalid("a slice takes whole numbers")),
     };
@@ -401,63 +431,78 @@ fn slice(value: &Value, start: &Value, stop: &Value, step: &Value) -> Result<Val
     })
 }
 
-/// The order of two values. A text and a number have none: whichever is meant, the engine's answer is always the same.
-fn compare(state: &mut State<'_, '_>, sign: &str, operands: &[Value]) -> Result<Value, Error> {
-    let sample = made_up(state, operands)?;
-    let [one, other] = operands else { return Err(ErrorKind::MissingArgument.into()) };
-    if sample.is_some() {
-        return Ok(true.into());
-    }
-    if let (ValueKind::String, ValueKind::Number) | (ValueKind::Number, ValueKind::String) = (one.kind(), other.kind())
-    {
-        return Err(invalid(format!(
-            "`{sign}` compares a text with a number; write `| int` or `| float` behind the text"
-        )));
-    }
-    Ok(match sign {
-        "<" => one < other,
-        "<=" => one <= other,
-        ">" => one > other,
-        _ => one >= other,
-    }
-    .into())
-}
-
-/// Whether a text or a list contains a value; no value contains nothing. The first argument is what is looked for.
-fn contains(state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
-    let sample = made_up(state, args)?;
-    match args {
-        [_, container] if container.is_none() => Ok(false.into()),
-        _ if sample.is_some() => Ok(true.into()),
-        _ => Value::from_function(tests::is_in).call(state, args),
+/// The result of a comparison; made-up values compare as true.
+fn compared(state: &mut State<'_, '_>, sign: &str, operands: &[Value]) -> Result<Value, Error> {
+    match (made_up(state, operands)?, operands) {
+        (Some(_), _) => Ok(true.into()),
+        (None, [one, other]) => Ok(compare(sign, one, other)?.into()),
+        (None, _) => Err(ErrorKind::MissingArgument.into()),
     }
 }
 
-/// A test of a text; no value is empty text.
+/// A test of a text.
 fn text_test(state: &mut State<'_, '_>, args: &[Value], test: &Value) -> Result<Value, Error> {
     match sample_among(args) {
         Some(_) => Ok(true.into()),
-        None => test.call(state, &present("", args)),
+        None => test.call(state, &texts(args)),
     }
 }
 
-/// The arguments of a filter, with empty text where the filtered value is none. An event has `null` where a person has
-/// written nothing.
-fn present(name: &str, args: &[Value]) -> Vec<Value> {
+/// The arguments with `none` of the template as empty text.
+fn texts(args: &[Value]) -> Vec<Value> {
+    args.iter().map(|arg| if arg.is_none() { null() } else { arg.clone() }).collect()
+}
+
+/// The arguments of a filter, with null as the filter takes it. An event has null where a person has written nothing.
+///
+/// # Errors
+/// Where null is not a number.
+fn present(name: &str, args: &[Value]) -> Result<Vec<Value>, Error> {
     let mut args = args.to_vec();
-    match (name, args.first_mut()) {
-        // These ask about it, or are about numbers.
-        ("tojson" | "pprint" | "bool" | "int" | "float" | "abs" | "round", _) => {}
-        ("default" | "d", Some(first)) if first.is_none() => *first = Value::UNDEFINED,
-        ("items" | "dictsort", Some(first)) if first.is_none() => *first = Value::from_pairs([("", ""); 0]),
-        ("join", Some(first)) if matches!(first.kind(), ValueKind::Seq | ValueKind::Iterable) => {
-            let items = first.try_iter().into_iter().flatten();
-            *first = items.map(|item| if item.is_none() { "".into() } else { item }).collect::<Vec<_>>().into();
+    let items = |list: &Value| match list.kind() {
+        ValueKind::Seq | ValueKind::Iterable => list.try_iter().into_iter().flatten().collect::<Vec<_>>(),
+        _ => Vec::new(),
+    };
+    if matches!(name, "format" | "replace") {
+        // The rest are optional arguments of other filters, where `none` leaves one out.
+        args = texts(&args);
+    }
+    let Some(first) = args.first_mut() else { return Ok(args) };
+    match name {
+        "tojson" | "bool" | "int" | "float" => *first = restored(first),
+        "abs" | "round" if is_null(first) => return Err(no_number(name)),
+        "default" | "d" if is_null(first) => *first = Value::UNDEFINED,
+        "items" | "dictsort" if is_null(first) => *first = Value::from_pairs([("", ""); 0]),
+        "join" => {
+            let items = items(first);
+            if !items.is_empty() {
+                *first = texts(&items).into();
+            }
         }
-        (_, Some(first)) if first.is_none() => *first = "".into(),
+        "min" | "max" => {
+            let known = items(first).into_iter().filter(|item| !is_null(item)).collect::<Vec<_>>();
+            check_items(name, &known)?;
+            if !known.is_empty() {
+                *first = known.into();
+            }
+        }
+        "sort" => {
+            let attribute = args.iter().find_map(|arg| arg.get_attr("attribute").ok()?.as_str().map(str::to_owned));
+            let items = args.first().map(items).unwrap_or_default();
+            let of_item = |item: &Value| match &attribute {
+                Some(path) => path.split('.').try_fold(item.clone(), |value, part| value.get_attr(part)),
+                None => Ok(item.clone()),
+            };
+            check_items(name, &items.iter().filter_map(|item| of_item(item).ok()).collect::<Vec<_>>())?;
+        }
+        _ if first.is_none() => *first = null(),
         _ => {}
     }
-    args
+    Ok(args)
+}
+
+fn no_number(of: &str) -> Error {
+    invalid(format!("`{of}` takes a number, and the value is null; write `| default(0)` behind it"))
 }
 
 /// Refuses what would make far more than it is given, before it is made.
@@ -610,6 +655,8 @@ fn bounded<'s>(old: &Instructions<'s>, name: &'s str, source: &'s str, tries: bo
             I::Mul => vec![filter("*", 2)],
             I::Slice => vec![filter("[:]", 4)],
             I::In => vec![filter("in", 2)],
+            I::Eq => vec![filter("==", 2)],
+            I::Ne => vec![filter("!=", 2)],
             I::Lt => vec![filter("<", 2)],
             I::Lte => vec![filter("<=", 2)],
             I::Gt => vec![filter(">", 2)],
@@ -625,17 +672,23 @@ fn bounded<'s>(old: &Instructions<'s>, name: &'s str, source: &'s str, tries: bo
                     "Lte" => both("<=2"),
                     "Gt" => both(">2"),
                     "Gte" => both(">=2"),
+                    "Eq" => both("==2"),
+                    "Ne" => both("!=2"),
+                    "In" => both("in2"),
+                    "NotIn" => both("not in2"),
                     _ => vec![instruction.clone()],
                 }
             }
+            // The engine panics without a value.
+            I::CallMethod("cycle", None | Some(1)) => vec![filter("cycle", 1)],
             I::PushLoop(flags) => vec![filter("for", 1), I::PushLoop(*flags)],
             I::SetAttr(name) => vec![I::Swap, filter("storable", 1), I::Swap, I::SetAttr(name)],
-            I::Sub if tries => vec![filter("-", 2)],
-            I::Div if tries => vec![filter("/", 2)],
-            I::IntDiv if tries => vec![filter("//", 2)],
-            I::Rem if tries => vec![filter("%", 2)],
-            I::Pow if tries => vec![filter("**", 2)],
-            I::Neg if tries => vec![filter("negated", 1)],
+            I::Sub => vec![filter("-", 2)],
+            I::Div => vec![filter("/", 2)],
+            I::IntDiv => vec![filter("//", 2)],
+            I::Rem => vec![filter("%", 2)],
+            I::Pow => vec![filter("**", 2)],
+            I::Neg => vec![filter("negated", 1)],
             I::GetItem if tries && !matches!(before, Some(I::LoadConst(_))) => vec![filter("item", 2)],
             I::UnpackList(count) if tries => {
                 vec![I::LoadConst((*count).into()), filter("unpacked", 2), I::UnpackList(*count)]

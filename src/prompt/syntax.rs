@@ -89,17 +89,25 @@ pub(super) fn check(source: &str) -> Result<(), SyntaxProblem> {
     check_comment(source, end..source.len())
 }
 
-/// Refuses a comment that a shell began: `${#name}` is the length of a variable there.
+/// Refuses comments that another language probably began, such as a shell by `${#name}`, TeX by `{#1}` or Svelte by
+/// `{#if x}`. Jinja's have a space behind `{#`, or a sign that trims, or are ruled off by more of `#`.
 fn check_comment(source: &str, gap: Range<usize>) -> Result<(), SyntaxProblem> {
-    let text = source.get(gap.clone()).unwrap_or_default();
-    let at = gap.start + text.len() - text.trim_start().len();
-    let is_shell = source.get(..at).is_some_and(|before| before.ends_with('$'))
-        && source.get(at..).is_some_and(|rest| rest.starts_with("{#"));
-    if !is_shell {
-        return Ok(());
+    // Between two tokens there are only spaces and comments.
+    let mut at = gap.start;
+    while let Some(begin) = source.get(at..gap.end).and_then(|text| text.find("{#")).map(|found| at + found) {
+        let inner = source.get(begin + 2..).unwrap_or_default();
+        let is_foreign = source.get(..begin).is_some_and(|before| before.ends_with('$'))
+            || !inner.starts_with(|c: char| c.is_whitespace() || matches!(c, '-' | '+' | '#'));
+        if is_foreign {
+            let reason = format!(
+                "`{{#` begins a comment of the template, which drops text; for a comment write a space behind it, and \
+                 {RAW_REMEDY}"
+            );
+            return Err(SyntaxProblem { range: begin..begin + 2, reason });
+        }
+        at = inner.find("#}").map_or(gap.end, |end| begin + 2 + end + 2);
     }
-    let reason = format!("`{{#` of `${{#` begins a comment of the template, which drops text; {RAW_REMEDY}");
-    Err(SyntaxProblem { range: at - 1..at + 2, reason })
+    Ok(())
 }
 
 /// What to do about braces that are not meant for the template.
@@ -240,13 +248,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shell_lengths_are_not_comments() {
-        for source in ["a ${#files[@]} b #} c", "${#x}", "{{ vars.a }}${#x}", "a\n  ${# x #}"] {
+    fn comments_of_other_languages_are_refused() {
+        for (source, at) in [
+            ("a ${#files[@]} b #} c", 3),
+            ("${#x}", 1),
+            ("{{ vars.a }}${#x}", 13),
+            ("a\n  ${# x #}", 5),
+            ("\\newcommand{#1}{#2} text #}", 11),
+            ("awk '{#comment}' x #}", 5),
+            ("a{#b} c #}", 1),
+            ("{#if x}…#}", 0),
+            ("{# a #}{#b #}", 7),
+            ("{{ vars.a }}\n {# a #} {#b #}{{ vars.a }}", 22),
+            ("{#é", 0),
+        ] {
             let problem = check(source).unwrap_err();
             assert!(problem.reason.contains("{% raw %}"), "{source}: {}", problem.reason);
-            assert_eq!(&source[problem.range], "${#", "{source}");
+            assert_eq!(problem.range, at..at + 2, "{source}");
         }
-        for source in ["{# a #}", "$ {# a #}", "{% raw %}${#x}{% endraw %}", "{{ '${#x}' }}", "a {# ${# #} b"] {
+        for source in [
+            "{# a #}",
+            "$ {# a #}",
+            "{% raw %}${#x}{% endraw %}",
+            "{{ '${#x}' }}",
+            "a {# ${# #} b",
+            "{#- a -#}{#\ta\n#}{#+ a #}{##}{### a ###}",
+            "{{ '{#x' }}{% raw %}{#x{% endraw %}{# {#x #}",
+        ] {
             assert_eq!(check(source), Ok(()), "{source}");
         }
     }

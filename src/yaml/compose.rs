@@ -95,27 +95,40 @@ pub fn parse(text: &str) -> Result<(Node, Vec<Fault>), Fault> {
     Ok((root.unwrap_or_else(nothing), composer.duplicates))
 }
 
-/// Values behind which a comment begins that reads like text, each with that text: `title: Fix #12 now` is only `Fix`.
-/// Quotes around the value keep it.
+/// What YAML drops of values without quotes, each with that text: a comment (`title: Fix #12 now` is only `Fix`), and an
+/// anchor that no alias names (`title: &x y` is only `y`). Quotes around the value keep it.
 pub fn dropped_texts(text: &str) -> Vec<Fault> {
+    let events = Parser::new_from_str(text).map_while(Result::ok).collect::<Vec<_>>();
+    let aliases = events.iter().filter_map(|(event, _)| event.alias_id()).collect::<BTreeSet<_>>();
     let mut before = Span::default();
-    let values = Parser::new_from_str(text).map_while(Result::ok).filter_map(|(event, span)| {
+    let mut dropped = Vec::new();
+    for (event, span) in &events {
+        let key = std::mem::replace(&mut before, *span);
+        let Event::Scalar(_, style, anchor, _) = event else { continue };
         let is_empty = span.slice(text).is_none_or(str::is_empty);
-        let key = std::mem::replace(&mut before, span);
-        match event {
-            // Where nothing is written, the comment is behind the key.
-            Event::Scalar(_, ScalarStyle::Plain, ..) => Some(if is_empty { (key, ":") } else { (span, "") }),
-            _ => None,
+        let mut report = |span: Span, part: &str, noun: &str| {
+            let part = harmless(&cut(part, LONGEST_NAME));
+            dropped.push(fault(span, &format!("`{part}` is {noun} and is dropped; put the value in quotes")));
+        };
+        if *anchor > 0 && !aliases.contains(anchor) {
+            let head = span.byte_range().and_then(|range| text.get(..range.start)).unwrap_or_default();
+            let name = head.rfind('&').and_then(|at| head[at..].split_whitespace().next()).unwrap_or("&");
+            report(*span, name, "an anchor");
         }
-    });
-    let dropped = values.filter_map(|(span, between)| {
-        let line = text.get(span.byte_range()?.end..)?.lines().next()?.trim_start().strip_prefix(between)?;
-        let dropped = dropped_text(line).filter(|dropped| line.trim() == *dropped)?;
-        let why =
-            format!("`{}` is a comment and is dropped; put the value in quotes", harmless(&cut(dropped, LONGEST_NAME)));
-        Some(fault(span, &why))
-    });
-    dropped.collect()
+        if *style != ScalarStyle::Plain {
+            continue;
+        }
+        // Where nothing is written, the comment is behind the key.
+        let (span, between) = if is_empty { (key, ":") } else { (*span, "") };
+        let line = span.byte_range().and_then(|range| text.get(range.end..)).and_then(|rest| rest.lines().next());
+        let Some(line) = line.and_then(|line| line.trim_start().strip_prefix(between)).map(str::trim) else { continue };
+        // A comment that explains an empty value has a space behind its `#`.
+        let is_cut = if is_empty { dropped_text(line) == Some(line) } else { line.starts_with('#') };
+        if is_cut {
+            report(span, line, "a comment");
+        }
+    }
+    dropped
 }
 
 /// Makes a tree of the parser's events.

@@ -138,6 +138,15 @@ fn recursive_template_is_stopped() {
 }
 
 #[test]
+fn cycle_needs_values() {
+    for call in ["loop.cycle()", "loop.cycle(*[])"] {
+        let error = rendered(&format!("{{% for _ in [1] %}}{{{{ {call} }}}}{{% endfor %}}")).unwrap_err();
+        assert!(error.starts_with("release.md:1:") && error.contains("`loop.cycle('a', 'b')`"), "{error}");
+    }
+    assert_eq!(rendered("{% for _ in [1, 2] %}{{ loop.cycle('a', 'b') }}{% endfor %}").as_deref(), Ok("ab"));
+}
+
+#[test]
 fn empty_and_large_prompts_are_refused() {
     assert!(rendered(" {% if vars.urgent %}x{% endif %}\n").unwrap_err().contains("the prompt is empty"));
     let error = rendered("{% for _ in range(90000) %}0123456789{% endfor %}").unwrap_err();
@@ -199,6 +208,55 @@ fn null_is_empty_text() {
         assert_eq!(rendered(&source).unwrap(), format!("x {text}"), "{source}");
     }
     assert_eq!(rendered("x {{ github.event.issue.body | trim }}").unwrap(), "x ");
+    for (source, text) in [
+        ("{{ 'abc' | replace('b', BODY) }}{{ '%s' | format(BODY) }}{{ BODY | pprint }}", "ac"),
+        (
+            "{{ [BODY] | join }}{{ [BODY] | first }}{{ BODY | first }}{{ BODY | last }}{{ BODY | min }}{{ BODY | max }}",
+            "",
+        ),
+        ("{{ BODY * 2 }}{{ BODY | e }}{{ BODY | safe }}{{ BODY | list | join }}{{ BODY | reverse }}", ""),
+        ("{{ BODY == '' }} {{ '' == BODY }} {{ BODY != '' }} {{ BODY != 'a' }}", "true true false true"),
+        ("{{ BODY == none }} {{ BODY is none }} {{ BODY is not none }} {{ BODY is defined }}", "true true false true"),
+        (
+            "{{ BODY is string }} {{ BODY is eq('') }} {{ BODY in ['a', ''] }} {{ BODY in [none] }}",
+            "true true true true",
+        ),
+        ("{{ '' == BODY == '' }} {{ BODY == 1 }} {{ 'x' ~ (BODY or 'y') }}", "true false xy"),
+        ("{{ [BODY, 3, 1] | max }} {{ [BODY, 3, 1] | min }} {{ [BODY] | max }}", "3 1 "),
+        ("{{ BODY | tojson }} {{ [BODY] | tojson }} {{ {'a': BODY} | tojson }}", "null [null] {\"a\": null}"),
+        ("{{ BODY | int }} {{ BODY | bool }} {{ BODY | default('d', true) }} {{ BODY | d('d') }}", "0 false d d"),
+        ("{{ ('' | e) is none }} {{ ('' | safe) | default('d') }}", "false "),
+        ("{% set t = BODY %}{{ t is none }}{{ t }}", "true"),
+        ("{% macro m(t) %}{{ t is none }}{{ t }}{% endmacro %}{{ m(BODY) }}", "true"),
+    ] {
+        let source = format!("x {}", source.replace("BODY", "vars.nothing"));
+        assert_eq!(rendered(&source), Ok(format!("x {text}")), "{source}");
+    }
+    for source in [
+        "{% if github.event.issue.body == '' and github.event.issue.body is none %}x{% endif %}",
+        "{% set t = github.event.issue.body %}{% if t is none and t == '' %}x{% endif %}{{ t }}",
+    ] {
+        assert_eq!(rendered(source).as_deref(), Ok("x"), "{source}");
+    }
+}
+
+#[test]
+fn null_is_named_where_a_number_is_needed() {
+    for source in [
+        "{{ vars.nothing | abs }}",
+        "{{ vars.nothing | round }}",
+        "{{ -vars.nothing }}",
+        "{{ vars.nothing + 1 }}",
+        "{{ 1 - vars.nothing }}",
+        "{{ vars.nothing / 2 }}",
+        "{{ vars.nothing < 2 }}",
+    ] {
+        let error = rendered(source).unwrap_err();
+        assert!(error.contains("null") && error.contains("`| default(0)`"), "{source}: {error}");
+    }
+    assert_eq!(rendered("{{ vars.nothing | default(0) + 1 }}").as_deref(), Ok("1"));
+    let error = rendered("{{ github.event.issue.body.author.name }}").unwrap_err();
+    assert!(error.contains("`github.event.issue.body` is null"), "{error}");
 }
 
 #[test]
@@ -401,10 +459,31 @@ fn texts_and_numbers_have_no_order() {
         "{{ 1 <= vars.version }}",
         "{{ 1 < vars.version < 3 }}",
         "{{ 0 < 1 < vars.version }}",
+        "{{ vars.version == 1.1 }}",
+        "{{ 1 != vars.version }}",
+        "{{ 1 == 1 == vars.version }}",
+        "{{ vars.version in [1, 2] }}",
+        "{{ vars.version not in [1, 2] }}",
+        "{{ vars.version in {1: 2} }}",
+        "{{ [vars.version] == [1] }}",
+        "{{ vars.version is eq(1) }}",
+        "{{ [vars.version] | select('==', 1) | list | length }}",
+        "{{ [vars.version, 3] | max }}",
+        "{{ [3, vars.version] | min }}",
+        "{{ [3, vars.version] | sort | join }}",
+        "{{ [{'a': {'b': 3}}, {'a': {'b': vars.version}}] | sort(attribute='a.b') | length }}",
     ] {
         let error = rendered(source).unwrap_err();
         assert!(error.contains("`| int` or `| float`"), "{source}: {error}");
     }
+    let error = rendered("{{ vars.urgent == 'false' }}").unwrap_err();
+    assert!(error.contains("without quotes"), "{error}");
+    assert_eq!(
+        rendered("{{ 1 == 1.0 }} {{ 'a' in ['a', 1] }} {{ [1, 2] == [1, 2] }} {{ 1 == 1 == 1 }} {{ 1 in [1] }}")
+            .unwrap(),
+        "true true true true true"
+    );
+    assert_eq!(rendered("{{ 'a' == 'a' != 'b' in ['b'] not in [[]] }} {{ 1 in '12' }}").unwrap(), "true true");
     assert_eq!(
         rendered("{{ 1 < vars.version | float < 3 }} {{ 'a' < 'b' <= 'b' }} {{ 3 > 2 >= 2 > 1 }}").unwrap(),
         "true true true"

@@ -1,0 +1,104 @@
+//! Comparisons of values. A text and a number, or a text and a boolean, have none: the engine's answer would always be
+//! the same, whichever is meant.
+
+use minijinja::value::{Value, ValueKind};
+use minijinja::{Error, ErrorKind};
+
+use crate::prompt::null::is_null;
+
+/// Compares two values with `==`, `!=`, `<`, `<=`, `>`, `>=`, `in` or `not in`. Null equals empty text.
+///
+/// # Errors
+/// Where a text is compared with a number or a boolean, and where something can contain nothing.
+pub(super) fn compare(sign: &str, one: &Value, other: &Value) -> Result<bool, Error> {
+    match sign {
+        "==" => return equal(sign, one, other),
+        "!=" => return Ok(!equal(sign, one, other)?),
+        "in" => return contains(one, other),
+        "not in" => return Ok(!contains(one, other)?),
+        _ => {}
+    }
+    match (is_null(one), is_null(other), one.kind(), other.kind()) {
+        (true, _, _, ValueKind::Number) | (_, true, ValueKind::Number, _) => {
+            return Err(invalid(format!(
+                "`{sign}` compares null with a number; write `| default(0)` behind what is null"
+            )));
+        }
+        _ => check(sign, one, other)?,
+    }
+    Ok(match sign {
+        "<" => one < other,
+        "<=" => one <= other,
+        ">" => one > other,
+        _ => one >= other,
+    })
+}
+
+/// Refuses to order a list that has texts and numbers.
+///
+/// # Errors
+/// Where it has both.
+pub(super) fn check_items(name: &str, items: &[Value]) -> Result<(), Error> {
+    let first = |kind| items.iter().find(|item| item.kind() == kind && !is_null(item));
+    for kind in [ValueKind::Number, ValueKind::Bool] {
+        if let (Some(text), Some(other)) = (first(ValueKind::String), first(kind)) {
+            check(name, text, other)?;
+        }
+    }
+    Ok(())
+}
+
+fn equal(sign: &str, one: &Value, other: &Value) -> Result<bool, Error> {
+    match (is_null(one), is_null(other)) {
+        (true, true) => Ok(true),
+        (true, false) => Ok(other.as_str() == Some("")),
+        (false, true) => Ok(one.as_str() == Some("")),
+        (false, false) => check(sign, one, other).map(|()| one == other),
+    }
+}
+
+fn contains(item: &Value, container: &Value) -> Result<bool, Error> {
+    if is_null(container) {
+        return Ok(false);
+    }
+    if let Some(text) = container.as_str() {
+        return Ok(is_null(item) || text.contains(&item.to_string()));
+    }
+    if !matches!(container.kind(), ValueKind::Map | ValueKind::Seq | ValueKind::Iterable) {
+        return Err(invalid(format!("`in` takes a text, a list or a mapping, not a {}", container.kind())));
+    }
+    let mut first_error = None;
+    for one in container.try_iter()? {
+        if one.kind() == ValueKind::Invalid {
+            return Err(invalid(one.to_string()));
+        }
+        match equal("in", item, &one) {
+            Ok(true) => return Ok(true),
+            Ok(false) => {}
+            Err(error) => first_error = first_error.or(Some(error)),
+        }
+    }
+    first_error.map_or(Ok(false), Err)
+}
+
+/// Refuses a text beside a number or a boolean, in lists as well.
+fn check(sign: &str, one: &Value, other: &Value) -> Result<(), Error> {
+    use ValueKind::{Bool, Iterable, Number, Seq, String};
+    match (one.kind(), other.kind()) {
+        (String, Number) | (Number, String) => Err(invalid(format!(
+            "`{sign}` compares a text with a number; write `| int` or `| float` behind the text, or the number in \
+             quotes"
+        ))),
+        (String, Bool) | (Bool, String) => {
+            Err(invalid(format!("`{sign}` compares a text with a boolean; write `true` and `false` without quotes")))
+        }
+        (Seq | Iterable, Seq | Iterable) => {
+            one.try_iter()?.zip(other.try_iter()?).try_for_each(|(one, other)| equal(sign, &one, &other).map(drop))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn invalid(reason: String) -> Error {
+    Error::new(ErrorKind::InvalidOperation, reason)
+}
