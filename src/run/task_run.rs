@@ -310,6 +310,7 @@ impl<'a> TaskRun<'a> {
                         }
                     }
                 }
+                counter.leave_out(pages.unlisted());
             }
         }
         Ok(counter.capacity())
