@@ -393,9 +393,18 @@ impl Host {
 
     /// The names of the files in a folder of the workspace; none where it cannot be listed.
     pub fn files_in(&self, folder: &str) -> Vec<String> {
+        self.entries_in(folder, false)
+    }
+
+    /// The names of the folders in a folder of the workspace; none where it cannot be listed.
+    pub fn folders_in(&self, folder: &str) -> Vec<String> {
+        self.entries_in(folder, true)
+    }
+
+    fn entries_in(&self, folder: &str, folders: bool) -> Vec<String> {
         let entries = std::fs::read_dir(self.workspace.join(folder)).into_iter().flatten().flatten();
-        let files = entries.filter(|entry| entry.file_type().is_ok_and(|it| !it.is_dir()));
-        files.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+        let wanted = entries.filter(|entry| entry.file_type().is_ok_and(|it| it.is_dir() == folders));
+        wanted.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
     }
 
     /// A text in the workspace, of at most so many bytes.

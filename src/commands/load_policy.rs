@@ -15,7 +15,7 @@ use crate::inputs::parse::Bootstrap;
 use crate::inputs::problem::{LoadError, Problem};
 use crate::inputs::table::Command;
 use crate::policy::evaluate::Rules;
-use crate::policy::location::{NEAR_FOLDERS, PolicyLocation, USUAL_PLACE, is_near, may_be_policy};
+use crate::policy::location::{PolicyLocation, USUAL_PLACE, is_github, is_near, is_near_folder, may_be_policy};
 use crate::policy::schema;
 use crate::policy::schema::Policy;
 use crate::prompt::render;
@@ -125,13 +125,23 @@ pub async fn read(
 /// Looks for a policy that would be ignored, because its file has almost the right name or folder.
 fn misplaced(host: &Host) -> Result<(), Vec<Problem>> {
     let mut problems = Vec::new();
-    for folder in NEAR_FOLDERS {
-        for name in host.files_in(folder).iter().filter(|name| is_near(folder, name)) {
+    let mut folders = vec![String::new()];
+    for top in host.folders_in("").into_iter().filter(|name| is_near_folder(name)) {
+        if is_github(&top) {
+            folders.extend(host.folders_in(&top).iter().map(|name| format!("{top}/{name}")));
+        }
+        folders.push(top);
+    }
+    folders.sort_unstable();
+    let has_usual = host.has(USUAL_PLACE);
+    for folder in &folders {
+        for name in host.files_in(folder).iter().filter(|name| is_near(folder, name, has_usual)) {
             let path = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
             if host.text(&path, schema::MOST_BYTES).map_or(true, |text| may_be_policy(&text)) {
+                let remedy = if has_usual { "Delete one of the two" } else { "Move it there" };
                 let why = format!(
-                    "is not set, and `{path}` would be ignored: a policy is read from `{USUAL_PLACE}`. Move it there, \
-                     or write `policy: {path}`"
+                    "is not set, and `{path}` would be ignored: a policy is read from `{USUAL_PLACE}`. {remedy}, or \
+                     write `policy: {path}`"
                 );
                 problems.push(Problem::new("policy", why));
             }

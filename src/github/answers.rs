@@ -19,6 +19,8 @@ pub enum TaskAnswer {
 #[derive(Deserialize)]
 pub(crate) struct TaskList {
     pub(super) tasks: Vec<Task>,
+    pub(super) total_active_count: Option<u64>,
+    pub(super) total_archived_count: Option<u64>,
 }
 
 /// A page of tasks.
@@ -26,6 +28,8 @@ pub(crate) struct TaskList {
 pub struct TaskPage {
     /// The tasks, newest first.
     pub tasks: Vec<Task>,
+    /// How many tasks the whole list has, archived ones or the others, whatever their state.
+    pub total: Option<u64>,
     /// Whether there may be another page.
     pub more: bool,
     /// The time of the answer by GitHub's clock.

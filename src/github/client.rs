@@ -175,9 +175,10 @@ impl<'a> LimitedClient<'a> {
             format!("sort=created_at&direction=desc&is_archived={archived}{states}&per_page={PAGE_SIZE}&page={page}");
         let answer = self.get(&format!("{path}?{query}"), None, None).await?;
         // One task that cannot be read fails the whole list: left out, it would seem not to exist.
-        let TaskList { tasks } = answer.read()?;
+        let TaskList { tasks, total_active_count, total_archived_count } = answer.read()?;
+        let total = if archived { total_archived_count } else { total_active_count };
         let more = tasks.len() >= PAGE_SIZE || answer.header("link").is_some_and(|link| link.contains("rel=\"next\""));
-        Ok(TaskPage { tasks, more, now: date(&answer.headers), left_out: left_out(&answer.headers) })
+        Ok(TaskPage { tasks, total, more, now: date(&answer.headers), left_out: left_out(&answer.headers) })
     }
 
     /// A task of the user whose token this is, in any repository.

@@ -36,6 +36,10 @@ pub struct TaskPages<'a> {
     is_ordered: bool,
     seen: HashSet<TaskId>,
     left_out: Option<String>,
+    /// The least of the totals that came with the pages: a task can be archived meanwhile.
+    total: Option<u64>,
+    /// Whether pages of old tasks were left unread.
+    is_cut: bool,
 }
 
 impl<'a> TaskPages<'a> {
@@ -57,6 +61,8 @@ impl<'a> TaskPages<'a> {
             is_ordered: true,
             seen: HashSet::new(),
             left_out: None,
+            total: None,
+            is_cut: false,
         }
     }
 
@@ -76,6 +82,12 @@ impl<'a> TaskPages<'a> {
         self.is_ordered
     }
 
+    /// How many tasks GitHub counts and has not listed, once all pages are read; zero where that cannot be known.
+    pub fn unlisted(&self) -> u64 {
+        let total = self.total.filter(|_| self.states.is_none() && !self.is_cut).unwrap_or_default();
+        total.saturating_sub(self.seen.len() as u64)
+    }
+
     /// The next page, each task once; `None` after the last one.
     ///
     /// # Errors
@@ -93,6 +105,8 @@ impl<'a> TaskPages<'a> {
             let is_old = |age: Option<Duration>| self.horizon.zip(age).is_some_and(|(horizon, age)| age > horizon);
             let nothing_new = self.is_ordered && page.tasks.iter().all(|task| is_old(page.age(task)));
             self.more = page.more && !nothing_new;
+            self.is_cut = page.more && nothing_new && !page.tasks.is_empty();
+            self.total = self.total.into_iter().chain(page.total).min();
             self.left_out = self.left_out.take().or(page.left_out.take());
             // A task that is started meanwhile pushes the others to the next page.
             page.tasks.retain(|task| self.seen.insert(task.id.clone()));

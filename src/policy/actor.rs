@@ -166,28 +166,23 @@ impl ActorCheck {
         }
         let nothing = Value::Null;
         let payload = context.github().get("event").filter(|payload| payload.is_object()).unwrap_or(&nothing);
-        let before = &payload["workflow_run"];
+        let before = payload["workflow_run"]["event"].as_str().unwrap_or_default();
         let can_cause = match cause(name) {
             // A run after another `workflow_run` does not name the actor at the beginning.
-            Trigger::RunBefore => cause(before["event"].as_str().unwrap_or_default()),
+            Trigger::RunBefore => cause(before),
             answer => answer,
         };
-        let is_fork = is_fork(name, payload);
-        if can_cause == Trigger::Insiders && !is_fork {
+        let origin = origin(name, payload);
+        if can_cause == Trigger::Insiders && origin != Origin::Fork {
             return Self::Open(match cause(name) {
-                Trigger::RunBefore => {
-                    format!(
-                        "`{name}` after `{}`, which takes write access",
-                        before["event"].as_str().unwrap_or_default()
-                    )
-                }
+                Trigger::RunBefore => format!("`{name}` after `{before}`, which takes write access"),
                 _ => format!("`{name}`, which takes write access"),
             });
         }
-        let event = match (name, is_fork) {
+        let event = match (name, origin) {
             ("", _) => "an event without a name".to_owned(),
-            (name, true) => format!("`{}` about a fork", cut(name, LONGEST_NAME)),
-            (name, false) => format!("`{}`", cut(name, LONGEST_NAME)),
+            (name, Origin::Fork) => format!("`{}` about a fork", cut(name, LONGEST_NAME)),
+            (name, _) => format!("`{}`", cut(name, LONGEST_NAME)),
         };
         // Without it nothing says whether a fork is behind the event, and an allowed bot could act for its owner.
         if !payload.is_object() {
@@ -196,20 +191,24 @@ impl ActorCheck {
                  start tasks; check the file that `GITHUB_EVENT_PATH` names"
             ));
         }
-        let people = people(context, payload);
-        if people.is_empty() {
-            return Self::Shut(format!("the actor of {event} is unknown: the run names neither an actor nor a sender"));
+        let named = named(name, payload);
+        if let Some((key, _)) = named.iter().find(|(_, person)| person.is_none()) {
+            return Self::Shut(format!(
+                "{event} has a payload that names no `{key}`, so the actor is unknown, and only events that take write \
+                 access can start tasks; the account may be deleted, or the file that `GITHUB_EVENT_PATH` names is cut"
+            ));
         }
+        let people = people(context, named.into_iter().filter_map(|(_, person)| person));
         let mut unknown = Vec::new();
         for person in people {
-            if person.is_bot && is_fork {
-                return Self::Shut(shut(&event, &person, "a bot acts for the owner of the fork", &[]));
-            }
-            let is_about_pull_request =
-                !payload["issue"]["pull_request"].is_null() || name == "issue_comment" && !payload["issue"].is_object();
-            if person.is_bot && is_about_pull_request {
-                let why = "the event of a comment does not say whether the pull request is from a fork, where a bot acts for \
-                           the owner of the fork";
+            let why = match origin {
+                Origin::Fork => Some("a bot acts for the owner of the fork"),
+                Origin::Unknown => Some(
+                    "the event does not say whether it is about a fork, where a bot acts for the owner of the fork",
+                ),
+                Origin::Own => None,
+            };
+            if let Some(why) = why.filter(|_| person.is_bot) {
                 return Self::Shut(shut(&event, &person, why, &[]));
             }
             if person.is_among(if person.is_bot { &allowed.bots } else { &allowed.users }) {
@@ -288,8 +287,19 @@ fn shut(event: &str, person: &Actor, why: &str, remedies: &[String]) -> String {
     format!("{event} was {} {login}: {}; {remedies}", person.part, why.trim_end_matches('.'))
 }
 
-/// Whether an event is about a pull request, or a run, from another repository than the event's own.
-fn is_fork(event: &str, payload: &Value) -> bool {
+/// Where the commits of an event are from, as far as its payload says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// The event's own repository, or there are none.
+    Own,
+    /// Another repository.
+    Fork,
+    /// The payload does not say.
+    Unknown,
+}
+
+/// Where the pull request, the run or the commit of an event is from.
+fn origin(event: &str, payload: &Value) -> Origin {
     let elsewhere = |head: &Value, base: &Value| {
         let same = |key: &str| head[key].is_null() || head[key] == base[key];
         // The repository of a pull request is gone when it was deleted meanwhile, and ours is not.
@@ -299,35 +309,64 @@ fn is_fork(event: &str, payload: &Value) -> bool {
     let run = &payload["workflow_run"];
     let base = &pull["base"]["repo"];
     let base = if base.is_null() { &payload["repository"] } else { base };
-    // A payload without its subject cannot rule a fork out.
-    let is_cut = match event {
-        "pull_request" | "pull_request_target" | "pull_request_review" | "pull_request_review_comment" => {
-            !pull.is_object()
-        }
-        "workflow_run" => !run.is_object(),
-        _ => false,
-    };
-    is_cut
-        || pull.is_object() && elsewhere(&pull["head"]["repo"], base)
+    if pull.is_object() && elsewhere(&pull["head"]["repo"], base)
         || run.is_object() && elsewhere(&run["head_repository"], &payload["repository"])
+    {
+        return Origin::Fork;
+    }
+    let has_name = |name: &Value| name.as_str().is_some_and(|name| !name.is_empty());
+    let is_own = match event {
+        "pull_request" | "pull_request_target" | "pull_request_review" | "pull_request_review_comment" => {
+            pull.is_object()
+        }
+        "issue_comment" | "pull_request_comment" => {
+            payload["issue"].is_object() && payload["issue"]["pull_request"].is_null()
+        }
+        // Of the events about pull requests, only this one surely runs in the head repository of the pull request.
+        "workflow_run" => {
+            let before = run["event"].as_str().unwrap_or_default();
+            run.is_object()
+                && (before == "pull_request" || has_no_commits(before) || cause(before) == Trigger::Insiders)
+        }
+        // A commit of a fork is on no branch of the repository,
+        // <https://docs.github.com/en/webhooks/webhook-events-and-payloads#check_suite>.
+        "check_suite" => has_name(&payload["check_suite"]["head_branch"]),
+        "check_run" => has_name(&payload["check_run"]["check_suite"]["head_branch"]),
+        "status" => payload["branches"].as_array().is_some_and(|branches| !branches.is_empty()),
+        event => has_no_commits(event) || cause(event) == Trigger::Insiders,
+    };
+    if is_own { Origin::Own } else { Origin::Unknown }
+}
+
+/// Whether no pull request and no commit is behind an event that outsiders can cause.
+fn has_no_commits(event: &str) -> bool {
+    matches!(
+        event,
+        "discussion" | "discussion_comment" | "fork" | "gollum" | "issues" | "milestone" | "registry_package" | "watch"
+    )
+}
+
+/// All whom the payload of an event must name, by their keys in it.
+fn named(event: &str, payload: &Value) -> Vec<(&'static str, Option<Actor>)> {
+    let before = &payload["workflow_run"];
+    let mut named = vec![("sender", Actor::of(&payload["sender"], ActorRole::Caused))];
+    if cause(event) == Trigger::RunBefore || before.is_object() {
+        named.push(("workflow_run.actor", Actor::of(&before["actor"], ActorRole::CausedBefore)));
+        named.push(("workflow_run.triggering_actor", Actor::of(&before["triggering_actor"], ActorRole::CausedBefore)));
+    }
+    named
 }
 
 /// All who had a part in an event. Each counts: a re-run by another person has the event of the first run,
 /// <https://docs.github.com/en/actions/reference/workflows-and-actions/contexts#github-context>.
-fn people(context: &Context, payload: &Value) -> Vec<Actor> {
+fn people(context: &Context, named: impl Iterator<Item = Actor>) -> Vec<Actor> {
     let actor = context.property("actor").map(|login| {
         let id = context.property("actor_id").and_then(|id| id.parse().ok());
         Actor { id, ..Actor::named(login, ActorRole::Caused) }
     });
     let again = context.property("triggering_actor").map(|login| Actor::named(login, ActorRole::RanAgain));
-    let before = &payload["workflow_run"];
-    let named = [
-        Actor::of(&payload["sender"], ActorRole::Caused),
-        Actor::of(&before["actor"], ActorRole::CausedBefore),
-        Actor::of(&before["triggering_actor"], ActorRole::CausedBefore),
-    ];
     let mut people = Vec::<Actor>::new();
-    for person in [actor].into_iter().chain(named).chain([again]).flatten() {
+    for person in actor.into_iter().chain(named).chain(again) {
         let same = |other: &&mut Actor| {
             let ids = [other.id, person.id];
             other.login.eq_ignore_ascii_case(&person.login) && (ids.contains(&None) || ids[0] == ids[1])

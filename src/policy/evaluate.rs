@@ -299,6 +299,7 @@ impl Rules {
             started: 0,
             hidden_active: 0,
             hidden_started: 0,
+            unlisted: 0,
             counted: HashSet::new(),
         })
     }

@@ -23,6 +23,8 @@ pub struct LimitCounter {
     pub(super) hidden_active: u32,
     /// See `hidden_active`.
     pub(super) hidden_started: u32,
+    /// Tasks that GitHub counts and does not list, so that they may be of the class.
+    pub(super) unlisted: u32,
     /// The tasks that were counted.
     pub(super) counted: HashSet<TaskId>,
 }
@@ -77,6 +79,11 @@ impl LimitCounter {
         }
     }
 
+    /// Counts tasks that GitHub does not list, although its total has them.
+    pub fn leave_out(&mut self, count: u64) {
+        self.unlisted = self.unlisted.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
+    }
+
     /// Whether the limits are reached, so that nothing more has to be counted.
     pub fn is_full(&self) -> bool {
         matches!(self.capacity(), Capacity::Full(_))
@@ -110,7 +117,13 @@ impl LimitCounter {
             if capacity != Capacity::Free {
                 continue;
             }
-            if count + hidden >= limit {
+            if count.saturating_add(self.unlisted) >= limit {
+                capacity = Capacity::Hidden(refusal(format!(
+                    "{counted}{within}, and {has}; {} more may be of it, because GitHub counts more tasks in the \
+                     repository than it lists. Run the job again later",
+                    self.unlisted
+                )));
+            } else if count.saturating_add(hidden).saturating_add(self.unlisted) >= limit {
                 capacity = Capacity::Hidden(refusal(format!(
                     "{counted}{within}, and {has}; {hidden} more may be of it, because GitHub does not show their prompts yet. \
                      Run the job again later"

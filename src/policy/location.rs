@@ -11,18 +11,60 @@ use crate::yaml::compose::Kind;
 /// The default location of the policy: a file of the workspace.
 pub const USUAL_PLACE: &str = ".github/agent-tasks.yml";
 
-/// The folders in which a policy is looked for that would be ignored where it is.
-pub const NEAR_FOLDERS: [&str; 3] = ["", ".github", ".github/workflows"];
+/// The ends of names that people and editors give to backups.
+const BACKUPS: [&str; 6] = ["~", ".bak", ".backup", ".old", ".orig", ".save"];
+/// The ends of names that a policy could have.
+const EXTENSIONS: [&str; 4] = [".txt", ".json", ".yaml", ".yml"];
+/// How many letters may differ in a name that is almost the usual one: a letter is left out in one word, or added, or
+/// both.
+const MAX_TYPOS: usize = 2;
 
-/// Whether a file of one of [`NEAR_FOLDERS`] has almost the name of the policy file.
-pub fn is_near(folder: &str, name: &str) -> bool {
+/// The letters of a name that is longer cannot be near: those of the usual name and the typos.
+const LONGEST_STEM: usize = "agenttasks".len() + MAX_TYPOS;
+
+/// Whether a folder at the top of the workspace is one in which a policy is looked for that would be ignored there.
+pub fn is_near_folder(name: &str) -> bool {
+    let name = name.to_lowercase();
+    is_github(&name) || ["docs", "doc", "config", ".config", "policies", "policy"].contains(&name.as_str())
+}
+
+/// Whether a folder is `.github`, or has almost its name. Its folders are looked through as well.
+pub fn is_github(name: &str) -> bool {
+    let name = name.to_lowercase();
+    let bare = name.trim_start_matches('.');
+    bare.trim_end_matches('s') == "github" || bare == "gitlab"
+}
+
+/// Whether a file has almost the name of the policy file, or that name in a folder that is not `.github`. A backup counts
+/// only if `has_usual` is false.
+pub fn is_near(folder: &str, name: &str, has_usual: bool) -> bool {
     if format!("{folder}/{name}") == USUAL_PLACE {
         return false;
     }
     let name = name.to_lowercase();
-    let stem = [".txt", ".json", ".yaml", ".yml"].iter().fold(name.as_str(), |name, end| name.trim_end_matches(end));
-    let letters = stem.chars().filter(|c| c.is_alphanumeric()).collect::<String>();
-    stem != name && ["agenttasks", "agenttask", "agentstasks"].contains(&letters.as_str())
+    let mut stem = name.as_str();
+    let mut has_extension = false;
+    loop {
+        let end = |ends: &[&str]| ends.iter().find_map(|end| stem.strip_suffix(end));
+        if let Some(shorter) = end(&BACKUPS) {
+            if has_usual {
+                return false;
+            }
+            stem = shorter;
+        } else if let Some(shorter) = end(&EXTENSIONS) {
+            (stem, has_extension) = (shorter, true);
+        } else if stem.trim_end() != stem {
+            stem = stem.trim_end();
+        } else {
+            break;
+        }
+    }
+    // Another extension is of another kind of file.
+    if !has_extension && stem.trim_start_matches('.').contains('.') {
+        return false;
+    }
+    let letters = stem.chars().filter(|c| c.is_alphanumeric()).take(LONGEST_STEM + 1).collect::<String>();
+    letters.chars().count() <= LONGEST_STEM && strsim::damerau_levenshtein(&letters, "agenttasks") <= MAX_TYPOS
 }
 
 /// Whether a text is a policy, or is so broken that it may be one.
@@ -107,15 +149,33 @@ mod tests {
             (".github", "agent-task.yml"),
             (".github", "agent-tasks.yml.txt"),
             (".github", "agent-tasks.json"),
+            (".github", "agent-tasks"),
+            (".github", "agent-tasks.yml "),
+            (".github", "agents-task.yaml"),
+            ("docs", "agent-tasks.yml"),
+            (".github/policies", "agent-tasks.yml"),
             (".github/workflows", "agent-tasks.yml"),
             ("", "agent-tasks.yml"),
             ("", ".agent-tasks.yaml"),
         ] {
-            assert!(is_near(folder, name), "{folder}/{name}");
+            assert!(is_near(folder, name, true), "{folder}/{name}");
         }
-        for (folder, name) in [(".github", "agent-tasks.yml"), (".github", "agents.yml"), ("", "agent-tasks.md")] {
-            assert!(!is_near(folder, name), "{folder}/{name}");
+        for name in ["agent-tasks.yml.bak", "agent-tasks.yml~", "Agent-Tasks.old.yaml"] {
+            assert!(is_near(".github", name, false) && !is_near(".github", name, true), "{name}");
         }
+        for (folder, name) in [
+            (".github", "agent-tasks.yml"),
+            (".github", "agents.yml"),
+            (".github", "agent-tasks.schema.json"),
+            ("", "agent-tasks.md"),
+            ("", "tasks.yml"),
+        ] {
+            assert!(!is_near(folder, name, false), "{folder}/{name}");
+        }
+        for name in [".github", ".GitHub", "github", ".gitlab", ".githubs", "docs"] {
+            assert!(is_near_folder(name), "{name}");
+        }
+        assert!(!is_near_folder("src") && !is_github("docs"));
     }
 
     #[test]

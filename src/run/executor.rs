@@ -1,6 +1,6 @@
 //! Carries out a plan: one wave after the other, the tasks of a wave side by side. What happens is sent to the reporter.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 use std::pin::pin;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, SetOnce, watch};
 
 use crate::actions::host::Host;
 use crate::actions::signal::Signal;
@@ -29,6 +29,10 @@ const START_PERMITS: usize = 64;
 /// How long an interrupted process waits for the answer to a start that is on its way. The runner sends SIGTERM 7.5
 /// seconds after SIGINT, and the reference promises that everything is written within one second.
 const LAST_ANSWER: Duration = Duration::from_millis(600);
+
+/// How many starts must be refused for want of a license, and none accepted, until no other is sent: an organization may
+/// lack one that the next repository's has. Chosen so that a token without any license costs few requests.
+const REFUSALS_WITHOUT_LICENCE: usize = 3;
 
 /// How the process was interrupted.
 pub struct Interruption {
@@ -68,7 +72,8 @@ pub async fn run(
             plan.tasks.iter().enumerate().map(|(index, task)| (task.repository.clone(), index)).collect(),
         ),
         has_started: Cell::new(false),
-        refused: OnceCell::new(),
+        without_licence: Cell::new(0),
+        refused: SetOnce::new(),
         is_interrupted: Cell::new(false),
         unanswered: watch::Sender::default(),
         updates,
@@ -99,8 +104,10 @@ pub(super) struct Executor<'a> {
     pub(super) names: RefCell<HashMap<Repository, usize>>,
     /// Whether GitHub accepted a start of this step.
     pub(super) has_started: Cell<bool>,
+    /// How many starts were refused for want of a license.
+    pub(super) without_licence: Cell<usize>,
     /// Why GitHub would refuse every further start.
-    pub(super) refused: OnceCell<String>,
+    pub(super) refused: SetOnce<String>,
     /// Whether the process was interrupted, so that nothing more is started.
     pub(super) is_interrupted: Cell<bool>,
     /// The tasks whose start was sent and not answered.
@@ -150,11 +157,19 @@ impl Executor<'_> {
     pub(super) fn note_answer<T>(&self, answer: &Result<T, Error>) {
         match answer {
             Ok(_) => self.has_started.set(true),
-            // A licence can be missing in one organization only; a token that has started something has one elsewhere.
-            Err(Error::NoLicence { .. }) if self.has_started.get() => {}
             Err(error @ (Error::BadToken { .. } | Error::NoLicence { .. })) => {
-                let reason = format!("GitHub refuses all starts of this token: {error}");
-                self.refused.get_or_init(|| reason);
+                // A licence can be missing in one organization only; a token that has started something has one elsewhere.
+                let is_final = match error {
+                    Error::NoLicence { .. } => {
+                        self.without_licence.update(|count| count + 1);
+                        !self.has_started.get() && self.without_licence.get() >= REFUSALS_WITHOUT_LICENCE
+                    }
+                    _ => true,
+                };
+                if is_final {
+                    // The first reason remains.
+                    let _ = self.refused.set(format!("GitHub refuses all starts of this token: {error}"));
+                }
             }
             Err(_) => {}
         }

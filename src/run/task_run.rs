@@ -100,14 +100,22 @@ impl<'a> TaskRun<'a> {
                 start::StartStep::Send(model, event) => {
                     self.record_if_any(event);
                     let queued = Instant::now();
-                    let turn = self.tasks().turn().await;
+                    // What is not started takes no turn.
+                    let turn = tokio::select! {
+                        biased;
+                        reason = self.executor.refused.wait(), if !machine.is_open() => Err(reason),
+                        turn = self.tasks().turn() => Ok(turn),
+                    };
                     if self.executor.is_interrupted.get() {
                         return None;
                     }
-                    if let Some(reason) = self.executor.refused.get().filter(|_| !machine.is_open()) {
-                        self.record(Event::HeldBack(reason.clone()));
-                        break None;
-                    }
+                    let turn = match turn {
+                        Ok(turn) => turn,
+                        Err(reason) => {
+                            self.record(Event::HeldBack(reason.clone()));
+                            break None;
+                        }
+                    };
                     if queued.elapsed() > STALE && machine.looked_first() {
                         machine.begin()
                     } else {
@@ -317,6 +325,7 @@ impl<'a> TaskRun<'a> {
                         }
                     }
                 }
+                counter.leave_out(pages.unlisted());
             }
         }
         Ok(counter.capacity())

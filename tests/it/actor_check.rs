@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use agent_task::policy::actor::Trigger;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 use simulator::{Fault, Permission, Repository, Route, Simulator, Token};
@@ -183,7 +184,7 @@ async fn dry_run_shows_the_actor_check() {
     let ran = dry("mallory").await;
     assert_eq!((ran.code, ran.calls.len()), (0, 0));
     assert_snapshot!(ran.log_lines("mallory can"), @"actor check    `issue_comment`: passes if GitHub says that mallory can write to octo/app");
-    assert_snapshot!(dry("evil[bot]").await.log_lines("caused by evil"), @"actor check    refuses: `issue_comment` was caused by evil[bot]: the event of a comment does not say whether the pull request is from a fork, where a bot acts for the owner of the fork; only an event caused by an actor with write access can start tasks here");
+    assert_snapshot!(dry("evil[bot]").await.log_lines("caused by evil"), @"actor check    refuses: `issue_comment` was caused by evil[bot]: the event does not say whether it is about a fork, where a bot acts for the owner of the fork; only an event caused by an actor with write access can start tasks here");
     let ran = Step::new(&world()).with("dry-run", "true").on("schedule", &json!({})).run().await;
     assert_snapshot!(ran.log_lines("`schedule`"), @"actor check    passes: `schedule`, which takes write access");
 }
@@ -232,7 +233,7 @@ async fn bot_on_a_pull_request_starts_nothing() {
         let step = Step::new(&world()).with("wait", "").with("allow-bots", "helper").on("issue_comment", &payload);
         step.variable("GITHUB_ACTOR", login).run()
     };
-    assert_snapshot!(run("helper[bot]", true).await.refused(), @"`issue_comment` was caused by helper[bot]: the event of a comment does not say whether the pull request is from a fork, where a bot acts for the owner of the fork; only an event caused by an actor with write access can start tasks here");
+    assert_snapshot!(run("helper[bot]", true).await.refused(), @"`issue_comment` was caused by helper[bot]: the event does not say whether it is about a fork, where a bot acts for the owner of the fork; only an event caused by an actor with write access can start tasks here");
     run("mallory", true).await.refused();
     assert_eq!(run("helper[bot]", false).await.code, 0);
     assert_eq!(run("mona", true).await.code, 0);
@@ -270,18 +271,115 @@ async fn workflow_run_counts_as_the_run_before() {
 async fn unknown_event_counts_as_an_outsiders() {
     let mut actual = Vec::new();
     for event in ["unheard_of", "PUSH", "workflow_call", ""] {
-        let step = Step::new(&world()).with("wait", "").on(event, &json!({})).variable("GITHUB_ACTOR", "mallory");
-        actual.push(step.run().await.refused());
+        let step = Step::new(&world()).with("wait", "").on(event, &comment("mallory"));
+        actual.push(step.variable("GITHUB_ACTOR", "mallory").run().await.refused());
     }
-    let nobody = Step::new(&world()).with("wait", "").on("issues", &json!({})).variable("GITHUB_ACTOR", "");
-    actual.push(nobody.run().await.refused());
     assert_snapshot!(actual.join("\n"), @"
     `unheard_of` was caused by mallory: the role in octo/app is `read`, which cannot write; allow it with write access, or `allow-users: mallory`
     `PUSH` was caused by mallory: the role in octo/app is `read`, which cannot write; allow it with write access, or `allow-users: mallory`
     `workflow_call` was caused by mallory: the role in octo/app is `read`, which cannot write; allow it with write access, or `allow-users: mallory`
     an event without a name was caused by mallory: the role in octo/app is `read`, which cannot write; allow it with write access, or `allow-users: mallory`
-    the actor of `issues` is unknown: the run names neither an actor nor a sender
     ");
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_without_a_sender_start_nothing() {
+    let outsiders = agent_task::policy::actor::EVENTS.iter().filter(|(_, cause)| *cause == Trigger::Anybody);
+    for event in outsiders.map(|(name, _)| *name).chain(["workflow_run", "unheard_of", ""]) {
+        for payload in [json!({}), json!({"sender": null}), json!({"sender": {"login": "", "type": "User"}})] {
+            for login in ["mona", "dependabot[bot]"] {
+                let step = Step::new(&world()).with("wait", "").with("allow-bots", "dependabot").on(event, &payload);
+                let actual = step.variable("GITHUB_ACTOR", login).run().await.refused();
+                assert!(actual.contains("`sender`"), "{actual}");
+            }
+        }
+    }
+    let step = Step::new(&world()).with("wait", "").on("issues", &json!({"sender": null}));
+    assert_snapshot!(step.variable("GITHUB_ACTOR", "mona").run().await.refused(), @"`issues` has a payload that names no `sender`, so the actor is unknown, and only events that take write access can start tasks; the account may be deleted, or the file that `GITHUB_EVENT_PATH` names is cut");
+}
+
+/// A run after one of this event, by a bot that `allow-bots` names.
+fn after(event: &str, run: &Value) -> Step {
+    let bot = json!({"login": "dependabot[bot]", "type": "Bot"});
+    let mut before = json!({
+        "event": event,
+        "head_repository": {"full_name": "octo/app"},
+        "actor": bot,
+        "triggering_actor": bot,
+    });
+    before.as_object_mut().unwrap().extend(run.as_object().unwrap().clone());
+    let payload = json!({"workflow_run": before, "repository": {"full_name": "octo/app"}, "sender": bot});
+    let step = Step::new(&world()).with("wait", "").with("allow-bots", "dependabot").on("workflow_run", &payload);
+    step.variable("GITHUB_ACTOR", "dependabot[bot]")
+}
+
+#[tokio::test(start_paused = true)]
+async fn bot_after_a_run_starts_nothing_if_a_fork_is_possible() {
+    let outsiders = agent_task::policy::actor::EVENTS.iter().filter(|(_, cause)| *cause != Trigger::Insiders);
+    let mut passed = Vec::new();
+    for event in outsiders.map(|(name, _)| *name).chain(["unheard_of", ""]) {
+        let ran = after(event, &json!({})).run().await;
+        if ran.code == 0 {
+            passed.push(event);
+        } else {
+            ran.refused();
+        }
+        after(event, &json!({"head_repository": {"full_name": "mallory/app"}})).run().await.refused();
+    }
+    assert_snapshot!(passed.join(" "), @"discussion discussion_comment fork gollum issues milestone pull_request registry_package watch");
+    assert_snapshot!(after("issue_comment", &json!({})).run().await.refused(), @"`workflow_run` was caused by dependabot[bot]: the event does not say whether it is about a fork, where a bot acts for the owner of the fork; only an event caused by an actor with write access can start tasks here");
+}
+
+#[tokio::test(start_paused = true)]
+async fn run_with_an_unknown_actor_starts_nothing() {
+    let mut actual = BTreeSet::new();
+    for event in ["issues", "pull_request", "workflow_run"] {
+        for part in ["actor", "triggering_actor"] {
+            for user in [Value::Null, json!({}), json!({"login": null})] {
+                let payload = json!({
+                    "workflow_run": {
+                        "event": event,
+                        "head_repository": {"full_name": "octo/app"},
+                        "actor": {"login": "mona"},
+                        "triggering_actor": {"login": "mona"},
+                    },
+                    "repository": {"full_name": "octo/app"},
+                    "sender": {"login": "mona"},
+                });
+                let run = |payload: &Value| Step::new(&world()).with("wait", "").on("workflow_run", payload).run();
+                let mut cut = payload.clone();
+                cut["workflow_run"][part] = user;
+                actual.insert(run(&cut).await.refused());
+                cut["workflow_run"].as_object_mut().unwrap().remove(part);
+                actual.insert(run(&cut).await.refused());
+                assert_eq!(run(&payload).await.code, 0);
+            }
+        }
+    }
+    assert_snapshot!(actual.into_iter().collect::<Vec<_>>().join("\n"), @"
+    `workflow_run` has a payload that names no `workflow_run.actor`, so the actor is unknown, and only events that take write access can start tasks; the account may be deleted, or the file that `GITHUB_EVENT_PATH` names is cut
+    `workflow_run` has a payload that names no `workflow_run.triggering_actor`, so the actor is unknown, and only events that take write access can start tasks; the account may be deleted, or the file that `GITHUB_EVENT_PATH` names is cut
+    ");
+}
+
+#[tokio::test(start_paused = true)]
+async fn bot_on_a_commit_needs_a_branch_of_the_repository() {
+    for (event, own, other) in [
+        ("check_suite", json!({"check_suite": {"head_branch": "main"}}), json!({"check_suite": {"head_branch": null}})),
+        (
+            "check_run",
+            json!({"check_run": {"check_suite": {"head_branch": "main"}}}),
+            json!({"check_run": {"check_suite": {"head_branch": ""}}}),
+        ),
+        ("status", json!({"branches": [{"name": "main"}]}), json!({"branches": []})),
+    ] {
+        for (mut payload, code) in [(own, 0), (other, 3), (json!({}), 3)] {
+            payload["sender"] = json!({"login": "dependabot[bot]", "type": "Bot"});
+            let step = Step::new(&world()).with("wait", "").with("allow-bots", "dependabot").on(event, &payload);
+            let ran = step.variable("GITHUB_ACTOR", "dependabot[bot]").run().await;
+            assert_eq!(ran.code, code, "{event}: {}", ran.log);
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -325,7 +423,9 @@ async fn unreadable_payloads_start_only_what_takes_write_access() {
 
 #[tokio::test(start_paused = true)]
 async fn payloads_without_their_subject_let_no_bot_pass() {
-    for event in ["pull_request", "pull_request_target", "pull_request_review", "issue_comment", "workflow_run"] {
+    for event in
+        ["pull_request", "pull_request_target", "pull_request_review", "issue_comment", "deployment", "unheard_of"]
+    {
         let payload = json!({"sender": {"login": "dependabot[bot]", "type": "Bot"}});
         let step = Step::new(&world()).with("wait", "").with("allow-bots", "dependabot").on(event, &payload);
         let actual = step.variable("GITHUB_ACTOR", "dependabot[bot]").run().await.refused();

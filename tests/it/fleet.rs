@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use insta::assert_snapshot;
 use serde_json::Value;
-use simulator::{Fault, Permission, Repository, Route, Script, Simulator, Token};
+use simulator::{Denial, Fault, Permission, Repository, Route, Script, Simulator, Token};
 
 use crate::support::{Finished, Step, TOKEN, seconds};
 
@@ -214,12 +214,27 @@ async fn max_parallel_limits_the_running_tasks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn token_without_a_licence_is_tried_once() {
+async fn token_without_a_licence_is_tried_three_times() {
     let simulator = world(50);
     simulator.token(TOKEN, Token { licence: false, ..Token::default() });
     let ran = over(&simulator, 50).run().await;
-    assert_eq!((ran.code, ran.starts()), (4, 1), "{}", ran.log);
+    assert_eq!((ran.code, ran.starts()), (4, 3), "{}", ran.log);
+    // What is not started takes no turn.
+    assert!(ran.took < seconds(4), "{:?}", ran.took);
     assert_snapshot!(ran.results()[49]["error-message"].as_str().unwrap(), @"not started: GitHub refuses all starts of this token: the token's owner has no Copilot license that includes the cloud agent (A Copilot licence is needed to use this API.). Use a token of a user who has one, or assign a license under the organization's Copilot settings");
+}
+
+#[tokio::test(start_paused = true)]
+async fn repository_without_a_licence_does_not_stop_others() {
+    let denied = || Repository { start_denial: Some(Denial::PlanRequired), ..Repository::default() };
+    for accepts in 0..3 {
+        let simulator = world(5);
+        for (_, name) in names(5).iter().enumerate().filter(|(index, _)| *index != accepts) {
+            simulator.repository(name, denied());
+        }
+        let ran = over(&simulator, 5).run().await;
+        assert_eq!((ran.code, ran.starts(), ran.output("started")), (4, 5, "1"), "{accepts}: {}", ran.log);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use agent_task::task::marker::{Key, Marker};
 use insta::assert_snapshot;
-use serde_json::json;
+use serde_json::{Value, json};
 use simulator::{ExistingTask, Fault, Permission, Repository, Route, Script, Simulator, Token};
 
 use crate::support::{Finished, Step};
@@ -227,6 +227,25 @@ async fn limit_that_cannot_be_counted_starts_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn limit_counts_tasks_that_the_list_leaves_out() {
+    let run = |total: Value, limit: &'static str| {
+        let simulator = Simulator::new();
+        let body = json!({"tasks": [], "total_active_count": total, "total_archived_count": 0});
+        simulator.fault_times(Route::List, 1000, Fault::status(200).body(body));
+        async move { limited(&simulator, limit).with("wait", "").run().await }
+    };
+    for limit in ["max-active: 3", "max-starts-per-day: 1"] {
+        let ran = run(json!(3), limit).await;
+        assert_eq!((ran.code, ran.starts()), (3, 0), "{}", ran.log);
+    }
+    assert_snapshot!(run(json!(3), "max-active: 1").await.message(), @"0 tasks of the class `bump` have not settled, and the task class `bump` of .github/agent-tasks.yml has `max-active: 1`; 3 more may be of it, because GitHub counts more tasks in the repository than it lists. Run the job again later");
+    for (total, limit) in [(json!(3), "max-active: 4"), (json!(0), "max-active: 1"), (json!(null), "max-active: 1")] {
+        let ran = run(total, limit).await;
+        assert_eq!((ran.code, ran.starts()), (0, 1), "{}", ran.log);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn limit_holds_for_each_repository() {
     let simulator = Simulator::new();
     simulator.repository("octo/lib", Repository::default());
@@ -410,6 +429,16 @@ async fn near_names_of_the_policy_file_start_nothing() {
         ".github/Agent-Tasks.yml",
         "agent-tasks.yml",
         ".github/workflows/agent-tasks.yml",
+        ".GitHub/agent-tasks.yml",
+        "github/agent-tasks.yml",
+        ".gitlab/agent-tasks.yml",
+        "docs/agent-tasks.yml",
+        ".github/policies/agent-tasks.yml",
+        ".github/agent-tasks",
+        ".github/agents-task.yaml",
+        ".github/agent-tasks.yml.bak",
+        ".github/agent-tasks.yml~",
+        ".github/agent-tasks.yml ",
     ] {
         for text in ["require-class: true\n", "tasks: {}\n", "defaults: [\n"] {
             let ran = Step::new(&Simulator::new()).file(path, text).run().await;
@@ -419,7 +448,11 @@ async fn near_names_of_the_policy_file_start_nothing() {
         }
     }
     let both = under(&Simulator::new(), "defaults: {}").with("prompt", "x").file("agent-tasks.yaml", "defaults: {}");
-    assert_eq!(both.run().await.code, 2);
+    let ran = both.run().await;
+    assert_eq!(ran.code, 2);
+    assert_snapshot!(ran.message(), @"policy is not set, and `agent-tasks.yaml` would be ignored: a policy is read from `.github/agent-tasks.yml`. Delete one of the two, or write `policy: agent-tasks.yaml`");
+    let backup = under(&Simulator::new(), "defaults: {}").with("prompt", "x");
+    backup.file(".github/agent-tasks.yml.bak", "defaults: {}").run().await.exits(0);
     let workflow = "on: push\ndefaults: {run: {shell: sh}}\njobs: {}\n";
     let ran = Step::new(&Simulator::new()).file(".github/workflows/agent-tasks.yml", workflow).run().await;
     ran.assert(0, "completed", "success");
