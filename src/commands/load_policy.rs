@@ -1,5 +1,6 @@
 //! The policy of a step, read from where it is: the rules for its task class, and the prompt that they name.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::actions::host::Host;
@@ -125,14 +126,13 @@ pub async fn read(
 /// Looks for a policy that would be ignored, because its file has almost the right name or folder.
 fn misplaced(host: &Host) -> Result<(), Vec<Problem>> {
     let mut problems = Vec::new();
-    let mut folders = vec![String::new()];
+    let mut folders = BTreeSet::from([String::new()]);
     for top in host.folders_in("").into_iter().filter(|name| is_near_folder(name)) {
         if is_github(&top) {
             folders.extend(host.folders_in(&top).iter().map(|name| format!("{top}/{name}")));
         }
-        folders.push(top);
+        folders.insert(top);
     }
-    folders.sort_unstable();
     let has_usual = host.has(USUAL_PLACE);
     for folder in &folders {
         for name in host.files_in(folder).iter().filter(|name| is_near(folder, name, has_usual)) {

@@ -20,25 +20,45 @@ pub async fn ask<C, T>(
     question: impl AsyncFn(&C) -> Result<T, Error>,
     pause: impl AsyncFn(&Error, Duration),
 ) -> Result<T, Error> {
-    let mut pauses = PAUSES.iter();
-    let mut limited = Duration::ZERO;
+    let mut pauses = Pauses::default();
     loop {
         let error = match ask_once(clients, &question).await {
-            Err(error) if error.may_pass() => error,
+            Err(error) => error,
             answer => return answer,
         };
-        let wait = match &error {
-            Error::RateLimited(limit) => {
-                let wait = limit.wait.max(PAUSES[0]);
-                limited = limited.saturating_add(wait);
-                Some(wait).filter(|_| limited <= MAX_LIMITED)
-            }
-            error => pauses.next().map(|pause| error.retry_after().unwrap_or_default().max(*pause)),
-        };
-        match wait.filter(|wait| *wait <= MAX_LIMITED) {
+        match pauses.after(&error) {
             Some(wait) => pause(&error, wait).await,
             None => return Err(error),
         }
+    }
+}
+
+/// The pauses of one question.
+#[derive(Default)]
+struct Pauses {
+    /// How many came after an answer that failed to come.
+    taken: usize,
+    /// How long the limits lasted, taken together.
+    limited: Duration,
+}
+
+impl Pauses {
+    /// The pause before the question is asked again; `None` where the error stays.
+    fn after(&mut self, error: &Error) -> Option<Duration> {
+        let wait = match error {
+            Error::RateLimited(limit) => {
+                let wait = limit.wait.max(PAUSES[0]);
+                self.limited = self.limited.saturating_add(wait);
+                Some(wait).filter(|_| self.limited <= MAX_LIMITED)
+            }
+            error if error.may_pass() => {
+                let least = PAUSES.get(self.taken)?;
+                self.taken += 1;
+                Some(error.retry_after().unwrap_or_default().max(*least))
+            }
+            _ => None,
+        };
+        wait.filter(|wait| *wait <= MAX_LIMITED)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the user wrote, read into strings by envy and parsed once into types. Nothing after this reads an input.
 
 use std::collections::{BTreeMap, HashSet};
+use std::rc::Rc;
 use std::str::FromStr as _;
 use std::time::Duration;
 
@@ -102,7 +103,7 @@ impl Bootstrap {
 /// Reads one input after the other, and keeps what is wrong until the end. It holds tokens, so it has no `Debug`.
 #[derive(Clone)]
 pub(super) struct Reader {
-    given: GivenInputs,
+    given: Rc<GivenInputs>,
     /// Inputs of which one mistake is known already, so that no other check adds to it.
     rejected: Vec<&'static str>,
     /// Whether the rules of the policy are known.
@@ -142,7 +143,7 @@ impl Reader {
             }
         }
         // Every field is an optional text, so there is nothing that envy could refuse.
-        let given = envy::from_iter(given).unwrap_or_else(|error| unreachable!("{error}"));
+        let given = Rc::new(envy::from_iter(given).unwrap_or_else(|error| unreachable!("{error}")));
         Self { given, rejected: Vec::new(), is_ruled: true, problems, warnings, secrets }
     }
 

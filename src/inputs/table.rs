@@ -61,7 +61,7 @@ pub const RENAMED: [(&str, &str); 1] = [("task", "task-class")];
 macro_rules! inputs {
     ($($field:ident $name:literal $default:literal $commands:ident $help:literal;)*) => {
         /// The inputs that are not blank, as envy reads them from the environment.
-        #[derive(Clone, Default, Deserialize)]
+        #[derive(Default, Deserialize)]
         pub struct GivenInputs {
             $(#[serde(rename = $name)] $field: Option<String>,)*
         }

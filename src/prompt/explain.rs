@@ -142,7 +142,9 @@ fn near(path: &str, scope: &Value) -> String {
         let names = found.try_iter().map(|keys| keys.filter_map(|key| key.as_str().map(str::to_owned)).collect());
         let mut names: Vec<String> = names.unwrap_or_default();
         let nearest = nearest_name(name, &names).map(str::to_owned);
-        names.sort_by_key(|other| nearest.as_ref() != Some(other));
+        if let Some(place) = names.iter().position(|other| nearest.as_ref() == Some(other)) {
+            names[..=place].rotate_right(1);
+        }
         let holder = if parent.is_empty() { "a template".to_owned() } else { format!("`{parent}`") };
         let listed = names.iter().take(MAX_NAMES).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         let more = if names.len() > MAX_NAMES { ", …" } else { "" };
