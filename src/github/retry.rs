@@ -36,9 +36,9 @@ pub async fn ask<C, T>(
 /// The pauses of one question.
 #[derive(Default)]
 struct Pauses {
-    /// How many came after an answer that failed to come.
+    /// How many followed a question without an answer.
     taken: usize,
-    /// How long the limits lasted, taken together.
+    /// The total time of the rate limits.
     limited: Duration,
 }
 

@@ -30,8 +30,8 @@ const START_PERMITS: usize = 64;
 /// seconds after SIGINT, and the reference promises that everything is written within one second.
 const LAST_ANSWER: Duration = Duration::from_millis(600);
 
-/// How many starts must be refused for want of a license, and none accepted, until no other is sent: an organization may
-/// lack one that the next repository's has. Chosen so that a token without any license costs few requests.
+/// After how many starts that were refused for a missing license, with none accepted, no other is sent. One organization
+/// may lack a license that another has; a token without any should cost few requests.
 const REFUSALS_WITHOUT_LICENCE: usize = 3;
 
 /// How the process was interrupted.

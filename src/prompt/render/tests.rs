@@ -405,7 +405,7 @@ fn deep_templates_end_as_an_error() {
         let error = rendered(&source).unwrap_err();
         assert!(error.starts_with("release.md"), "{error}");
     }
-    // The deepest that are allowed are no danger either.
+    // The deepest allowed nesting is safe as well.
     let deep = format!("{{{{ vars.version{} }}}}", " ~ vars.version".repeat(990));
     assert!(rendered(&deep).is_ok());
     let deep = format!("{{{{ vars.version{} }}}}", "|upper".repeat(1_900));
