@@ -131,7 +131,7 @@ $roots = @(@($env:RUNNER_TOOL_CACHE, $env:RUNNER_TEMP, [System.IO.Path]::GetTemp
 $place = "$version/$wanted"
 if ($unreleased) {
     # All that a build depends on.
-    $files = @('Cargo.toml', 'Cargo.lock' | ForEach-Object { Join-Path $root $_ })
+    $files = @('Cargo.toml', 'Cargo.lock', 'build.rs' | ForEach-Object { Join-Path $root $_ })
     $files += @(Get-ChildItem -LiteralPath (Join-Path $root 'src') -Recurse -File | ForEach-Object { $_.FullName })
     $lines = $files | Sort-Object | ForEach-Object { "$(Get-Sha256 $_) $($_.Substring($root.Length))" }
     $place = "source/$(Get-TextSha256 (@($machine) + $lines -join "`n"))"

@@ -409,7 +409,7 @@ find_key() {
 			printf '%s\n' "$machine"
 			cat /etc/os-release 2>/dev/null || :
 			# shellcheck disable=SC2086 # a command and its options
-			find Cargo.toml Cargo.lock src -type f | sort | xargs $hasher
+			find Cargo.toml Cargo.lock build.rs src -type f | sort | xargs $hasher
 		} | $hasher
 	)
 	key=${key%% *}

@@ -56,8 +56,8 @@ fn main() -> ExitCode {
     ExitCode::from(exit.code())
 }
 
-/// Lets a panic on any thread end the process as a failed step. A release build has no unwinding, whose tables are a
-/// sixth of the binary, so this is the last code that runs.
+/// Lets a panic on any thread end the process as a failed step. A release build cannot unwind, see `build.rs`, so this is
+/// the last code that runs.
 fn end_on_panic(environment: Environment) {
     std::panic::set_hook(Box::new(move |panic| {
         crash::report(&environment, panic.location());

@@ -239,6 +239,7 @@ impl Job {
         std::fs::create_dir_all(folder.0.join("action/src")).unwrap();
         folder.write("action/src/main.rs", "fn main() {}\n");
         folder.write("action/Cargo.lock", "# No crates.\n");
+        folder.write("action/build.rs", "fn main() {}\n");
         folder.write("action/Cargo.toml", "[package]\nname = \"agent-task\"\nversion = \"1.2.3\" # a comment\n");
         let action = parse(&folder.read("action/action.yml"));
         let variables = [
