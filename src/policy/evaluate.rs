@@ -7,10 +7,10 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
 use crate::actions::context::Context;
+use crate::actions::pattern::{BranchName, LONGEST_VALUE, PatternList};
 use crate::github::repository::Repository;
 use crate::policy::limits::LimitCounter;
 use crate::policy::location::PolicyLocation;
-use crate::policy::pattern::{BranchName, PatternList};
 use crate::policy::schema::{Class, CloudAgent, Limits, Repositories};
 use crate::policy::values::{Day, EventName, Model, PromptFile, TicketPattern, VarName, path, words};
 use crate::policy::vars::Var;
@@ -18,8 +18,6 @@ use crate::task::conclusion::{Conclusion, Refusal, RefusedBy};
 use crate::text::{cut, nearest};
 use crate::yaml::de::OneOrMany;
 
-/// How much of a value a refusal shows, in characters.
-pub(crate) const LONGEST_VALUE: usize = 120;
 /// How many repositories a refusal names.
 const MOST_NAMED: usize = 20;
 

@@ -10,9 +10,9 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{IntoDeserializer as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, de};
 
+use crate::actions::pattern::{BranchName, PatternList, RepositoryName, WorkflowPath};
 use crate::policy::evaluate::Rules;
 use crate::policy::location::PolicyLocation;
-use crate::policy::pattern::{BranchName, PatternList, RepositoryName, WorkflowPath};
 use crate::policy::values::{
     AgentName, ClassName, Day, EventName, FailOn, Model, Owner, PromptFile, StopOn, TicketPattern, ToolName, VarName,
 };

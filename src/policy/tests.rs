@@ -6,12 +6,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::actions::context::{Context, Environment};
+use crate::actions::pattern::RepositoryName;
 use crate::github::repository::Repository;
 use crate::github::task::Task;
 use crate::policy::evaluate::{Overrides, PolicyMetadata, Rules};
 use crate::policy::limits::Capacity;
 use crate::policy::location::{PolicyLocation, USUAL_PLACE};
-use crate::policy::pattern::RepositoryName;
 use crate::policy::schema::{Limits, MOST_BYTES, Policy, RepositoryTable};
 use crate::policy::values::{Day, LONGEST_TICKET, ticket};
 use crate::policy::vars::{VarKind, VarTable};
@@ -24,7 +24,7 @@ use crate::yaml::compose;
 pub(super) mod schema {
     use schemars::JsonSchema;
 
-    use crate::policy::pattern::ListPattern;
+    use crate::actions::pattern::ListPattern;
 
     use super::{RepositoryName, RepositoryTable, VarKind, VarTable};
 
