@@ -174,6 +174,14 @@ impl<S: Subject> PatternList<S> {
     }
 }
 
+impl<S> PartialEq for PatternList<S> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.iter().map(|pattern| &pattern.text).eq(other.0.iter().map(|pattern| &pattern.text))
+    }
+}
+
+impl<S> Eq for PatternList<S> {}
+
 impl<S: Subject> fmt::Display for PatternList<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let texts = self.0.iter().map(|pattern| pattern.text.as_str()).collect::<Vec<_>>();

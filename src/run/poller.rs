@@ -12,8 +12,10 @@ use crate::actions::host::Host;
 use crate::github::answers::TaskAnswer;
 use crate::github::error::Error;
 use crate::github::limited::LimitedClient;
+use crate::github::pull_content::{ChangedFile, ContentQuery, PullContent};
 use crate::github::pull_request::PullRequest;
 use crate::github::repository::Repository;
+use crate::github::retry;
 use crate::github::task::{Phase, State, Task, TaskId, UNSETTLED};
 use crate::github::task_list::TaskQuery;
 use crate::run::batch::Batcher;
@@ -112,6 +114,7 @@ impl<'a> Poller<'a> {
         let reader = |client: &&'a LimitedClient<'a>| PullRequestReader {
             client,
             by_id: Batcher::new(),
+            contents: Batcher::new(),
             by_branch: Batcher::new(),
         };
         Self {
@@ -324,5 +327,37 @@ impl<'a> Poller<'a> {
             }
         }
         Err(hidden.unwrap_or(NoPullRequest::NotMade))
+    }
+
+    /// What a pull request has brought, read with the first token that may read all of it.
+    ///
+    /// # Errors
+    /// The last error, or one that may pass.
+    pub async fn content(
+        &self,
+        repository: &Repository,
+        number: u64,
+        query: ContentQuery,
+    ) -> Result<PullContent, Error> {
+        let mut best = None;
+        for reader in &self.readers {
+            let content = reader.content(repository, number, query, self.is_shared()).await;
+            match (&best, &content) {
+                (_, Ok(content)) if !matches!(content.checks, Some(Err(_))) => return Ok(content.clone()),
+                (None | Some(Err(_)), Ok(_)) | (None, Err(_)) => best = Some(content),
+                (Some(Err(before)), Err(_)) if !before.may_pass() => best = Some(content),
+                _ => {}
+            }
+        }
+        best.unwrap_or_else(|| unreachable!("there is a client"))
+    }
+
+    /// The files of a pull request that changes `count` of them, as far as GitHub lists them.
+    ///
+    /// # Errors
+    /// The last error, or one that may pass.
+    pub async fn files(&self, repository: &Repository, number: u64, count: u64) -> Result<Vec<ChangedFile>, Error> {
+        let files = async |reader: &PullRequestReader<'_>| reader.client.pull_files(repository, number, count).await;
+        retry::ask_once(&self.readers, files).await
     }
 }
