@@ -233,7 +233,10 @@ fn single(plan: &Plan, outcome: &Outcome, run: &SummaryContext<'_>) -> String {
     if let Some(acceptance) = &outcome.acceptance {
         text.push_str(&comparisons(acceptance));
     }
-    if let Some(explanation) = outcome.explain() {
+    let is_in_table = outcome.acceptance.as_ref().is_some_and(|it| it.unread.is_none());
+    if let Some(explanation) = outcome.explain().filter(|_| is_in_table) {
+        text.push_str(&format!("{}\n\n", remedy(&explanation, true).trim_start()));
+    } else if let Some(explanation) = outcome.explain() {
         let problem = inline(&cut(&explanation.problem, MAX_SINGLE_PROBLEM));
         text.push_str(&format!("**{}**{}\n\n", sentence(&problem), remedy(&explanation, true)));
     }

@@ -18,7 +18,7 @@ use crate::github::repository::Repository;
 use crate::github::retry;
 use crate::github::task::{Phase, State, Task, TaskId, UNSETTLED};
 use crate::github::task_list::TaskQuery;
-use crate::run::batch::Batcher;
+use crate::run::batch::{Batcher, GATHER_TIME};
 use crate::run::pull_request::PullRequestReader;
 use crate::task::marker::{Key, Marker};
 use crate::task::pull_request::{NoPullRequest, PullRequestHints};
@@ -32,6 +32,9 @@ const MAX_SINGLE: usize = 10;
 const PAGES_PER_HOUR: u32 = 2500;
 /// How long a task may have no sessions because it is new. They were seen after seconds.
 const NO_SESSIONS_YET: Duration = Duration::from_secs(120);
+/// How long pull requests of tasks that have completed are gathered: at least two rounds of the default interval. GitHub
+/// lets at most 80 tasks a minute begin, and so about as many end.
+const ENDS_GATHER_TIME: Duration = Duration::from_secs(20);
 /// How many tasks are read at once to find our own: a quarter of what the client sends at once.
 const READ_AT_ONCE: usize = 16;
 
@@ -113,9 +116,9 @@ impl<'a> Poller<'a> {
     pub fn new(tasks: &'a LimitedClient<'a>, pulls: &[&'a LimitedClient<'a>], config: PollerConfig<'a>) -> Self {
         let reader = |client: &&'a LimitedClient<'a>| PullRequestReader {
             client,
-            by_id: Batcher::new(),
-            contents: Batcher::new(),
-            by_branch: Batcher::new(),
+            by_id: Batcher::new(GATHER_TIME),
+            contents: Batcher::new(ENDS_GATHER_TIME),
+            by_branch: Batcher::new(GATHER_TIME),
         };
         Self {
             tasks,

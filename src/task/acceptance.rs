@@ -128,7 +128,7 @@ impl Expect {
                 "checks-timeout" => return None,
                 key => match content.files.as_deref().unwrap_or_default() {
                     files if (files.len() as u64) < content.changed_files => {
-                        let text = format!("GitHub lists only {} of {} files", files.len(), content.changed_files);
+                        let text = format!("only {} of {} files listed by GitHub", files.len(), content.changed_files);
                         (text, Fit::Broken)
                     }
                     files => self.found_files(key, files),

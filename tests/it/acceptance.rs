@@ -40,17 +40,38 @@ fn requests(ran: &Finished) -> usize {
     ran.calls.iter().filter(reads).count()
 }
 
+/// The summary without its folded parts and its times, which have a random share.
+fn summary(ran: &Finished) -> String {
+    let open = redact(ran.summary.split("<details>").next().unwrap());
+    regex_lite::Regex::new("[0-9]+m( [0-9]+s)?").unwrap().replace_all(&open, "[time]").into_owned()
+}
+
 #[tokio::test(start_paused = true)]
 async fn pull_request_that_is_as_expected_is_accepted_with_one_request() {
     let expect = "max-changed-files: 4\nmax-changed-lines: 59\npaths: [src/**, tests/**, docs/**]\npaths-ignore: .github/**\n\
                   required-files: docs/**\nchecks: success";
     let status = CommitStatus::ending("ci/x", "success", seconds(9));
-    let content = PullContent::default().check(check("build", "success", 0)).status(status);
+    let content = PullContent::default().check(CheckRun::ending("build", "success", seconds(60))).status(status);
     let ran = expecting(&world(content), expect).run().await;
     ran.assert(0, "completed", "success");
     assert_found(&ran, "true", "4", "59", "success");
     assert_eq!(requests(&ran), 1);
-    assert_snapshot!(redact(ran.summary.split("<details>").next().unwrap()), @"");
+    assert_snapshot!(summary(&ran), @"
+    ### ✅ Agent task completed: [#12](https://github.com/octo/app/pull/12)
+
+    **octo/app** · [task](https://github.com/octo/app/tasks/[id]) · model Auto: GPT-5.4 · branch copilot/prepare-the-release → main · 33.6 AI credits · [time]
+
+    |  | Expected | Found |
+    |---|---|---|
+    | ✅ | `max-changed-files: 4` | 4 files |
+    | ✅ | `max-changed-lines: 59` | 59 lines |
+    | ✅ | `paths: src/**, tests/**, docs/**` | none outside |
+    | ✅ | `paths-ignore: .github/**` | none among them |
+    | ✅ | `required-files: docs/**` | all changed |
+    | ✅ | `checks: success` | 2 ended well |
+
+    Requested by mona in a workflow
+    ");
     let entry = ran.record.lines().find(|line| line.contains("agent-task.accepted")).unwrap();
     assert!(entry.contains(r#""changedFiles":4"#) && entry.contains(r#""checks":"success""#), "{entry}");
 }
@@ -60,15 +81,24 @@ async fn every_broken_expectation_is_named() {
     let files = (0..30).map(|at| ChangedFile::modified(format!("lib/{at}.rs"), 10, 1));
     let content = PullContent::default()
         .files(files.chain([ChangedFile::removed("CHANGELOG.md", 3), ChangedFile::added("a `b|c`.md", 1)]))
-        .check(check("build", "failure", 0))
+        .check(CheckRun::ending("build", "failure", seconds(60)))
         .check(CheckRun::endless("lint"));
     let expect = "max-changed-files: 20\nmax-changed-lines: 100\npaths: ['**', '!lib/**']\npaths-ignore: '*.md'\n\
                   required-files: [CHANGELOG.md, lib/1.rs]\nchecks: success";
     let ran = expecting(&world(content), expect).run().await;
     ran.assert(1, "completed", "failure");
     assert_found(&ran, "false", "32", "334", "failure");
-    assert_snapshot!(ran.annotations(), @"");
-    assert_snapshot!(ran.summary_lines("|"), @"");
+    assert_snapshot!(ran.annotations(), @"error [Not accepted] octo/app: The pull request is not accepted: expected `max-changed-files: 20`, found 32 files; expected `max-changed-lines: 100`, found 334 lines; expected `paths: **, !lib/**`, found 30 outside: `lib/0.rs`, `lib/1.rs`, `lib/2.rs`, `lib/3.rs`, `lib/4.rs`, `lib/5.rs`, `lib/6.rs`, `lib/7.rs`, `lib/8.rs`, `lib/9.rs` and 20 more; expected `paths-ignore: *.md`, found 2 among them: `CHANGELOG.md`, `a `b|c`.md`; expected `required-files: CHANGELOG.md, lib/1.rs`, found 1 not changed: `CHANGELOG.md`; expected `checks: success`, found 1 of 3 failed: `build`. See the pull request: https://github.com/octo/app/pull/12");
+    assert_snapshot!(ran.summary_lines("|"), @r"
+    |  | Expected | Found |
+    |---|---|---|
+    | ❌ | `max-changed-files: 20` | 32 files |
+    | ❌ | `max-changed-lines: 100` | 334 lines |
+    | ❌ | `paths: **, !lib/**` | 30 outside: `lib/0.rs`, `lib/1.rs`, `lib/2.rs`, `lib/3.rs`, `lib/4.rs`, `lib/5.rs`, `lib/6.rs`, `lib/7.rs`, `lib/8.rs`, `lib/9.rs` and 20 more |
+    | ❌ | `paths-ignore: *.md` | 2 among them: `CHANGELOG.md`, `a `b\|c`.md` |
+    | ❌ | `required-files: CHANGELOG.md, lib/1.rs` | 1 not changed: `CHANGELOG.md` |
+    | ❌ | `checks: success` | 1 of 3 failed: `build` |
+    ");
     assert!(ran.record.contains("agent-task.not-accepted"));
 }
 
@@ -96,7 +126,7 @@ async fn three_thousand_files_are_read_and_more_are_not_accepted() {
     assert_eq!((ran.output("changed-files"), requests(&ran)), ("3000", 31));
     let ran = expecting(&world(content(3001)), "paths: src/**").run().await;
     ran.assert(1, "completed", "failure");
-    assert_snapshot!(ran.message(), @"");
+    assert_snapshot!(ran.message(), @"the pull request is not accepted: expected `paths: src/**`, found only 3000 of 3001 files listed by GitHub");
     let size = expecting(&world(content(3001)), "max-changed-files: 3001").run().await;
     assert_eq!((size.output("accepted"), requests(&size)), ("true", 1));
 }
@@ -131,9 +161,23 @@ async fn checks_decide() {
         ran.assert(code, "completed", conclusion);
         let accepted = if code == 0 { "true" } else { "false" };
         assert_found(&ran, accepted, "4", "59", checks);
-        actual.push(format!("{} after {} s: {}", ran.output("conclusion"), ran.took.as_secs(), ran.annotations()));
+        let minutes = (ran.took.as_secs() + 30) / 60;
+        actual.push(format!("{conclusion} after {minutes} minutes: {}", ran.annotations()));
     }
-    assert_snapshot!(actual.join("\n"), @"");
+    assert_snapshot!(actual.join("\n"), @"
+    success after 12 minutes: 
+    success after 2 minutes: 
+    failure after 12 minutes: error [Not accepted] octo/app: The pull request is not accepted: expected `checks: success`, found 1 of 1 failed: `build`. See the pull request: https://github.com/octo/app/pull/12
+    failure after 2 minutes: error [Not accepted] octo/app: The pull request is not accepted: expected `checks: success`, found 1 of 3 failed: `b`. See the pull request: https://github.com/octo/app/pull/12
+    failure after 3 minutes: error [Not accepted] octo/app: The pull request is not accepted: expected `checks: success`, found 1 of 1 failed: `ci/x`. See the pull request: https://github.com/octo/app/pull/12
+    failure after 32 minutes: error [Not accepted] octo/app: The pull request is not accepted: expected `checks: success`, found 2 of 2 still running: `build`, `CI`. See the pull request: https://github.com/octo/app/pull/12
+    failure after 4 minutes: error [Not accepted] octo/app: The pull request is not accepted: expected `checks: success`, found no checks. See the pull request: https://github.com/octo/app/pull/12
+    failure after 4 minutes: error [Not accepted] octo/app: The pull request is not accepted: expected `checks: success`, found no checks. See the pull request: https://github.com/octo/app/pull/12
+    failure after 32 minutes: error [Not accepted] octo/app: The pull request is not accepted: expected `checks: success`, found 1 of 1 still running: `CI`. See the pull request: https://github.com/octo/app/pull/12
+    action_required after 2 minutes: error [Checks need approval] octo/app: The pull request is not accepted: expected `checks: success`, found 1 of 1 waiting for approval: `CI`. Approve and run them: https://github.com/octo/app/actions/runs/21200000000. Everyone with write access can do that. Then wait for it later with `command: wait` and `task-id: [id]`
+    action_required after 2 minutes: error [Checks need approval] octo/app: The pull request is not accepted: expected `checks: success`, found 1 of 1 waiting for approval: `CI`. Approve and run them: https://github.com/octo/app/actions/runs/21200000000. Everyone with write access can do that. Then wait for it later with `command: wait` and `task-id: [id]`
+    action_required after 2 minutes: error [Checks need approval] octo/app: The pull request is not accepted: expected `checks: success`, found 2 of 2 waiting for approval: `build`, `CI`. Approve and run them: https://github.com/octo/app/actions/runs/21200000000. Everyone with write access can do that. Then wait for it later with `command: wait` and `task-id: [id]`
+    ");
 }
 
 #[tokio::test(start_paused = true)]
@@ -145,7 +189,7 @@ async fn checks_are_waited_for_within_both_timeouts() {
     late.assert(1, "completed", "timed_out");
     assert_found(&late, "false", "4", "59", "pending");
     assert_eq!(late.took, seconds(360));
-    assert_snapshot!(late.annotations(), @"");
+    assert_snapshot!(late.annotations(), @"error [Not accepted in time] octo/app: `wait-timeout` passed before the pull request was accepted: expected `checks: success`, found 2 of 2 still running: `build`, `CI`. See the pull request: https://github.com/octo/app/pull/12. Raise `wait-timeout`, or wait for it later with `command: wait` and `task-id: [id]`");
     let simulator = slow();
     let started = Step::new(&simulator).with("wait", "false").run().await;
     let waited = Step::waiting(&simulator, started.output("task-id")).with("expect", "checks: success").run().await;
@@ -186,7 +230,11 @@ async fn missing_permission_is_not_accepted_and_named() {
         assert_eq!(ran.output("accepted"), "false");
         actual.push(ran.message());
     }
-    assert_snapshot!(actual.join("\n"), @"");
+    assert_snapshot!(actual.join("\n"), @r#"
+    the pull request is not accepted: the token may not do this (Resource not accessible by personal access token). The token needs "Checks: read" and "Commit statuses: read". Give `lookup-token` one that has them: for the workflow's own repository `${{ github.token }}` with `permissions: checks: read, statuses: read, pull-requests: read` serves
+    the pull request is not accepted: expected `max-changed-files: 1`, found 4 files; the token may not do this (Resource not accessible by personal access token). The token needs "Checks: read" and "Commit statuses: read". Give `lookup-token` one that has them: for the workflow's own repository `${{ github.token }}` with `permissions: checks: read, statuses: read, pull-requests: read` serves
+    the task completed without the pull request that `expect` asks for (the pull request's number is not known: the token may not do this (Resource not accessible by personal access token). Give `lookup-token` a token that may read pull requests: for the workflow's own repository `${{ github.token }}` with `permissions: pull-requests: read` serves)
+    "#);
     let simulator = world(PullContent::default().check(check("build", "success", 0)));
     simulator.token(TOKEN, Token::default().without(Permission::ChecksRead));
     simulator.token("ghp_lookup", Token::default());
@@ -198,7 +246,6 @@ async fn missing_permission_is_not_accepted_and_named() {
 async fn failed_read_is_repeated() {
     for fault in [Fault::graphql_rate_limited(), Fault::status(502), Fault::drop()] {
         let simulator = world(PullContent::default());
-        simulator.script("octo/app", Script::delivers(seconds(WORK), PullContent::default()));
         let struck = async {
             tokio::time::sleep(seconds(WORK - 5)).await;
             simulator.fault(Route::GraphQl, fault);
@@ -239,10 +286,13 @@ fn classed(simulator: &Simulator) -> Step {
 async fn class_fixes_what_it_expects_and_an_input_adds() {
     let ran = classed(&world(PullContent::default())).with("expect", "max-changed-lines: 5").run().await;
     ran.assert(1, "completed", "failure");
-    assert_snapshot!(ran.message(), @"");
+    assert_snapshot!(ran.message(), @"the pull request is not accepted: expected `max-changed-files: 3`, found 4 files; expected `max-changed-lines: 5`, found 59 lines; expected `paths: src/**`, found 2 outside: `tests/parse.rs`, `docs/parse.md`");
     let simulator = world(PullContent::default());
     let changed = classed(&simulator).with("expect", "max-changed-files: 30\npaths: ['**']").run().await;
-    assert_snapshot!(changed.exits(3).posts(0).refusal(), @"");
+    assert_snapshot!(changed.exits(3).posts(0).refusal(), @"
+    `expect.max-changed-files: 30` contradicts the task class `small` of .github/agent-tasks.yml, which has `expect.max-changed-files: 3`; leave the input out, or change the policy
+    `expect.paths: **` contradicts the task class `small` of .github/agent-tasks.yml, which has `expect.paths: src/**`; leave the input out, or change the policy
+    ");
     let same = classed(&world(PullContent::default())).with("expect", "max-changed-files: 3").run().await;
     same.assert(1, "completed", "failure");
     let started = Step::new(&simulator).with("wait", "false").run().await;
@@ -268,40 +318,71 @@ async fn expectation_that_cannot_hold_is_refused() {
         let ran = expecting(&simulator, expect).with(input, value).run().await;
         actual.push(ran.exits(2).posts(0).refusal());
     }
-    assert_snapshot!(actual.join("\n"), @"");
+    assert_snapshot!(actual.join("\n"), @"
+    expect requires wait: true
+    expect requires create-pull-request: true or a head-ref
+    expect: max-files: 3 paths: [/src/**, '!a'] checks: green max-changed-lines: few is wrong. line 1, column 1: unknown key `max-files`; there is `max-changed-files`, `max-changed-lines`, `paths`, `paths-ignore`, `required-files`, `checks`, `checks-timeout`; line 2, column 9: `/src/**` does not begin at the top of the repository; write `src/**`; line 2, column 8: `!a` comes first, and `!` only takes out what a pattern before it lets in; write a pattern such as `*` before it, or `a` without `!`; line 3, column 9: unknown value `green`; there is `success`; line 4, column 20: expected a whole number, got a text
+    expect: checks: success checks-timeout: 30 is wrong. line 2, column 17: expected a text, got a number; write it in quotes
+    expect has checks-timeout without checks: success; add it
+    expect: checks: [ is wrong. line 1, column 9: unclosed bracket '['
+    expect: a text is wrong. line 1, column 1: expected a mapping, got a text
+    expect contains {{, and it is not a template; write the value itself, or ${{ … }} for an expression of Actions. Templates are prompt, idempotency-key, base-ref, head-ref and ticket
+    ");
+}
+
+fn large() -> PullContent {
+    PullContent::default().files((0..41).map(|at| ChangedFile::modified(format!("src/{at}.rs"), 1, 1)))
 }
 
 /// A world of many repositories in which the first delivers `first`.
 fn fleet(count: usize, first: PullContent) -> (Simulator, String) {
     let simulator = Simulator::new();
     let names = (0..count).map(|at| format!("octo/r{at}")).collect::<Vec<_>>();
-    for name in &names {
+    for (at, name) in names.iter().enumerate() {
         simulator.repository(name, Repository::default());
-        simulator.script(name, Script::delivers(seconds(WORK), PullContent::default()));
+        let content = if at == 0 { first.clone() } else { PullContent::default() };
+        simulator.script(name, Script::delivers(seconds(WORK), content));
     }
-    simulator.script(&names[0], Script::delivers(seconds(WORK), first));
     (simulator, names.join("\n"))
 }
 
 #[tokio::test(start_paused = true)]
 async fn canary_that_is_too_large_stops_the_rollout() {
-    let large = PullContent::default().files((0..41).map(|at| ChangedFile::modified(format!("src/{at}.rs"), 1, 1)));
-    let (simulator, names) = fleet(4, large);
+    let (simulator, names) = fleet(4, large());
     let step = Step::new(&simulator).with("repositories", &names).with("waves", "1, *");
     let ran = step.with("expect", "max-changed-files: 20").run().await;
     ran.exits(1).posts(1);
-    assert_snapshot!(redact(ran.summary.split("<details>").next().unwrap()), @"");
+    assert_snapshot!(summary(&ran), @"
+    ### ⛔ Rollout stopped, 4 agent tasks: 1 failed, 3 not started
+
+    **In wave 1 of 2, 0 of 1 succeeded; `wave-success` asks for 100%.**
+
+    1 pull request · 33.6 AI credits · [time]
+
+    | Wave | Repositories | Result |
+    |---|---|---|
+    | 1 of 2 | 1 | ⛔ 0 of 1 succeeded, 100% needed |
+    | 2 of 2 | 3 | ⏸️ not started |
+
+    | Status | Repository | Pull request | Accepted | Task | AI credits | Duration |
+    |---|---|---|---|---|---|---|
+    | ❌ failed | octo/r0 | [#12](https://github.com/octo/r0/pull/12) | no, 41 files, 82 lines | [task](https://github.com/octo/r0/tasks/[id]) | 33.6 | [time] |
+    | ⏸️ not started | octo/r1 |  |  |  |  |  |
+    | ⏸️ not started | octo/r2 |  |  |  |  |  |
+    | ⏸️ not started | octo/r3 |  |  |  |  |  |
+
+    - ❌ **octo/r0**: The pull request is not accepted: expected `max-changed-files: 20`, found 41 files. [See the pull request](https://github.com/octo/r0/pull/12).
+    ");
     let accepted = ran.results().iter().map(|it| it["accepted"].to_string()).collect::<Vec<_>>();
     assert_eq!(accepted, ["false", "null", "null", "null"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn tolerate_counts_what_is_not_accepted() {
-    let large = PullContent::default().files((0..41).map(|at| ChangedFile::modified(format!("src/{at}.rs"), 1, 1)));
-    let (simulator, names) = fleet(4, large);
     for (tolerate, code) in [("25%", 0), ("24%", 1)] {
+        let (simulator, names) = fleet(4, large());
         let step = Step::new(&simulator).with("repositories", &names).with("tolerate", tolerate);
-        let ran = step.with("expect", "max-changed-files: 20").with("idempotency-key", tolerate).run().await;
+        let ran = step.with("expect", "max-changed-files: 20").run().await;
         ran.exits(code).gives("succeeded", "3");
     }
 }
@@ -312,7 +393,8 @@ async fn fleet_reads_a_hundred_pull_requests_with_one_request() {
     let step = Step::new(&simulator).with("repositories", &names).with("wait-timeout", "3h");
     let ran = step.with("expect", "max-changed-files: 20\npaths: ['**']").run().await;
     ran.exits(0).gives("succeeded", "300");
-    assert_eq!(requests(&ran), 0);
+    // The tasks end as GitHub's limits let them begin: over four minutes.
+    assert!(requests(&ran) <= 300 / 20, "{}", requests(&ran));
 }
 
 #[tokio::test(start_paused = true)]
@@ -320,9 +402,9 @@ async fn doctor_names_the_permission_that_acceptance_lacks() {
     let simulator = Simulator::new();
     let step = || expecting(&simulator, "checks: success").with("command", "doctor");
     let fine = step().run().await;
-    assert_snapshot!(fine.exits(0).log_lines("checks:"), @"");
+    assert_snapshot!(fine.exits(0).log_lines("checks:"), @"⚠️ checks: workflows of the agent's pull requests wait for a person's approval, so each task ends as `action_required`; change that under the repository's Settings > Copilot > Cloud agent, or remove `checks` from `expect`");
     simulator.token(TOKEN, Token::default().without(Permission::ChecksRead));
-    assert_snapshot!(step().run().await.exits(1).log_lines("checks:"), @"");
+    assert_snapshot!(step().run().await.exits(1).log_lines("checks:"), @r#"❌ checks: `expect` cannot read them. the token may not do this (Resource not accessible by personal access token). The token needs "Checks: read" and "Commit statuses: read". Give `lookup-token` one that has them: for the workflow's own repository `${{ github.token }}` with `permissions: checks: read, statuses: read, pull-requests: read` serves"#);
     simulator.token(TOKEN, Token::default().without(Permission::StatusesRead));
-    assert_snapshot!(step().run().await.exits(1).log_lines("checks:"), @"");
+    assert_snapshot!(step().run().await.exits(1).log_lines("checks:"), @r#"❌ checks: `expect` cannot read them. the token may not do this (Resource not accessible by personal access token). The token needs "Checks: read" and "Commit statuses: read". Give `lookup-token` one that has them: for the workflow's own repository `${{ github.token }}` with `permissions: checks: read, statuses: read, pull-requests: read` serves"#);
 }
