@@ -451,19 +451,26 @@ impl<'a> LimitedClient<'a> {
         Ok(files)
     }
 
-    /// Succeeds if the token may read the checks and the statuses of a branch.
+    /// Succeeds if the token may read the check runs of a branch.
     ///
-    /// <https://docs.github.com/en/rest/checks/runs#list-check-runs-for-a-git-reference>,
+    /// <https://docs.github.com/en/rest/checks/runs#list-check-runs-for-a-git-reference>
+    ///
+    /// # Errors
+    /// All of [`Error`].
+    pub async fn check_runs(&self, repository: &Repository, branch: &str) -> Result<(), Error> {
+        let path = format!("/repos/{repository}/commits/{}/check-runs?per_page=1", encoded(branch));
+        self.value(&path, CHECK_REMEDIES).await.map(drop)
+    }
+
+    /// Succeeds if the token may read the commit statuses of a branch.
+    ///
     /// <https://docs.github.com/en/rest/commits/statuses#get-the-combined-status-for-a-specific-reference>
     ///
     /// # Errors
     /// All of [`Error`].
-    pub async fn may_read_checks(&self, repository: &Repository, branch: &str) -> Result<(), Error> {
-        for list in ["check-runs", "status"] {
-            let path = format!("/repos/{repository}/commits/{}/{list}?per_page=1", encoded(branch));
-            self.value(&path, CHECK_REMEDIES).await?;
-        }
-        Ok(())
+    pub async fn commit_statuses(&self, repository: &Repository, branch: &str) -> Result<(), Error> {
+        let path = format!("/repos/{repository}/commits/{}/status?per_page=1", encoded(branch));
+        self.value(&path, CHECK_REMEDIES).await.map(drop)
     }
 
     /// The newest pull requests of a repository, open or not, up to a hundred; from one branch, where one is given.

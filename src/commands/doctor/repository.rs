@@ -83,7 +83,10 @@ impl RepositoryChecks<'_> {
         let configuration = self.ask(async |client| client.configuration(repository).await).await;
         if settings.needs_checks {
             let default = &info.default_branch;
-            let may_read = async |client: &LimitedClient<'_>| client.may_read_checks(repository, default).await;
+            let may_read = async |client: &LimitedClient<'_>| {
+                client.check_runs(repository, default).await?;
+                client.commit_statuses(repository, default).await
+            };
             findings.push(check_checks(&ask(self.pulls, may_read, self.host).await, &configuration));
         }
 
