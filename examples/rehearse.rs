@@ -48,7 +48,7 @@ usage: cargo run --example rehearse -- [ARGUMENTS]
   --repository NAME      owner/name; by default the payload's repository
   --input NAME=VALUE     any input of the step, in place of the rehearsal's own; an empty VALUE takes it away
   --end STATE            how the task ends: completed (the default), failed, timed_out, cancelled,
-                         waiting_for_user, no-pull-request or never
+                         waiting_for_user, no-pull-request, out-of-scope or never
   --fleet                six repositories in two waves, a canary first; one of the others fails
   --slow                 let the agent's five minutes take 30 seconds instead of five
   --keep                 keep the files that the step has read and written, and say where they are
@@ -58,11 +58,12 @@ The exit code is that of the step, or 2 where an argument is wrong. Some things 
 
   cargo run --example rehearse -- --event examples/rehearsal/workflow_dispatch.json
   cargo run --example rehearse -- --end waiting_for_user --input fail-on=never
+  cargo run --example rehearse -- --end out-of-scope
   cargo run --example rehearse -- --fleet
   cargo run --example rehearse -- --fleet --end failed";
 
 /// How a task can end.
-const ENDS: &str = "completed, failed, timed_out, cancelled, waiting_for_user, no-pull-request or never";
+const ENDS: &str = "completed, failed, timed_out, cancelled, waiting_for_user, no-pull-request, out-of-scope or never";
 /// How long the simulated task takes by the simulated clock.
 const WORK: Duration = Duration::from_secs(5 * 60);
 /// The repositories of a fleet.
