@@ -29,7 +29,7 @@ use agent_task::task::conclusion::Exit;
 use agent_task::text::spelled;
 use anyhow::{Context as _, bail};
 use serde_json::Value;
-use simulator::{Effect, ExistingTask, Script, Simulator};
+use simulator::{ChangedFile, Effect, ExistingTask, PullContent, Script, Simulator};
 
 use crate::page::{Log, Page, say};
 
@@ -229,6 +229,7 @@ impl Wishes {
         }
         match self.end() {
             "never" => drop(own.insert("wait-timeout", format!("{}s", self.lasting().as_secs()))),
+            "out-of-scope" => drop(own.insert("expect", "paths: [CHANGELOG.md, src/**]".to_owned())),
             // Without this the step would look for a late pull request for half a minute.
             "no-pull-request" => drop(own.insert("wait-timeout", format!("{}s", self.lasting().as_secs() + 5))),
             _ => {}
@@ -370,6 +371,15 @@ fn script(end: &str) -> Option<Script> {
     let used = Effect::Usage(33_570_585_000);
     Some(match end {
         "completed" => drafted.effect(Effect::Ready).effect(used).state(end, Duration::ZERO),
+        "out-of-scope" => {
+            let files = [
+                ChangedFile::modified("CHANGELOG.md", 12, 0),
+                ChangedFile::modified("src/version.rs", 1, 1),
+                ChangedFile::modified(".github/workflows/release.yml", 3, 9),
+            ];
+            let drafted = begun.pull_with(PullContent::default().files(files)).wait(late);
+            drafted.effect(Effect::Ready).effect(used).state("completed", Duration::ZERO)
+        }
         "no-pull-request" => begun.wait(late).effect(used).state("completed", Duration::ZERO),
         "failed" => {
             let why = "the tests fail on main, so there is nothing to release yet";
