@@ -420,3 +420,106 @@ impl<'a> AcceptanceMachine<'a> {
         AcceptanceStep::Ended(Box::new(Acceptance { content, comparisons, unread, conclusion }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::github::error::RateLimit;
+    use crate::github::pull_content::NamedCheck;
+    use crate::yaml::{compose, de};
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn expect(text: &str) -> Expect {
+        de::read_as(compose::parse(text).unwrap().0).0.unwrap()
+    }
+
+    fn content(head_sha: &str, results: &[CheckResult]) -> PullContent {
+        let named = |result: &CheckResult| NamedCheck { name: "build".to_owned(), result: *result, run: None };
+        let checks = CommitChecks {
+            counts: results.iter().map(|result| (*result, 1)).collect(),
+            listed: results.iter().map(named).collect(),
+        };
+        let file = ChangedFile { path: "src/a.rs".to_owned(), old_path: None, is_deleted: false };
+        PullContent {
+            head_sha: head_sha.to_owned(),
+            changed_files: 1,
+            changed_lines: 9,
+            files: Some(vec![file]),
+            checks: Some(Ok(checks)),
+        }
+    }
+
+    fn machine(expect: &Expect) -> AcceptanceMachine<'_> {
+        AcceptanceMachine::new(expect, 3600 * SECOND, Pace::new(15 * SECOND, 7))
+    }
+
+    /// The conclusion of a step that has ended.
+    fn conclusion(step: &AcceptanceStep) -> Option<Conclusion> {
+        match step {
+            AcceptanceStep::Sleep(..) => None,
+            AcceptanceStep::Ended(acceptance) => Some(acceptance.conclusion),
+        }
+    }
+
+    #[test]
+    fn acceptance_needs_all_expectations() {
+        for (text, fits) in [
+            ("max-changed-files: 1", true),
+            ("max-changed-files: 0", false),
+            ("max-changed-lines: 9", true),
+            ("max-changed-lines: 8", false),
+            ("paths: src/**", true),
+            ("paths: docs/**", false),
+            ("paths-ignore: src/*", false),
+            ("required-files: [src/**, docs/**]", false),
+            ("max-changed-files: 1\npaths: docs/**", false),
+        ] {
+            let expect = expect(text);
+            let step = machine(&expect).observe(SECOND, Ok(PullContent { checks: None, ..content("a", &[]) }));
+            let expected = if fits { Conclusion::Success } else { Conclusion::Failure };
+            assert_eq!(conclusion(&step), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn acceptance_waits_for_checks_until_a_timeout() {
+        let expect = expect("checks: success\nchecks-timeout: 10m");
+        let mut machine = machine(&expect);
+        let pending = || Ok(content("a", &[CheckResult::Success, CheckResult::Pending]));
+        assert_eq!(conclusion(&machine.observe(SECOND, pending())), None);
+        assert_eq!(conclusion(&machine.observe(599 * SECOND, pending())), None);
+        assert_eq!(conclusion(&machine.observe(600 * SECOND, pending())), Some(Conclusion::Failure));
+        let mut short = AcceptanceMachine::new(&expect, 60 * SECOND, Pace::new(15 * SECOND, 7));
+        assert_eq!(conclusion(&short.observe(59 * SECOND, pending())), None);
+        assert_eq!(conclusion(&short.observe(60 * SECOND, pending())), Some(Conclusion::TimedOut));
+    }
+
+    #[test]
+    fn acceptance_gives_each_head_commit_two_minutes_for_a_check() {
+        let expect = expect("checks: success");
+        let mut machine = machine(&expect);
+        assert_eq!(conclusion(&machine.observe(SECOND, Ok(content("a", &[])))), None);
+        assert_eq!(conclusion(&machine.observe(100 * SECOND, Ok(content("b", &[])))), None);
+        assert_eq!(conclusion(&machine.observe(219 * SECOND, Ok(content("b", &[])))), None);
+        assert_eq!(conclusion(&machine.observe(220 * SECOND, Ok(content("b", &[])))), Some(Conclusion::Failure));
+    }
+
+    #[test]
+    fn acceptance_survives_failed_reads_and_ends_at_the_second_refusal() {
+        let expect = expect("checks: success");
+        let mut machine = machine(&expect);
+        let limit = |seconds: u32| Error::RateLimited(RateLimit { wait: seconds * SECOND, primary: true });
+        let refusal = || Error::Unfit { why: "no".to_owned() };
+        assert!(
+            matches!(machine.observe(SECOND, Err(limit(300))), AcceptanceStep::Sleep(pause, _) if pause == 300 * SECOND)
+        );
+        assert_eq!(conclusion(&machine.observe(301 * SECOND, Err(refusal()))), None);
+        let denied = PullContent { checks: Some(Err(refusal())), ..content("a", &[]) };
+        let step = machine.observe(305 * SECOND, Ok(denied));
+        assert_eq!(conclusion(&step), Some(Conclusion::Failure));
+        let step = self::machine(&expect).observe(3500 * SECOND, Err(limit(300)));
+        assert_eq!(conclusion(&step), Some(Conclusion::TimedOut));
+    }
+}
