@@ -254,6 +254,7 @@ fn outputs_and_result_keys_are_all_in_the_reference() {
         base_ref: "main".to_owned(),
         open: true,
     }));
+    full.expects = true;
     let checks = CommitChecks { counts: vec![(CheckResult::Success, 1)], listed: Vec::new() };
     let content = PullContent {
         head_sha: "0".repeat(40),
