@@ -29,7 +29,7 @@ use agent_task::task::conclusion::Exit;
 use agent_task::text::spelled;
 use anyhow::{Context as _, bail};
 use serde_json::Value;
-use simulator::{Effect, ExistingTask, Script, Simulator};
+use simulator::{ChangedFile, Effect, ExistingTask, PullContent, Script, Simulator};
 
 use crate::page::{Log, Page, say};
 
@@ -48,7 +48,7 @@ usage: cargo run --example rehearse -- [ARGUMENTS]
   --repository NAME      owner/name; by default the payload's repository
   --input NAME=VALUE     any input of the step, in place of the rehearsal's own; an empty VALUE takes it away
   --end STATE            how the task ends: completed (the default), failed, timed_out, cancelled,
-                         waiting_for_user, no-pull-request or never
+                         waiting_for_user, no-pull-request, out-of-scope or never
   --fleet                six repositories in two waves, a canary first; one of the others fails
   --slow                 let the agent's five minutes take 30 seconds instead of five
   --keep                 keep the files that the step has read and written, and say where they are
@@ -58,11 +58,12 @@ The exit code is that of the step, or 2 where an argument is wrong. Some things 
 
   cargo run --example rehearse -- --event examples/rehearsal/workflow_dispatch.json
   cargo run --example rehearse -- --end waiting_for_user --input fail-on=never
+  cargo run --example rehearse -- --end out-of-scope
   cargo run --example rehearse -- --fleet
   cargo run --example rehearse -- --fleet --end failed";
 
 /// How a task can end.
-const ENDS: &str = "completed, failed, timed_out, cancelled, waiting_for_user, no-pull-request or never";
+const ENDS: &str = "completed, failed, timed_out, cancelled, waiting_for_user, no-pull-request, out-of-scope or never";
 /// How long the simulated task takes by the simulated clock.
 const WORK: Duration = Duration::from_secs(5 * 60);
 /// The repositories of a fleet.
@@ -228,6 +229,7 @@ impl Wishes {
         }
         match self.end() {
             "never" => drop(own.insert("wait-timeout", format!("{}s", self.lasting().as_secs()))),
+            "out-of-scope" => drop(own.insert("expect", "paths: [CHANGELOG.md, src/**]".to_owned())),
             // Without this the step would look for a late pull request for half a minute.
             "no-pull-request" => drop(own.insert("wait-timeout", format!("{}s", self.lasting().as_secs() + 5))),
             _ => {}
@@ -369,6 +371,15 @@ fn script(end: &str) -> Option<Script> {
     let used = Effect::Usage(33_570_585_000);
     Some(match end {
         "completed" => drafted.effect(Effect::Ready).effect(used).state(end, Duration::ZERO),
+        "out-of-scope" => {
+            let files = [
+                ChangedFile::modified("CHANGELOG.md", 12, 0),
+                ChangedFile::modified("src/version.rs", 1, 1),
+                ChangedFile::modified(".github/workflows/release.yml", 3, 9),
+            ];
+            let drafted = begun.pull_with(PullContent::default().files(files)).wait(late);
+            drafted.effect(Effect::Ready).effect(used).state("completed", Duration::ZERO)
+        }
         "no-pull-request" => begun.wait(late).effect(used).state("completed", Duration::ZERO),
         "failed" => {
             let why = "the tests fail on main, so there is nothing to release yet";

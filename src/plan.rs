@@ -23,6 +23,7 @@ use crate::policy::values::ticket;
 use crate::prompt::fence::Untrusted;
 use crate::prompt::has_actions_expression;
 use crate::prompt::render::{Scope, Template, render};
+use crate::task::acceptance::Expect;
 use crate::task::conclusion::{Conclusion, Refusal};
 use crate::task::marker::{Key, Marker};
 use crate::task::rollout::{Rollout, Share};
@@ -49,6 +50,8 @@ pub struct Plan {
     pub fail_on: Vec<Conclusion>,
     /// Whether `completed` without a pull request counts as a failure.
     pub require_pull_request: bool,
+    /// What the pull request must be like.
+    pub expect: Expect,
     /// Which tasks start together, one wave after the other.
     pub waves: Vec<Range<usize>>,
     /// What a wave has to bring, and how many tasks run at once.
@@ -186,6 +189,7 @@ pub fn plan(inputs: &Inputs, given: PlanContext<'_>) -> Result<Plan, PlanError> 
         wait: inputs.wait.clone(),
         fail_on: inputs.fail_on.clone(),
         require_pull_request: inputs.require_pull_request,
+        expect: inputs.expect.clone(),
         waves,
         rollout: inputs.rollout.clone(),
         sharing_jobs: inputs.request.sharing_jobs(),
@@ -510,6 +514,9 @@ impl Plan {
                         spelled(rules.interval)
                     ),
                 );
+                for (key, value) in self.expect.entries() {
+                    fact("expect", &format!("{key}: {value}"));
+                }
                 let states = [(rules.stop_on_question, "waiting_for_user"), (rules.stop_on_idle, "idle")];
                 let states = states.iter().filter(|(stop, _)| *stop).map(|(_, state)| *state).collect::<Vec<_>>();
                 fact("stop on", if states.is_empty() { "never".to_owned() } else { states.join(", ") }.as_str());

@@ -1,8 +1,10 @@
 //! Text for people: truncated, sanitized, counted, escaped, compared.
 
 use std::fmt::Write as _;
+use std::str::FromStr as _;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use ring::digest::SHA256;
 
 /// Bytes in hexadecimal.
@@ -142,6 +144,12 @@ pub fn spelled(duration: Duration) -> String {
         (hours, minutes, 0) => format!("{hours}h {minutes}m"),
         (hours, minutes, seconds) => format!("{hours}h {minutes}m {seconds}s"),
     }
+}
+
+/// Reads a duration above zero, with a unit: `30s`, `45m`, `1h30m`.
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    let duration = SignedDuration::from_str(text).ok().and_then(|it| Duration::try_from(it).ok());
+    duration.filter(|duration| !duration.is_zero())
 }
 
 /// The part of a line that a comment drops although it reads like text, such as `#12 now` in `Fix #12 now`. A comment

@@ -4,6 +4,7 @@ pub mod context;
 pub mod event;
 pub mod host;
 pub mod output_file;
+pub mod pattern;
 pub mod redactor;
 pub mod signal;
 pub mod trusted_paths;

@@ -17,10 +17,11 @@ use crate::github::answers::{
     TaskAnswer, TaskList, TaskPage,
 };
 use crate::github::error::{
-    ACCESS_REMEDIES, ACTIONS_REMEDIES, CONFIGURATION_REMEDIES, Error, FILE_REMEDIES, PULL_REMEDIES,
+    ACCESS_REMEDIES, ACTIONS_REMEDIES, CHECK_REMEDIES, CONFIGURATION_REMEDIES, Error, FILE_REMEDIES, PULL_REMEDIES,
     REPOSITORY_REMEDIES, date, graphql_error, left_out, quote,
 };
 use crate::github::limited::{LimitedClient, StartTurn};
+use crate::github::pull_content::{ChangedFile, ContentQuery, PullContent, RestFile};
 use crate::github::pull_request::{GraphQlPullRequest, PullRequest, RestPullRequest};
 use crate::github::rate_limit::RequestKind;
 use crate::github::repository::Repository;
@@ -378,7 +379,7 @@ impl<'a> LimitedClient<'a> {
     /// All of [`Error`].
     pub async fn pulls_by_node_ids(&self, ids: &[String]) -> Result<Vec<Option<PullRequest>>, Error> {
         let query = format!("query($ids: [ID!]!) {{ nodes(ids: $ids) {{ ... on PullRequest {{ {PULL_FIELDS} }} }} }}");
-        let found = |data: &Value| data["nodes"].as_array().into_iter().flatten().map(graph_pull).collect();
+        let found = |body: &Value| body["data"]["nodes"].as_array().into_iter().flatten().map(graph_pull).collect();
         let mut pulls = self.query(&query, serde_json::json!({"ids": ids}), found).await?;
         pulls.resize(ids.len(), None);
         Ok(pulls)
@@ -404,12 +405,73 @@ impl<'a> LimitedClient<'a> {
             )
         });
         let query = format!("query {{ {}}}", asked.collect::<String>());
-        let of_branch = |data: &Value, at: usize| {
-            let nodes = data[format!("r{at}")]["pullRequests"]["nodes"].as_array()?;
+        let of_branch = |body: &Value, at: usize| {
+            let nodes = body["data"][format!("r{at}")]["pullRequests"]["nodes"].as_array()?;
             Some(nodes.iter().filter_map(graph_pull).collect())
         };
-        let found = |data: &Value| (0..branches.len()).map(|at| of_branch(data, at)).collect();
+        let found = |body: &Value| (0..branches.len()).map(|at| of_branch(body, at)).collect();
         self.query(&query, serde_json::json!({}), found).await
+    }
+
+    /// What these pull requests have brought, in their order and at most [`MAX_NODES`].
+    ///
+    /// <https://docs.github.com/en/graphql/reference/objects#pullrequest>
+    ///
+    /// # Errors
+    /// All of [`Error`], for all of them or for each by itself.
+    pub async fn pull_contents(
+        &self,
+        pulls: &[(Repository, u64)],
+        query: ContentQuery,
+    ) -> Result<Vec<Result<PullContent, Error>>, Error> {
+        let found = |body: &Value| (0..pulls.len()).map(|at| Some(query.read(body, at))).collect();
+        let found = self.query(&query.text(pulls), serde_json::json!({}), found).await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// The files of a pull request that changes `count` of them, as far as GitHub lists them.
+    ///
+    /// <https://docs.github.com/en/rest/pulls/pulls#list-pull-requests-files>
+    ///
+    /// # Errors
+    /// All of [`Error`].
+    pub async fn pull_files(
+        &self,
+        repository: &Repository,
+        number: u64,
+        count: u64,
+    ) -> Result<Vec<ChangedFile>, Error> {
+        let mut files = Vec::new();
+        for page in 1..=count.div_ceil(PAGE_SIZE as u64).min(MAX_FILE_PAGES) {
+            let path = format!("/repos/{repository}/pulls/{number}/files?per_page={PAGE_SIZE}&page={page}");
+            let listed: Vec<RestFile> = self.get(&path, None, Some(PULL_REMEDIES)).await?.read()?;
+            for file in listed {
+                files.push(file.try_into()?);
+            }
+        }
+        Ok(files)
+    }
+
+    /// Succeeds if the token may read the check runs of a branch.
+    ///
+    /// <https://docs.github.com/en/rest/checks/runs#list-check-runs-for-a-git-reference>
+    ///
+    /// # Errors
+    /// All of [`Error`].
+    pub async fn check_runs(&self, repository: &Repository, branch: &str) -> Result<(), Error> {
+        let path = format!("/repos/{repository}/commits/{}/check-runs?per_page=1", encoded(branch));
+        self.value(&path, CHECK_REMEDIES).await.map(drop)
+    }
+
+    /// Succeeds if the token may read the commit statuses of a branch.
+    ///
+    /// <https://docs.github.com/en/rest/commits/statuses#get-the-combined-status-for-a-specific-reference>
+    ///
+    /// # Errors
+    /// All of [`Error`].
+    pub async fn commit_statuses(&self, repository: &Repository, branch: &str) -> Result<(), Error> {
+        let path = format!("/repos/{repository}/commits/{}/status?per_page=1", encoded(branch));
+        self.value(&path, CHECK_REMEDIES).await.map(drop)
     }
 
     /// The newest pull requests of a repository, open or not, up to a hundred; from one branch, where one is given.
@@ -427,7 +489,7 @@ impl<'a> LimitedClient<'a> {
         Ok(listed.into_iter().map(PullRequest::from).collect())
     }
 
-    /// What `found` reads from the data of the answer to a query.
+    /// What `found` reads from the answer to a query.
     async fn query<T>(
         &self,
         query: &str,
@@ -440,7 +502,7 @@ impl<'a> LimitedClient<'a> {
             return Err(answer.refusal());
         }
         let body = answer.read::<Value>()?;
-        let found = found(&body["data"]);
+        let found = found(&body);
         match graphql_error(&body, &answer.headers, found.iter().all(Option::is_none)) {
             Some(Error::RateLimited(limit)) => Err(self.limited(RequestKind::GraphQl, sent, &limit)),
             Some(error) => Err(error),
@@ -451,6 +513,9 @@ impl<'a> LimitedClient<'a> {
 
 /// What is asked of a pull request in the GraphQL API.
 const PULL_FIELDS: &str = "id fullDatabaseId number url state headRefName baseRefName";
+/// How many pages of files GitHub has for one pull request: 3,000 files in all,
+/// <https://docs.github.com/en/rest/pulls/pulls#list-pull-requests-files>.
+const MAX_FILE_PAGES: u64 = 30;
 /// How many pull requests of one branch are asked for. Few have more than one.
 const MAX_OF_BRANCH: usize = 10;
 

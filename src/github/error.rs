@@ -279,6 +279,18 @@ pub(super) fn graphql_error(answer: &Value, headers: &HeaderMap, is_empty: bool)
     })
 }
 
+/// Why a field of a GraphQL answer is null. What has no known type may pass.
+pub(super) fn field_error(error: &Value, remedies: Remedies) -> Error {
+    let said = quote(error["message"].as_str().unwrap_or_default());
+    match error["type"].as_str().unwrap_or_default() {
+        "FORBIDDEN" | "INSUFFICIENT_SCOPES" => {
+            Error::MissingPermission { said, remedy: remedies.permission.to_owned() }
+        }
+        "NOT_FOUND" => Error::NotFound { said, remedy: remedies.not_found },
+        _ => Error::Malformed { why: said },
+    }
+}
+
 /// What to do where something other than a task may not be read or is not there.
 #[derive(Clone, Copy)]
 pub(super) struct Remedies {
@@ -291,6 +303,13 @@ pub(super) const PULL_REMEDIES: Remedies = Remedies {
                  `${{ github.token }}` with `permissions: pull-requests: read` serves",
     not_found: "The token does not reach the repository or may not read its pull requests; give `lookup-token` one that \
                 does and may",
+};
+pub(super) const CHECK_REMEDIES: Remedies = Remedies {
+    permission: "The token needs \"Checks: read\" and \"Commit statuses: read\". Give `lookup-token` one that has them: \
+                 for the workflow's own repository `${{ github.token }}` with `permissions: checks: read, statuses: read, \
+                 pull-requests: read` serves",
+    not_found: "The token does not reach the repository or may not read its checks; give `lookup-token` one that does \
+                and may",
 };
 pub(super) const ACCESS_REMEDIES: Remedies = Remedies {
     permission: "A personal token may ask this only where its owner can push",

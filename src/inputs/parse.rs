@@ -2,10 +2,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
-use std::str::FromStr as _;
 use std::time::Duration;
 
-use jiff::SignedDuration;
 use serde::Deserialize;
 
 use crate::actions::context::Environment;
@@ -23,11 +21,13 @@ use crate::policy::evaluate::{Overrides, Rules, is_template};
 use crate::policy::location::PolicyLocation;
 use crate::policy::values;
 use crate::prompt::fence::Untrusted;
+use crate::task::acceptance::Expect;
 use crate::task::conclusion::Conclusion;
 use crate::task::rollout::{Rollout, Share, ShareError, Waves};
 use crate::task::start::IfActive;
 use crate::task::wait;
-use crate::text::{cut, harmless, nearest};
+use crate::text::{cut, harmless, nearest, parse_duration};
+use crate::yaml::{compose, de};
 
 /// Where the API is when neither the runner nor the user says.
 const GITHUB_COM: &str = "https://api.github.com";
@@ -193,7 +193,9 @@ impl Reader {
             self.problem(input::poll_interval, "is shorter than GitHub's limits allow; write 1s or more");
         }
         let waiting = wait::WaitRules { timeout, interval, stop_on_question, stop_on_idle, grace };
-        let require_pull_request = settled.require_pull_request.unwrap_or(false);
+        let expect = settled.expect.clone();
+        let require_pull_request = settled.requires_pull_request();
+        let has_no_pull_rule = settled.require_pull_request == Some(false);
         let asked_to_wait = settled.wait.unwrap_or(false);
         let (request, wait) = match command? {
             Command::Wait => {
@@ -210,7 +212,14 @@ impl Reader {
         };
         let rollout = self.rollout(wait);
         if require_pull_request && !wait && self.is_ruled {
-            self.refuse(input::require_pull_request, "requires wait: true");
+            let input = if expect.is_empty() { input::require_pull_request } else { input::expect };
+            self.refuse(input, "requires wait: true");
+        }
+        if has_no_pull_rule && !expect.is_empty() {
+            self.refuse(input::expect, "requires a pull request, and the policy has require-pull-request: false");
+        }
+        if expect.checks.is_none() && expect.checks_timeout.is_some() {
+            self.refuse(input::expect, "has checks-timeout without checks: success; add it");
         }
         Some(Inputs {
             address: address?,
@@ -220,6 +229,7 @@ impl Reader {
             wait: wait.then_some(waiting),
             fail_on,
             require_pull_request,
+            expect,
             rollout,
             allow_empty: self.flag(input::allow_empty),
             rules,
@@ -279,6 +289,7 @@ impl Reader {
             require_pull_request: self
                 .is_set(input::require_pull_request)
                 .then(|| self.flag(input::require_pull_request)),
+            expect: self.parsed(input::expect, expectations).unwrap_or_default(),
             wait: self.is_set(input::wait).then(|| self.flag(input::wait)),
             fail_on: self.is_set(input::fail_on).then(|| self.fail_on()),
             stop_on: self.is_set(input::stop_on).then(|| self.stop_on()),
@@ -305,6 +316,7 @@ impl Reader {
         } else if let (Some(_), Some(part)) = (shard, list.as_ref().and_then(|list| list.part)) {
             self.refuse(input::shard, format!("has no effect, because repositories is already part {part}; remove it"));
         }
+        let requires_pull_request = settled.requires_pull_request();
         let own = input::prompt.written(&self.given).map(|text| PromptSource::Text(text.to_owned()));
         let own = own.or(settled.prompt_file.map(PromptSource::File));
         let prompt = rules.prompt().map(PromptSource::Class).or(own);
@@ -327,9 +339,9 @@ impl Reader {
             );
         }
         let create_pull_request = settled.create_pull_request.unwrap_or(false);
-        let require_pull_request = settled.require_pull_request.unwrap_or(false);
-        if require_pull_request && !create_pull_request && head_ref.is_none() && self.is_ruled {
-            self.refuse(input::require_pull_request, "requires create-pull-request: true or a head-ref");
+        if requires_pull_request && !create_pull_request && head_ref.is_none() && self.is_ruled {
+            let input = if settled.expect.is_empty() { input::require_pull_request } else { input::expect };
+            self.refuse(input, "requires create-pull-request: true or a head-ref");
         }
         let idempotency_key = self.get(input::idempotency_key).map(str::to_owned);
         let if_active = self.if_active();
@@ -617,10 +629,9 @@ impl Reader {
 
     fn duration(&mut self, input: Input) -> Duration {
         let text = self.text(input);
-        let read = SignedDuration::from_str(text).ok().and_then(|it| Duration::try_from(it).ok());
-        match read {
-            Some(duration) if !duration.is_zero() => duration,
-            _ => {
+        match parse_duration(text) {
+            Some(duration) => duration,
+            None => {
                 let is_bare = text.chars().all(|c| c.is_ascii_digit()) && text.chars().any(|c| c != '0');
                 let expected = match is_bare {
                     true => format!("a duration with a unit such as {text}s or {text}m"),
@@ -744,4 +755,17 @@ pub(crate) fn results(text: &str) -> Result<(Vec<WaitTarget>, usize), String> {
         });
     }
     Ok((tasks, without))
+}
+
+/// Reads the mapping of `expect`.
+fn expectations(text: &str) -> Result<Expect, String> {
+    let (tree, mut faults) = compose::parse(text).map_err(|fault| wrong_yaml(&[fault]))?;
+    let (expect, more) = de::read_as(tree);
+    faults.extend(more);
+    expect.filter(|_| faults.is_empty()).ok_or_else(|| wrong_yaml(&faults))
+}
+
+fn wrong_yaml(faults: &[compose::Fault]) -> String {
+    let faults = faults.iter().map(|it| format!("line {}, column {}: {}", it.place.line, it.place.column, it.why));
+    format!("is wrong. {}", faults.collect::<Vec<_>>().join("; "))
 }

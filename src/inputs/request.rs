@@ -15,6 +15,7 @@ use crate::policy::actor::ActorAllowlist;
 use crate::policy::evaluate::{PolicyMetadata, Rules};
 use crate::policy::location::PolicyLocation;
 use crate::prompt::fence::Untrusted;
+use crate::task::acceptance::Expect;
 use crate::task::conclusion::{Conclusion, Refusal};
 use crate::task::rollout::Rollout;
 use crate::task::start::IfActive;
@@ -37,6 +38,8 @@ pub struct Inputs {
     pub fail_on: Vec<Conclusion>,
     /// Whether `completed` without a pull request counts as a failure.
     pub require_pull_request: bool,
+    /// What the pull request must be like.
+    pub expect: Expect,
     /// How many tasks are rolled out.
     pub rollout: Rollout,
     /// Whether a list without any repository is fine.

@@ -128,6 +128,8 @@ inputs! {
         "Which conclusions fail the step, as a list; `never` for none.";
     require_pull_request "require-pull-request" "false" START_WAIT
         "Whether a task that completes without a pull request is a `failure`. Requires `wait: true`.";
+    expect "expect" "" START_WAIT
+        "YAML mapping of what the pull request must be like for a success: `max-changed-files`, `max-changed-lines`, `paths`, `paths-ignore`, `required-files`, `checks: success`, `checks-timeout`. Requires `wait: true`.";
     idempotency_key "idempotency-key" "" START
         "The key that makes two starts the same start, in place of the one made from the run, the job, the step and the request. A template without access to untrusted text, such as `release-{{ now | date('%G-W%V') }}`.";
     if_active "if-active" "start" START

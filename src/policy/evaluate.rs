@@ -7,19 +7,18 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
 use crate::actions::context::Context;
+use crate::actions::pattern::{BranchName, LONGEST_VALUE, PatternList};
 use crate::github::repository::Repository;
 use crate::policy::limits::LimitCounter;
 use crate::policy::location::PolicyLocation;
-use crate::policy::pattern::{BranchName, PatternList};
 use crate::policy::schema::{Class, CloudAgent, Limits, Repositories};
 use crate::policy::values::{Day, EventName, Model, PromptFile, TicketPattern, VarName, path, words};
 use crate::policy::vars::Var;
+use crate::task::acceptance::Expect;
 use crate::task::conclusion::{Conclusion, Refusal, RefusedBy};
 use crate::text::{cut, nearest};
 use crate::yaml::de::OneOrMany;
 
-/// How much of a value a refusal shows, in characters.
-pub(crate) const LONGEST_VALUE: usize = 120;
 /// How many repositories a refusal names.
 const MOST_NAMED: usize = 20;
 
@@ -51,6 +50,8 @@ pub struct Overrides {
     pub create_pull_request: Option<bool>,
     /// Whether a task without a pull request is a failure.
     pub require_pull_request: Option<bool>,
+    /// What the pull request must be like.
+    pub expect: Expect,
     /// Whether to wait.
     pub wait: Option<bool>,
     /// The conclusions that fail the step.
@@ -59,6 +60,13 @@ pub struct Overrides {
     pub stop_on: Option<(bool, bool)>,
     /// The change ticket.
     pub ticket: Option<String>,
+}
+
+impl Overrides {
+    /// Whether a task without a pull request is a failure, which any expectation of it implies.
+    pub fn requires_pull_request(&self) -> bool {
+        self.require_pull_request == Some(true) || !self.expect.is_empty()
+    }
 }
 
 /// The facts of a start that a record keeps.
@@ -138,6 +146,7 @@ impl Rules {
             base_ref: _,
             create_pull_request: _,
             require_pull_request,
+            expect,
             repositories: _,
             events: _,
             workflows: _,
@@ -149,7 +158,7 @@ impl Rules {
             cloud_agent: _,
             limits: _,
         } = self.terms;
-        let terms = Class { require_pull_request, fail_on, stop_on, owner, ..Class::default() };
+        let terms = Class { require_pull_request, expect, fail_on, stop_on, owner, ..Class::default() };
         Self { lacks_class: false, terms, ..self }
     }
 
@@ -214,6 +223,7 @@ impl Rules {
                 asked.require_pull_request,
                 terms.require_pull_request,
             ),
+            expect: judge.expect(asked.expect, &terms.expect),
             wait: judge.flag("wait", asked.wait, terms.wait),
             fail_on,
             stop_on: judge.fixed("stop-on", asked.stop_on, stop_on, |(question, idle)| {
@@ -377,6 +387,17 @@ impl Evaluator {
 
     fn flag(&mut self, input: &str, asked: Option<bool>, fixed: Option<bool>) -> Option<bool> {
         self.fixed(input, asked, fixed, bool::to_string)
+    }
+
+    /// The expectations of both. A key that is fixed has that value.
+    fn expect(&mut self, asked: Expect, fixed: &Expect) -> Expect {
+        let fixed_entries = fixed.entries();
+        for (key, value) in asked.entries() {
+            if let Some((_, fixed)) = fixed_entries.iter().find(|(it, fixed)| *it == key && *fixed != value) {
+                self.contradict(&format!("expect.{key}"), &value, fixed);
+            }
+        }
+        fixed.clone().over(asked)
     }
 
     fn prompt(&mut self, asked: &Overrides, fixed: Option<&PromptFile>, elsewhere: bool) -> Option<String> {

@@ -4,7 +4,6 @@ pub mod actor;
 pub mod evaluate;
 pub mod limits;
 pub mod location;
-pub mod pattern;
 pub mod schema;
 pub mod values;
 pub mod vars;

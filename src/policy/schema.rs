@@ -10,13 +10,14 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{IntoDeserializer as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, de};
 
+use crate::actions::pattern::{BranchName, PatternList, RepositoryName, WorkflowPath};
 use crate::policy::evaluate::Rules;
 use crate::policy::location::PolicyLocation;
-use crate::policy::pattern::{BranchName, PatternList, RepositoryName, WorkflowPath};
 use crate::policy::values::{
     AgentName, ClassName, Day, EventName, FailOn, Model, Owner, PromptFile, StopOn, TicketPattern, ToolName, VarName,
 };
 use crate::policy::vars::Var;
+use crate::task::acceptance::Expect;
 use crate::text::nearest;
 use crate::yaml::compose;
 use crate::yaml::de::{OneOrMany, Spelled, read_as};
@@ -81,6 +82,8 @@ pub struct Class {
     pub create_pull_request: Option<bool>,
     /// Whether a task that completes without a pull request is a failure.
     pub require_pull_request: Option<bool>,
+    /// What the pull request of a task must be like. What it is not is a failure.
+    pub expect: Expect,
     /// The repositories in which tasks may be started, as patterns such as `acme/*`: a list, or `allow` and `deny`, of
     /// which `deny` wins.
     #[cfg_attr(test, schemars(with = "Option<crate::policy::tests::schema::Repositories>"))]
@@ -258,6 +261,7 @@ impl Class {
             base_ref,
             create_pull_request,
             require_pull_request,
+            expect,
             repositories,
             events,
             workflows,
@@ -285,6 +289,7 @@ impl Class {
             base_ref: base_ref.or(above.base_ref),
             create_pull_request: create_pull_request.or(above.create_pull_request),
             require_pull_request: require_pull_request.or(above.require_pull_request),
+            expect: expect.over(above.expect),
             repositories: match (repositories, above.repositories) {
                 (Some(own), Some(above)) => Some(own.over(above)),
                 (own, above) => own.or(above),

@@ -6,15 +6,16 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::actions::context::{Context, Environment};
+use crate::actions::pattern::RepositoryName;
 use crate::github::repository::Repository;
 use crate::github::task::Task;
 use crate::policy::evaluate::{Overrides, PolicyMetadata, Rules};
 use crate::policy::limits::Capacity;
 use crate::policy::location::{PolicyLocation, USUAL_PLACE};
-use crate::policy::pattern::RepositoryName;
 use crate::policy::schema::{Limits, MOST_BYTES, Policy, RepositoryTable};
 use crate::policy::values::{Day, LONGEST_TICKET, ticket};
 use crate::policy::vars::{VarKind, VarTable};
+use crate::task::acceptance::Expect;
 use crate::task::conclusion::{Conclusion, Refusal, RefusedBy};
 use crate::task::marker::Marker;
 use crate::yaml::compose;
@@ -24,7 +25,7 @@ use crate::yaml::compose;
 pub(super) mod schema {
     use schemars::JsonSchema;
 
-    use crate::policy::pattern::ListPattern;
+    use crate::actions::pattern::ListPattern;
 
     use super::{RepositoryName, RepositoryTable, VarKind, VarTable};
 
@@ -343,6 +344,7 @@ fn everything_that_contradicts_is_refused_at_once_with_both_values() {
         custom_agent: Some("other".to_owned()),
         create_pull_request: Some(true),
         require_pull_request: Some(true),
+        expect: Expect::default(),
         wait: Some(true),
         fail_on: Some(Vec::new()),
         stop_on: Some((true, true)),

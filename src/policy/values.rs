@@ -7,9 +7,9 @@ use jiff::civil::Date;
 use regex_lite::Regex;
 use serde::Deserialize;
 
+use crate::actions::pattern::LONGEST_VALUE;
 use crate::github::task::agent_name;
 use crate::policy::actor::EVENTS;
-use crate::policy::evaluate::LONGEST_VALUE;
 use crate::task::conclusion::Conclusion;
 use crate::text::{cut, is_invisible, nearest};
 use crate::yaml::de::OneOrMany;

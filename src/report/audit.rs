@@ -11,6 +11,7 @@ use crate::github::task::{State, Task, TaskId};
 use crate::github::token::Token;
 use crate::plan::{Action, PlannedTask};
 use crate::policy::evaluate::PolicyMetadata;
+use crate::task::acceptance::ChecksState;
 use crate::task::conclusion::Conclusion;
 use crate::task::event::{Adoption, Event};
 use crate::task::outcome::Outcome;
@@ -78,6 +79,18 @@ impl AuditEntry {
             }
             Event::PullFound(pull) if before.pull.as_ref().is_none_or(|known| known.number != pull.number) => {
                 Self::new("pull-found", json!({}))
+            }
+            Event::Compared(acceptance) => {
+                let content = acceptance.content.as_ref();
+                let kind = if acceptance.conclusion == Conclusion::Success { "accepted" } else { "not-accepted" };
+                let facts = json!({
+                    "headSha": content.map(|content| content.head_sha.as_str()),
+                    "changedFiles": content.map(|content| content.changed_files),
+                    "changedLines": content.map(|content| content.changed_lines),
+                    "checks": acceptance.checks().map(ChecksState::as_str),
+                    "reason": acceptance.reason(),
+                });
+                Self::new(kind, known(facts))
             }
             Event::NoPull(why) => Self::new("pull-missing", json!({"reason": why.to_string()})),
             Event::Ended(WaitEnd::Settled) => Self::new("settled", json!({})),

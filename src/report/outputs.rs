@@ -5,13 +5,14 @@ use serde_json::Value;
 
 use crate::github::task::{State, Task, TaskId};
 use crate::inputs::problem::Problem;
+use crate::task::acceptance::{Acceptance, ChecksState};
 use crate::task::conclusion::Conclusion;
 use crate::task::messages;
 use crate::task::outcome::Outcome;
 use crate::text::cut;
 
 /// Every output there is, in the order of the reference.
-pub const OUTPUTS: [&str; 20] = [
+pub const OUTPUTS: [&str; 24] = [
     "task-id",
     "task-url",
     "state",
@@ -19,6 +20,10 @@ pub const OUTPUTS: [&str; 20] = [
     "created",
     "pull-request-number",
     "pull-request-url",
+    "accepted",
+    "changed-files",
+    "changed-lines",
+    "checks",
     "head-ref",
     "base-ref",
     "model",
@@ -146,6 +151,10 @@ struct Entry<'a> {
     created: Option<bool>,
     pull_request_number: Option<u64>,
     pull_request_url: Option<&'a str>,
+    accepted: Option<bool>,
+    changed_files: Option<u64>,
+    changed_lines: Option<u64>,
+    checks: Option<&'a str>,
     head_ref: Option<&'a str>,
     base_ref: Option<&'a str>,
     model: Option<&'a str>,
@@ -159,6 +168,7 @@ impl<'a> Entry<'a> {
         let task = outcome.task.as_ref();
         let pull = outcome.pull.as_ref();
         let asked = outcome.asked.as_ref();
+        let content = outcome.acceptance.as_ref().and_then(|acceptance| acceptance.content.as_ref());
         Self {
             repository: outcome.repository.to_string(),
             task_id: outcome.task_id.as_ref().map(TaskId::as_str),
@@ -168,6 +178,10 @@ impl<'a> Entry<'a> {
             created: outcome.created,
             pull_request_number: pull.map(|pull| pull.number),
             pull_request_url: pull.map(|pull| pull.url.as_str()),
+            accepted: outcome.accepted(),
+            changed_files: content.map(|content| content.changed_files),
+            changed_lines: content.map(|content| content.changed_lines),
+            checks: outcome.acceptance.as_ref().and_then(Acceptance::checks).map(ChecksState::as_str),
             head_ref: pull.map(|pull| pull.head_ref.as_str()).or(task.and_then(Task::head_ref)),
             base_ref: pull.map(|pull| pull.base_ref.as_str()).or(task.and_then(Task::base_ref)),
             model: task.and_then(Task::model).or(asked.and_then(|asked| asked.model.as_deref())),

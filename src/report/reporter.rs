@@ -79,6 +79,7 @@ impl<'a> Reporter<'a> {
         let outcomes = plan.tasks.iter().map(|order| {
             let mut outcome = Outcome::new(order.repository.clone());
             outcome.pull_required = plan.require_pull_request;
+            outcome.expects = !plan.expect.is_empty();
             outcome.owner.clone_from(&plan.policy.owner);
             match &order.action {
                 Action::Start { task, prompt_sha256, .. } => {

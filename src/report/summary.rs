@@ -8,6 +8,7 @@ use crate::actions::context::Context;
 use crate::github::task::{State, Task};
 use crate::plan::{Action, Plan};
 use crate::report::markdown::{details, fenced, inline, link, table};
+use crate::task::acceptance::{Acceptance, Comparison, Fit};
 use crate::task::conclusion::{Conclusion, Exit, Trouble};
 use crate::task::messages::{Explanation, named};
 use crate::task::outcome::Outcome;
@@ -229,7 +230,13 @@ fn single(plan: &Plan, outcome: &Outcome, run: &SummaryContext<'_>) -> String {
     ];
     let facts = facts.into_iter().flatten().filter(|fact| !fact.is_empty()).collect::<Vec<_>>();
     let mut text = format!("{heading}{}\n\n", facts.join(" · "));
-    if let Some(explanation) = outcome.explain() {
+    if let Some(acceptance) = &outcome.acceptance {
+        text.push_str(&comparisons(acceptance));
+    }
+    let is_in_table = outcome.acceptance.as_ref().is_some_and(|it| it.unread.is_none());
+    if let Some(explanation) = outcome.explain().filter(|_| is_in_table) {
+        text.push_str(&format!("{}\n\n", remedy(&explanation, true).trim_start()));
+    } else if let Some(explanation) = outcome.explain() {
         let problem = inline(&cut(&explanation.problem, MAX_SINGLE_PROBLEM));
         text.push_str(&format!("**{}**{}\n\n", sentence(&problem), remedy(&explanation, true)));
     }
@@ -237,6 +244,34 @@ fn single(plan: &Plan, outcome: &Outcome, run: &SummaryContext<'_>) -> String {
         text.push_str(&format!("{}\n\n", sentence(&inline(&capital(&why.to_string())))));
     }
     text
+}
+
+/// What was expected of a pull request beside what was found.
+fn comparisons(acceptance: &Acceptance) -> String {
+    let row = |it: &Comparison| {
+        let icon = match it.fit {
+            Fit::Met => "✅",
+            Fit::Open => "⏳",
+            Fit::Broken => "❌",
+        };
+        let found = inline(&cut(&it.found, MAX_PROBLEM));
+        vec![icon.to_owned(), inline(&format!("`{}`", cut(&it.expected, MAX_PROBLEM))), found]
+    };
+    match acceptance.comparisons.as_slice() {
+        [] => String::new(),
+        all => table(&["", "Expected", "Found"], &all.iter().map(row).collect::<Vec<_>>()),
+    }
+}
+
+/// Whether a pull request is accepted and how large it is, in the cell of a table.
+fn accepted(outcome: &Outcome) -> String {
+    let size = |acceptance: &Acceptance| {
+        let content = acceptance.content.as_ref()?;
+        Some(format!(", {} files, {} lines", content.changed_files, content.changed_lines))
+    };
+    let size = outcome.acceptance.as_ref().and_then(size).unwrap_or_default();
+    let word = outcome.accepted().map(|accepted| if accepted { "yes" } else { "no" });
+    word.map(|word| format!("{word}{size}")).unwrap_or_default()
 }
 
 fn heading(outcome: &Outcome, status: Status) -> String {
@@ -248,6 +283,11 @@ fn heading(outcome: &Outcome, status: Status) -> String {
         (Status::NotStarted, Some(Trouble::Declined)) => "No agent task was started, one is still active",
         (Status::NotStarted | Status::HeldBack, _) => "No agent task was started",
         (Status::Refused, _) => "No agent task was started, your own rules refuse it",
+        (Status::Failed, _) if outcome.acceptance.is_some() => "Agent task completed, its pull request is not accepted",
+        (Status::Blocked, _) if outcome.acceptance.is_some() => "Agent task completed, its checks need approval",
+        (Status::TimedOut, _) if outcome.acceptance.is_some() => {
+            "Agent task completed, its pull request was not accepted in time"
+        }
         (Status::Failed, _) if outcome.state() == Some(&State::Completed) => {
             "Agent task completed without a pull request"
         }
@@ -371,13 +411,14 @@ fn rows(all: &[(Status, &Outcome)], elapsed: Duration) -> String {
             status.cell(),
             escaped(&outcome.repository.to_string()),
             outcome.pull.as_ref().map_or_else(String::new, |pull| link(&format!("#{}", pull.number), &pull.url)),
+            accepted(outcome),
             task_link(outcome),
             outcome.task.as_ref().and_then(Task::credits).unwrap_or_default(),
             took.map(|took| spelled(Duration::from_secs(took.as_secs()))).unwrap_or_default(),
         ]
     };
     let rows = all.iter().map(row).collect::<Vec<_>>();
-    table(&["Status", "Repository", "Pull request", "Task", "AI credits", "Duration"], &rows)
+    table(&["Status", "Repository", "Pull request", "Accepted", "Task", "AI credits", "Duration"], &rows)
 }
 
 /// A short link to the task, or the beginning of its id where it has no page yet.

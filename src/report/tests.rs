@@ -12,6 +12,7 @@ use crate::inputs::problem::Problem;
 use crate::plan::{Action, Plan, PlannedTask};
 use crate::policy::evaluate::PolicyMetadata;
 use crate::report::summary::{SummaryContext, dry_run, note, summary};
+use crate::task::acceptance::Expect;
 use crate::task::conclusion::Conclusion;
 use crate::task::event::Event;
 use crate::task::marker::Marker;
@@ -53,6 +54,7 @@ fn plan(repositories: &[String], waves: &[usize]) -> Plan {
         begin - size..begin
     });
     Plan {
+        expect: Expect::default(),
         tasks: repositories.iter().map(|name| order(name)).collect(),
         wait: Some(WaitRules {
             timeout: Duration::from_secs(3600),

@@ -10,18 +10,19 @@ use tokio::sync::Mutex;
 use crate::github::client::MAX_NODES;
 use crate::github::error::Error;
 
-/// How long questions are gathered. All tasks of a round ask within milliseconds.
-const GATHER_TIME: Duration = Duration::from_secs(1);
+/// How long questions are gathered that all tasks of a round ask within milliseconds.
+pub(super) const GATHER_TIME: Duration = Duration::from_secs(1);
 
 /// Questions that are asked together, and their answers.
 pub(crate) struct Batcher<K, V> {
+    gather_time: Duration,
     asked: RefCell<Vec<K>>,
     answered: Mutex<HashMap<K, Result<V, Error>>>,
 }
 
 impl<K: Clone + Eq + Hash, V: Clone> Batcher<K, V> {
-    pub(super) fn new() -> Self {
-        Self { asked: RefCell::default(), answered: Mutex::default() }
+    pub(super) fn new(gather_time: Duration) -> Self {
+        Self { gather_time, asked: RefCell::default(), answered: Mutex::default() }
     }
 
     /// The answers to these questions. Other callers have a moment to add theirs; then the first caller asks for all, and
@@ -32,9 +33,11 @@ impl<K: Clone + Eq + Hash, V: Clone> Batcher<K, V> {
         ask: impl AsyncFn(&[K]) -> Result<Vec<V>, Error>,
     ) -> Result<Vec<V>, Error> {
         self.asked.borrow_mut().extend_from_slice(questions);
-        tokio::time::sleep(GATHER_TIME).await;
+        tokio::time::sleep(self.gather_time).await;
         let mut answered = self.answered.lock().await;
-        let asked = self.asked.take();
+        // A caller whose questions were asked for already leaves the newer ones to their callers.
+        let is_open = questions.iter().any(|question| self.asked.borrow().contains(question));
+        let asked = if is_open { self.asked.take() } else { Vec::new() };
         for asked in asked.chunks(MAX_NODES) {
             match ask(asked).await {
                 Ok(answers) => answered.extend(asked.iter().cloned().zip(answers.into_iter().map(Ok))),

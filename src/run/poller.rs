@@ -12,11 +12,13 @@ use crate::actions::host::Host;
 use crate::github::answers::TaskAnswer;
 use crate::github::error::Error;
 use crate::github::limited::LimitedClient;
+use crate::github::pull_content::{ChangedFile, ContentQuery, PullContent};
 use crate::github::pull_request::PullRequest;
 use crate::github::repository::Repository;
+use crate::github::retry;
 use crate::github::task::{Phase, State, Task, TaskId, UNSETTLED};
 use crate::github::task_list::TaskQuery;
-use crate::run::batch::Batcher;
+use crate::run::batch::{Batcher, GATHER_TIME};
 use crate::run::pull_request::PullRequestReader;
 use crate::task::marker::{Key, Marker};
 use crate::task::pull_request::{NoPullRequest, PullRequestHints};
@@ -30,6 +32,9 @@ const MAX_SINGLE: usize = 10;
 const PAGES_PER_HOUR: u32 = 2500;
 /// How long a task may have no sessions because it is new. They were seen after seconds.
 const NO_SESSIONS_YET: Duration = Duration::from_secs(120);
+/// How long pull requests of tasks that have completed are gathered: at least two rounds of the default interval. GitHub
+/// lets at most 80 tasks a minute begin, and so about as many end.
+const ENDS_GATHER_TIME: Duration = Duration::from_secs(20);
 /// How many tasks are read at once to find our own: a quarter of what the client sends at once.
 const READ_AT_ONCE: usize = 16;
 
@@ -111,8 +116,9 @@ impl<'a> Poller<'a> {
     pub fn new(tasks: &'a LimitedClient<'a>, pulls: &[&'a LimitedClient<'a>], config: PollerConfig<'a>) -> Self {
         let reader = |client: &&'a LimitedClient<'a>| PullRequestReader {
             client,
-            by_id: Batcher::new(),
-            by_branch: Batcher::new(),
+            by_id: Batcher::new(GATHER_TIME),
+            contents: Batcher::new(ENDS_GATHER_TIME),
+            by_branch: Batcher::new(GATHER_TIME),
         };
         Self {
             tasks,
@@ -324,5 +330,37 @@ impl<'a> Poller<'a> {
             }
         }
         Err(hidden.unwrap_or(NoPullRequest::NotMade))
+    }
+
+    /// What a pull request has brought, read with the first token that may read all of it.
+    ///
+    /// # Errors
+    /// The last error, or one that may pass.
+    pub async fn content(
+        &self,
+        repository: &Repository,
+        number: u64,
+        query: ContentQuery,
+    ) -> Result<PullContent, Error> {
+        let mut best = None;
+        for reader in &self.readers {
+            let content = reader.content(repository, number, query, self.is_shared()).await;
+            match (&best, &content) {
+                (_, Ok(content)) if !matches!(content.checks, Some(Err(_))) => return Ok(content.clone()),
+                (None | Some(Err(_)), Ok(_)) | (None, Err(_)) => best = Some(content),
+                (Some(Err(before)), Err(_)) if !before.may_pass() => best = Some(content),
+                _ => {}
+            }
+        }
+        best.unwrap_or_else(|| unreachable!("there is a client"))
+    }
+
+    /// The files of a pull request that changes `count` of them, as far as GitHub lists them.
+    ///
+    /// # Errors
+    /// The last error, or one that may pass.
+    pub async fn files(&self, repository: &Repository, number: u64, count: u64) -> Result<Vec<ChangedFile>, Error> {
+        let files = async |reader: &PullRequestReader<'_>| reader.client.pull_files(repository, number, count).await;
+        retry::ask_once(&self.readers, files).await
     }
 }

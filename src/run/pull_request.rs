@@ -2,6 +2,7 @@
 
 use crate::github::error::Error;
 use crate::github::limited::LimitedClient;
+use crate::github::pull_content::{ContentQuery, PullContent};
 use crate::github::pull_request::PullRequest;
 use crate::github::repository::Repository;
 use crate::run::batch::Batcher;
@@ -11,6 +12,7 @@ use crate::task::pull_request::{NoPullRequest, PullRequestHints};
 pub(crate) struct PullRequestReader<'a> {
     pub(super) client: &'a LimitedClient<'a>,
     pub(super) by_id: Batcher<String, Option<PullRequest>>,
+    pub(super) contents: Batcher<(Repository, u64), Result<PullContent, Error>>,
     pub(super) by_branch: Batcher<(Repository, String), Option<Vec<PullRequest>>>,
 }
 
@@ -55,6 +57,20 @@ impl PullRequestReader<'_> {
             None if listed.is_empty() => Err(NoPullRequest::NotMade),
             None => Err(NoPullRequest::Undecided(listed.len())),
         }
+    }
+
+    /// What a pull request has brought, asked for `together` with those of other tasks.
+    pub(super) async fn content(
+        &self,
+        repository: &Repository,
+        number: u64,
+        query: ContentQuery,
+        together: bool,
+    ) -> Result<PullContent, Error> {
+        let ask = async |pulls: &[_]| self.client.pull_contents(pulls, query).await;
+        let asked = [(repository.clone(), number)];
+        let found = if together { self.contents.ask(&asked, ask).await? } else { ask(&asked).await? };
+        found.into_iter().next().unwrap_or_else(|| Err(Error::Malformed { why: "it is empty".to_owned() }))
     }
 
     /// The pull requests with these ids, asked for `together` with those of other tasks.

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use crate::github::answers::TaskAnswer;
 use crate::github::error::Error;
 use crate::github::limited::LimitedClient;
+use crate::github::pull_content::PullContent;
 use crate::github::pull_request::PullRequest;
 use crate::github::repository::Repository;
 use crate::github::task::{NewTask, Phase, State, Task, TaskId, UNSETTLED};
@@ -16,12 +17,13 @@ use crate::plan::{Action, PlannedTask};
 use crate::policy::limits::Capacity;
 use crate::run::executor::Executor;
 use crate::run::poller::OwnTasks;
+use crate::task::acceptance::{AcceptanceMachine, AcceptanceStep};
 use crate::task::conclusion::Conclusion;
 use crate::task::event::{Adoption, Event};
 use crate::task::marker::Marker;
 use crate::task::pull_request::{NoPullRequest, PullRequestHints};
 use crate::task::start::{Candidate, MEMORY, StartMachine, StartOptions};
-use crate::task::wait::{Observation, WaitEnd, WaitMachine, WaitRules};
+use crate::task::wait::{Observation, Pace, WaitEnd, WaitMachine, WaitRules};
 use crate::task::{start, wait};
 use crate::text::spelled;
 
@@ -44,6 +46,11 @@ const RECOUNT: Duration = Duration::from_secs(5);
 /// Tasks as they were read last, with their ETags.
 type EtagCache = HashMap<TaskId, (String, Box<Task>)>;
 
+/// The error of a look that `wait-timeout` ended.
+fn late() -> Error {
+    Error::Unanswered { why: "nothing came before `wait-timeout`".to_owned(), retry_after: None }
+}
+
 /// One task of the plan on its way.
 pub(super) struct TaskRun<'a> {
     index: usize,
@@ -53,15 +60,17 @@ pub(super) struct TaskRun<'a> {
     moved: Option<Repository>,
     /// The task as it was seen last.
     task: Option<Task>,
-    /// Whether its pull request is known.
-    has_pull: bool,
+    /// The number of its pull request.
+    pull: Option<u64>,
+    /// The conclusion that its pull request leads to, where something was expected of it.
+    acceptance: Option<Conclusion>,
     conclusion: Option<Conclusion>,
 }
 
 impl<'a> TaskRun<'a> {
     pub(super) fn new(index: usize, executor: &'a Executor<'a>) -> Self {
         let planned = &executor.plan.tasks[index];
-        Self { index, planned, executor, moved: None, task: None, has_pull: false, conclusion: None }
+        Self { index, planned, executor, moved: None, task: None, pull: None, acceptance: None, conclusion: None }
     }
 
     /// Starts the task or takes up the one that the plan names, waits for it if asked, and returns its conclusion.
@@ -377,9 +386,7 @@ impl<'a> TaskRun<'a> {
             let state = self.task.as_ref().map(|task| &task.state);
             let looking = self.executor.poller.look(self.repository(), id, etag.as_deref(), state);
             let look = tokio::time::timeout(left.max(self.least()), looking).await;
-            let late =
-                || Err(Error::Unanswered { why: "nothing came before `wait-timeout`".to_owned(), retry_after: None });
-            let look = look.unwrap_or_else(|_| late());
+            let look = look.unwrap_or_else(|_| Err(late()));
             let observation = Observation::of(&look);
             let error = match look {
                 Ok(TaskAnswer::Seen(task, mark)) => {
@@ -427,7 +434,11 @@ impl<'a> TaskRun<'a> {
         match ending {
             // A task that was not seen has shown no pull request either.
             WaitEnd::LostSight | WaitEnd::Refused => {}
-            WaitEnd::Settled => self.seek_pull(id, left).await,
+            WaitEnd::Settled => {
+                let began = Instant::now();
+                self.seek_pull(id, left).await;
+                self.compare(left.saturating_sub(began.elapsed())).await;
+            }
             WaitEnd::NeedsPerson | WaitEnd::DeadlinePassed | WaitEnd::LimitedPastDeadline(_) => {
                 self.seek_pull(id, Duration::ZERO).await;
             }
@@ -445,7 +456,7 @@ impl<'a> TaskRun<'a> {
         let Some(hints) = self.task.as_ref().map(PullRequestHints::of) else {
             return;
         };
-        if self.has_pull || !hints.promise_a_pull() || hints == *followed {
+        if self.pull.is_some() || !hints.promise_a_pull() || hints == *followed {
             return;
         }
         match self.pull(&hints).await {
@@ -458,7 +469,7 @@ impl<'a> TaskRun<'a> {
     /// Finds the pull request, or records why there is none. The task is polled again for a while, because the artifact
     /// can appear after the state.
     async fn seek_pull(&mut self, id: &TaskId, left: Duration) {
-        if self.has_pull {
+        if self.pull.is_some() {
             return;
         }
         let requires_pull = self.executor.plan.require_pull_request;
@@ -505,6 +516,49 @@ impl<'a> TaskRun<'a> {
         }
     }
 
+    /// Compares the pull request of a completed task with what is expected, and waits for its checks. `left` is what
+    /// remains of the wait's time.
+    async fn compare(&mut self, left: Duration) {
+        let plan = self.executor.plan;
+        let is_completed = self.task.as_ref().is_some_and(|task| task.state == State::Completed);
+        let (Some(rules), Some(number)) = (&plan.wait, self.pull.filter(|_| is_completed && !plan.expect.is_empty()))
+        else {
+            return;
+        };
+        let began = Instant::now();
+        let pace = Pace::new(rules.interval, self.executor.host.seed());
+        let mut machine = AcceptanceMachine::new(&plan.expect, left, pace);
+        let mut awaited = String::new();
+        loop {
+            let remaining = left.saturating_sub(began.elapsed());
+            let look = self.content(number, &machine);
+            let look = tokio::time::timeout(remaining.max(self.least()), look).await.unwrap_or_else(|_| Err(late()));
+            match machine.observe(began.elapsed(), look) {
+                AcceptanceStep::Sleep(pause, why) => {
+                    if awaited != why {
+                        self.record(Event::AwaitingAcceptance(why.clone()));
+                        awaited = why;
+                    }
+                    self.rest(pause, left.saturating_sub(began.elapsed())).await;
+                }
+                AcceptanceStep::Ended(acceptance) => return self.record(Event::Compared(acceptance)),
+            }
+        }
+    }
+
+    /// What the pull request has brought.
+    async fn content(&self, number: u64, machine: &AcceptanceMachine<'_>) -> Result<PullContent, Error> {
+        let (poller, query) = (&self.executor.poller, self.executor.plan.expect.query());
+        let mut content = poller.content(self.repository(), number, query).await?;
+        if query.files && content.files.is_none() {
+            content.files = Some(match machine.known_files(&content.head_sha) {
+                Some(files) => files,
+                None => poller.files(self.repository(), number, content.changed_files).await?,
+            });
+        }
+        Ok(content)
+    }
+
     async fn pull(&self, hints: &PullRequestHints) -> Result<PullRequest, NoPullRequest> {
         let least = self.least();
         let found = tokio::time::timeout(least, self.executor.poller.pull(self.repository(), hints)).await;
@@ -523,14 +577,17 @@ impl<'a> TaskRun<'a> {
                 task.sessions.iter_mut().for_each(|session| session.prompt = None);
                 self.task = Some(task);
             }
-            Event::PullFound(_) => self.has_pull = true,
+            Event::PullFound(pull) => self.pull = Some(pull.number),
+            Event::Compared(acceptance) => self.acceptance = Some(acceptance.conclusion),
             Event::Declined { failing: false, .. } | Event::Refused(_) | Event::HeldBack(_) => {
                 self.conclusion = Some(Conclusion::Skipped);
             }
             Event::Ended(end) => {
-                let lacks_pull = self.executor.plan.require_pull_request && !self.has_pull;
+                let plan = self.executor.plan;
+                let lacks_pull = plan.require_pull_request && self.pull.is_none();
+                let delivered = Conclusion::delivered(lacks_pull, !plan.expect.is_empty(), self.acceptance);
                 let state = self.task.as_ref().map(|task| &task.state);
-                self.conclusion = Conclusion::of(end, state, lacks_pull);
+                self.conclusion = Conclusion::of(end, state, delivered);
             }
             _ => {}
         }

@@ -12,7 +12,7 @@ use crate::task::wait::WaitEnd;
 /// How a task ended, in the words of GitHub's Checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Conclusion {
-    /// The task completed, with a pull request where one was required.
+    /// The task completed, with a pull request as it was expected.
     Success,
     /// Nothing was started, and that is not a fault.
     Skipped,
@@ -31,13 +31,12 @@ impl Conclusion {
     pub const ALL: [Self; 6] =
         [Self::Success, Self::Skipped, Self::Cancelled, Self::ActionRequired, Self::TimedOut, Self::Failure];
 
-    /// The conclusion of a wait that ended this way, with the task in this state. `lacks_pull` says that a required pull
-    /// request is missing. `None` where the end leaves it open.
-    pub fn of(end: &WaitEnd, state: Option<&State>, lacks_pull: bool) -> Option<Self> {
+    /// The conclusion of a wait that ended this way, with the task in this state. `delivered` is that of a completed task,
+    /// from its pull request. `None` where the end leaves it open.
+    pub fn of(end: &WaitEnd, state: Option<&State>, delivered: Self) -> Option<Self> {
         Some(match end {
             WaitEnd::Settled => match state? {
-                State::Completed if lacks_pull => Self::Failure,
-                State::Completed => Self::Success,
+                State::Completed => delivered,
                 State::TimedOut => Self::TimedOut,
                 State::Cancelled => Self::Cancelled,
                 _ => Self::Failure,
@@ -46,6 +45,16 @@ impl Conclusion {
             WaitEnd::DeadlinePassed | WaitEnd::LimitedPastDeadline(_) | WaitEnd::LostSight => Self::TimedOut,
             WaitEnd::Refused => return None,
         })
+    }
+
+    /// The conclusion that the pull request of a completed task leads to: whether one is required and absent, and
+    /// whether it was accepted, where something was expected of it. What was not compared is not accepted.
+    pub fn delivered(lacks_pull: bool, expects: bool, acceptance: Option<Self>) -> Self {
+        match (lacks_pull, expects) {
+            (true, _) => Self::Failure,
+            (false, true) => acceptance.unwrap_or(Self::Failure),
+            (false, false) => Self::Success,
+        }
     }
 
     /// The word of the outputs and of `fail-on`.

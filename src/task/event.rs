@@ -6,6 +6,7 @@ use crate::github::error::Error;
 use crate::github::pull_request::PullRequest;
 use crate::github::repository::Repository;
 use crate::github::task::Task;
+use crate::task::acceptance::Acceptance;
 use crate::task::conclusion::Refusal;
 use crate::task::pull_request::NoPullRequest;
 use crate::task::wait::WaitEnd;
@@ -99,6 +100,10 @@ pub enum Event {
     StillWaiting,
     /// The pull request.
     PullFound(PullRequest),
+    /// What decides about the pull request is not known yet, for this reason.
+    AwaitingAcceptance(String),
+    /// The pull request was compared with what was expected.
+    Compared(Box<Acceptance>),
     /// No pull request.
     NoPull(NoPullRequest),
     /// The wait is over.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::actions::workflow_command::{Annotation, Level};
 use crate::github::error::Error;
 use crate::github::task::{State, TaskId};
+use crate::task::acceptance::Acceptance;
 use crate::task::conclusion::{Conclusion, Trouble};
 use crate::task::event::{Adoption, Event};
 use crate::task::outcome::{Changes, Outcome, Reason};
@@ -142,6 +143,13 @@ pub fn lines(event: &Event, outcome: &Outcome, changes: &Changes) -> Vec<Line> {
         Event::PullFound(pull) if changes.pull_request => {
             lines.push(Line::plain(format!("pull request #{}: {}", pull.number, pull.url)));
         }
+        Event::AwaitingAcceptance(why) => {
+            lines.push(Line::plain(format!("waiting to accept the pull request: {why}")));
+        }
+        Event::Compared(acceptance) => {
+            let result = acceptance.reason().unwrap_or_else(|| "the pull request is accepted".to_owned());
+            lines.push(Line::plain(result));
+        }
         Event::NoPull(why) => {
             // A person should look into a pull request whose number stays unknown.
             let level = why.leaves_it_unknown().then_some(Level::Warning);
@@ -214,8 +222,14 @@ impl Outcome {
                 ),
             },
             None => match (self.ending.as_ref()?, self.conclusion?) {
+                (WaitEnd::Settled, _) if self.acceptance.is_some() => self.acceptance.as_ref()?.reason()?,
                 (WaitEnd::Settled, Conclusion::Failure) if self.state() == Some(&State::Completed) => {
-                    "the task completed without the pull request that `require-pull-request` asks for".to_owned()
+                    let unknown = self.no_pull.as_ref().filter(|why| self.expects && why.leaves_it_unknown());
+                    let unknown = unknown.map_or_else(String::new, |why| format!(" ({why})"));
+                    format!(
+                        "the task completed without the pull request that `{}` asks for{unknown}",
+                        self.asks_for_pull()
+                    )
                 }
                 (WaitEnd::NeedsPerson, _) => format!("the task is {state} and needs a person"),
                 (WaitEnd::DeadlinePassed, _) => format!("the task was still {state} when `wait-timeout` passed"),
@@ -271,10 +285,14 @@ impl Outcome {
                 _ => return None,
             },
             (None, Some(Conclusion::Success)) => return None,
+            (None, Some(conclusion)) if let Some(acceptance) = &self.acceptance => {
+                self.explain_acceptance(conclusion, acceptance)
+            }
             (None, Some(Conclusion::Failure)) if self.state() == Some(&State::Completed) => {
                 let unknown = self.no_pull.as_ref().filter(|why| why.leaves_it_unknown());
                 let unknown = unknown.map_or_else(String::new, |why| format!(" ({why})"));
-                let text = "The task completed without the pull request that `require-pull-request` asks for";
+                let text =
+                    format!("The task completed without the pull request that `{}` asks for", self.asks_for_pull());
                 new("No pull request", format!("{text}{unknown}")).at("See what it did", self.place())
             }
             (None, Some(Conclusion::Failure)) if why.is_empty() => {
@@ -298,6 +316,30 @@ impl Outcome {
             }
             (None, Some(Conclusion::TimedOut)) => self.explain_timeout(),
         })
+    }
+
+    /// The input that asks for a pull request.
+    fn asks_for_pull(&self) -> &'static str {
+        if self.expects { "expect" } else { "require-pull-request" }
+    }
+
+    fn explain_acceptance(&self, conclusion: Conclusion, acceptance: &Acceptance) -> Explanation {
+        let reason = capitalized(&acceptance.reason().unwrap_or_default());
+        let page = self.pull.as_ref().map(|pull| pull.url.as_str()).unwrap_or_default();
+        match conclusion {
+            Conclusion::ActionRequired => {
+                let owner = self.owner.as_ref().map_or_else(String::new, |owner| format!("{owner}: "));
+                Explanation::new("Checks need approval", format!("{owner}{reason}"))
+                    .at("Approve and run them", acceptance.approval_page().unwrap_or(page))
+                    .advise(format!("Everyone with write access can do that. Then {WAIT_LATER}"))
+                    .resume(self.task_id.as_ref())
+            }
+            Conclusion::TimedOut => Explanation::new("Not accepted in time", reason)
+                .at("See the pull request", page)
+                .advise(format!("Raise `wait-timeout`, or {WAIT_LATER}"))
+                .resume(self.task_id.as_ref()),
+            _ => Explanation::new("Not accepted", reason).at("See the pull request", page),
+        }
     }
 
     fn explain_timeout(&self) -> Explanation {

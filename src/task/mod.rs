@@ -1,5 +1,6 @@
 //! One task: started exactly once, waited for, concluded.
 
+pub mod acceptance;
 pub mod conclusion;
 pub mod event;
 pub mod marker;

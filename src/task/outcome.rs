@@ -7,6 +7,7 @@ use crate::github::error::{Error, ErrorKind};
 use crate::github::pull_request::PullRequest;
 use crate::github::repository::Repository;
 use crate::github::task::{NewTask, State, Task, TaskId};
+use crate::task::acceptance::Acceptance;
 use crate::task::conclusion::{Conclusion, Trouble};
 use crate::task::event::{Adoption, Event};
 use crate::task::pull_request::NoPullRequest;
@@ -22,6 +23,8 @@ pub struct Outcome {
     pub asked: Option<NewTask>,
     /// Whether `completed` without a pull request counts as a failure.
     pub pull_required: bool,
+    /// Whether something is expected of its pull request.
+    pub expects: bool,
     /// SHA-256 of the prompt as it was sent, in hexadecimal.
     pub prompt_sha256: Option<String>,
     /// The task's id.
@@ -34,6 +37,8 @@ pub struct Outcome {
     pub pull: Option<PullRequest>,
     /// Why the number of a pull request is missing.
     pub no_pull: Option<NoPullRequest>,
+    /// Whether the pull request is what was expected.
+    pub acceptance: Option<Acceptance>,
     /// How it ended, after a wait.
     pub conclusion: Option<Conclusion>,
     /// How the wait for it ended.
@@ -110,12 +115,14 @@ impl Outcome {
             repository,
             asked: None,
             pull_required: false,
+            expects: false,
             prompt_sha256: None,
             task_id: None,
             task: None,
             created: None,
             pull: None,
             no_pull: None,
+            acceptance: None,
             conclusion: None,
             ending: None,
             trouble: None,
@@ -199,9 +206,13 @@ impl Outcome {
                 self.no_pull = None;
                 self.pull = Some(pull.clone());
             }
+            Event::Compared(acceptance) => self.acceptance = Some(Acceptance::clone(acceptance)),
             Event::NoPull(why) => self.no_pull = Some(why.clone()),
             Event::Ended(ending) => {
-                self.conclusion = Conclusion::of(ending, self.state(), self.pull_required && self.pull.is_none());
+                let acceptance = self.acceptance.as_ref().map(|it| it.conclusion);
+                let lacks_pull = self.pull_required && self.pull.is_none();
+                let delivered = Conclusion::delivered(lacks_pull, self.expects, acceptance);
+                self.conclusion = Conclusion::of(ending, self.state(), delivered);
                 if *ending == WaitEnd::LostSight {
                     self.trouble = Some(Trouble::Unreachable);
                 }
@@ -231,9 +242,17 @@ impl Outcome {
             | Event::SentAgain
             | Event::LookFailed(_)
             | Event::LookRecovered
+            | Event::AwaitingAcceptance(_)
             | Event::StillWaiting => {}
         }
         changes
+    }
+
+    /// Whether its pull request is accepted; absent where nothing was expected, and before that is known. A task that
+    /// did not complete has none to accept.
+    pub fn accepted(&self) -> Option<bool> {
+        let is_known = self.expects && self.is_over() && self.conclusion != Some(Conclusion::Skipped);
+        is_known.then(|| self.conclusion == Some(Conclusion::Success))
     }
 
     /// Whether nothing more will happen to it.

@@ -17,7 +17,7 @@ const JITTER: f64 = 0.1;
 /// How long a task must be idle before that ends the wait: between two turns an agent is idle for a moment.
 const IDLE_HOLDS: Duration = Duration::from_secs(120);
 /// How many refusals in a row end the wait. One alone can be a short failure of GitHub.
-const MAX_REFUSALS: u32 = 2;
+pub(super) const MAX_REFUSALS: u32 = 2;
 
 /// What the user asks of the wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,8 +96,7 @@ pub enum WaitEnd {
 #[derive(Debug)]
 pub struct WaitMachine {
     rules: WaitRules,
-    chance: fastrand::Rng,
-    looks: i32,
+    pace: Pace,
     state: Option<State>,
     idle_since: Option<Duration>,
     refusals: u32,
@@ -106,18 +105,19 @@ pub struct WaitMachine {
 impl WaitMachine {
     /// A wait that has not begun. `seed` is for the jitter of the pauses.
     pub fn new(rules: WaitRules, seed: u64) -> Self {
-        Self { rules, chance: fastrand::Rng::with_seed(seed), looks: 0, state: None, idle_since: None, refusals: 0 }
+        let pace = Pace::new(rules.interval, seed);
+        Self { rules, pace, state: None, idle_since: None, refusals: 0 }
     }
 
     /// The pause before the first look at a new task.
     pub fn first_pause(&mut self) -> Duration {
-        self.pause().min(self.rules.timeout)
+        self.pace.pause().min(self.rules.timeout)
     }
 
     /// What follows from an observation. `elapsed` is the time since the wait began.
     pub fn observe(&mut self, elapsed: Duration, seen: Observation) -> WaitStep {
         let left = self.rules.timeout.saturating_sub(elapsed);
-        let mut pause = self.pause();
+        let mut pause = self.pace.pause();
         match &seen {
             Observation::Refused => self.refusals += 1,
             Observation::NotFound if elapsed >= self.rules.grace => self.refusals += 1,
@@ -169,13 +169,28 @@ impl WaitMachine {
         let since = *self.idle_since.get_or_insert(elapsed);
         self.rules.stop_on_idle.then(|| (since + IDLE_HOLDS).saturating_sub(elapsed))
     }
+}
+
+/// The pauses between looks.
+#[derive(Debug)]
+pub struct Pace {
+    interval: Duration,
+    chance: fastrand::Rng,
+    looks: i32,
+}
+
+impl Pace {
+    /// Pauses of at most `interval`. `seed` is for their jitter.
+    pub fn new(interval: Duration, seed: u64) -> Self {
+        Self { interval, chance: fastrand::Rng::with_seed(seed), looks: 0 }
+    }
 
     /// The next pause: it grows up to the interval, and is a little shorter at random.
-    fn pause(&mut self) -> Duration {
-        let first = FIRST_PAUSE.min(self.rules.interval);
+    pub fn pause(&mut self) -> Duration {
+        let first = FIRST_PAUSE.min(self.interval);
         let grown = first.mul_f64(GROWTH.powi(self.looks.min(40)));
         self.looks = self.looks.saturating_add(1);
-        grown.min(self.rules.interval).mul_f64(1.0 - JITTER * self.chance.f64())
+        grown.min(self.interval).mul_f64(1.0 - JITTER * self.chance.f64())
     }
 }
 

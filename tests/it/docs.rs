@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use agent_task::actions::context::{Context, Environment};
 use agent_task::actions::signal::Signal;
 use agent_task::commands::doctor::checks::Check;
+use agent_task::github::pull_content::{CheckResult, CommitChecks, PullContent};
 use agent_task::github::task::{Phase, State, Task};
 use agent_task::inputs::request::{Inputs, PromptSource, Request};
 use agent_task::inputs::table::{Command, INPUTS, Input};
@@ -18,6 +19,7 @@ use agent_task::policy::location::USUAL_PLACE;
 use agent_task::policy::schema::Policy;
 use agent_task::prompt::render::Template;
 use agent_task::report::outputs::{OUTPUTS, all_results};
+use agent_task::task::acceptance::Acceptance;
 use agent_task::task::conclusion::{Conclusion, Exit};
 use agent_task::task::event::{Adoption, Event};
 use agent_task::task::marker::Marker;
@@ -252,6 +254,21 @@ fn outputs_and_result_keys_are_all_in_the_reference() {
         base_ref: "main".to_owned(),
         open: true,
     }));
+    full.expects = true;
+    let checks = CommitChecks { counts: vec![(CheckResult::Success, 1)], listed: Vec::new() };
+    let content = PullContent {
+        head_sha: "0".repeat(40),
+        changed_files: 1,
+        changed_lines: 2,
+        files: None,
+        checks: Some(Ok(checks)),
+    };
+    full.apply(&Event::Compared(Box::new(Acceptance {
+        content: Some(content),
+        comparisons: Vec::new(),
+        unread: None,
+        conclusion: Conclusion::Success,
+    })));
     full.apply(&Event::Ended(WaitEnd::Settled));
     let text = all_results(&[full]);
     let results: Value = serde_json::from_str(&text).unwrap();
@@ -353,6 +370,7 @@ fn routes_of(method: &str) -> BTreeSet<String> {
         let path =
             path.replace("{repository}", "{owner}/{repo}").replace("collaborators/{}", "collaborators/{username}");
         let path = path.replace("contents/{}", "contents/{path}").replace("branches/{}", "branches/{branch}");
+        let path = path.replace("commits/{}", "commits/{branch}");
         format!("{verb} {}", path.replace("{}", "{task_id}"))
     });
     routes.collect()
@@ -568,7 +586,7 @@ fn key_is_made_of_what_its_table_lists() {
             "max-parallel" | "waves" | "wave-success" | "allow-empty" | "repositories" | "shard" => continue,
             "github-api-url" => "https://api.octo.ghe.com",
             // It needs others that are tried on their own.
-            "require-pull-request" => continue,
+            "require-pull-request" | "expect" => continue,
             _ => "other",
         };
         if key(&[(variable(input.name), value.to_owned())]) != plain {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that finds something else than it expects has failed")]
 
+mod acceptance;
 mod action;
 mod actor_check;
 mod audit;

@@ -59,6 +59,8 @@ pub enum Check {
     AgentTasks,
     /// Whether pull requests can be read.
     PullRequests,
+    /// Whether the checks of pull requests can be read, where the step expects them to succeed.
+    Checks,
     /// Whether the custom agent exists.
     CustomAgent,
     /// Whether the cloud agent is configured as the policy requires.
@@ -69,7 +71,7 @@ pub enum Check {
 
 impl Check {
     /// All checks, in the order of the reference.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Inputs,
         Self::Policy,
         Self::Prompt,
@@ -83,6 +85,7 @@ impl Check {
         Self::HeadRef,
         Self::AgentTasks,
         Self::PullRequests,
+        Self::Checks,
         Self::CustomAgent,
         Self::CloudAgent,
         Self::Actions,
@@ -104,6 +107,7 @@ impl Check {
             Self::HeadRef => "head-ref",
             Self::AgentTasks => "agent-tasks",
             Self::PullRequests => "pull-requests",
+            Self::Checks => "checks",
             Self::CustomAgent => "custom-agent",
             Self::CloudAgent => "cloud-agent",
             Self::Actions => "actions",

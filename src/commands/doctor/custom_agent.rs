@@ -129,6 +129,7 @@ mod tests {
             custom_agent: None,
             models: &models,
             needs_pull_request: false,
+            needs_checks: false,
             cloud_agent: &cloud_agent,
             policy: "",
         };

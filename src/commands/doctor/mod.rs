@@ -266,6 +266,7 @@ impl DoctorRun<'_> {
             // A step that does not wait looks up no pull request.
             needs_pull_request: self.inputs.wait.is_some()
                 && (self.start.create_pull_request || self.start.head_ref.is_some()),
+            needs_checks: self.inputs.expect.checks.is_some(),
             cloud_agent: self.inputs.rules.cloud_agent(),
             policy: &policy,
         };

@@ -5,7 +5,7 @@ use crate::commands::doctor::ask;
 use crate::commands::doctor::checks::{Check, Finding};
 use crate::commands::doctor::custom_agent::{agent_files, check_custom_agent};
 use crate::commands::doctor::settings::{check_actions, check_cloud_agent};
-use crate::github::answers::RepositoryInfo;
+use crate::github::answers::{AgentConfiguration, RepositoryInfo};
 use crate::github::client::PAGE_SIZE;
 use crate::github::error::Error;
 use crate::github::limited::LimitedClient;
@@ -31,6 +31,8 @@ pub(super) struct StepSettings<'a> {
     pub(super) models: &'a [Option<String>],
     /// Whether the step looks up the number of a pull request.
     pub(super) needs_pull_request: bool,
+    /// Whether the step waits for the checks of a pull request.
+    pub(super) needs_checks: bool,
     /// How the cloud agent must be configured.
     pub(super) cloud_agent: &'a CloudAgent,
     /// The name of the policy that requires this.
@@ -78,13 +80,22 @@ impl RepositoryChecks<'_> {
             Err(error) => Check::AgentTasks.refused(&error),
         });
 
+        let configuration = self.ask(async |client| client.configuration(repository).await).await;
+        if settings.needs_checks {
+            let default = &info.default_branch;
+            let may_read = async |client: &LimitedClient<'_>| {
+                client.check_runs(repository, default).await?;
+                client.commit_statuses(repository, default).await
+            };
+            findings.push(check_checks(&ask(self.pulls, may_read, self.host).await, &configuration));
+        }
+
         if let Some(agent) = settings.custom_agent {
             let branch = if branch.is_ok() { base } else { &info.default_branch };
             let found = self.find_agent(repository, agent, branch).await;
             findings.push(check_custom_agent(settings, (agent, repository, branch), found.as_ref()));
         }
 
-        let configuration = self.ask(async |client| client.configuration(repository).await).await;
         findings.push(check_cloud_agent(settings, &configuration));
 
         let permissions = self.ask(async |client| client.actions(repository).await).await;
@@ -168,6 +179,19 @@ fn check_pull_requests(
     let mut findings = vec![Check::PullRequests.pass("the token can read them")];
     findings.extend(settings.head_ref.map(|head| check_head_ref(head, base, pulls)));
     findings
+}
+
+/// Whether the checks of a pull request can be read and will run.
+fn check_checks(may_read: &Result<(), Error>, configuration: &Result<AgentConfiguration, Error>) -> Finding {
+    match (may_read, configuration) {
+        (Err(error), _) if error.may_pass() => Check::Checks.unanswered(error),
+        (Err(error), _) => Check::Checks.fail(format!("`expect` cannot read them. {error}")),
+        (Ok(()), Ok(AgentConfiguration { workflow_approval: Some(true), .. })) => Check::Checks.warn(
+            "workflows of the agent's pull requests wait for a person's approval, so each task ends as `action_required`; \
+             change that under the repository's Settings > Copilot > Cloud agent, or remove `checks` from `expect`",
+        ),
+        (Ok(()), _) => Check::Checks.pass("the token can read them"),
+    }
 }
 
 fn check_head_ref(head: &str, base: &str, pulls: &[PullRequest]) -> Finding {

@@ -4,6 +4,7 @@
 //! tests run side by side and in any order. No test depends on how fast the machine is: where the order of things
 //! matters, the test waits for one before it brings about the next.
 
+mod acceptance;
 mod input;
 #[cfg(unix)]
 mod interrupt;

@@ -1,22 +1,24 @@
-//! The patterns of a policy: one mechanism for every list of them.
+//! Patterns: one mechanism for every list of them.
 //!
 //! A list is read as in the filters of a workflow: `*` is anything but `/`, `**` any number of parts, `?` one character,
 //! `[ab]` one of several, and `!` in front takes out what the patterns before it let in, so that the order counts. On top
 //! of that `{a,b}` is one pattern for each alternative, as in a shell. A pattern that can match nothing is an error: a
-//! `deny` that never matches denies nothing.
+//! `deny` that never matches denies nothing. Patterns of files are those of `on.push.paths` in every sign.
 
 use std::fmt;
 use std::marker::PhantomData;
 use std::str::FromStr;
 
 use glob::{MatchOptions, Pattern};
+use regex_lite::Regex;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::github::repository::{Repository, RepositoryError, branch_name};
-use crate::policy::evaluate::LONGEST_VALUE;
 use crate::text::cut;
 use crate::yaml::de::OneOrMany;
 
+/// How much of a value an error shows, in characters.
+pub(crate) const LONGEST_VALUE: usize = 120;
 /// The most alternatives of one pattern. A policy of 256 KiB has room for lists, and nested braces multiply.
 const MAX_ALTERNATIVES: usize = 256;
 /// The folder of a repository that has its workflows,
@@ -31,12 +33,29 @@ pub trait Subject: fmt::Debug + Clone {
     const SCHEMA: &'static str;
     /// Whether upper and lower case differ.
     const CASE_SENSITIVE: bool;
+    /// Whether a value can have spaces.
+    const HAS_SPACES: bool = false;
 
     /// One alternative as it is compiled.
     ///
     /// # Errors
     /// Why it can match nothing, and what to write.
     fn check(text: &str) -> Result<String, String>;
+
+    /// Compiles one alternative.
+    ///
+    /// # Errors
+    /// As for [`Subject::check`].
+    fn compile(text: &str) -> Result<Matcher, String> {
+        check_glob(text)?;
+        let checked = Self::check(text)?;
+        Pattern::new(&checked).map(Matcher::Glob).map_err(|error| match error.msg {
+            msg if msg.contains("recursive") || msg.contains("wildcards") => {
+                "has `**` beside something else; write it alone between slashes, such as `release/**`".to_owned()
+            }
+            msg => format!("is not a pattern: {msg} at character {}", error.pos + 1),
+        })
+    }
 
     /// What is compared with a pattern.
     fn subject(pattern: &str, value: &str) -> String {
@@ -55,12 +74,25 @@ pub struct BranchName;
 #[derive(Debug, Clone)]
 pub struct WorkflowPath;
 
+/// Files, by their paths from the top of the repository.
+#[derive(Debug, Clone)]
+pub struct FilePath;
+
+/// A compiled alternative of a pattern.
+#[derive(Debug, Clone)]
+pub enum Matcher {
+    /// For names, in which a sign has the meaning of a shell.
+    Glob(Pattern),
+    /// For files, in which a sign has the meaning of Actions.
+    Regex(Regex),
+}
+
 /// One pattern of a list.
 #[derive(Debug, Clone)]
 pub struct ListPattern<S> {
     text: String,
     is_negative: bool,
-    alternatives: Vec<Pattern>,
+    alternatives: Vec<Matcher>,
     subject: PhantomData<S>,
 }
 
@@ -73,22 +105,11 @@ impl<S: Subject> FromStr for ListPattern<S> {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let read = || {
-            if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            if text.contains(|c: char| c.is_control() || c.is_whitespace() && !S::HAS_SPACES) {
                 return Err("has white space, so it matches nothing; take it out".to_owned());
             }
             let bare = text.strip_prefix('!').unwrap_or(text);
-            let alternatives = expand(bare)?.into_iter().map(|one| {
-                check_glob(&one)?;
-                let checked = S::check(&one)?;
-                Pattern::new(&checked).map_err(|error| match error.msg {
-                    msg if msg.contains("recursive") || msg.contains("wildcards") => {
-                        "has `**` beside something else; write it alone between slashes, such as `release/**`"
-                            .to_owned()
-                    }
-                    msg => format!("is not a pattern: {msg} at character {}", error.pos + 1),
-                })
-            });
-            alternatives.collect::<Result<Vec<_>, _>>()
+            expand(bare)?.iter().map(|one| S::compile(one)).collect::<Result<Vec<_>, _>>()
         };
         let alternatives = read().map_err(|why| format!("`{}` {why}", cut(text, LONGEST_VALUE)))?;
         let is_negative = text.starts_with('!');
@@ -103,12 +124,15 @@ impl<S: Subject> ListPattern<S> {
             require_literal_separator: true,
             require_literal_leading_dot: false,
         };
-        self.alternatives.iter().any(|one| one.matches_with(&S::subject(one.as_str(), value), options))
+        self.alternatives.iter().any(|one| match one {
+            Matcher::Glob(glob) => glob.matches_with(&S::subject(glob.as_str(), value), options),
+            Matcher::Regex(regex) => regex.is_match(value),
+        })
     }
 
     /// The value itself, where the pattern is one value and not a set of them.
     fn literal(&self) -> Option<&str> {
-        (!self.text.contains(['*', '?', '[', '{', '!'])).then_some(self.text.as_str())
+        (!self.text.contains(['*', '?', '+', '[', '{', '!', '\\'])).then_some(self.text.as_str())
     }
 }
 
@@ -136,11 +160,27 @@ impl<S: Subject> PatternList<S> {
         self.0.iter().rev().find(|pattern| pattern.matches(value)).is_some_and(|pattern| !pattern.is_negative)
     }
 
+    /// The patterns that let in none of these values, without those that only take out.
+    pub fn unmatched(&self, values: &[&str]) -> Vec<&str> {
+        let let_in = values.iter().filter(|value| self.matches(value)).collect::<Vec<_>>();
+        let patterns = self.0.iter().filter(|pattern| !pattern.is_negative);
+        let unmatched = patterns.filter(|pattern| !let_in.iter().any(|value| pattern.matches(value)));
+        unmatched.map(|pattern| pattern.text.as_str()).collect()
+    }
+
     /// The first entry, where that is one value and not a set of them.
     pub fn first_literal(&self) -> Option<&str> {
         self.0.first().and_then(ListPattern::literal)
     }
 }
+
+impl<S> PartialEq for PatternList<S> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.iter().map(|pattern| &pattern.text).eq(other.0.iter().map(|pattern| &pattern.text))
+    }
+}
+
+impl<S> Eq for PatternList<S> {}
 
 impl<S: Subject> fmt::Display for PatternList<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -173,6 +213,22 @@ impl<S: Subject> schemars::JsonSchema for ListPattern<S> {
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({"type": "string", "pattern": S::SCHEMA})
+    }
+}
+
+#[cfg(test)]
+impl<S: Subject> schemars::JsonSchema for PatternList<S> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Patterns".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let one = serde_json::json!({"type": "string", "pattern": S::SCHEMA});
+        schemars::json_schema!({"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]})
     }
 }
 
@@ -229,6 +285,53 @@ fn check_glob(text: &str) -> Result<(), String> {
         rest = behind;
     }
     Ok(())
+}
+
+/// The regular expression for a pattern of a file in the filters of a workflow,
+/// <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax#filter-pattern-cheat-sheet>.
+fn file_regex(text: &str) -> Result<String, String> {
+    // A name can have line breaks.
+    const START: &str = "(?s)^";
+    let mut regex = START.to_owned();
+    let mut rest = text;
+    // What `?` and `+` repeat: one character or one class.
+    let mut can_repeat = false;
+    while let Some(sign) = rest.chars().next() {
+        let behind = &rest[sign.len_utf8()..];
+        let at_start = regex == START || regex.ends_with('/');
+        let repeats = std::mem::replace(&mut can_repeat, !matches!(sign, '*' | '?' | '+' | '/'));
+        rest = behind;
+        match sign {
+            '*' if behind.starts_with("*/") && at_start => {
+                regex += "(?:.*/)?";
+                rest = &behind[2..];
+            }
+            '*' if behind.starts_with('*') => {
+                regex += ".*";
+                rest = behind.trim_start_matches('*');
+            }
+            '*' => regex += "[^/]*",
+            '?' | '+' if repeats => regex.push(sign),
+            '?' | '+' => return Err(format!("has `{sign}` without a character before it; it repeats that character")),
+            '[' => {
+                let (class, behind) = behind.split_once(']').ok_or("has `[` without its `]`; write `[ab]`")?;
+                let fits = class.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+                if !fits || class.is_empty() || class.starts_with('-') || class.ends_with('-') {
+                    return Err(format!("has `[{class}]`; write letters, digits and ranges such as `[a-z]`"));
+                }
+                regex += &format!("[{class}]");
+                rest = behind;
+            }
+            '\\' => {
+                let escaped = behind.chars().next().filter(|c| "*?+[]!\\".contains(*c));
+                let escaped = escaped.ok_or("has `\\`; write `/` between folders")?;
+                regex += &regex_lite::escape(&escaped.to_string());
+                rest = &behind[1..];
+            }
+            plain => regex += &regex_lite::escape(&plain.to_string()),
+        }
+    }
+    Ok(regex + "$")
 }
 
 /// A pattern with a plain character for each of its signs.
@@ -343,6 +446,31 @@ impl Subject for WorkflowPath {
     }
 }
 
+impl Subject for FilePath {
+    const SCHEMA: &'static str = r"^!?[^/]";
+    const CASE_SENSITIVE: bool = true;
+    const HAS_SPACES: bool = true;
+
+    fn check(text: &str) -> Result<String, String> {
+        let bare = text.trim_start_matches("./").trim_start_matches('/');
+        if bare != text {
+            return Err(format!("does not begin at the top of the repository; write `{bare}`"));
+        }
+        if let Some(folder) = text.strip_suffix('/') {
+            return Err(format!("is a folder, and only files change; write `{folder}/**`"));
+        }
+        match text.trim() != text || text.split('/').any(|part| matches!(part, "" | "." | "..")) {
+            true => Err("is not the path of a file; write for example `docs/**`".to_owned()),
+            false => Ok(text.to_owned()),
+        }
+    }
+
+    fn compile(text: &str) -> Result<Matcher, String> {
+        let regex = file_regex(&Self::check(text)?)?;
+        Regex::new(&regex).map(Matcher::Regex).map_err(|why| format!("is not a pattern: {why}"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -388,6 +516,68 @@ mod tests {
         for pattern in ["acme/**", "acme/*/.github/workflows/*.yml", "**/Release.yml", "*/App/**/Release.yml"] {
             assert!(matches::<WorkflowPath>(&[pattern], path), "{pattern}");
         }
+    }
+
+    #[test]
+    fn file_patterns_are_those_of_actions() {
+        // The examples of GitHub's own table, see `file_regex`.
+        for (pattern, matched, other) in [
+            ("*", &["README.md", "server.rb"][..], "docs/a.md"),
+            ("*.jsx?", &["page.js", "page.jsx"], "page.jsxx"),
+            ("all/**", &["all/the/files.md", "all/the\n"], "al/x"),
+            ("*.js", &["app.js", "index.js"], "js/index.js"),
+            ("**.js", &["index.js", "js/index.js", "src/js/app.js"], "index.jsx"),
+            ("docs/*", &["docs/README.md", "docs/file.txt"], "docs/a/b.md"),
+            ("docs/**", &["docs/README.md", "docs/mona/octocat.txt"], "docs"),
+            ("docs/**/*.md", &["docs/README.md", "docs/mona/hello-world.md", "docs/a/markdown/file.md"], "docs/a.txt"),
+            ("**/docs/**", &["docs/hello.md", "dir/docs/my-file.txt", "space/docs/plan/space.doc"], "docs.md"),
+            ("**/README.md", &["README.md", "js/README.md"], "xREADME.md"),
+            ("**/*src/**", &["a/src/app.js", "my-src/code/js/app.js"], "a/srcs/app.js"),
+            ("**/*-post.md", &["my-post.md", "path/their-post.md"], "my-post.mdx"),
+            ("**/migrate-*.sql", &["migrate-10909.sql", "db/sept/migrate-v1.sql"], "migrate.sql"),
+            ("v[12].[0-9]+.txt", &["v1.10.txt", "v2.9.txt"], "v1..txt"),
+            ("[CB]at", &["Cat", "Bat"], "cat"),
+            ("a file (1).{md,txt}", &["a file (1).md", "a file (1).txt"], "a file 1.md"),
+            (r"app/\[id\]/page\+.ts", &["app/[id]/page+.ts"], "app/i/page+.ts"),
+        ] {
+            for path in matched {
+                assert!(matches::<FilePath>(&[pattern], path), "{pattern}: {path}");
+            }
+            assert!(!matches::<FilePath>(&[pattern], other), "{pattern}: {other}");
+        }
+        assert!(!matches::<FilePath>(&["*.md", "!README.md"], "README.md"));
+        assert!(matches::<FilePath>(&["*.md", "!README.md", "README*"], "README.md"));
+    }
+
+    #[test]
+    fn file_patterns_that_can_match_nothing_are_errors() {
+        for (pattern, part) in [
+            ("/src/**", "write `src/**`"),
+            ("./src/**", "write `src/**`"),
+            ("src/", "write `src/**`"),
+            ("src//a", "not the path of a file"),
+            ("../a", "not the path of a file"),
+            (" a", "not the path of a file"),
+            (r"src\main.rs", "write `/` between folders"),
+            ("!src/**", "comes first"),
+            ("?.md", "`?` without a character"),
+            ("src/+", "`+` without a character"),
+            ("a[", "without its `]`"),
+            ("a[!b]", "letters, digits and ranges"),
+            ("a[z-a]", "is not a pattern"),
+            ("a{b", "without its partner"),
+            ("a\nb", "white space"),
+        ] {
+            let why = list::<FilePath>(&[pattern]).unwrap_err();
+            assert!(why.contains(part), "{pattern}: {why}");
+        }
+    }
+
+    #[test]
+    fn required_patterns_each_need_a_value() {
+        let required = list::<FilePath>(&["CHANGELOG.md", "docs/**", "!docs/internal/**"]).unwrap();
+        assert_eq!(required.unmatched(&["CHANGELOG.md", "docs/internal/a.md"]), ["docs/**"]);
+        assert_eq!(required.unmatched(&["docs/a.md"]), ["CHANGELOG.md"]);
     }
 
     #[test]
