@@ -257,7 +257,7 @@ impl Host {
     /// Sets the file of the record: a path inside the workspace, relative to it, or inside `RUNNER_TEMP`.
     ///
     /// # Errors
-    /// Where the path leads out of both, with the remedy.
+    /// Where the path leads out of both, or to what Git or GitHub reads, with the remedy.
     pub fn record_in(&self, path: Option<&str>) -> anyhow::Result<()> {
         let Some(path) = path.map(Path::new) else {
             return Ok(());
@@ -275,7 +275,14 @@ impl Host {
         let file = file.filter(|file| file.below.components().all(|part| part != Component::ParentDir));
         let remedy =
             "is outside of the workspace and of RUNNER_TEMP; use a path inside the workspace, such as `audit.jsonl`";
-        *self.record.borrow_mut() = Some(file.context(remedy)?);
+        let file = file.context(remedy)?;
+        let is_reserved =
+            |part: Component<'_>| [".git", ".github"].iter().any(|name| part.as_os_str().eq_ignore_ascii_case(name));
+        anyhow::ensure!(
+            !file.below.components().any(is_reserved),
+            "is in a folder that Git or GitHub reads; use another one, such as `audit.jsonl`"
+        );
+        *self.record.borrow_mut() = Some(file);
         Ok(())
     }
 
@@ -427,7 +434,6 @@ impl Host {
             "it leads out of the workspace, to `{}`; name a file inside",
             path.display()
         );
-        anyhow::ensure!(path.is_file(), "it is not a file");
         let bytes = read(&path, u64::try_from(most).unwrap_or(u64::MAX))?;
         let text = String::from_utf8(bytes).map_err(|error| {
             let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
@@ -510,6 +516,8 @@ fn random_id(random: &SystemRandom) -> String {
 }
 
 fn read(path: &Path, most: u64) -> anyhow::Result<Vec<u8>> {
+    // A pipe would be waited for.
+    anyhow::ensure!(std::fs::metadata(path)?.is_file(), "it is not a file");
     #[expect(clippy::disallowed_methods, reason = "this is the file that may touch files")]
     let file = File::open(path)?;
     let mut bytes = Vec::new();

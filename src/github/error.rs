@@ -35,7 +35,7 @@ pub enum Error {
         "the token's owner has no Copilot license that includes the cloud agent ({said}). Use a token of a user who \
          has one, or assign a license under the organization's Copilot settings"
     )]
-    NoLicence {
+    NoLicense {
         /// GitHub's message.
         said: String,
     },
@@ -166,7 +166,7 @@ impl Error {
             | Self::Malformed { .. }
             | Self::SearchUnfinished => ErrorKind::Unreachable,
             Self::BadToken { .. }
-            | Self::NoLicence { .. }
+            | Self::NoLicense { .. }
             | Self::MissingPermission { .. }
             | Self::NotFound { .. }
             | Self::Invalid { .. }
@@ -382,7 +382,7 @@ pub(super) fn classify(
     let said = words(status, &body);
     Some(match status.as_u16() {
         401 => Error::BadToken { said },
-        403 if body["code"] == "copilot_plan_required" => Error::NoLicence { said },
+        403 if body["code"] == "copilot_plan_required" => Error::NoLicense { said },
         403 => Error::MissingPermission { remedy: permission_remedy(&said, headers, remedies), said },
         404 => Error::NotFound { said, remedy: remedies.map_or(TASK_NOT_FOUND, |remedies| remedies.not_found) },
         400 | 422 => Error::Invalid { said },

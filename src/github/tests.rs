@@ -13,7 +13,7 @@ fn class(status: u16, headers: &[(&'static str, &str)], body: &str) -> &'static 
     match classify(status, &headers.collect(), body.as_bytes(), None) {
         None => "accepted",
         Some(Error::BadToken { .. }) => "bad token",
-        Some(Error::NoLicence { .. }) => "no licence",
+        Some(Error::NoLicense { .. }) => "no license",
         Some(Error::MissingPermission { .. }) => "missing permission",
         Some(Error::NotFound { .. }) => "not found",
         Some(Error::RateLimited(_)) => "rate limited",
@@ -58,7 +58,7 @@ fn classify_knows_every_status() {
         }
     }
     let plan = r#"{"code": "copilot_plan_required", "message": "no"}"#;
-    assert_eq!(class(403, &[], plan), "no licence");
+    assert_eq!(class(403, &[], plan), "no license");
     assert_eq!(class(403, &[("retry-after", "1")], plan), "rate limited");
 }
 

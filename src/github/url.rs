@@ -30,7 +30,7 @@ pub enum ApiUrlError {
     /// The host is neither GitHub's nor this machine.
     #[error(
         "is not an API with agent tasks: only github.com and ghe.com have it, GitHub Enterprise Server does not. Set \
-         `github-api-url` to `https://api.github.com` or `https://api.SUBDOMAIN.ghe.com`. Nothing was sent"
+         `github-api-url` to `https://api.github.com` or `https://api.SUBDOMAIN.ghe.com`"
     )]
     NoAgentTasks,
 }

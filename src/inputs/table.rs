@@ -89,7 +89,7 @@ inputs! {
     command "command" "start" ALL
         "What to do: `start` tasks, `wait` for tasks that were started earlier, `plan` a matrix of jobs for many repositories, or let `doctor` check everything that could keep a start from working.";
     token "token" "" ALL
-        "A token that can start agent tasks: a fine-grained personal access token with \"Agent tasks: read and write\", or a user token of a GitHub App. `GITHUB_TOKEN` does not work: GitHub accepts no installation token here. Required unless `dry-run` is `true`.";
+        "A token that can start agent tasks: a fine-grained personal access token with \"Agent tasks: read and write\", or a user token of a GitHub App. `GITHUB_TOKEN` does not work: GitHub accepts no installation token here. Required unless `dry-run` is `true`, or `command: plan` has no query.";
     lookup_token "lookup-token" "" START_WAIT
         "A second token that reads pull requests, for a `token` without that permission. `github.token` works for the repository of the workflow, with `pull-requests: read`.";
     prompt "prompt" "" START

@@ -7,6 +7,7 @@ use minijinja::{Error, ErrorKind};
 
 use crate::prompt::null::is_null;
 use crate::prompt::render::Template;
+use crate::prompt::sandbox;
 use crate::prompt::syntax::RAW_REMEDY;
 use crate::prompt::taint::Guarded;
 use crate::text::{cut, nearest_name};
@@ -96,11 +97,27 @@ fn remedy(error: &Error, path: Option<&str>, hyphenated: Option<&str>, scope: &V
             format!("; `-` subtracts: write a name that contains it in brackets, as `{parent}['{key}']`")
         }
         (_, Some(path)) => near(path, scope),
-        (ErrorKind::UnknownFilter, _) => {
-            "; see https://docs.rs/minijinja/latest/minijinja/filters/ for those that exist".to_owned()
+        (ErrorKind::UnknownFilter, _) => match error.detail().and_then(unknown_filter) {
+            Some(name) => format!("; did you mean `{name}`?"),
+            None => "; see https://docs.rs/minijinja/latest/minijinja/filters/ for those that exist".to_owned(),
+        },
+        (ErrorKind::UnknownTest, _) => {
+            "; see https://docs.rs/minijinja/latest/minijinja/tests/ for those that exist".to_owned()
+        }
+        (ErrorKind::UnknownMethod, _) => {
+            let name = error.detail().and_then(|what| what.rsplit(' ').next()).unwrap_or_default();
+            match sandbox::filter_names().any(|filter| filter == name) {
+                true => format!("; values have filters instead of methods: `| {name}`"),
+                false => "; values have filters instead of methods".to_owned(),
+            }
         }
         _ => String::new(),
     }
+}
+
+/// The filter that an error of the engine, `filter uper is unknown`, most likely means.
+fn unknown_filter(what: &str) -> Option<&'static str> {
+    nearest_name(what.split(' ').nth(1)?, sandbox::filter_names())
 }
 
 /// The name with hyphens at a place, such as `inputs.requested-by`, where one is written there.

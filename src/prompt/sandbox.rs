@@ -561,6 +561,11 @@ fn holds_namespace(value: &Value, nesting: usize) -> bool {
     }
 }
 
+/// The names of all filters that a template can use.
+pub(super) fn filter_names() -> impl Iterator<Item = &'static str> {
+    built_in_filters().into_iter().map(|(name, _)| name).chain(["date"])
+}
+
 /// The filters of the engine.
 fn built_in_filters() -> Vec<(&'static str, Value)> {
     vec![

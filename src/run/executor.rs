@@ -30,9 +30,9 @@ const START_PERMITS: usize = 64;
 /// seconds after SIGINT, and the reference promises that everything is written within one second.
 const LAST_ANSWER: Duration = Duration::from_millis(600);
 
-/// After how many starts that were refused for a missing license, with none accepted, no other is sent. One organization
-/// may lack a license that another has; a token without any should cost few requests.
-const REFUSALS_WITHOUT_LICENCE: usize = 3;
+/// After how many starts that were refused for a missing license, with none accepted, no other is sent, if each owner's
+/// repositories had one. One organization may lack a license that another has; a token without any should cost few requests.
+const MAX_UNLICENSED_STARTS: usize = 3;
 
 /// How the process was interrupted.
 pub struct Interruption {
@@ -72,7 +72,7 @@ pub async fn run(
             plan.tasks.iter().enumerate().map(|(index, task)| (task.repository.clone(), index)).collect(),
         ),
         has_started: Cell::new(false),
-        without_licence: Cell::new(0),
+        unlicensed: RefCell::default(),
         refused: SetOnce::new(),
         is_interrupted: Cell::new(false),
         unanswered: watch::Sender::default(),
@@ -104,8 +104,8 @@ pub(super) struct Executor<'a> {
     pub(super) names: RefCell<HashMap<Repository, usize>>,
     /// Whether GitHub accepted a start of this step.
     pub(super) has_started: Cell<bool>,
-    /// How many starts were refused for want of a license.
-    pub(super) without_licence: Cell<usize>,
+    /// The tasks whose start was refused for want of a license, by their index.
+    pub(super) unlicensed: RefCell<BTreeSet<usize>>,
     /// Why GitHub would refuse every further start.
     pub(super) refused: SetOnce<String>,
     /// Whether the process was interrupted, so that nothing more is started.
@@ -154,15 +154,15 @@ impl Executor<'_> {
     }
 
     /// Notes the answer to a start: after some, GitHub would refuse every other start of the token as well.
-    pub(super) fn note_answer<T>(&self, answer: &Result<T, Error>) {
+    pub(super) fn note_answer<T>(&self, index: usize, answer: &Result<T, Error>) {
         match answer {
             Ok(_) => self.has_started.set(true),
-            Err(error @ (Error::BadToken { .. } | Error::NoLicence { .. })) => {
-                // A licence can be missing in one organization only; a token that has started something has one elsewhere.
+            Err(error @ (Error::BadToken { .. } | Error::NoLicense { .. })) => {
+                // A license can be missing in one organization only; a token that has started something has one elsewhere.
                 let is_final = match error {
-                    Error::NoLicence { .. } => {
-                        self.without_licence.update(|count| count + 1);
-                        !self.has_started.get() && self.without_licence.get() >= REFUSALS_WITHOUT_LICENCE
+                    Error::NoLicense { .. } => {
+                        self.unlicensed.borrow_mut().insert(index);
+                        !self.has_started.get() && self.is_unlicensed()
                     }
                     _ => true,
                 };
@@ -173,6 +173,15 @@ impl Executor<'_> {
             }
             Err(_) => {}
         }
+    }
+
+    /// Whether enough starts were refused for want of a license to send no other.
+    fn is_unlicensed(&self) -> bool {
+        let unlicensed = self.unlicensed.borrow();
+        let owner = |index: &usize| self.plan.tasks[*index].repository.owner().to_lowercase();
+        let refused = unlicensed.iter().map(owner).collect::<HashSet<_>>();
+        unlicensed.len() >= MAX_UNLICENSED_STARTS
+            && (0..self.plan.tasks.len()).all(|index| refused.contains(&owner(&index)))
     }
 
     pub(super) fn send(&self, update: Update) {

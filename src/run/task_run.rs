@@ -140,7 +140,7 @@ impl<'a> TaskRun<'a> {
                         self.set_unanswered(true);
                         machine.sending(began.elapsed());
                         let answer = self.tasks().start(turn, self.repository(), &task).await;
-                        self.executor.note_answer(&answer);
+                        self.executor.note_answer(self.index, &answer);
                         machine.answered(began.elapsed(), answer)
                     }
                 }

@@ -86,6 +86,10 @@ fn record_follows_no_link_and_stays_inside() {
         let error = format!("{:#}", write(name).unwrap_err());
         assert!(error.contains("outside of the workspace"), "{name}: {error}");
     }
+    for name in [".git/config", ".github/workflows/ci.yml", "a/.GIT/hooks/x", ".github"] {
+        let error = format!("{:#}", write(name).unwrap_err());
+        assert!(error.contains("a folder that Git or GitHub reads"), "{name}: {error}");
+    }
     assert_eq!(read(&folder, "outside/file"), "");
     assert_eq!(std::fs::read_dir(path("outside")).unwrap().count(), 1);
     for name in ["a/b/audit.jsonl", "./audit.jsonl", &path("temp/c/audit.jsonl").display().to_string()] {
@@ -132,6 +136,17 @@ async fn audit_log_outside_of_the_workspace_is_bad_input() {
     let ran = Step::new(&simulator).with("audit-log", "/etc/agent-task.jsonl").run().await;
     assert_eq!((ran.code, ran.starts()), (2, 0), "{}", ran.log);
     assert!(ran.output("error-message").contains("audit-log is outside of the workspace"), "{:?}", ran.outputs);
+}
+
+#[cfg(unix)]
+#[tokio::test(start_paused = true)]
+async fn payload_that_is_a_pipe_is_not_waited_for() {
+    let folder = folder();
+    let pipe = folder.path().join("pipe").display().to_string();
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let simulator = Simulator::new();
+    let ran = Step::new(&simulator).variable("GITHUB_EVENT_PATH", &pipe).run().await;
+    assert!(ran.log.contains("it is not a file"), "{}", ran.log);
 }
 
 #[tokio::test(start_paused = true)]

@@ -214,7 +214,7 @@ async fn max_parallel_limits_the_running_tasks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn token_without_a_licence_is_tried_three_times() {
+async fn token_without_a_license_is_tried_three_times() {
     let simulator = world(50);
     simulator.token(TOKEN, Token { licence: false, ..Token::default() });
     let ran = over(&simulator, 50).run().await;
@@ -225,7 +225,7 @@ async fn token_without_a_licence_is_tried_three_times() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn repository_without_a_licence_does_not_stop_others() {
+async fn repository_without_a_license_does_not_stop_others() {
     let denied = || Repository { start_denial: Some(Denial::PlanRequired), ..Repository::default() };
     for accepts in 0..3 {
         let simulator = world(5);
@@ -235,6 +235,18 @@ async fn repository_without_a_licence_does_not_stop_others() {
         let ran = over(&simulator, 5).run().await;
         assert_eq!((ran.code, ran.starts(), ran.output("started")), (4, 5, "1"), "{accepts}: {}", ran.log);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn owner_without_a_license_does_not_stop_another() {
+    let simulator = world(5);
+    for name in names(5) {
+        simulator.repository(&name, Repository { start_denial: Some(Denial::PlanRequired), ..Repository::default() });
+    }
+    simulator.repository("acme/licensed", Repository::default());
+    let listed = format!("{}\nacme/licensed", names(5).join("\n"));
+    let ran = over(&simulator, 5).with("repositories", &listed).run().await;
+    assert_eq!((ran.code, ran.starts(), ran.output("started")), (4, 6, "1"), "{}", ran.log);
 }
 
 #[tokio::test(start_paused = true)]

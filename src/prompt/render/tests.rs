@@ -97,6 +97,20 @@ fn faults_have_places() {
 }
 
 #[test]
+fn unknown_filters_methods_and_tests_have_remedies() {
+    for (source, what) in [
+        ("{{ vars.version | uper }}", "filter uper is unknown; did you mean `upper`?"),
+        ("{{ vars.version | nofilter }}", "filter nofilter is unknown; see https://docs.rs/minijinja/"),
+        ("{{ vars.version is nottest }}", "test nottest is unknown; see https://docs.rs/minijinja/"),
+        ("{{ vars.version.split('.') }}", "values have filters instead of methods: `| split`"),
+        ("{{ vars.version.strip() }}", "values have filters instead of methods\n"),
+    ] {
+        let error = rendered(source).unwrap_err();
+        assert!(error.contains(what), "{source}: {error}");
+    }
+}
+
+#[test]
 fn environment_is_out_of_reach() {
     for source in
         ["{{ env.HOME }}", "{{ HOME }}", "{{ github.home }}", "{{ debug() }}", "{{ env('HOME') }}", "{{ self }}"]
