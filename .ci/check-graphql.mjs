@@ -12,7 +12,7 @@ const part = buildSchema(readFileSync(file, "utf8"));
 // GitHub publishes some fields twice.
 const whole = buildSchema(schema.idl, { assumeValid: true, assumeValidSDL: true });
 
-// What would break for somebody who moves from the part to the whole: types, fields, arguments, members and values that
+// What would break for a client that moves from the part to the whole: types, fields, arguments, members and values that
 // are missing, and arguments that are required.
 const faults = findBreakingChanges(part, whole).map(({ description }) => description);
 

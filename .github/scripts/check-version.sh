@@ -32,7 +32,7 @@ case $version in
 esac
 
 # The version of the package agent-task itself, and of no dependency.
-told() {
+version_in() {
 	awk -v section="$2" '
 		/^\[/ { inside = ($0 == section); name = "" }
 		inside && /^name = / { name = $3 }
@@ -41,9 +41,9 @@ told() {
 		/^$/ { version = "" }
 	' "$1"
 }
-manifest=$(told Cargo.toml '[package]')
+manifest=$(version_in Cargo.toml '[package]')
 [ "$manifest" = "$version" ] || die "Cargo.toml has version ${manifest:-(none)}, not $version"
-lock=$(told Cargo.lock '[[package]]')
+lock=$(version_in Cargo.lock '[[package]]')
 [ "$lock" = "$version" ] || die "Cargo.lock has version ${lock:-(none)}, not $version; run \`cargo check\`"
 
 notes() {

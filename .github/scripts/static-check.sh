@@ -69,11 +69,10 @@ empty_root() {
 	cp "$binary" "$root/agent-task"
 }
 
-# Runs a step in $root: NAME=VALUE... are what it has besides what every step
-# has. What it says goes to $said, its outputs to $told and its exit code to
-# $code.
+# Runs a step in $root, with NAME=VALUE... added to the variables of every step.
+# Its log goes to $said, its outputs to $outputs and its exit code to $code.
 said=
-told=
+outputs=
 code=
 step() {
 	code=0
@@ -81,7 +80,7 @@ step() {
 	said=$(env -i GITHUB_ACTIONS=true GITHUB_REPOSITORY=octo/app GITHUB_OUTPUT=/output GITHUB_STEP_SUMMARY=/summary \
 		INPUT_TOKEN=github_pat_simulated INPUT_PROMPT="Prepare the release" "$@" \
 		"$(command -v chroot)" "$root" /agent-task 2>&1) || code=$?
-	told=$(cat "$root/output")
+	outputs=$(cat "$root/output")
 }
 
 # Ends with what the step said, unless its exit code is this.
@@ -112,7 +111,7 @@ address=$(cat "$scratch/address")
 
 started() {
 	expect_code 0 "$1"
-	[[ $told == *'"created":true'* ]] || die "$1: no task in the outputs: $(grep -F '"created"' <<<"$told")"
+	[[ $outputs == *'"created":true'* ]] || die "$1: no task in the outputs: $(grep -F '"created"' <<<"$outputs")"
 }
 
 # Over http a certificate is of no use, so none may be asked for. What comes

@@ -27,7 +27,7 @@ fn world() -> Simulator {
     simulator
 }
 
-/// A comment by somebody.
+/// A comment by a person.
 fn comment(login: &str) -> Value {
     json!({
         "action": "created",
@@ -189,7 +189,7 @@ async fn dry_run_shows_the_actor_check() {
     assert_snapshot!(ran.log_lines("`schedule`"), @"actor check    passes: `schedule`, which takes write access");
 }
 
-/// A pull request from a fork, or from a fork that is gone, by somebody.
+/// A pull request from a fork, or from a fork that is gone, by a person.
 fn from_fork(login: &str, fork: Value) -> Value {
     let base = json!({"repo": {"id": 1, "full_name": "octo/app"}});
     json!({

@@ -282,7 +282,7 @@ fn outputs_and_result_keys_are_all_in_the_reference() {
     let keys = keys.map(|(name, value)| (name.clone(), kind(value).to_owned()));
     assert_eq!(actual.iter().cloned().collect::<BTreeSet<_>>(), keys.collect::<BTreeSet<_>>());
     let places = actual.iter().map(|(name, _)| text.find(&format!("\"{name}\":")).unwrap());
-    assert!(places.is_sorted(), "the keys stand in another order than in the table: {text}");
+    assert!(places.is_sorted(), "the keys have another order than in the table: {text}");
 }
 
 #[test]

@@ -63,9 +63,9 @@ fn line<'a>(rest: &mut &'a str, windows: bool) -> Option<(&'a str, usize)> {
 pub(crate) struct Command {
     /// What it is called.
     pub(crate) name: String,
-    /// What stands between its name and its data.
+    /// The text between its name and its data.
     pub(crate) properties: BTreeMap<String, String>,
-    /// What stands behind.
+    /// The text behind.
     pub(crate) data: String,
 }
 
@@ -86,7 +86,7 @@ fn present(line: &str) -> Option<Command> {
     Some(parts(head, ',', |text| undone(text, &both), data))
 }
 
-/// `##[name key=value;key=value]data`, wherever it stands in the line.
+/// `##[name key=value;key=value]data`, anywhere in the line.
 fn old(line: &str) -> Option<Command> {
     let (_, behind) = line.split_once("##[")?;
     let (head, data) = behind.split_once(']')?;
@@ -103,7 +103,7 @@ fn parts(head: &str, between: char, undo: impl Fn(&str) -> String, data: String)
 
 /// The percent sign comes last, as in the runner.
 fn undone(text: &str, marks: &[(&str, &str)]) -> String {
-    marks.iter().fold(text.to_owned(), |text, (mark, stands)| text.replace(mark, stands)).replace("%25", "%")
+    marks.iter().fold(text.to_owned(), |text, (mark, plain)| text.replace(mark, plain)).replace("%25", "%")
 }
 
 /// The lines of a log. The runner reads them with .NET's stream reader, which ends a line at a line feed, at a carriage

@@ -1,4 +1,4 @@
-//! The real binary, killed at moments nobody chose and run again as a second attempt: one task in all, each time.
+//! The real binary, killed at random moments and run again as a second attempt: one task in all, each time.
 //!
 //! Each life has a simulator, a door on the loopback interface and folders of its own. Nothing is asserted about how
 //! long anything takes; the kill comes when it comes, and before, within and after the start are all to be met.

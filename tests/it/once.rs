@@ -301,7 +301,7 @@ struct Case {
     kill: Option<Duration>,
 }
 
-/// The faults that a start can meet, and whether GitHub has taken the start all the same.
+/// The faults that a start can meet, and whether GitHub has accepted the start nevertheless.
 fn faults() -> [(Option<Fault>, bool); 13] {
     [
         (None, true),

@@ -47,7 +47,7 @@ fn limited(simulator: &Simulator, limits: &str) -> Step {
     under(simulator, &policy).with("prompt", "Bump it").with("task-class", "bump")
 }
 
-/// A task that somebody started for a class a while ago.
+/// A task that was started for a class a while ago.
 fn earlier(simulator: &Simulator, class: &str, age: Duration, script: Script) {
     let text = str::to_owned;
     let marker = Marker {

@@ -36,7 +36,7 @@ fn expressions(value: &Value) -> Vec<&str> {
     }
 }
 
-/// Everything that is named and not there. The runner tells none of it: to it an unknown input is a warning, and
+/// Everything that is named and not there. The runner reports none of it: to it an unknown input is a warning, and
 /// anything else an empty text.
 fn faults(text: &str) -> Vec<String> {
     let workflow = parse(text);
@@ -62,10 +62,10 @@ fn faults(text: &str) -> Vec<String> {
         for expression in expressions(&job["outputs"]) {
             faults.extend(fault(&workflow, name, &ids, expression));
         }
-        // A step that nobody looks at may do anything.
+        // A step whose outcome no condition reads may do anything.
         let text = job.to_string();
         let unseen = |id: &&&str| !text.contains(&format!("steps.{id}.out"));
-        faults.extend(ids.iter().filter(unseen).map(|id| format!("{name}: nobody looks at step `{id}`")));
+        faults.extend(ids.iter().filter(unseen).map(|id| format!("{name}: no condition reads the outcome of step `{id}`")));
     }
     faults
 }
@@ -194,12 +194,12 @@ mod on_a_runner {
         #[track_caller]
         fn evaluate(&self, text: &str) -> String {
             let (parts, rest) = split(text);
-            let value = |name| self.values.get(name).unwrap_or_else(|| panic!("nobody says what `{name}` is worth"));
+            let value = |name| self.values.get(name).unwrap_or_else(|| panic!("no value is known for `{name}`"));
             parts.into_iter().map(|(before, expression)| before.to_owned() + value(expression)).collect::<String>()
                 + rest
         }
 
-        /// Runs a job, and remembers what it hands on.
+        /// Runs a job, and keeps its outputs.
         #[track_caller]
         fn job(&mut self, name: &str) {
             let job = self.workflow["jobs"][name].clone();
@@ -279,7 +279,7 @@ mod on_a_runner {
             }
         }
 
-        /// Runs a step that is a script, and tells whether it succeeded and what it said.
+        /// Runs a step that is a script: whether it succeeded, and its log.
         #[track_caller]
         fn try_script(&self, job: &Value, step: &Value) -> (bool, String) {
             self.folder.write("runner/script", step["run"].as_str().unwrap());

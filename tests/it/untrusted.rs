@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 /// What marks the fences of these tests.
 const BOUNDARY: &str = "0f0f";
-/// Letters that stand in no template here, in no word of a fence and in no name that HTML has for a sign, so that each
+/// Letters that occur in no template here, in no word of a fence and in no name that HTML has for a sign, so that each
 /// of them is an outsider's. Filters change their case and their order, and escape the signs.
 const EVIL: &str = "jЖz <Щ> z&'\"j\nЖj {{ Щ }} j";
 const LETTERS: [char; 8] = ['j', 'z', 'J', 'Z', 'ж', 'щ', 'Ж', 'Щ'];
@@ -57,7 +57,7 @@ const ALSO: [&str; 16] = [
     "event.comment.diff_hunk",
     "event.release.body",
     "event.forkee.description",
-    "event.something.nobody.has.thought.of",
+    "event.something.unheard.of",
 ];
 
 /// How GitHub's documentation says that such contexts typically end,
@@ -135,7 +135,7 @@ const FILTERS: [&str; 66] = [
     "tojson|upper|reverse",
 ];
 
-/// A run in which an outsider wrote what stands at the path.
+/// A run in which an outsider wrote the value at the path.
 fn context(path: &str, text: &str) -> Context {
     let variables = [("GITHUB_HEAD_REF", text), ("GITHUB_ACTOR", "mona"), ("GITHUB_REF_NAME", "main")];
     let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
@@ -168,7 +168,7 @@ fn fenced(context: &Context, source: &str) -> Result<String, String> {
     rendered(context, source, Untrusted::Fence)
 }
 
-/// What stands outside of all fences, and inside.
+/// The text outside of all fences, and inside.
 #[track_caller]
 fn parts(prompt: &str) -> (String, String) {
     let opening = format!("[untrusted text {BOUNDARY} begins]");
@@ -195,7 +195,7 @@ fn leaks(prompt: &str) -> bool {
     parts(prompt).0.contains(LETTERS)
 }
 
-/// Templates that show what stands at `X` by all that a template can do with it.
+/// Templates that show the value at `X` in every way that a template has.
 const WAYS: [&str; 46] = [
     "{{ X }}",
     "{{- X -}}",
@@ -308,7 +308,7 @@ fn refusal_names_each_place() {
     it.md:1:19: `github.event.issue.title`
     it.md:2:1: `{% filter upper %}{{ github.head_ref }}{% endfilter %}`
     ");
-    // What a condition asks does not stand in the prompt.
+    // The value of a condition does not reach the prompt.
     let source = "{% if github.event.issue.title is startingwith 'j' %}yes{% endif %} {{ github.event.action }}";
     assert_eq!(rendered(&context, source, Untrusted::Refuse).as_deref(), Ok("yes opened"));
 }
@@ -428,7 +428,7 @@ fn template_cannot_multiply_a_text() {
     assert!(result.as_ref().is_ok_and(|prompt| !leaks(prompt)), "{result:?}");
 }
 
-/// Expressions, most of which show the outsider's text. What they name is there wherever they stand.
+/// Expressions, most of which show the outsider's text. What they name exists in each place.
 fn expressions() -> impl Strategy<Value = String> {
     let leaves = [
         "github.event.issue.title",

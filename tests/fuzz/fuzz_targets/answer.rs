@@ -47,7 +47,7 @@ fn script(data: &[u8]) -> Option<Script> {
     Some(Script { request: request.to_owned(), answer })
 }
 
-/// Looks at all that a task tells.
+/// Reads every field of a task.
 fn use_up(task: &Task) {
     let asked = NewTask {
         prompt: "x".to_owned(),

@@ -158,7 +158,7 @@ fn absent_file_is_reported_after_one_request() {
 
 #[test]
 fn absent_network_is_reported_after_three_attempts() {
-    // Nobody listens there, and nobody else can take the port.
+    // Nothing listens there, and no other process can take the port.
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
     let nowhere = format!("http://{}", socket.local_addr().unwrap());

@@ -21,7 +21,7 @@ use serde::Deserialize;
 /// The inputs that are for the installer, with their defaults.
 pub(crate) const INSTALLER: [(&str, &str); 3] =
     [("binary-base-url", ""), ("binary-path", ""), ("binary-verify", "true")];
-/// What an installer hands on.
+/// What an installer passes to the next step.
 const PATH: &str = "path";
 /// The variable by which it reaches the step that runs the program.
 const BINARY: &str = "BIN";

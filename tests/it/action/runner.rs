@@ -28,7 +28,7 @@ pub(super) const BASIC: [&str; 13] =
 /// What is released where the real program would only be slow: it leaves one output.
 pub(super) const SMALL: &[u8] = b"#!/bin/sh\nprintf 'task-id=small\\n' >>\"$GITHUB_OUTPUT\"\n";
 
-/// A folder that is gone when nobody holds it any more.
+/// A folder that is removed when it is dropped.
 pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
@@ -105,7 +105,7 @@ impl Door {
 
 impl Drop for Door {
     fn drop(&mut self) {
-        // Some answers are still held back; nobody waits for them.
+        // Some answers are still held back; nothing waits for them.
         self.runtime.take().unwrap().shutdown_background();
     }
 }

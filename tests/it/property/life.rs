@@ -366,7 +366,7 @@ fn list_that_is_not_an_object_is_not_an_answer() {
     }
 }
 
-/// Found by the property: a task that had settled was looked at again for its pull request, and somebody had opened
+/// Found by the property: a task that had settled was looked at again for its pull request, and a person had opened
 /// another session meanwhile.
 #[test]
 fn settled_task_stays_settled() {

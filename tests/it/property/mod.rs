@@ -12,7 +12,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-/// One case in so many of proptest's 256. `PROPTEST_CASES` stands above this.
+/// One case in so many of proptest's 256. `PROPTEST_CASES` takes precedence.
 fn one_in(share: u32) -> ProptestConfig {
     let usual = ProptestConfig::default();
     let cases = (usual.cases / share).max(1);

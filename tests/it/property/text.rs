@@ -38,7 +38,7 @@ proptest! {
         values in vec((select(OUTPUTS.to_vec()), hostile()), 0..8),
         words in vec(select(vec!["", "0", "0", "1", "a0"]), 0..6),
     ) {
-        // A poor source of chance: words that are short, come twice, and stand in the values.
+        // A poor source of chance: words that are short, come twice, and occur in the values.
         let mut count = 0;
         let mut words = words.into_iter();
         let text = render(&values, || {
@@ -93,7 +93,7 @@ proptest! {
         runner.log(&text);
         let said = log.taken();
         prop_assert_eq!(commands(&said), []);
-        prop_assert_eq!(grammar::lines(&said).len(), 3, "two lines and what stands behind them: {:?}", said);
+        prop_assert_eq!(grammar::lines(&said).len(), 3, "two lines and what follows them: {:?}", said);
         prop_assert!(!said.contains(secret), "{}", said);
 
         runner.group(&title, [text.as_str(), &title]);
@@ -197,7 +197,7 @@ fn field() -> impl Strategy<Value = String> {
     prop_oneof![5 => select(known).prop_map(str::to_owned), 1 => nasty()]
 }
 
-/// An object in whose fields anything may stand.
+/// An object whose fields hold anything.
 fn object(names: &'static [&'static str]) -> impl Strategy<Value = Value> {
     btree_map(select(names), anything(), 0..=names.len())
         .prop_map(|fields| fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
