@@ -264,11 +264,12 @@ impl Host {
         };
         let roots = [Some(&self.workspace), self.runner_temp.as_ref()].into_iter().flatten();
         let below = |root: &PathBuf| {
-            let real = root.canonicalize().ok();
+            let real = dunce::canonicalize(root).ok();
             let below = [Some(root), real.as_ref()].into_iter().flatten().find_map(|it| path.strip_prefix(it).ok())?;
             Some(OwnFile { root: root.clone(), below: below.to_owned() })
         };
-        let file = match path.is_absolute() {
+        // On Windows, `/etc` has no drive, so that it is not absolute, and leads out nevertheless.
+        let file = match path.has_root() || path.is_absolute() {
             true => roots.into_iter().find_map(below),
             false => Some(OwnFile { root: self.workspace.clone(), below: path.to_owned() }),
         };
@@ -420,10 +421,10 @@ impl Host {
     /// Where there is no such file, where it or a link on the way to it leads out of the workspace, and where it is
     /// no text of that size.
     pub fn text(&self, name: &str, most: usize) -> anyhow::Result<String> {
-        let workspace = self.workspace.canonicalize().with_context(|| {
+        let workspace = dunce::canonicalize(&self.workspace).with_context(|| {
             format!("the workspace `{}`, which GITHUB_WORKSPACE names, cannot be read", self.workspace.display())
         })?;
-        let path = workspace.join(name).canonicalize().with_context(|| {
+        let path = dunce::canonicalize(workspace.join(name)).with_context(|| {
             format!(
                 "there is no such file under `{}`; is `actions/checkout` missing before this step?",
                 workspace.display()
@@ -536,7 +537,7 @@ impl OwnFile {
     /// request can bring links to anywhere.
     fn prepare(&self) -> anyhow::Result<PathBuf> {
         std::fs::create_dir_all(&self.root)?;
-        let mut path = self.root.canonicalize()?;
+        let mut path = dunce::canonicalize(&self.root)?;
         let mut parts = self.below.components().filter(|part| *part != Component::CurDir).peekable();
         while let Some(part) = parts.next() {
             path.push(part);

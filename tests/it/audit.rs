@@ -1,5 +1,6 @@
 //! The record of a step: that it answers who, what, where and how, and that each line is a CloudEvent.
 
+use std::path::Path;
 use std::time::Duration;
 
 use insta::assert_snapshot;
@@ -64,7 +65,7 @@ async fn audit_answers_who_what_where_and_how() {
     let simulator = Simulator::new();
     let ran = step(&simulator).run().await;
     assert_eq!(kinds(&ran), ["planned", "started", "changed", "changed", "pull-found", "settled"]);
-    assert!(ran.output("audit-log").ends_with("temp/agent-task/audit.jsonl"));
+    assert!(Path::new(ran.output("audit-log")).ends_with("temp/agent-task/audit.jsonl"));
     let lines = lines(&ran);
     let (first, last) = (&lines[0], &lines[lines.len() - 1]);
     assert_eq!(

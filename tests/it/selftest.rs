@@ -65,7 +65,9 @@ fn faults(text: &str) -> Vec<String> {
         // A step whose outcome no condition reads may do anything.
         let text = job.to_string();
         let unseen = |id: &&&str| !text.contains(&format!("steps.{id}.out"));
-        faults.extend(ids.iter().filter(unseen).map(|id| format!("{name}: no condition reads the outcome of step `{id}`")));
+        faults.extend(
+            ids.iter().filter(unseen).map(|id| format!("{name}: no condition reads the outcome of step `{id}`")),
+        );
     }
     faults
 }

@@ -44,7 +44,15 @@ impl Step {
         let mut child = command.spawn().unwrap();
         let stdout = child.stdout.take().filter(|_| reader).map(Stream::of).unwrap_or_default();
         let stderr = Stream::of(child.stderr.take().unwrap());
-        Running { child: KilledOnDrop(child), stdout, stderr, began: Instant::now(), step: self, _server: server }
+        Running {
+            child: KilledOnDrop(child),
+            stdout,
+            stderr,
+            began: Instant::now(),
+            is_killed: false,
+            step: self,
+            _server: server,
+        }
     }
 
     /// Starts the program with a log whose reader is gone.
@@ -108,6 +116,7 @@ pub(crate) struct Running {
     stdout: Stream,
     stderr: Stream,
     began: Instant,
+    is_killed: bool,
     step: Step,
     _server: Option<Server>,
 }
@@ -153,6 +162,7 @@ impl Running {
     }
 
     pub(crate) fn kill(&mut self) {
+        self.is_killed = !self.has_ended();
         self.child.0.kill().unwrap();
     }
 
@@ -182,7 +192,8 @@ impl Running {
             std::thread::sleep(Duration::from_millis(3));
         };
         let took = self.began.elapsed();
-        let code = status.code().unwrap_or(KILLED);
+        // Windows gives a process that is killed an exit code.
+        let code = status.code().filter(|_| !self.is_killed).unwrap_or(KILLED);
         let ran = Finished::new(&self.step, code, self.stdout.whole(), self.stderr.whole(), took);
         ran.check_files(&self.step);
         ran
