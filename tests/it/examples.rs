@@ -15,7 +15,7 @@ use std::time::Duration;
 use agent_task::inputs::table::INPUTS;
 use agent_task::report::outputs::OUTPUTS;
 use serde_json::{Value, json};
-use simulator::{Permission, Repository, Script, Settings, Simulator, Token, serve};
+use simulator::{ChangedFile, Permission, PullContent, Repository, Script, Settings, Simulator, Token, serve};
 use tempfile::TempDir;
 use tokio::net::TcpSocket;
 use tokio::runtime::Runtime;
@@ -728,4 +728,32 @@ fn fan_out_over_a_matrix_has_each_repository_in_one_part() {
     actual.sort_unstable();
     assert_eq!(actual, names[..5]);
     assert_eq!(matrix["include"].as_array().unwrap().len(), 4);
+}
+
+#[test]
+fn new_repository_is_set_up_by_its_class() {
+    let policy = std::fs::read_to_string(folder().join("../prompts/agent-tasks.yml")).unwrap().replace("acme", "octo");
+    let values = [
+        ("github.repository_owner", "octo"),
+        ("inputs.name", "orders"),
+        ("toJSON(inputs.description)", "\"Takes orders: #1\""),
+        ("toJSON(inputs.language)", "\"Rust\""),
+        ("toJSON(inputs.owners)", "\"@octo/shop\""),
+    ];
+    let mut run = Run::of_example("new-repository", &values).dispatched(json!({}));
+    let languages = &run.workflow.0["on"]["workflow_dispatch"]["inputs"]["language"]["options"];
+    assert_eq!(&Workflow::parse(&policy).0["task-classes"]["new-repository"]["vars"]["language"]["options"], languages);
+    let workspace = run.folder.path().join("workspace/.github");
+    std::fs::write(workspace.join("agent-tasks.yml"), policy).unwrap();
+    let prompt = folder().join("../prompts/new-repository.md");
+    std::fs::copy(prompt, workspace.join("prompts/new-repository.md")).unwrap();
+    run.simulator.repository("octo/orders", Repository::default());
+    let files = ["README.md", ".github/CODEOWNERS", ".github/workflows/ci.yml"];
+    let content = PullContent::default().files(files.map(|path| ChangedFile::added(path, 9)));
+    run.next("octo/orders", Script::delivers(Duration::ZERO, content));
+    run.step("set-up", "task").exits(0).gives("conclusion", "success").gives("accepted", "true");
+    let prompt = run.start(0)["prompt"].as_str().unwrap().to_owned();
+    for text in ["octo/orders", "Takes orders: #1", "Rust", "@octo/shop"] {
+        assert!(prompt.contains(text), "{prompt}");
+    }
 }
