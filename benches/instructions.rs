@@ -28,7 +28,7 @@ use agent_task::github::task_list::TaskQuery;
 use agent_task::github::token::Token;
 use agent_task::github::url::ApiUrl;
 use agent_task::prompt::fence::Untrusted;
-use agent_task::prompt::render::{Scope, Template};
+use agent_task::prompt::render::{Rendered, Scope, Template, render};
 use anyhow::Context as _;
 use bytes::Bytes;
 use http_body_util::Full;
@@ -194,11 +194,13 @@ fn case(name: &str, times: u64) -> anyhow::Result<()> {
                     vars: Some(&vars),
                     target: &target,
                     now,
+                    zone: &jiff::tz::TimeZone::UTC,
                     untrusted: Untrusted::Fence,
                     samples: false,
                 };
-                let prompt =
-                    agent_task::prompt::render::render(black_box(&template), &scope).map_err(anyhow::Error::msg)?;
+                let Rendered::Prompt(prompt) = render(black_box(&template), &scope)? else {
+                    anyhow::bail!("skipped");
+                };
                 anyhow::ensure!((PROMPT / 2..PROMPT * 2).contains(&prompt.len()), "{} bytes", prompt.len());
                 black_box(prompt);
             }

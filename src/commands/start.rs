@@ -78,8 +78,12 @@ pub async fn run(
 pub fn show(host: &Host, inputs: &Inputs, plan: &Plan) {
     let mut lines = plan.lines(&inputs.address, inputs.token.as_ref());
     // The prompts of many repositories differ little, so one is checked for all.
-    if let Some(Action::Start { task, .. }) = plan.tasks.first().map(|order| &order.action) {
-        lines.extend([String::new(), task.prompt.clone()]);
+    let prompt = plan.tasks.iter().find_map(|order| match &order.action {
+        Action::Start { task, .. } => Some(&task.prompt),
+        Action::Wait(_) | Action::Skip(_) => None,
+    });
+    if let Some(prompt) = prompt {
+        lines.extend([String::new(), prompt.clone()]);
     }
     host.group(&plan.title(), lines.iter().map(String::as_str));
 }

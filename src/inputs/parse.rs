@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 use crate::actions::context::Environment;
+use crate::actions::host::time_zone;
 use crate::github::repository::{Repository, branch_name};
 use crate::github::task::TaskId;
 use crate::github::token::{Token, TokenKind};
@@ -348,6 +350,7 @@ impl Reader {
         let confirm_timeout = self.duration(input::confirm_timeout);
         let allowed = self.allowed();
         let untrusted = self.untrusted();
+        let timezone = self.parsed(input::timezone, time_zone).unwrap_or(TimeZone::UTC);
         Some(StartRequest {
             list: list?,
             shard,
@@ -364,6 +367,7 @@ impl Reader {
             confirm_timeout,
             allowed,
             untrusted,
+            timezone,
             ticket: settled.ticket,
         })
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
 use crate::actions::context::Environment;
@@ -100,6 +101,8 @@ pub struct StartRequest {
     pub allowed: ActorAllowlist,
     /// What is done with text that an outsider can write.
     pub untrusted: Untrusted,
+    /// The time zone of the template.
+    pub timezone: TimeZone,
     /// The change ticket.
     pub ticket: Option<String>,
 }

@@ -152,6 +152,8 @@ inputs! {
         "The same for bots, such as `dependabot`.";
     untrusted "untrusted" "fence" START
         "What to do with event text that an outsider can write: `fence` puts it into the prompt between marks that declare it data, `refuse` refuses a template that uses any.";
+    timezone "timezone" "" START
+        "The time zone of `now` and of the filter `date` in the prompt, as an IANA name such as `Europe/Berlin`. Default: UTC.";
     policy "policy" "" START_WAIT
         "The policy file with the rules for tasks: a file of the workspace, or one of another repository as `owner/name:path@ref`. Default: `.github/agent-tasks.yml`, if it exists.";
     task_class "task-class" "" START_WAIT

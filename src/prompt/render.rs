@@ -1,25 +1,29 @@
 //! Template in, prompt out.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{Span, Timestamp, Zoned};
 use minijinja::machinery::parse;
-use minijinja::value::{Enumerator, Object, Value, ValueKind};
+use minijinja::value::{Enumerator, Kwargs, Object, Value, ValueKind};
 use minijinja::{ErrorKind, State, filters};
 use serde_json::{Map, Value as Json};
 
 use crate::actions::context::{Context, PROPERTIES};
+use crate::actions::host::time_zone;
 use crate::actions::trusted_paths::is_trusted;
 use crate::github::repository::Repository;
 use crate::prompt::fence::{Fences, Untrusted};
 use crate::prompt::sample::Sample;
 use crate::prompt::{explain, null, sandbox, syntax, taint};
+use crate::text::cut;
 
 /// The most bytes of a template, and of a prompt made from one. GitHub publishes no limit for prompts; an issue's
 /// text, the longest thing people write there, ends at a quarter of it.
 pub const MAX_BYTES: usize = 256 * 1024;
+/// The longest reason of `skip`, in characters: two lines of a log.
+const MAX_REASON: usize = 300;
 
 /// A template as the user wrote it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +32,32 @@ pub struct Template {
     pub name: String,
     /// Its text.
     pub source: String,
+}
+
+/// What a template makes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rendered {
+    /// The prompt.
+    Prompt(String),
+    /// Nothing: the template calls `skip` with this reason.
+    Skipped(String),
+}
+
+/// Why a template cannot be rendered. Its `Display` names file, line and column.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RenderError {
+    /// It shows text that an outsider can write, and none is allowed.
+    #[error("{0}")]
+    Untrusted(String),
+    /// It has a mistake, or makes too much.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+impl From<String> for RenderError {
+    fn from(why: String) -> Self {
+        Self::Invalid(why)
+    }
 }
 
 /// The values that a template can use.
@@ -40,6 +70,8 @@ pub struct Scope<'a> {
     pub target: &'a Repository,
     /// The time of the run: `now`.
     pub now: Timestamp,
+    /// The time zone of `now` and of the filter `date`.
+    pub zone: &'a TimeZone,
     /// What is done with text that an outsider can write.
     pub untrusted: Untrusted,
     /// Whether the template is only tried: the event and the inputs, which differ from run to run, are made up.
@@ -80,7 +112,7 @@ impl Scope<'_> {
             ("github", self.github()),
             ("vars", self.vars()),
             ("target", Value::from_pairs(target)),
-            ("now", Value::from_object(Now(self.now))),
+            ("now", Value::from_object(Time(self.now.to_zoned(self.zone.clone())))),
         ];
         if self.samples {
             names.push(("inputs", Sample::value(self.now)));
@@ -96,17 +128,17 @@ fn values_of(mapping: &Map<String, Json>) -> Value {
     Value::from_pairs(mapping.iter().map(|(name, value)| (name.as_str(), null::value(value))))
 }
 
-/// The time of the run, in UTC. A template can show it as it is, in parts, or by the filter `date`.
+/// A time. A template can show it as it is, in parts, or by the filter `date`.
 #[derive(Debug)]
-struct Now(Timestamp);
+struct Time(Zoned);
 
-impl Now {
+impl Time {
     const PARTS: [&str; 9] = ["date", "time", "year", "month", "day", "hour", "minute", "weekday", "week"];
 }
 
-impl Object for Now {
+impl Object for Time {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        let time = self.0.to_zoned(TimeZone::UTC);
+        let time = &self.0;
         Some(match key.as_str()? {
             "date" => time.strftime("%Y-%m-%d").to_string().into(),
             "time" => time.strftime("%H:%M").to_string().into(),
@@ -126,25 +158,82 @@ impl Object for Now {
     }
 
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0.strftime("%Y-%m-%dT%H:%M:%SZ"))
+        let format = if *self.0.time_zone() == TimeZone::UTC { "%Y-%m-%dT%H:%M:%SZ" } else { "%Y-%m-%dT%H:%M:%S%:z" };
+        write!(f, "{}", self.0.strftime(format))
     }
 }
 
-/// The filter `date`: a time in the format of `strftime`, <https://docs.rs/jiff/latest/jiff/fmt/strtime/index.html>.
-/// It takes `now`, or a text such as `github.event.issue.created_at`. No time is empty text.
-fn date(state: &mut State, value: &Value, format: &str) -> Result<String, minijinja::Error> {
+fn invalid(why: impl Into<String>) -> minijinja::Error {
+    minijinja::Error::new(ErrorKind::InvalidOperation, why.into())
+}
+
+/// The time that a filter takes, in its own zone if it is a [`Time`]: `now`, or a text such as
+/// `github.event.issue.created_at`. `None` for no value.
+fn time_of(state: &mut State, filter: &str, value: &Value, zone: &TimeZone) -> Result<Option<Zoned>, minijinja::Error> {
     // The engine names what is undefined where a filter needs a text.
     let text = Value::from_function(filters::string).call(state, std::slice::from_ref(value))?;
-    let invalid = |why: String| minijinja::Error::new(ErrorKind::InvalidOperation, why);
-    let time = match value.downcast_object_ref::<Now>() {
-        Some(now) => now.0,
-        None if null::is_null(value) => return Ok(String::new()),
-        None => text.to_string().parse().map_err(|_| {
-            invalid(format!("`date` takes `now` or a text such as `2026-11-20T08:00:00Z`, not `{text}`"))
-        })?,
+    match value.downcast_object_ref::<Time>() {
+        Some(time) => Ok(Some(time.0.clone())),
+        None if null::is_null(value) => Ok(None),
+        None => match text.to_string().parse::<Timestamp>() {
+            Ok(time) => Ok(Some(time.to_zoned(zone.clone()))),
+            Err(_) => {
+                Err(invalid(format!("`{filter}` takes `now` or a text such as `2026-11-20T08:00:00Z`, not `{text}`")))
+            }
+        },
+    }
+}
+
+/// The filter `date`: a time in the format of `strftime`, <https://docs.rs/jiff/latest/jiff/fmt/strtime/index.html>, in
+/// the zone of the step or in another one. No time is empty text.
+fn date(
+    state: &mut State,
+    value: &Value,
+    (format, other): (&str, Option<&str>),
+    zone: &TimeZone,
+) -> Result<String, minijinja::Error> {
+    let Some(mut time) = time_of(state, "date", value, zone)? else {
+        return Ok(String::new());
     };
-    jiff::fmt::strtime::format(format, &time.to_zoned(TimeZone::UTC))
+    if let Some(name) = other {
+        let other = time_zone(name).map_err(|why| invalid(format!("the time zone `{name}` {why}")))?;
+        time = time.with_time_zone(other);
+    }
+    jiff::fmt::strtime::format(format, &time)
         .map_err(|error| invalid(format!("`{format}` is not a format for `date`, such as `%Y-%m-%d`: {error}")))
+}
+
+/// The filter `add`: a time that is later, or earlier where the numbers are negative. Days, weeks and months are those of
+/// the calendar. No time stays no time.
+fn add(state: &mut State, value: &Value, shift: &Kwargs, zone: &TimeZone) -> Result<Value, minijinja::Error> {
+    type Unit = (&'static str, fn(Span, i64) -> Result<Span, jiff::Error>);
+    // The largest first, each with a sign of its own: a month from now and a day before that.
+    const UNITS: [Unit; 6] = [
+        ("years", Span::try_years),
+        ("months", Span::try_months),
+        ("weeks", Span::try_weeks),
+        ("days", Span::try_days),
+        ("hours", Span::try_hours),
+        ("minutes", Span::try_minutes),
+    ];
+    if let Some(other) = shift.args().find(|name| !UNITS.iter().any(|(unit, _)| unit == name)) {
+        return Err(invalid(format!("`add` takes `{}`, not `{other}`", UNITS.map(|(unit, _)| unit).join("`, `"))));
+    }
+    let Some(mut time) = time_of(state, "add", value, zone)? else {
+        return Ok(null::null());
+    };
+    for (unit, span) in UNITS.iter().filter(|(unit, _)| shift.has(unit)) {
+        let amount: Value = shift.get(unit)?;
+        if amount.downcast_object_ref::<Sample>().is_some() {
+            return Ok(amount);
+        }
+        let Ok(number) = i64::try_from(amount.clone()) else {
+            return Err(invalid(format!("`add` takes whole numbers, and `{unit}` is `{amount}`")));
+        };
+        let moved = span(Span::new(), number).and_then(|span| time.checked_add(span));
+        time = moved.map_err(|error| invalid(format!("`{unit}={number}` leads to no time: {error}")))?;
+    }
+    Ok(Value::from_object(Time(time)))
 }
 
 /// The filter that puts a text into a fence. Numbers, booleans and no value need none.
@@ -153,8 +242,7 @@ fn fenced(fences: &Fences, value: Value) -> Result<Value, minijinja::Error> {
         ValueKind::Undefined | ValueKind::None | ValueKind::Bool | ValueKind::Number => Ok(value),
         _ if null::is_null(&value) => Ok(value),
         _ => fences.put(&value.to_string()).map(Value::from).ok_or_else(|| {
-            let why = format!("the texts from outside have more than {MAX_BYTES} bytes together; show fewer of them");
-            minijinja::Error::new(ErrorKind::InvalidOperation, why)
+            invalid(format!("the texts from outside have more than {MAX_BYTES} bytes together; show fewer of them"))
         }),
     }
 }
@@ -163,54 +251,83 @@ fn fenced(fences: &Fences, value: Value) -> Result<Value, minijinja::Error> {
 ///
 /// # Errors
 /// A message that names file, line and column, shows the line, and lists the names that are near an unknown one.
-pub fn render(template: &Template, scope: &Scope<'_>) -> Result<String, String> {
+pub fn render(template: &Template, scope: &Scope<'_>) -> Result<Rendered, RenderError> {
     if template.source.len() > MAX_BYTES {
-        return Err(too_large(template, "template", template.source.len()));
+        return Err(too_large(template, "template", template.source.len()).into());
     }
     // What the rendering needs is its own, since a rendering that takes too long is left behind.
-    let (of, values, untrusted, tries) = (template.clone(), scope.value(), scope.untrusted, scope.samples);
-    let boundary = scope.context.boundary().map(str::to_owned);
-    sandbox::run(move || render_bounded(&of, values, untrusted, tries, boundary))
-        .unwrap_or_else(|reason| Err(format!("{}: {reason}", template.name)))
+    let given = Given {
+        values: scope.value(),
+        untrusted: scope.untrusted,
+        zone: scope.zone.clone(),
+        tries: scope.samples,
+        boundary: scope.context.boundary().map(str::to_owned),
+    };
+    let of = template.clone();
+    sandbox::run(move || render_bounded(&of, given))
+        .unwrap_or_else(|reason| Err(format!("{}: {reason}", template.name).into()))
 }
 
-fn render_bounded(
-    template: &Template,
+/// What a rendering has of its scope.
+struct Given {
     values: Value,
     untrusted: Untrusted,
+    zone: TimeZone,
     tries: bool,
     boundary: Option<String>,
-) -> Result<String, String> {
+}
+
+fn render_bounded(template: &Template, given: Given) -> Result<Rendered, RenderError> {
+    let Given { values, untrusted, zone, tries, boundary } = given;
     let name = template.name.as_str();
     syntax::check(&template.source).map_err(|problem| explain::at(template, problem.range, &problem.reason))?;
     let guarded = taint::guard(name, &template.source, is_trusted);
     if untrusted == Untrusted::Refuse && !guarded.places.is_empty() {
-        return Err(explain::refusal(template, &guarded));
+        return Err(RenderError::Untrusted(explain::refusal(template, &guarded)));
     }
-    if let Some(range) = guarded.formats.first() {
-        let reason = "a text that an outsider can write cannot be a format; write `'%s' | format(…)` around it";
-        return Err(explain::at(template, range.clone(), reason));
+    if let Some((range, reason)) = guarded.refused.first() {
+        return Err(explain::at(template, range.clone(), reason).into());
     }
     let fences = Arc::new(Fences::new(MAX_BYTES));
     let mut environment = sandbox::environment(&sandbox::Budget::new());
-    environment.add_filter("date", date);
+    let of_filter = zone.clone();
+    environment.add_filter("date", move |state: &mut State, value: &Value, format: &str, other: Option<&str>| {
+        date(state, value, (format, other), &of_filter)
+    });
+    environment
+        .add_filter("add", move |state: &mut State, value: &Value, shift: Kwargs| add(state, value, &shift, &zone));
     let of_filter = Arc::clone(&fences);
     environment.add_filter(taint::FILTER, move |value: Value| fenced(&of_filter, value));
+    let skipped = Arc::new(OnceLock::new());
+    let of_function = Arc::clone(&skipped);
+    environment.add_function(taint::SKIP, move |args: &[Value]| match args {
+        // A template that is only tried goes on, so that the rest of it is tried as well.
+        [reason] if tries => Ok(reason.clone()),
+        [reason] if reason.as_str().is_some_and(|reason| !reason.trim().is_empty()) => {
+            let _ = of_function.set(cut(reason.as_str().unwrap_or_default().trim(), MAX_REASON));
+            Err(invalid("skipped"))
+        }
+        _ => Err(invalid("`skip` takes the reason as a text, such as `skip(\"no command\")`")),
+    });
     let explained = |error| explain::explain(&error, template, &guarded, &values);
     let tree = parse(&guarded.source, name, syntax::config()).map_err(explained)?;
     if let Some(problem) = syntax::large_constant(&tree, sandbox::MAX_VALUE_BYTES) {
         let range = guarded.origin(problem.range.start)..guarded.origin(problem.range.end);
-        return Err(explain::at(template, range, &problem.reason));
+        return Err(explain::at(template, range, &problem.reason).into());
     }
     let rendered = sandbox::render(&environment, (name, &guarded.source), &tree, values.clone(), tries);
+    if let Some(reason) = skipped.get() {
+        return Ok(Rendered::Skipped(reason.clone()));
+    }
     let rendered = rendered.map_err(explained)?;
     if rendered.trim().is_empty() {
-        return Err(format!("{name}: the prompt is empty; write what the agent should do"));
+        return Err(format!("{name}: the prompt is empty; write what the agent should do").into());
     }
     let Some(boundary) = boundary.as_deref().or_else(|| fences.is_empty().then_some("")) else {
-        return Err(format!("{name}: the boundary for untrusted text is missing"));
+        return Err(format!("{name}: the boundary for untrusted text is missing").into());
     };
-    fences.around(&rendered, boundary).map_err(|bytes| too_large(template, "prompt", bytes))
+    let prompt = fences.around(&rendered, boundary).map_err(|bytes| too_large(template, "prompt", bytes))?;
+    Ok(Rendered::Prompt(prompt))
 }
 
 fn too_large(template: &Template, what: &str, bytes: usize) -> String {

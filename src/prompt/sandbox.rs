@@ -563,7 +563,7 @@ fn holds_namespace(value: &Value, nesting: usize) -> bool {
 
 /// The names of all filters that a template can use.
 pub(super) fn filter_names() -> impl Iterator<Item = &'static str> {
-    built_in_filters().into_iter().map(|(name, _)| name).chain(["date"])
+    built_in_filters().into_iter().map(|(name, _)| name).chain(["add", "date"])
 }
 
 /// The filters of the engine.

@@ -14,6 +14,8 @@ use crate::prompt::syntax::{argument, bodies, bytes, call_parts, config, express
 
 /// The filter that puts its value into a fence.
 pub const FILTER: &str = "untrusted";
+/// The function that ends a template without a prompt. Its reason goes where no fence is.
+pub const SKIP: &str = "skip";
 /// The name of the `github` context in templates.
 const GITHUB: &str = "github";
 
@@ -24,8 +26,8 @@ pub struct Guarded {
     pub source: String,
     /// Those places in the original template, in their order.
     pub places: Vec<Range<usize>>,
-    /// Places in the original template where such a text is the format of the filter `format`.
-    pub formats: Vec<Range<usize>>,
+    /// Places in the original template where no such text may be, and why.
+    pub refused: Vec<(Range<usize>, &'static str)>,
     /// What was inserted: where in the original template, and how many bytes.
     inserted: Vec<(usize, usize)>,
 }
@@ -47,7 +49,7 @@ impl Guarded {
 /// Guards a template. `is_trusted` decides of a path below `github`, such as `event`, `action`, whether no outsider can
 /// write its value. A template with a syntax error is returned as it is; rendering it reports the error.
 pub fn guard(name: &str, source: &str, is_trusted: fn(&[&str]) -> bool) -> Guarded {
-    let nothing = || Guarded { source: String::new(), places: Vec::new(), formats: Vec::new(), inserted: Vec::new() };
+    let nothing = || Guarded { source: String::new(), places: Vec::new(), refused: Vec::new(), inserted: Vec::new() };
     let Ok(tree) = parse(source, name, config()) else {
         return Guarded { source: source.to_owned(), ..nothing() };
     };
@@ -63,7 +65,7 @@ pub fn guard(name: &str, source: &str, is_trusted: fn(&[&str]) -> bool) -> Guard
     }
     let mut places = taint.places(root, source);
     places.sort_by_key(|place| place.range.start);
-    let mut guarded = Guarded { formats: taint.formats(root), ..nothing() };
+    let mut guarded = Guarded { refused: taint.refused(root), ..nothing() };
     let mut copied = 0;
     for Place { range, before, after } in places {
         for (at, text) in [(range.start, before), (range.end, after)] {
@@ -261,8 +263,15 @@ impl<'a> Taint<'a> {
         false
     }
 
-    /// The places where such a text is a format, which could name other values and ask for any width.
-    fn formats(&self, statements: &[Stmt<'a>]) -> Vec<Range<usize>> {
+    /// The places where such a text is the reason of `skip`, or a format, which could name other values and ask for any
+    /// width.
+    fn refused(&self, statements: &[Stmt<'a>]) -> Vec<(Range<usize>, &'static str)> {
+        const FORMAT: &str = "a text that an outsider can write cannot be a format; write `'%s' | format(…)` around it";
+        const REASON: &str = "the reason of `skip` cannot have text that an outsider can write; use words of your own";
+        let is_skip = |call: &Call<'a>| {
+            matches!(&call.expr, Expr::Var(name) if name.id == SKIP)
+                && self.names(call.args.iter().map(argument).collect())
+        };
         let mut places = Vec::new();
         let mut left = statements.iter().collect::<Vec<_>>();
         while let Some(statement) = left.pop() {
@@ -273,6 +282,11 @@ impl<'a> Taint<'a> {
                 _ => None,
             };
             let shows = body.is_some_and(|body| self.shows(body));
+            if let Stmt::Do(it) = statement
+                && is_skip(&it.call)
+            {
+                places.push((bytes(it.span()), REASON));
+            }
             let mut inner = expressions(statement);
             while let Some(expression) = inner.pop() {
                 if let Expr::Filter(filter) = expression {
@@ -285,8 +299,13 @@ impl<'a> Taint<'a> {
                         None => shows,
                     };
                     if is_format && of_text {
-                        places.push(bytes(filter.span()));
+                        places.push((bytes(filter.span()), FORMAT));
                     }
+                }
+                if let Expr::Call(call) = expression
+                    && is_skip(call)
+                {
+                    places.push((bytes(call.span()), REASON));
                 }
                 inner.extend(parts(expression));
             }

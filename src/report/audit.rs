@@ -73,6 +73,7 @@ impl AuditEntry {
             Event::Refused(refusal) => {
                 Self::new("refused", json!({"gate": refusal.gate.title(), "reason": refusal.why}))
             }
+            Event::Skipped(why) => Self::new("skipped", json!({"reason": why})),
             Event::HeldBack(why) => Self::new("held-back", json!({"reason": why})),
             Event::Saw(task) if before.state() != Some(&task.state) => {
                 Self::new("changed", json!({"from": before.state().map(State::as_str), "to": task.state.as_str()}))
@@ -192,6 +193,7 @@ fn request(order: &PlannedTask) -> Value {
             "createPullRequest": task.create_pull_request,
         })),
         Action::Wait(id) => json!({"taskId": id.as_str()}),
+        Action::Skip(_) => json!({}),
     }
 }
 

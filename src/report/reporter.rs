@@ -90,6 +90,7 @@ impl<'a> Reporter<'a> {
                     outcome.task_id = Some(id.clone());
                     outcome.created = Some(false);
                 }
+                Action::Skip(_) => {}
             }
             outcome
         });

@@ -159,9 +159,14 @@ pub fn dry_run(plan: &Plan, context: &Context, requests: &[(String, String)]) ->
             Action::Wait(id) => {
                 one(&format!("wait for task {} in {}", escaped(id.as_str()), escaped(&order.repository.to_string())))
             }
+            Action::Skip(reason) => one(&format!(
+                "start nothing in {}: {}",
+                escaped(&order.repository.to_string()),
+                sentence(&escaped(reason)).trim_end_matches('.')
+            )),
         },
         tasks if plan.wait.is_some() && requests.is_empty() => one(&format!("wait for {} agent tasks", tasks.len())),
-        tasks => one(&format!("start an agent task in each of **{}**", repositories(tasks.len()))),
+        _ => one(&format!("start an agent task in each of **{}**", repositories(requests.len()))),
     });
     text.push_str(&waves(plan, &[], None));
     text.push_str(&footer(plan, context));
@@ -534,7 +539,7 @@ fn footer(plan: &Plan, context: &Context) -> String {
 fn with_prompts(mut text: String, plan: &Plan) -> String {
     let starts = plan.tasks.iter().filter_map(|order| match &order.action {
         Action::Start { task, template, prompt_sha256, .. } => Some((order, task, template, prompt_sha256)),
-        Action::Wait(_) => None,
+        Action::Wait(_) | Action::Skip(_) => None,
     });
     for (order, task, template, prompt_sha256) in starts.take(MAX_PROMPTS) {
         let target = if plan.tasks.len() > 1 { format!(" for {}", order.repository) } else { String::new() };

@@ -52,7 +52,7 @@ pub async fn run(
 ) -> Option<Interruption> {
     let keys = plan.tasks.iter().filter_map(|order| match &order.action {
         Action::Start { options, .. } => Some(options.marker.key.clone()),
-        Action::Wait(_) => None,
+        Action::Wait(_) | Action::Skip(_) => None,
     });
     let config = PollerConfig {
         tasks: plan.tasks.len(),

@@ -78,6 +78,10 @@ impl<'a> TaskRun<'a> {
         let started = match &self.planned.action {
             Action::Wait(id) => Some((id.clone(), false)),
             Action::Start { task, models, options, .. } => self.start(task, models, options).await,
+            Action::Skip(reason) => {
+                self.record(Event::Skipped(reason.clone()));
+                None
+            }
         };
         if let (Some((id, new)), Some(rules)) = (started, &self.executor.plan.wait) {
             self.wait(&id, rules, new).await;
@@ -217,7 +221,7 @@ impl<'a> TaskRun<'a> {
                 let text = Marker::strip(&task.prompt);
                 Some(text.replace(&planned.repository.to_string(), ""))
             }
-            Action::Wait(_) => None,
+            Action::Wait(_) | Action::Skip(_) => None,
         };
         prompt(self.planned) != prompt(other)
     }
@@ -476,7 +480,7 @@ impl<'a> TaskRun<'a> {
         // Unknown for a task that another step started, unless this one requires it.
         let asked = match &self.planned.action {
             Action::Start { task, .. } => Some(requires_pull || task.create_pull_request || task.head_ref.is_some()),
-            Action::Wait(_) => requires_pull.then_some(true),
+            Action::Wait(_) | Action::Skip(_) => requires_pull.then_some(true),
         };
         let began = Instant::now();
         let mut etag = None;
@@ -579,7 +583,7 @@ impl<'a> TaskRun<'a> {
             }
             Event::PullFound(pull) => self.pull = Some(pull.number),
             Event::Compared(acceptance) => self.acceptance = Some(acceptance.conclusion),
-            Event::Declined { failing: false, .. } | Event::Refused(_) | Event::HeldBack(_) => {
+            Event::Declined { failing: false, .. } | Event::Refused(_) | Event::Skipped(_) | Event::HeldBack(_) => {
                 self.conclusion = Some(Conclusion::Skipped);
             }
             Event::Ended(end) => {

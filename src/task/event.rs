@@ -88,6 +88,8 @@ pub enum Event {
     },
     /// One of the user's own rules refuses the start.
     Refused(Refusal),
+    /// Nothing is started, for this reason of the template.
+    Skipped(String),
     /// Nothing is started because of other tasks, for this reason.
     HeldBack(String),
     /// The task as it was seen.

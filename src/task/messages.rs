@@ -127,7 +127,7 @@ pub fn lines(event: &Event, outcome: &Outcome, changes: &Changes) -> Vec<Line> {
             };
             lines.push(Line::plain(format!("{origin}: {}", task.id)));
         }
-        Event::Declined { .. } | Event::Refused(_) => {
+        Event::Declined { .. } | Event::Refused(_) | Event::Skipped(_) => {
             let why = outcome.error_message().unwrap_or_default();
             lines.push(Line::plain(format!("nothing was started: {why}")));
         }
@@ -196,8 +196,8 @@ impl Outcome {
     pub fn error_message(&self) -> Option<String> {
         let state = self.state().map_or("not seen", State::as_str);
         let text = match &self.reason {
-            Some(Reason::Task(why) | Reason::Refused(why) | Reason::Findings(why)) => why.clone(),
-            Some(Reason::Unconfirmed(why) | Reason::Undecided(why)) => why.clone(),
+            Some(Reason::Task(why) | Reason::Refused(why) | Reason::Skipped(why)) => why.clone(),
+            Some(Reason::Findings(why) | Reason::Unconfirmed(why) | Reason::Undecided(why)) => why.clone(),
             Some(Reason::HeldBack(why)) => format!("not started: {why}"),
             Some(Reason::Renamed { from, differs }) => {
                 let remedy = if *differs { " with another prompt; remove one of the two entries" } else { "" };

@@ -78,6 +78,8 @@ pub enum Reason {
     },
     /// A rule of the user refuses the start.
     Refused(String),
+    /// The template asks for none.
+    Skipped(String),
     /// Other tasks keep this one from being started.
     HeldBack(String),
     /// GitHub refused, or could not be reached.
@@ -193,6 +195,11 @@ impl Outcome {
                 self.trouble = Some(Trouble::Refused(refusal.gate));
                 self.conclusion = Some(Conclusion::Skipped);
                 self.reason = Some(Reason::Refused(refusal.why.clone()));
+            }
+            Event::Skipped(why) => {
+                self.prompt_sha256 = None;
+                self.conclusion = Some(Conclusion::Skipped);
+                self.reason = Some(Reason::Skipped(why.clone()));
             }
             Event::HeldBack(why) => {
                 self.prompt_sha256 = None;

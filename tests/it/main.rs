@@ -23,6 +23,7 @@ mod policy;
 mod prompt;
 mod property;
 mod selftest;
+mod skip;
 mod support;
 mod untrusted;
 mod wire;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use agent_task::actions::context::{Context, Environment};
 use agent_task::actions::trusted_paths::{TRUSTED, is_trusted};
 use agent_task::prompt::fence::Untrusted;
-use agent_task::prompt::render::{Scope, Template, render};
+use agent_task::prompt::render::{Rendered, Scope, Template, render};
 use insta::assert_snapshot;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -161,7 +161,13 @@ fn rendered(context: &Context, source: &str, untrusted: Untrusted) -> Result<Str
     let (vars, target) = (vars.as_object().cloned().unwrap(), "octo/app".parse().unwrap());
     let now = "2026-11-20T08:00:00Z".parse().unwrap();
     let template = Template { name: "it.md".to_owned(), source: source.to_owned() };
-    render(&template, &Scope { context, vars: Some(&vars), target: &target, now, untrusted, samples: false })
+    let zone = &jiff::tz::TimeZone::UTC;
+    let scope = Scope { context, vars: Some(&vars), target: &target, now, zone, untrusted, samples: false };
+    match render(&template, &scope) {
+        Ok(Rendered::Prompt(prompt)) => Ok(prompt),
+        Ok(Rendered::Skipped(reason)) => panic!("skipped: {reason}"),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 fn fenced(context: &Context, source: &str) -> Result<String, String> {

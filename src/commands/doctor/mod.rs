@@ -229,8 +229,16 @@ impl DoctorRun<'_> {
         target: &Repository,
         vars: Option<&Map<String, Value>>,
     ) -> Result<(), String> {
-        let (now, untrusted) = (self.host.now(), self.start.untrusted);
-        render(template, &Scope { context: self.context, vars, target, now, untrusted, samples: true }).map(drop)
+        let scope = Scope {
+            context: self.context,
+            vars,
+            target,
+            now: self.host.now(),
+            zone: &self.start.timezone,
+            untrusted: self.start.untrusted,
+            samples: true,
+        };
+        render(template, &scope).map(drop).map_err(|error| error.to_string())
     }
 
     /// What GitHub says about the token.

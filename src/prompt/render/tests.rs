@@ -22,10 +22,20 @@ fn with_event(name: &str, source: &str, event: Json) -> Result<String, String> {
         vars: vars.as_object(),
         target: &"octo/app".parse().unwrap(),
         now: "2026-11-20T21:51:09Z".parse().unwrap(),
+        zone: &TimeZone::UTC,
         untrusted: Untrusted::Fence,
         samples: false,
     };
-    render(&template, &scope)
+    prompt(&template, &scope)
+}
+
+/// The prompt that a template makes.
+fn prompt(template: &Template, scope: &Scope<'_>) -> Result<String, String> {
+    match render(template, scope) {
+        Ok(Rendered::Prompt(prompt)) => Ok(prompt),
+        Ok(Rendered::Skipped(reason)) => Err(format!("skipped: {reason}")),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// The same, where nothing of the run is known.
@@ -35,10 +45,11 @@ fn tried(source: &str, vars: &Json) -> Result<String, String> {
         vars: vars.as_object(),
         target: &"octo/app".parse().unwrap(),
         now: "2026-11-20T21:51:09Z".parse().unwrap(),
+        zone: &TimeZone::UTC,
         untrusted: Untrusted::Fence,
         samples: true,
     };
-    render(&Template { name: "release.md".to_owned(), source: source.to_owned() }, &scope)
+    prompt(&Template { name: "release.md".to_owned(), source: source.to_owned() }, &scope)
 }
 
 #[test]
@@ -329,10 +340,11 @@ fn slices_are_those_of_python() {
             vars: vars.as_object(),
             target: &"octo/app".parse().unwrap(),
             now: Timestamp::UNIX_EPOCH,
+            zone: &TimeZone::UTC,
             untrusted: Untrusted::Fence,
             samples: false,
         };
-        let made = render(&Template { name: "it.md".to_owned(), source: source.clone() }, &scope);
+        let made = prompt(&Template { name: "it.md".to_owned(), source: source.clone() }, &scope);
         assert_eq!(made.unwrap(), format!("x {text}"), "{source}");
     }
 }
@@ -516,4 +528,107 @@ fn filter_takes_keyword_arguments() {
     }
     let undefined = rendered("{{ [3, 1] | sort(reverse=vars.revers) }}").unwrap_err();
     assert!(undefined.contains("`vars.revers` is undefined"), "{undefined}");
+}
+
+#[test]
+fn skip_ends_a_template_with_its_reason() {
+    for source in [
+        "a {{ skip('nothing to do') }} b",
+        "{% if vars.version == '1.10' %}{{ skip(' nothing to do ') }}{% endif %}a",
+        "{% macro m() %}{{ skip('nothing to do') }}{% endmacro %}{% set x = m() %}a",
+        "{% do skip('nothing ' ~ 'to do') %}a",
+        "{{ skip('nothing to do') | default('x') }}",
+        "{{ skip('nothing to do') if github.event.issue.title else 'a' }}",
+    ] {
+        assert_eq!(rendered(source), Err("skipped: nothing to do".to_owned()), "{source}");
+    }
+    assert_eq!(rendered("{% if false %}{{ skip('x') }}{% endif %}a").as_deref(), Ok("a"));
+    assert_eq!(
+        rendered(&format!("{{{{ skip('{}') }}}}", "x".repeat(999))).unwrap_err().chars().count(),
+        9 + MAX_REASON
+    );
+}
+
+#[test]
+fn skip_needs_a_reason_of_the_template() {
+    for source in ["{{ skip() }}", "{{ skip('') }}", "{{ skip(1) }}", "{{ skip('a', 'b') }}"] {
+        assert!(rendered(source).unwrap_err().contains("`skip` takes the reason as a text"), "{source}");
+    }
+    for source in [
+        "{{ skip(github.event.issue.title) }}",
+        "{% set t = 'x' ~ github.event.issue.title %}{{ skip('a ' ~ t) }}",
+        "{% do skip(github.event.issue.title) %}",
+        "{% macro m() %}{{ github.event.issue.title }}{% endmacro %}{{ skip(m()) }}",
+    ] {
+        assert!(rendered(source).unwrap_err().contains("the reason of `skip` cannot have text"), "{source}");
+    }
+}
+
+#[test]
+fn skip_does_not_end_a_trial() {
+    let source =
+        "{% if github.event.comment.body is startingwith '/x' %}{{ skip('no command') }}{% endif %}{{ vars.typo }}";
+    assert!(tried(source, &json!({})).unwrap_err().contains("`vars.typo` is undefined"));
+    assert_eq!(tried("{% if inputs.a %}{{ skip('no command') }}{% endif %}", &json!({})).as_deref(), Ok("no command"));
+}
+
+#[test]
+fn times_move_by_the_calendar() {
+    for (source, text) in [
+        ("{{ now | add(days=-7) }}", "2026-11-13T21:51:09Z"),
+        ("{{ (now | add(days=-7)).week }} {{ now | add(weeks=1) | date('%F') }}", "46 2026-11-27"),
+        (
+            "{{ now | add(months=3, days=1) | date('%F') }} {{ now | add(years=-1) | date('%F') }}",
+            "2027-02-21 2025-11-20",
+        ),
+        (
+            "{{ now | add(minutes=-1, hours=3) }} {{ now | add(days=-1, months=1) }}",
+            "2026-11-21T00:50:09Z 2026-12-19T21:51:09Z",
+        ),
+        ("{{ github.event.issue.created_at | add(days=14) | date('%F') }}", "2026-11-16"),
+        ("x{{ vars.nothing | add(days=1) | date('%F') }}", "x"),
+        ("{% if now | add(days=-7) %}{{ now.day <= 7 and now.weekday == 1 }}{% endif %}", "false"),
+    ] {
+        assert_eq!(rendered(source).as_deref(), Ok(text), "{source}");
+    }
+    for (source, part) in [
+        ("{{ now | add(days='a') }}", "`add` takes whole numbers, and `days` is `a`"),
+        ("{{ now | add(day=1) }}", "`add` takes `years`, `months`, `weeks`, `days`, `hours`, `minutes`, not `day`"),
+        ("{{ now | add(years=99999) }}", "`years=99999` leads to no time"),
+        ("{{ now | add(years=9000) }}", "`years=9000` leads to no time"),
+        ("{{ vars.version | add(days=1) }}", "`add` takes `now` or a text such as"),
+        ("{{ vars.versoin | add(days=1) }}", "did you mean `vars.version`?"),
+        ("{{ now | date('%F', 'Mars/Base') }}", "the time zone `Mars/Base` is not a time zone"),
+        ("{{ now | date('%F', '../passwd') }}", "is not the name of a time zone"),
+    ] {
+        let error = rendered(source).unwrap_err();
+        assert!(error.contains(part), "{source}: {error}");
+    }
+    assert_eq!(tried("a{{ now | add(days=inputs.days) | date('%F') }}", &json!({})).as_deref(), Ok("a2026-11-20"));
+}
+
+#[test]
+fn time_zone_decides_the_day() {
+    let zone = time_zone("Pacific/Auckland").unwrap();
+    let (context, target) = (Context::default(), "octo/app".parse().unwrap());
+    let vars = json!({"t": "2026-07-01T12:00:00Z"});
+    let scope = Scope {
+        context: &context,
+        vars: vars.as_object(),
+        target: &target,
+        now: "2026-11-20T21:51:09Z".parse().unwrap(),
+        zone: &zone,
+        untrusted: Untrusted::Fence,
+        samples: false,
+    };
+    for (source, text) in [
+        ("{{ now }} {{ now.day }} {{ now.weekday }} {{ now.time }}", "2026-11-21T10:51:09+13:00 21 6 10:51"),
+        ("{{ now | date('%F %H:%M %Z') }} {{ now | date('%F %H', 'UTC') }}", "2026-11-21 10:51 NZDT 2026-11-20 21"),
+        ("{{ vars.t | date('%F %R') }} {{ vars.t | date('%R', 'Europe/Berlin') }}", "2026-07-02 00:00 14:00"),
+        // A day of the calendar has 25 hours where the clock is put back.
+        ("{{ vars.t | add(months=9, days=4) | date('%F %R %z') }}", "2027-04-06 00:00 +1200"),
+    ] {
+        let template = Template { name: "it.md".to_owned(), source: source.to_owned() };
+        assert_eq!(prompt(&template, &scope).as_deref(), Ok(text), "{source}");
+    }
 }

@@ -231,3 +231,12 @@ fn dry_run_shows_the_request_and_sends_nothing() {
     assert_eq!(*body, rest);
     assert!(body["prompt"].as_str().unwrap().starts_with("Release 1.10\nof app"), "{body}");
 }
+
+#[test]
+fn prompt_that_skips_starts_nothing() {
+    let prompt = "{{ skip('no release is due') if now.year < 3000 }}Release on {{ now | date('%F', 'UTC') }}";
+    let ran =
+        start_and_wait(&world(with_pull())).with("timezone", "Europe/Berlin").with("prompt", prompt).run_process();
+    ran.exits(0).sends_nothing().gives("conclusion", "skipped").gives("error-message", "no release is due");
+    assert_snapshot!(ran.annotations(), @"notice [Nothing was started] octo/app: Nothing was started: no release is due");
+}
