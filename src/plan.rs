@@ -24,10 +24,10 @@ use crate::prompt::fence::Untrusted;
 use crate::prompt::has_actions_expression;
 use crate::prompt::render::{RenderError, Rendered, Scope, Template, render};
 use crate::task::acceptance::Expect;
-use crate::task::conclusion::{Conclusion, Refusal};
+use crate::task::conclusion::{Conclusion, Refusal, RefusedBy};
 use crate::task::marker::{Key, Marker};
 use crate::task::rollout::{Rollout, Share};
-use crate::task::start::{IfActive, LONGEST_LIMIT, LONGEST_LIMIT_OF_MANY, Precheck, StartOptions};
+use crate::task::start::{ActiveScope, IfActive, LONGEST_LIMIT, LONGEST_LIMIT_OF_MANY, Precheck, StartOptions};
 use crate::task::wait::WaitRules;
 use crate::text::{harmless, sha256, spelled};
 
@@ -173,10 +173,25 @@ pub fn plan(inputs: &Inputs, given: PlanContext<'_>) -> Result<Plan, PlanError> 
                 return Err(vec![Problem::new("ticket", why)].into());
             }
             policy.ticket = rendered.first().and_then(|it| it.ticket.clone());
-            let tasks = given.targets.iter().zip(vars.iter().zip(&rendered)).map(|(target, (vars, rendered))| {
-                planned_task(inputs, start, template, (&target.repository, vars, rendered), &given)
-            });
-            all_or_problems(tasks)?
+            let mut refusals = Vec::new();
+            let mut problems = Vec::new();
+            let mut tasks = Vec::new();
+            for (target, (vars, rendered)) in given.targets.iter().zip(vars.iter().zip(&rendered)) {
+                match planned_task(inputs, start, template, (&target.repository, vars, rendered), &given) {
+                    Ok(task) => tasks.push(task),
+                    Err(PlanError::BadInput(more)) => problems.extend(more),
+                    Err(PlanError::Refused(more)) => refusals.extend(more),
+                }
+            }
+            problems.dedup();
+            refusals.dedup();
+            if !problems.is_empty() {
+                return Err(problems.into());
+            }
+            if !refusals.is_empty() {
+                return Err(PlanError::Refused(refusals));
+            }
+            tasks
         }
         (Request::Start(_) | Request::Doctor(_), None) => return Err(vec![Problem::new("prompt", "is missing")].into()),
         (Request::Wait(tasks), _) => tasks
@@ -273,7 +288,8 @@ impl RenderedInputs {
     fn refusals(&self, inputs: &Inputs, start: &StartRequest) -> Vec<Refusal> {
         let fresh = |source: &Option<String>| source.as_deref().is_some_and(is_template);
         let base_ref = self.base_ref.as_deref().filter(|_| fresh(&start.base_ref));
-        inputs.rules.forbid_rendered(base_ref, self.ticket.as_deref().filter(|_| fresh(&start.ticket)))
+        let head_ref = self.head_ref.as_deref().filter(|_| fresh(&start.head_ref));
+        inputs.rules.forbid_rendered(base_ref, head_ref, self.ticket.as_deref().filter(|_| fresh(&start.ticket)))
     }
 }
 
@@ -337,11 +353,20 @@ fn planned_task(
     template: &Template,
     (repository, vars, rendered): (&Repository, &Map<String, Value>, &RenderedInputs),
     given: &PlanContext<'_>,
-) -> Result<PlannedTask, Problem> {
+) -> Result<PlannedTask, PlanError> {
     let scope = given.scope(repository, vars, start);
     let input = start.prompt.as_ref().map_or("prompt", PromptSource::input);
-    let wrong = |why: String| for_repository(given, repository, (input, why));
-    let prompt = match render(template, &scope).map_err(|why| wrong(format!("cannot be rendered. {why}")))? {
+    let wrong = |why: String| PlanError::from(vec![for_repository(given, repository, (input, why))]);
+    let rendering = render(template, &scope).map_err(|error| match error {
+        RenderError::Untrusted(places) if inputs.rules.untrusted().is_some() => {
+            let source = inputs.rules.source();
+            let why =
+                format!("the template shows text that an outsider can write, and {source} has `untrusted: refuse`");
+            PlanError::Refused(vec![Refusal { gate: RefusedBy::Policy, why: format!("{why}; leave it out\n{places}") }])
+        }
+        error => wrong(format!("cannot be rendered. {error}")),
+    });
+    let prompt = match rendering? {
         Rendered::Prompt(prompt) => prompt,
         Rendered::Skipped(reason) => {
             return Ok(PlannedTask { repository: repository.clone(), action: Action::Skip(reason) });
@@ -432,7 +457,14 @@ fn start_options(
     let run = context.run_url().unwrap_or_default();
     let marker = Marker { key, name, class: class.to_owned(), run, attempt, actor: property("actor") };
     let longest_limit = if given.targets.len() > 1 { LONGEST_LIMIT_OF_MANY } else { LONGEST_LIMIT };
-    StartOptions { marker, confirm: start.confirm_timeout, first, if_active: start.if_active, longest_limit }
+    StartOptions {
+        marker,
+        confirm: start.confirm_timeout,
+        first,
+        if_active: start.if_active,
+        active_scope: start.active_scope,
+        longest_limit,
+    }
 }
 
 /// The body of a start, as it is sent.
@@ -510,6 +542,9 @@ impl Plan {
                 IfActive::Skip => fact("if active", "start none"),
                 IfActive::Attach => fact("if active", "adopt that task"),
                 IfActive::Fail => fact("if active", "fail"),
+            }
+            if options.if_active != IfActive::Start && options.active_scope != ActiveScope::Job {
+                fact("active scope", &format!("tasks of {}", options.active_scope.noun()));
             }
         }
         self.policy_facts(&mut fact);

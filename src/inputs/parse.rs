@@ -18,7 +18,7 @@ use crate::inputs::request::{Inputs, PromptSource, Request, StartRequest, WaitTa
 use crate::inputs::table::{Command, GivenInputs, INPUTS, Input, RENAMED, input};
 use crate::inputs::targets::{List, MOST_SHARDS, Shard, Source, Target};
 use crate::inputs::{targets, vars};
-use crate::policy::actor::{ActorAllowlist, bare};
+use crate::policy::actor::{ActorAllowlist, bot_login, user_login};
 use crate::policy::evaluate::{Overrides, Rules, is_template};
 use crate::policy::location::PolicyLocation;
 use crate::policy::values;
@@ -26,7 +26,7 @@ use crate::prompt::fence::Untrusted;
 use crate::task::acceptance::Expect;
 use crate::task::conclusion::Conclusion;
 use crate::task::rollout::{Rollout, Share, ShareError, Waves};
-use crate::task::start::IfActive;
+use crate::task::start::{ActiveScope, IfActive};
 use crate::task::wait;
 use crate::text::{cut, harmless, nearest, parse_duration};
 use crate::yaml::{compose, de};
@@ -287,6 +287,12 @@ impl Reader {
             models: self.is_set(input::model).then(|| self.models()),
             custom_agent: self.parsed(input::custom_agent, values::agent),
             base_ref: self.template(input::base_ref, branch_name),
+            head_ref: self.template(input::head_ref, branch_name),
+            allow_users: self.get(input::allow_users).is_some().then(|| self.logins(input::allow_users, user_login)),
+            allow_bots: self.get(input::allow_bots).is_some().then(|| self.logins(input::allow_bots, bot_login)),
+            untrusted: self.word(input::untrusted, &Untrusted::ALL, "fence or refuse"),
+            if_active: self.word(input::if_active, &IfActive::ALL, "start, skip, attach or fail"),
+            active_scope: self.word(input::active_scope, &ActiveScope::ALL, "job, class or repository"),
             create_pull_request: self.is_set(input::create_pull_request).then(|| self.flag(input::create_pull_request)),
             require_pull_request: self
                 .is_set(input::require_pull_request)
@@ -332,7 +338,7 @@ impl Reader {
             self.warnings.extend(warnings.into_iter().map(|warning| format!("`{}`, {warning}", input.name)));
         }
         let base_ref = settled.base_ref;
-        let head_ref = self.template(input::head_ref, branch_name);
+        let head_ref = settled.head_ref;
         if head_ref.is_some() && base_ref.is_none() {
             self.warnings.push(
                 "head-ref without base-ref: GitHub commits to an existing branch only if it has an open pull request onto \
@@ -346,10 +352,15 @@ impl Reader {
             self.refuse(input, "requires create-pull-request: true or a head-ref");
         }
         let idempotency_key = self.get(input::idempotency_key).map(str::to_owned);
-        let if_active = self.if_active();
+        let if_active = settled.if_active.unwrap_or(IfActive::Start);
+        let active_scope = settled.active_scope.unwrap_or(ActiveScope::Job);
+        self.check_scope(if_active, active_scope, rules);
         let confirm_timeout = self.duration(input::confirm_timeout);
-        let allowed = self.allowed();
-        let untrusted = self.untrusted();
+        let allowed = ActorAllowlist {
+            users: settled.allow_users.unwrap_or_default(),
+            bots: settled.allow_bots.unwrap_or_default(),
+        };
+        let untrusted = settled.untrusted.unwrap_or(Untrusted::Fence);
         let timezone = self.parsed(input::timezone, time_zone).unwrap_or(TimeZone::UTC);
         Some(StartRequest {
             list: list?,
@@ -364,6 +375,7 @@ impl Reader {
             head_ref,
             idempotency_key,
             if_active,
+            active_scope,
             confirm_timeout,
             allowed,
             untrusted,
@@ -437,36 +449,38 @@ impl Reader {
         })
     }
 
-    fn untrusted(&mut self) -> Untrusted {
-        match self.text(input::untrusted) {
-            "fence" => Untrusted::Fence,
-            "refuse" => Untrusted::Refuse,
-            _ => {
-                self.expected(input::untrusted, "fence or refuse");
-                Untrusted::Refuse
+    /// A word from a set; absent where it is the default, or none of them.
+    fn word<T: Copy>(&mut self, input: Input, all: &[(T, &'static str)], expected: &str) -> Option<T> {
+        let known = all.iter().find(|(_, word)| *word == self.text(input)).map(|(value, _)| *value);
+        if known.is_none() {
+            self.expected(input, expected);
+        }
+        known.filter(|_| self.is_set(input))
+    }
+
+    /// Refuses a scope of `if-active` that has no effect or no meaning.
+    fn check_scope(&mut self, if_active: IfActive, scope: ActiveScope, rules: &Rules) {
+        match (if_active, scope) {
+            (IfActive::Start, _) if self.is_set(input::active_scope) && self.is_ruled => {
+                self.refuse(input::active_scope, "requires if-active: skip, attach or fail");
             }
+            (IfActive::Start, _) => {}
+            (_, ActiveScope::Class) if rules.class().is_none() && self.is_ruled => {
+                self.refuse(input::active_scope, "class requires a task-class");
+            }
+            (IfActive::Attach, ActiveScope::Repository) => {
+                let why = "repository excludes if-active: attach, because the active task can be of anyone and about \
+                           anything; write if-active: skip or fail";
+                self.refuse(input::active_scope, why);
+            }
+            _ => {}
         }
     }
 
-    /// The people and the bots that need no write access.
-    fn allowed(&mut self) -> ActorAllowlist {
-        let users = self.logins(input::allow_users, |login| match login.strip_suffix("[bot]") {
-            Some(_) => Err("is a bot; write it in allow-bots"),
-            None => Ok(login),
-        });
-        ActorAllowlist { users, bots: self.logins(input::allow_bots, |login| Ok(bare(login))) }
-    }
-
-    fn logins(&mut self, input: Input, read: impl Fn(&str) -> Result<&str, &'static str>) -> Vec<String> {
-        // Logins of managed users have an underscore before the short code of their enterprise.
-        let fits = |login: &str| login.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+    fn logins(&mut self, input: Input, read: impl Fn(&str) -> Result<String, String>) -> Vec<String> {
         let mut logins = Vec::new();
         for word in self.get(input).map(listed).unwrap_or_default() {
-            let login = read(&word).and_then(|login| match fits(login) {
-                true => Ok(login.to_owned()),
-                false => Err("is not a login; write it as in the address of the profile, without @"),
-            });
-            match login {
+            match read(&word) {
                 Ok(login) => logins.push(login),
                 Err(why) => self.note(input, Problem::shown(input.name, &word, why)),
             }
@@ -570,19 +584,6 @@ impl Reader {
             }
         }
         if models.is_empty() { vec![None] } else { models }
-    }
-
-    fn if_active(&mut self) -> IfActive {
-        match self.text(input::if_active) {
-            "start" => IfActive::Start,
-            "skip" => IfActive::Skip,
-            "attach" => IfActive::Attach,
-            "fail" => IfActive::Fail,
-            _ => {
-                self.expected(input::if_active, "start, skip, attach or fail");
-                IfActive::Start
-            }
-        }
     }
 
     fn fail_on(&mut self) -> Vec<Conclusion> {

@@ -19,7 +19,7 @@ use crate::prompt::fence::Untrusted;
 use crate::task::acceptance::Expect;
 use crate::task::conclusion::{Conclusion, Refusal};
 use crate::task::rollout::Rollout;
-use crate::task::start::IfActive;
+use crate::task::start::{ActiveScope, IfActive};
 use crate::task::wait;
 
 /// What the user wrote, in types.
@@ -93,8 +93,10 @@ pub struct StartRequest {
     pub head_ref: Option<String>,
     /// What makes two starts the same start, where the user says.
     pub idempotency_key: Option<String>,
-    /// What to do about an unsettled task of the same name.
+    /// What to do about an unsettled task in the scope.
     pub if_active: IfActive,
+    /// Which unsettled tasks that is about.
+    pub active_scope: ActiveScope,
     /// How long a start that was not answered is looked for.
     pub confirm_timeout: Duration,
     /// Who may cause the start without write access.

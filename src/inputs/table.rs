@@ -133,7 +133,9 @@ inputs! {
     idempotency_key "idempotency-key" "" START
         "The key that makes two starts the same start, in place of the one made from the run, the job, the step and the request. A template without access to untrusted text, such as `release-{{ now | date('%G-W%V') }}`.";
     if_active "if-active" "start" START
-        "What to do if a task of the same name is not settled yet: `start`, `skip`, `attach` or `fail`.";
+        "What to do if a task in `active-scope` is not settled yet: `start`, `skip`, `attach` or `fail`.";
+    active_scope "active-scope" "job" START
+        "Which tasks count for `if-active`: those of the same `job`, of the same task `class`, or all of the `repository`, whoever started them.";
     confirm_timeout "confirm-timeout" "60s" START
         "How long to look for a task after a start without an answer, with a unit.";
     max_parallel "max-parallel" "" START

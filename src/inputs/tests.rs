@@ -3,6 +3,7 @@
 use crate::inputs::parse::ParsedInputs;
 use crate::inputs::request::{Inputs, Request, StartRequest};
 use crate::inputs::targets::{List, Shard};
+use crate::task::start::ActiveScope;
 
 fn read(pairs: &[(&str, &str)]) -> ParsedInputs {
     let base = [("GITHUB_REPOSITORY", "octo/app")];
@@ -273,4 +274,16 @@ fn tickets_and_names_are_visible() {
     assert!(problems(&[("INPUT_TICKET", "CHG-1\u{e0041}")])[0].contains("U+E0041"));
     assert!(problems(&[("INPUT_MODEL", "gpt-*")])[0].contains("write each name"));
     assert!(problems(&[("INPUT_CUSTOM_AGENT", "fix*")])[0].contains("write each name"));
+}
+
+#[test]
+fn active_scope_needs_something_to_do() {
+    let actual = problems(&[("INPUT_ACTIVE_SCOPE", "repository")]);
+    assert_eq!(actual, ["active-scope requires if-active: skip, attach or fail"]);
+    let actual = problems(&[("INPUT_ACTIVE_SCOPE", "class"), ("INPUT_IF_ACTIVE", "skip")]);
+    assert_eq!(actual, ["active-scope class requires a task-class"]);
+    let actual = problems(&[("INPUT_ACTIVE_SCOPE", "repository"), ("INPUT_IF_ACTIVE", "attach")]);
+    assert!(actual[0].starts_with("active-scope repository excludes if-active: attach"), "{actual:?}");
+    let inputs = good(&[("INPUT_ACTIVE_SCOPE", "repository"), ("INPUT_IF_ACTIVE", "skip")]);
+    assert_eq!(start(&inputs).active_scope, ActiveScope::Repository);
 }

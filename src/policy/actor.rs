@@ -157,6 +157,34 @@ pub fn bare(login: &str) -> &str {
     login.strip_suffix("[bot]").unwrap_or(login)
 }
 
+/// Reads the login of a person.
+///
+/// # Errors
+/// What is wrong with it, and what would be right.
+pub fn user_login(text: &str) -> Result<String, String> {
+    match text.strip_suffix("[bot]") {
+        Some(_) => Err("is a bot; write it in allow-bots".to_owned()),
+        None => login(text),
+    }
+}
+
+/// Reads the name of a bot, with `[bot]` behind it or without.
+///
+/// # Errors
+/// What is wrong with it, and what would be right.
+pub fn bot_login(text: &str) -> Result<String, String> {
+    login(bare(text))
+}
+
+fn login(text: &str) -> Result<String, String> {
+    // Logins of managed users have an underscore before the short code of their enterprise.
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    match !text.is_empty() && text.chars().all(fits) {
+        true => Ok(text.to_owned()),
+        false => Err("is not a login; write it as in the address of the profile, without @".to_owned()),
+    }
+}
+
 impl ActorCheck {
     /// Decides as far as that can be done without asking.
     pub fn of(context: &Context, allowed: &ActorAllowlist) -> Self {

@@ -14,13 +14,17 @@ use crate::policy::location::PolicyLocation;
 use crate::policy::schema::{Class, CloudAgent, Limits, Repositories};
 use crate::policy::values::{Day, EventName, Model, PromptFile, TicketPattern, VarName, path, words};
 use crate::policy::vars::Var;
+use crate::prompt::fence::Untrusted;
 use crate::task::acceptance::Expect;
 use crate::task::conclusion::{Conclusion, Refusal, RefusedBy};
+use crate::task::start::{ActiveScope, IfActive};
 use crate::text::{cut, nearest};
 use crate::yaml::de::OneOrMany;
 
 /// How many repositories a refusal names.
 const MOST_NAMED: usize = 20;
+const BASE_REF: &str = "base-ref";
+const HEAD_REF: &str = "head-ref";
 
 /// What a policy says about one start. Without a policy there are no rules, and everything is the user's.
 #[derive(Debug, Clone, Default)]
@@ -46,6 +50,18 @@ pub struct Overrides {
     pub custom_agent: Option<String>,
     /// The branch to start from.
     pub base_ref: Option<String>,
+    /// The branch of the pull request to commit to.
+    pub head_ref: Option<String>,
+    /// The people who need no write access.
+    pub allow_users: Option<Vec<String>>,
+    /// The bots that need none.
+    pub allow_bots: Option<Vec<String>>,
+    /// What is done with text that an outsider can write.
+    pub untrusted: Option<Untrusted>,
+    /// What to do about an active task.
+    pub if_active: Option<IfActive>,
+    /// Which tasks count as active.
+    pub active_scope: Option<ActiveScope>,
     /// Whether the agent opens a pull request.
     pub create_pull_request: Option<bool>,
     /// Whether a task without a pull request is a failure.
@@ -144,12 +160,18 @@ impl Rules {
             models: _,
             custom_agent: _,
             base_ref: _,
+            head_ref: _,
             create_pull_request: _,
             require_pull_request,
             expect,
             repositories: _,
             events: _,
             workflows: _,
+            allow_users: _,
+            allow_bots: _,
+            untrusted: _,
+            if_active: _,
+            active_scope: _,
             wait: _,
             fail_on,
             stop_on,
@@ -212,7 +234,21 @@ impl Rules {
             prompt_file,
             models,
             custom_agent: judge.fixed("custom-agent", asked.custom_agent, agent, String::clone),
-            base_ref: judge.base_ref(asked.base_ref, terms.base_ref.as_ref()),
+            base_ref: judge.branch(BASE_REF, asked.base_ref, terms.base_ref.as_ref()),
+            head_ref: judge.branch(HEAD_REF, asked.head_ref, terms.head_ref.as_ref()),
+            allow_users: judge.logins(
+                "allow-users",
+                asked.allow_users,
+                terms.allow_users.as_ref().map(|users| users.0.as_slice()),
+            ),
+            allow_bots: judge.logins(
+                "allow-bots",
+                asked.allow_bots,
+                terms.allow_bots.as_ref().map(|bots| bots.0.as_slice()),
+            ),
+            untrusted: judge.word("untrusted", &Untrusted::ALL, asked.untrusted, terms.untrusted),
+            if_active: judge.word("if-active", &IfActive::ALL, asked.if_active, terms.if_active),
+            active_scope: judge.word("active-scope", &ActiveScope::ALL, asked.active_scope, terms.active_scope),
             create_pull_request: judge.flag(
                 "create-pull-request",
                 asked.create_pull_request,
@@ -236,10 +272,19 @@ impl Rules {
     }
 
     /// What contradicts the rules in inputs that were templates and are rendered now.
-    pub fn forbid_rendered(&self, base_ref: Option<&str>, ticket: Option<&str>) -> Vec<Refusal> {
+    pub fn forbid_rendered(
+        &self,
+        base_ref: Option<&str>,
+        head_ref: Option<&str>,
+        ticket: Option<&str>,
+    ) -> Vec<Refusal> {
         let mut judge = self.judge();
-        if let Some(branch) = base_ref {
-            judge.branch(branch, self.terms.base_ref.as_ref());
+        for (input, branch, fixed) in
+            [(BASE_REF, base_ref, &self.terms.base_ref), (HEAD_REF, head_ref, &self.terms.head_ref)]
+        {
+            if let Some(branch) = branch {
+                judge.fitting_branch(input, branch, fixed.as_ref());
+            }
         }
         if let Some(ticket) = ticket {
             judge.fitting_ticket(ticket, self.terms.ticket.as_ref());
@@ -312,6 +357,11 @@ impl Rules {
             unlisted: 0,
             counted: HashSet::new(),
         })
+    }
+
+    /// What is done with text that an outsider can write, where that is fixed.
+    pub fn untrusted(&self) -> Option<Untrusted> {
+        self.terms.untrusted
     }
 
     /// How the cloud agent of a repository must be set up.
@@ -387,6 +437,31 @@ impl Evaluator {
 
     fn flag(&mut self, input: &str, asked: Option<bool>, fixed: Option<bool>) -> Option<bool> {
         self.fixed(input, asked, fixed, bool::to_string)
+    }
+
+    /// The same for one of several words.
+    fn word<T: PartialEq>(
+        &mut self,
+        input: &str,
+        all: &[(T, &'static str)],
+        asked: Option<T>,
+        fixed: Option<T>,
+    ) -> Option<T> {
+        let show = |value: &T| all.iter().find(|(it, _)| it == value).map(|(_, word)| (*word).to_owned());
+        self.fixed(input, asked, fixed, |value| show(value).unwrap_or_default())
+    }
+
+    /// The same for logins, in any order and case.
+    fn logins(&mut self, input: &str, asked: Option<Vec<String>>, fixed: Option<&[String]>) -> Option<Vec<String>> {
+        let Some(fixed) = fixed else {
+            return asked;
+        };
+        let set = |all: &[String]| all.iter().map(|login| login.to_ascii_lowercase()).collect::<HashSet<_>>();
+        if let Some(asked) = asked.filter(|asked| set(asked) != set(fixed)) {
+            let show = |all: &[String]| words(all.iter().map(String::as_str));
+            self.contradict(input, &show(&asked), &show(fixed));
+        }
+        Some(fixed.to_vec())
     }
 
     /// The expectations of both. A key that is fixed has that value.
@@ -476,7 +551,12 @@ impl Evaluator {
         asked.or(Some(usual))
     }
 
-    fn base_ref(&mut self, asked: Option<String>, fixed: Option<&PatternList<BranchName>>) -> Option<String> {
+    fn branch(
+        &mut self,
+        input: &str,
+        asked: Option<String>,
+        fixed: Option<&PatternList<BranchName>>,
+    ) -> Option<String> {
         let Some(fixed) = fixed else {
             return asked;
         };
@@ -484,22 +564,22 @@ impl Evaluator {
             (Some(branch), _) => {
                 // A template is compared once it is rendered.
                 if !is_template(&branch) {
-                    self.branch(&branch, Some(fixed));
+                    self.fitting_branch(input, &branch, Some(fixed));
                 }
                 Some(branch)
             }
             (None, Some(branch)) => Some(branch.to_owned()),
             (None, None) => {
-                let why = format!("`base-ref` is missing, and {} has only patterns for it: ", self.source);
+                let why = format!("`{input}` is missing, and {} has only patterns for it: ", self.source);
                 self.refuse(format!("{why}`{fixed}`; name a branch that fits"));
                 None
             }
         }
     }
 
-    fn branch(&mut self, branch: &str, fixed: Option<&PatternList<BranchName>>) {
+    fn fitting_branch(&mut self, input: &str, branch: &str, fixed: Option<&PatternList<BranchName>>) {
         if let Some(fixed) = fixed.filter(|fixed| !fixed.matches(branch)) {
-            self.contradict("base-ref", branch, &fixed.to_string());
+            self.contradict(input, branch, &fixed.to_string());
         }
     }
 

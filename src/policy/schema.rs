@@ -14,10 +14,13 @@ use crate::actions::pattern::{BranchName, PatternList, RepositoryName, WorkflowP
 use crate::policy::evaluate::Rules;
 use crate::policy::location::PolicyLocation;
 use crate::policy::values::{
-    AgentName, ClassName, Day, EventName, FailOn, Model, Owner, PromptFile, StopOn, TicketPattern, ToolName, VarName,
+    AgentName, AllowedBots, AllowedUsers, ClassName, Day, EventName, FailOn, Model, Owner, PromptFile, StopOn,
+    TicketPattern, ToolName, VarName,
 };
 use crate::policy::vars::Var;
+use crate::prompt::fence::Untrusted;
 use crate::task::acceptance::Expect;
+use crate::task::start::{ActiveScope, IfActive};
 use crate::text::nearest;
 use crate::yaml::compose;
 use crate::yaml::de::{OneOrMany, Spelled, read_as};
@@ -78,6 +81,10 @@ pub struct Class {
     /// silent and it is not a pattern.
     #[cfg_attr(test, schemars(with = "Option<crate::policy::tests::schema::Patterns<BranchName>>"))]
     pub base_ref: Option<PatternList<BranchName>>,
+    /// The branch of the pull request that the agent commits to, or several, or patterns such as `copilot/*`. The first
+    /// is taken if the input is silent and it is not a pattern.
+    #[cfg_attr(test, schemars(with = "Option<crate::policy::tests::schema::Patterns<BranchName>>"))]
+    pub head_ref: Option<PatternList<BranchName>>,
     /// Whether the agent opens a pull request.
     pub create_pull_request: Option<bool>,
     /// Whether a task that completes without a pull request is a failure.
@@ -95,6 +102,24 @@ pub struct Class {
     /// `acme/app/.github/workflows/release.yml`. Both may be patterns.
     #[cfg_attr(test, schemars(with = "Option<crate::policy::tests::schema::Patterns<WorkflowPath>>"))]
     pub workflows: Option<PatternList<WorkflowPath>>,
+    /// The people whose events start a task without write access; `never` for none.
+    #[cfg_attr(
+        test,
+        schemars(with = "Option<crate::policy::tests::schema::OneOrMany<crate::policy::values::UserLogin>>")
+    )]
+    pub allow_users: Option<AllowedUsers>,
+    /// The bots whose events start a task; `never` for none.
+    #[cfg_attr(
+        test,
+        schemars(with = "Option<crate::policy::tests::schema::OneOrMany<crate::policy::values::BotLogin>>")
+    )]
+    pub allow_bots: Option<AllowedBots>,
+    /// What happens to text that an outsider can write.
+    pub untrusted: Option<Untrusted>,
+    /// What to do while a task is active.
+    pub if_active: Option<IfActive>,
+    /// Which tasks count as active.
+    pub active_scope: Option<ActiveScope>,
     /// Whether the step waits for the task.
     pub wait: Option<bool>,
     /// The conclusions that fail the step; `never` for none.
@@ -259,12 +284,18 @@ impl Class {
             models,
             custom_agent,
             base_ref,
+            head_ref,
             create_pull_request,
             require_pull_request,
             expect,
             repositories,
             events,
             workflows,
+            allow_users,
+            allow_bots,
+            untrusted,
+            if_active,
+            active_scope,
             wait,
             fail_on,
             stop_on,
@@ -287,6 +318,7 @@ impl Class {
             models,
             custom_agent: custom_agent.or(above.custom_agent),
             base_ref: base_ref.or(above.base_ref),
+            head_ref: head_ref.or(above.head_ref),
             create_pull_request: create_pull_request.or(above.create_pull_request),
             require_pull_request: require_pull_request.or(above.require_pull_request),
             expect: expect.over(above.expect),
@@ -296,6 +328,11 @@ impl Class {
             },
             events: events.or(above.events),
             workflows: workflows.or(above.workflows),
+            allow_users: allow_users.or(above.allow_users),
+            allow_bots: allow_bots.or(above.allow_bots),
+            untrusted: untrusted.or(above.untrusted),
+            if_active: if_active.or(above.if_active),
+            active_scope: active_scope.or(above.active_scope),
             wait: wait.or(above.wait),
             fail_on: fail_on.or(above.fail_on),
             stop_on: stop_on.or(above.stop_on),

@@ -15,9 +15,11 @@ use crate::policy::location::{PolicyLocation, USUAL_PLACE};
 use crate::policy::schema::{Limits, MOST_BYTES, Policy, RepositoryTable};
 use crate::policy::values::{Day, LONGEST_TICKET, ticket};
 use crate::policy::vars::{VarKind, VarTable};
+use crate::prompt::fence::Untrusted;
 use crate::task::acceptance::Expect;
 use crate::task::conclusion::{Conclusion, Refusal, RefusedBy};
 use crate::task::marker::Marker;
+use crate::task::start::{ActiveScope, IfActive};
 use crate::yaml::compose;
 
 /// What the types look like in a file where they are read in ways of their own.
@@ -202,6 +204,13 @@ fn the_schema_and_the_reader_agree() {
         "task-classes: {a: {workflows: Weekly}}",
         "task-classes: {a: {fail-on: success}}",
         "task-classes: {a: {stop-on: queued}}",
+        "task-classes: {a: {head-ref: 'a b'}}",
+        "task-classes: {a: {allow-users: '@mona'}}",
+        "task-classes: {a: {allow-users: 'dependabot[bot]'}}",
+        "task-classes: {a: {allow-bots: []}}",
+        "task-classes: {a: {untrusted: allow}}",
+        "task-classes: {a: {if-active: wait}}",
+        "task-classes: {a: {active-scope: workflow}}",
         "task-classes: {a: {owner: 'a/b/c'}}",
         "task-classes: {a: {limits: {max-active: -1}}}",
         "task-classes: {a: {limits: {not-after: tomorrow}}}",
@@ -334,6 +343,8 @@ fn everything_that_contradicts_is_refused_at_once_with_both_values() {
     let rules = rules(
         "prompt: a.md\nmodel: m\nmodels: [n]\nbase-ref: [main, 'release/*']\ncustom-agent: fixer\n\
          create-pull-request: false\nrequire-pull-request: false\nwait: false\nfail-on: failure\nstop-on: idle\n\
+         head-ref: copilot/*\nallow-users: [mona, hubot]\nallow-bots: never\nuntrusted: refuse\nif-active: skip\n\
+         active-scope: class\n\
          vars: {count: number, kind: {type: string, options: [a, b]}, on: boolean}\nticket: 'CHG-[0-9]+'",
     );
     let asked = Overrides {
@@ -345,6 +356,12 @@ fn everything_that_contradicts_is_refused_at_once_with_both_values() {
         create_pull_request: Some(true),
         require_pull_request: Some(true),
         expect: Expect::default(),
+        head_ref: Some("mine".to_owned()),
+        allow_users: Some(vec!["mallory".to_owned()]),
+        allow_bots: Some(vec!["renovate".to_owned()]),
+        untrusted: Some(Untrusted::Fence),
+        if_active: Some(IfActive::Attach),
+        active_scope: Some(ActiveScope::Repository),
         wait: Some(true),
         fail_on: Some(Vec::new()),
         stop_on: Some((true, true)),
@@ -367,6 +384,12 @@ fn everything_that_contradicts_is_refused_at_once_with_both_values() {
             ("model", "x, auto", "m, n"),
             ("custom-agent", "other", "fixer"),
             ("base-ref", "release/a/b", "main, release/*"),
+            ("head-ref", "mine", "copilot/*"),
+            ("allow-users", "mallory", "mona, hubot"),
+            ("allow-bots", "renovate", "never"),
+            ("untrusted", "fence", "refuse"),
+            ("if-active", "attach", "skip"),
+            ("active-scope", "repository", "class"),
             ("create-pull-request", "true", "false"),
             ("require-pull-request", "true", "false"),
             ("wait", "true", "false"),
@@ -397,6 +420,16 @@ fn the_first_of_several_is_taken_where_the_inputs_are_silent() {
         actual.starts_with("`base-ref` is missing, and ") && actual.contains("only patterns for it: `b/*, a`"),
         "{actual}"
     );
+}
+
+#[test]
+fn a_class_lets_the_logins_in_that_it_names() {
+    let rules = rules("allow-users: [mona, hubot]\nallow-bots: 'dependabot[bot]'\nuntrusted: refuse\nif-active: skip");
+    let asked = Overrides { allow_users: Some(vec!["Hubot".to_owned(), "MONA".to_owned()]), ..Overrides::default() };
+    let settled = settled(&rules, asked);
+    assert_eq!(settled.allow_users, Some(vec!["mona".to_owned(), "hubot".to_owned()]));
+    assert_eq!((settled.allow_bots, settled.untrusted), (Some(vec!["dependabot".to_owned()]), Some(Untrusted::Refuse)));
+    assert_eq!((settled.if_active, settled.active_scope), (Some(IfActive::Skip), None));
 }
 
 #[test]

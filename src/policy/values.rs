@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::actions::pattern::LONGEST_VALUE;
 use crate::github::task::agent_name;
-use crate::policy::actor::EVENTS;
+use crate::policy::actor::{EVENTS, bot_login, user_login};
 use crate::task::conclusion::Conclusion;
 use crate::text::{cut, is_invisible, nearest};
 use crate::yaml::de::OneOrMany;
@@ -131,6 +131,10 @@ texts! {
         true => Ok(text.to_owned()),
         false => Err("is not a tool's name; write it as the API does, such as `secret_scanning`".to_owned()),
     };
+    /// The login of a person; `never` for none.
+    UserLogin r"^[A-Za-z0-9_-]+$" |text| user_login(text);
+    /// The name of a bot, with `[bot]` or without; `never` for none.
+    BotLogin r"^[A-Za-z0-9_-]+(\[bot\])?$" |text| bot_login(text);
     /// A login or a team.
     Owner r"^@?[A-Za-z0-9_-]+(/[A-Za-z0-9._-]+)?$" |text| {
         let bare = text.strip_prefix('@').unwrap_or(text);
@@ -208,6 +212,8 @@ pub struct StopOn {
     pub(super) idle: bool,
 }
 
+/// The word for none of a list.
+const NEVER: &str = "never";
 const NEVER_ALONE: &str = "`never` means none of them, so it must be alone";
 
 impl TryFrom<OneOrMany<FailOnWord>> for FailOn {
@@ -226,6 +232,45 @@ impl TryFrom<OneOrMany<FailOnWord>> for FailOn {
             FailOnWord::Never => Err(NEVER_ALONE),
         });
         conclusions.collect::<Result<_, _>>().map(Self)
+    }
+}
+
+/// Logins; `never` alone is none.
+///
+/// # Errors
+/// Where `never` is one of several.
+fn logins<T: ToString>(listed: &OneOrMany<T>) -> Result<Vec<String>, &'static str> {
+    let listed = listed.0.iter().map(ToString::to_string).collect::<Vec<_>>();
+    match (listed.as_slice(), listed.iter().any(|login| login == NEVER)) {
+        ([_], true) => Ok(Vec::new()),
+        (_, true) => Err(NEVER_ALONE),
+        (_, false) => Ok(listed),
+    }
+}
+
+/// People who need no write access.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "OneOrMany<UserLogin>")]
+pub struct AllowedUsers(pub(super) Vec<String>);
+
+impl TryFrom<OneOrMany<UserLogin>> for AllowedUsers {
+    type Error = &'static str;
+
+    fn try_from(listed: OneOrMany<UserLogin>) -> Result<Self, Self::Error> {
+        logins(&listed).map(Self)
+    }
+}
+
+/// Bots that need no write access.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "OneOrMany<BotLogin>")]
+pub struct AllowedBots(pub(super) Vec<String>);
+
+impl TryFrom<OneOrMany<BotLogin>> for AllowedBots {
+    type Error = &'static str;
+
+    fn try_from(listed: OneOrMany<BotLogin>) -> Result<Self, Self::Error> {
+        logins(&listed).map(Self)
     }
 }
 
@@ -254,7 +299,7 @@ pub(crate) fn path(text: &str) -> Result<&str, String> {
 /// A list for people; `never` where it is empty.
 pub(crate) fn words<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     let words = words.into_iter().collect::<Vec<_>>();
-    if words.is_empty() { "never".to_owned() } else { words.join(", ") }
+    if words.is_empty() { NEVER.to_owned() } else { words.join(", ") }
 }
 
 /// A name as it is, and not a pattern for several.

@@ -44,8 +44,8 @@ fn line_of(source: &str, at: usize) -> (usize, usize) {
     (before.matches('\n').count() + 1, before.rfind('\n').map_or(0, |at| at + 1))
 }
 
-/// Why a template is refused that shows text from outside, with each place.
-pub(super) fn refusal(template: &Template, guarded: &Guarded) -> String {
+/// The places that show text from outside, a line each.
+pub(super) fn untrusted_places(template: &Template, guarded: &Guarded) -> String {
     let places = guarded.places.iter().map(|range| {
         let shown = template.source.get(range.clone()).unwrap_or_default();
         let start = range.start + shown.len() - shown.trim_start().len();
@@ -54,11 +54,7 @@ pub(super) fn refusal(template: &Template, guarded: &Guarded) -> String {
         let shown = shown.trim().lines().next().unwrap_or_default();
         format!("{}:{line}:{column}: `{}`", template.name, cut(shown, MAX_LINE_CHARACTERS))
     });
-    format!(
-        "the template shows text that an outsider can write, and `untrusted: refuse` allows none; leave it out, or \
-         write `untrusted: fence`\n{}",
-        places.collect::<Vec<_>>().join("\n")
-    )
+    places.collect::<Vec<_>>().join("\n")
 }
 
 /// An error of the engine with its place in the template, and a remedy where there is one.

@@ -6,16 +6,25 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use serde::Deserialize;
+
 use crate::prompt::hidden::without_hidden;
 use crate::text::is_invisible;
 
 /// What is done with text from outside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
 pub enum Untrusted {
     /// It is put in a fence.
     Fence,
     /// A template that shows any is refused.
     Refuse,
+}
+
+impl Untrusted {
+    /// All of them by their words.
+    pub const ALL: [(Self, &'static str); 2] = [(Self::Fence, "fence"), (Self::Refuse, "refuse")];
 }
 
 /// The most characters of one text that reach the prompt: a quarter of the longest body that an issue can have. Longer

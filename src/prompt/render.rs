@@ -46,8 +46,11 @@ pub enum Rendered {
 /// Why a template cannot be rendered. Its `Display` names file, line and column.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RenderError {
-    /// It shows text that an outsider can write, and none is allowed.
-    #[error("{0}")]
+    /// It shows text that an outsider can write, at these places, and none is allowed.
+    #[error(
+        "the template shows text that an outsider can write, and `untrusted: refuse` allows none; leave it out, or write \
+         `untrusted: fence`\n{0}"
+    )]
     Untrusted(String),
     /// It has a mistake, or makes too much.
     #[error("{0}")]
@@ -283,7 +286,7 @@ fn render_bounded(template: &Template, given: Given) -> Result<Rendered, RenderE
     syntax::check(&template.source).map_err(|problem| explain::at(template, problem.range, &problem.reason))?;
     let guarded = taint::guard(name, &template.source, is_trusted);
     if untrusted == Untrusted::Refuse && !guarded.places.is_empty() {
-        return Err(RenderError::Untrusted(explain::refusal(template, &guarded)));
+        return Err(RenderError::Untrusted(explain::untrusted_places(template, &guarded)));
     }
     if let Some((range, reason)) = guarded.refused.first() {
         return Err(explain::at(template, range.clone(), reason).into());

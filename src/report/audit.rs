@@ -63,11 +63,11 @@ impl AuditEntry {
                 let why = match why {
                     Adoption::Unanswered => "the start was not answered, and this is its task",
                     Adoption::SameKey => "an earlier start with the same key",
-                    Adoption::Active => "active under the same name",
+                    Adoption::Active => "still active",
                 };
                 Self::new("adopted", json!({"reason": why}))
             }
-            Event::Declined { task, failing } => {
+            Event::Declined { task, failing, scope: _ } => {
                 Self::new("declined", json!({"activeTask": task.id.as_str(), "failing": failing}))
             }
             Event::Refused(refusal) => {

@@ -19,7 +19,7 @@ use crate::task::marker::Marker;
 use crate::task::outcome::Outcome;
 use crate::task::pull_request::NoPullRequest;
 use crate::task::rollout::{Rollout, Share, StoppedWave};
-use crate::task::start::{IfActive, LONGEST_LIMIT, Precheck, StartOptions};
+use crate::task::start::{ActiveScope, IfActive, LONGEST_LIMIT, Precheck, StartOptions};
 use crate::task::wait::{WaitEnd, WaitRules};
 
 fn order(repository: &str) -> PlannedTask {
@@ -41,6 +41,7 @@ fn order(repository: &str) -> PlannedTask {
             confirm: Duration::ZERO,
             first: Precheck::Nothing,
             if_active: IfActive::Start,
+            active_scope: ActiveScope::Job,
             longest_limit: LONGEST_LIMIT,
         }),
     };

@@ -177,7 +177,7 @@ impl<'a> TaskRun<'a> {
                     break Some((task.id.clone(), why == Adoption::Unanswered, Event::Adopted(task, why)));
                 }
                 start::StartStep::Declined(task, failing) => {
-                    self.record(Event::Declined { task, failing });
+                    self.record(Event::Declined { task, failing, scope: options.active_scope });
                     break None;
                 }
                 // No rule of a policy is about the repository's name, so the start goes where it would have gone.

@@ -9,6 +9,7 @@ use crate::github::task::Task;
 use crate::task::acceptance::Acceptance;
 use crate::task::conclusion::Refusal;
 use crate::task::pull_request::NoPullRequest;
+use crate::task::start::ActiveScope;
 use crate::task::wait::WaitEnd;
 
 /// Why a task that exists already is adopted.
@@ -74,6 +75,8 @@ pub enum Event {
         task: Box<Task>,
         /// Whether the step fails.
         failing: bool,
+        /// The scope that the task is in.
+        scope: ActiveScope,
     },
     /// The repository has another name than the one that was given.
     Moved {

@@ -123,7 +123,7 @@ pub fn lines(event: &Event, outcome: &Outcome, changes: &Changes) -> Vec<Line> {
             let origin = match why {
                 Adoption::Unanswered => "the start arrived, and this is its task",
                 Adoption::SameKey => "adopting the task that the same start created earlier",
-                Adoption::Active => "adopting the active task of the same name",
+                Adoption::Active => "adopting the task that is active",
             };
             lines.push(Line::plain(format!("{origin}: {}", task.id)));
         }
@@ -203,7 +203,9 @@ impl Outcome {
                 let remedy = if *differs { " with another prompt; remove one of the two entries" } else { "" };
                 format!("{from} was renamed or transferred to {}, which the list has already{remedy}", self.repository)
             }
-            Some(Reason::Active { state, place }) => format!("a task of the same name is still {state}: {place}"),
+            Some(Reason::Active { scope, state, place }) => {
+                format!("a task of {} is still {state}: {place}", scope.noun())
+            }
             Some(Reason::GitHub(error @ Error::RateLimited(_))) => {
                 format!("{error}, which is longer than this step waits")
             }
@@ -259,9 +261,9 @@ impl Outcome {
             (Some(Trouble::Refused(rule)), _) => new(rule.title(), format!("Nothing was started: {why}")),
             (_, Some(Conclusion::Skipped)) if self.held_back => new("Not started", capitalized(&why)),
             (Some(Trouble::Declined), _) | (None, Some(Conclusion::Skipped)) => match &self.reason {
-                Some(Reason::Active { state, place }) => {
-                    new("Task already active", format!("Nothing was started: a task of the same name is still {state}"))
-                        .at("See that task", place)
+                Some(Reason::Active { scope, state, place }) => {
+                    let problem = format!("Nothing was started: a task of {} is still {state}", scope.noun());
+                    new("Task already active", problem).at("See that task", place)
                 }
                 _ => new("Nothing was started", format!("Nothing was started: {why}")),
             },
@@ -452,6 +454,7 @@ mod tests {
     use crate::github::pull_request::PullRequest;
     use crate::github::task::Task;
     use crate::task::conclusion::{Refusal, RefusedBy};
+    use crate::task::start::ActiveScope;
 
     use super::*;
 
@@ -542,8 +545,8 @@ mod tests {
             ended("timed_out", WaitEnd::Settled),
             ended("in_progress", WaitEnd::DeadlinePassed),
             ended("waiting_for_user", WaitEnd::NeedsPerson),
-            outcome(&[Event::Declined { task: task("idle"), failing: false }]),
-            outcome(&[Event::Declined { task: task("idle"), failing: true }]),
+            outcome(&[Event::Declined { task: task("idle"), failing: false, scope: ActiveScope::Job }]),
+            outcome(&[Event::Declined { task: task("idle"), failing: true, scope: ActiveScope::Repository }]),
             outcome(&[Event::Refused(refusal)]),
             outcome(&[Event::Unconfirmed("GitHub did not answer".to_owned())]),
             failed(limit()),
@@ -564,7 +567,7 @@ mod tests {
         warning · Task timed out · octo/app: The task was still in_progress when `wait-timeout` passed. It continues, because the API cannot stop it. See the task: https://github.com/octo/app/tasks/t-1. Raise `wait-timeout`, or wait for it later with `command: wait` and `task-id: t-1`
         warning · Task needs a person · octo/app: The agent waits for an answer, which the API cannot give. Answer it: https://github.com/octo/app/tasks/t-1. Then wait for it again with `command: wait`
         notice · Task already active · octo/app: Nothing was started: a task of the same name is still idle. See that task: https://github.com/octo/app/tasks/t-1
-        error · Task already active · octo/app: Nothing was started: a task of the same name is still idle. See that task: https://github.com/octo/app/tasks/t-1
+        error · Task already active · octo/app: Nothing was started: a task of the repository is still idle. See that task: https://github.com/octo/app/tasks/t-1
         error · Refused by the policy · octo/app: Nothing was started: `base-ref: dev` is not allowed
         error · Start not confirmed · octo/app: A start was sent, and it is not known whether it made a task: GitHub did not answer. Check the newest tasks of the repository. If none is this one, run the job again: it looks once more before it sends anything
         error · Rate limit exceeded · octo/app: GitHub limits the rate: secondary rate limit exceeded; the next request is allowed in 1m, which is longer than this step waits

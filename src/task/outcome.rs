@@ -11,6 +11,7 @@ use crate::task::acceptance::Acceptance;
 use crate::task::conclusion::{Conclusion, Trouble};
 use crate::task::event::{Adoption, Event};
 use crate::task::pull_request::NoPullRequest;
+use crate::task::start::ActiveScope;
 use crate::task::wait::WaitEnd;
 use crate::text::sha256;
 
@@ -62,8 +63,10 @@ pub struct Outcome {
 pub enum Reason {
     /// The task's own error, in GitHub's words.
     Task(String),
-    /// A task of the same name is active.
+    /// A task is active.
     Active {
+        /// The scope that it is in.
+        scope: ActiveScope,
         /// Its state.
         state: State,
         /// Its page, or its id.
@@ -168,7 +171,7 @@ impl Outcome {
                 }
                 changes = self.see(task);
             }
-            Event::Declined { task, failing } => {
+            Event::Declined { task, failing, scope } => {
                 self.prompt_sha256 = None;
                 if *failing {
                     self.trouble = Some(Trouble::Declined);
@@ -176,7 +179,7 @@ impl Outcome {
                     self.conclusion = Some(Conclusion::Skipped);
                 }
                 let place = if task.link().is_empty() { task.id.to_string() } else { task.link().to_owned() };
-                self.reason = Some(Reason::Active { state: task.state.clone(), place });
+                self.reason = Some(Reason::Active { scope: *scope, state: task.state.clone(), place });
             }
             Event::Moved { from, to, is_listed, differs } => {
                 self.repository = to.clone();

@@ -8,6 +8,8 @@
 use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
+use serde::Deserialize;
+
 use crate::github::error::{Error, RateLimit};
 use crate::github::retry::MAX_LIMITED;
 use crate::github::task::{Phase, State, Task, TaskId};
@@ -39,8 +41,10 @@ const MARGIN: Duration = Duration::from_secs(30);
 /// <https://docs.github.com/en/actions/how-tos/manage-workflow-runs/re-run-workflows-and-jobs>, and a day more.
 pub const MEMORY: Duration = Duration::from_secs(31 * 24 * 3600);
 
-/// What to do where the repository already has an unsettled task of the same name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What to do where the repository already has an unsettled task in the scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
 pub enum IfActive {
     /// Start another.
     Start,
@@ -52,6 +56,40 @@ pub enum IfActive {
     Fail,
 }
 
+impl IfActive {
+    /// All of them by their words.
+    pub const ALL: [(Self, &'static str); 4] =
+        [(Self::Start, "start"), (Self::Skip, "skip"), (Self::Attach, "attach"), (Self::Fail, "fail")];
+}
+
+/// Which tasks of a repository count as active.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum ActiveScope {
+    /// Those of the same workflow and job.
+    Job,
+    /// Those of the same task class.
+    Class,
+    /// All, whoever started them.
+    Repository,
+}
+
+impl ActiveScope {
+    /// All of them by their words.
+    pub const ALL: [(Self, &'static str); 3] =
+        [(Self::Job, "job"), (Self::Class, "class"), (Self::Repository, "repository")];
+
+    /// What its tasks have in common, for people.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Job => "the same name",
+            Self::Class => "the same class",
+            Self::Repository => "the repository",
+        }
+    }
+}
+
 /// How a start is made exactly once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StartOptions {
@@ -61,8 +99,10 @@ pub struct StartOptions {
     pub confirm: Duration,
     /// What is looked for before anything is sent.
     pub first: Precheck,
-    /// What to do about an unsettled task of the same name.
+    /// What to do about an unsettled task in the scope.
     pub if_active: IfActive,
+    /// Which unsettled tasks that is about.
+    pub active_scope: ActiveScope,
     /// The longest wait for rate limits in all.
     pub longest_limit: Duration,
 }
@@ -220,8 +260,8 @@ impl StartMachine {
         self.open_since.is_some()
     }
 
-    /// Whether a task still has to be read. Those of other users are not ours; they count where an active task of the
-    /// same name prevents a start.
+    /// Whether a task still has to be read. Those of other users are not ours; they count where an active task prevents
+    /// a start.
     pub fn wants(&self, task: &Task) -> bool {
         let looking_first = self.doing == Activity::LookingFirst;
         let unsettled = task.state.phase() != Phase::Settled;
@@ -321,11 +361,11 @@ impl StartMachine {
             }
             match self.relation(&candidate) {
                 Relation::Ours => ours.push(candidate),
-                Relation::SameName if self.doing == Activity::LookingFirst && !is_settled(&candidate) => {
+                Relation::InScope if self.doing == Activity::LookingFirst && !is_settled(&candidate) => {
                     active.push(candidate);
                 }
                 Relation::Unread => unread.push(candidate),
-                Relation::SameName | Relation::Unrelated => drop(self.unrelated.insert(candidate.task.id)),
+                Relation::InScope | Relation::Unrelated => drop(self.unrelated.insert(candidate.task.id)),
             }
         }
         match self.doing {
@@ -376,10 +416,8 @@ impl StartMachine {
                 IfActive::Fail => return StartStep::Declined(Box::new(task), true),
                 // A marker can be copied, and what another user's task makes must not pass for ours.
                 IfActive::Attach if self.is_anothers(&task) => {
-                    let place = place(&task);
-                    return StartStep::Undecided(format!(
-                        "the active task of the same name is another user's: {place}"
-                    ));
+                    let (place, scope) = (place(&task), self.options.active_scope.noun());
+                    return StartStep::Undecided(format!("the active task of {scope} is another user's: {place}"));
                 }
                 IfActive::Attach => return StartStep::Adopted(Box::new(task), Adoption::Active),
             }
@@ -484,22 +522,31 @@ impl StartMachine {
 
     fn relation(&self, candidate: &Candidate) -> Relation {
         let task = &candidate.task;
+        let scope = self.options.active_scope;
+        let is_active = self.doing == Activity::LookingFirst && !is_settled(candidate);
         let Some(prompt) = task.prompt() else {
+            // Every task of the repository counts, unless it can be the one that this start has made.
+            let may_be_ours = self.options.first != Precheck::Nothing && !self.is_anothers(task);
+            if scope == ActiveScope::Repository && is_active && !may_be_ours {
+                return Relation::InScope;
+            }
             // A young task has no session to show yet. An old one that has ended is taken for one whose sessions are gone.
             let is_old = candidate.age.is_some_and(|age| age > self.options.confirm + MARGIN);
             let is_over = self.doing == Activity::LookingFirst && candidate.read && is_old && is_settled(candidate);
             return if is_over { Relation::Unrelated } else { Relation::Unread };
         };
-        let Some(marker) = Marker::find(prompt) else {
-            return Relation::Unrelated;
+        let (marker, own) = (Marker::find(prompt), &self.options.marker);
+        let has_key = marker.as_ref().is_some_and(|marker| marker.key == own.key);
+        let in_scope = match scope {
+            ActiveScope::Job => marker.is_some_and(|marker| marker.name == own.name),
+            ActiveScope::Class => marker.is_some_and(|marker| marker.class == own.class),
+            ActiveScope::Repository => is_active,
         };
-        let has_key = marker.key == self.options.marker.key;
-        let has_name = marker.name == self.options.marker.name;
         match self.is_own(task) {
             Some(true) if has_key => Relation::Ours,
             // A marker can be copied, so it counts in a task of our own only.
-            None if has_key || has_name && self.options.if_active == IfActive::Attach => Relation::Unread,
-            _ if has_name => Relation::SameName,
+            None if has_key || in_scope && self.options.if_active == IfActive::Attach => Relation::Unread,
+            _ if in_scope => Relation::InScope,
             _ => Relation::Unrelated,
         }
     }
@@ -509,9 +556,9 @@ impl StartMachine {
 enum Relation {
     /// It carries the start's key.
     Ours,
-    /// It carries another key and the same name.
-    SameName,
-    /// It carries neither.
+    /// It carries another key, and is in the scope of active tasks.
+    InScope,
+    /// It is neither.
     Unrelated,
     /// Its prompt cannot be seen yet.
     Unread,
@@ -572,6 +619,7 @@ mod tests {
             confirm: seconds(60),
             first,
             if_active,
+            active_scope: ActiveScope::Job,
             longest_limit: LONGEST_LIMIT,
         }
     }
@@ -891,5 +939,47 @@ mod tests {
         assert!(matches!(machine.looked(seconds(60), seen(&[(stub, 60)])), StartStep::Undecided(_)));
         let gone = task("t-2", "completed", None, 1);
         assert!(matches!(machine.looked(seconds(60), seen(&[(gone, 600)])), StartStep::Send(..)));
+    }
+
+    #[test]
+    fn active_task_counts_in_its_scope() {
+        let of = |class: &str| {
+            let marker = Marker { class: class.to_owned(), ..marker("other", "other/job") };
+            task("t-1", "in_progress", Some(&marker.put_under("x")), 2)
+        };
+        let (foreign, hidden) = (task("t-1", "idle", Some("by a person"), 2), task("t-1", "queued", None, 2));
+        let settled = task("t-1", "completed", Some("by a person"), 2);
+        for (scope, task, counts) in [
+            (ActiveScope::Job, of("bump"), false),
+            (ActiveScope::Class, of("bump"), true),
+            (ActiveScope::Class, of("docs"), false),
+            (ActiveScope::Class, foreign.clone(), false),
+            (ActiveScope::Repository, of("docs"), true),
+            (ActiveScope::Repository, foreign, true),
+            (ActiveScope::Repository, hidden, true),
+            (ActiveScope::Repository, settled, false),
+        ] {
+            for first in [Precheck::Nothing, Precheck::Attempt] {
+                let marker = Marker { class: "bump".to_owned(), ..marker("ours", "weekly/prep") };
+                let options = StartOptions { marker, active_scope: scope, ..options(first, IfActive::Skip) };
+                let mut machine = StartMachine::new(options, &[None], seconds(999));
+                machine.begin();
+                machine.set_user(Some(1));
+                let step = machine.looked(seconds(1), seen(&[(task.clone(), 5)]));
+                assert_eq!(matches!(step, StartStep::Declined(..)), counts, "{scope:?} {first:?} {task:?}: {step:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn hidden_task_of_ours_is_not_taken_for_anothers() {
+        let options =
+            StartOptions { active_scope: ActiveScope::Repository, ..options(Precheck::Attempt, IfActive::Skip) };
+        let mut machine = StartMachine::new(options, &[None], seconds(999));
+        machine.begin();
+        machine.set_user(Some(1));
+        let hidden = task("t-1", "queued", None, 1);
+        assert!(matches!(machine.looked(seconds(1), seen(&[(hidden.clone(), 1)])), StartStep::Look { .. }));
+        assert!(matches!(machine.looked(seconds(60), seen(&[(hidden, 60)])), StartStep::Undecided(_)));
     }
 }

@@ -584,7 +584,9 @@ fn key_is_made_of_what_its_table_lists() {
             "timezone" => "Europe/Berlin",
             "tolerate" => "10%",
             // They need other inputs, and are about many repositories.
-            "max-parallel" | "waves" | "wave-success" | "allow-empty" | "repositories" | "shard" => continue,
+            "active-scope" | "max-parallel" | "waves" | "wave-success" | "allow-empty" | "repositories" | "shard" => {
+                continue;
+            }
             "github-api-url" => "https://api.octo.ghe.com",
             // It needs others that are tried on their own.
             "require-pull-request" | "expect" => continue,
@@ -636,9 +638,9 @@ fn if_active_does_what_its_table_says() {
         let mut outcome = Outcome::new("octo/app".parse().unwrap());
         outcome.apply(&match start.if_active {
             IfActive::Start => Event::Started(task("queued")),
-            IfActive::Skip => Event::Declined { task: task("queued"), failing: false },
+            IfActive::Skip => Event::Declined { task: task("queued"), failing: false, scope: start.active_scope },
             IfActive::Attach => Event::Adopted(task("queued"), Adoption::Active),
-            IfActive::Fail => Event::Declined { task: task("queued"), failing: true },
+            IfActive::Fail => Event::Declined { task: task("queued"), failing: true, scope: start.active_scope },
         });
         let exit =
             |fail_on: &[Conclusion]| Exit::of(std::slice::from_ref(&outcome), fail_on, Share::NONE).code().to_string();

@@ -22,6 +22,7 @@ mod once;
 mod policy;
 mod prompt;
 mod property;
+mod scope;
 mod selftest;
 mod skip;
 mod support;

@@ -34,6 +34,7 @@ use crate::inputs::targets::Target;
 use crate::plan::permitted;
 use crate::policy::actor;
 use crate::policy::evaluate::is_template;
+use crate::prompt::fence::Untrusted;
 use crate::prompt::render::{Scope, Template, render};
 use crate::report::ending::Ending;
 use crate::report::outputs::{StepOutputs, all_results, outputs};
@@ -185,7 +186,9 @@ impl DoctorRun<'_> {
             Err(refusals) => findings.extend(refusals.iter().map(|refusal| Check::Start.fail(refusal.to_string()))),
             Ok(vars) => findings.extend(template.map(|template| {
                 let mut tasks = self.targets.iter().zip(&vars);
-                match tasks.find_map(|(target, vars)| self.render(template, &target.repository, Some(vars)).err()) {
+                match tasks.find_map(|(target, vars)| {
+                    self.render(template, &target.repository, Some(vars), self.start.untrusted).err()
+                }) {
                     Some(error) => Check::Prompt.fail(error),
                     None => Check::Prompt.pass(format!("`{}` renders", template.name)),
                 }
@@ -213,7 +216,8 @@ impl DoctorRun<'_> {
             let place = prompt.rules.class().map_or("defaults".to_owned(), |class| format!("class `{class}`"));
             let rendered = prompt.template.as_ref().map_err(Clone::clone).and_then(|template| {
                 let vars = prompt.rules.samples();
-                self.render(template, &target.repository, vars.as_ref()).map(|()| template.name.as_str())
+                let untrusted = prompt.rules.untrusted().unwrap_or(self.start.untrusted);
+                self.render(template, &target.repository, vars.as_ref(), untrusted).map(|()| template.name.as_str())
             });
             match rendered {
                 Ok(name) => Check::Prompt.pass(format!("{place}: `{name}` renders")),
@@ -228,6 +232,7 @@ impl DoctorRun<'_> {
         template: &Template,
         target: &Repository,
         vars: Option<&Map<String, Value>>,
+        untrusted: Untrusted,
     ) -> Result<(), String> {
         let scope = Scope {
             context: self.context,
@@ -235,7 +240,7 @@ impl DoctorRun<'_> {
             target,
             now: self.host.now(),
             zone: &self.start.timezone,
-            untrusted: self.start.untrusted,
+            untrusted,
             samples: true,
         };
         render(template, &scope).map(drop).map_err(|error| error.to_string())

@@ -240,3 +240,14 @@ fn prompt_that_skips_starts_nothing() {
     ran.exits(0).sends_nothing().gives("conclusion", "skipped").gives("error-message", "no release is due");
     assert_snapshot!(ran.annotations(), @"notice [Nothing was started] octo/app: Nothing was started: no release is due");
 }
+
+#[test]
+fn active_task_of_anyone_prevents_a_start() {
+    let simulator = world(at_once("in_progress"));
+    let page = format!("https://github.com/octo/app/tasks/{}", earlier(&simulator, at_once("in_progress")));
+    let step = || start(&simulator).with("if-active", "skip");
+    let ran = step().with("active-scope", "repository").run_process();
+    ran.exits(0).posts(0).gives("conclusion", "skipped");
+    ran.gives("error-message", &format!("a task of the repository is still in_progress: {page}"));
+    step().run_process().exits(0).posts(1).gives("created", "true");
+}
