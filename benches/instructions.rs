@@ -193,6 +193,7 @@ fn case(name: &str, times: u64) -> anyhow::Result<()> {
                     context: &context,
                     vars: Some(&vars),
                     target: &target,
+                    entry: None,
                     now,
                     zone: &jiff::tz::TimeZone::UTC,
                     untrusted: Untrusted::Fence,

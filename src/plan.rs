@@ -14,10 +14,10 @@ use crate::github::task::{NewTask, TaskId};
 use crate::github::token::Token;
 use crate::github::url::ApiUrl;
 use crate::inputs::problem::Problem;
-use crate::inputs::request::{Inputs, PromptSource, Request, StartRequest};
+use crate::inputs::request::{HEAD_WITHOUT_BASE, Inputs, PromptSource, Request, StartRequest};
 use crate::inputs::targets::{MOST_SHARDS, Shard, Target, written};
 use crate::policy::actor::ActorCheck;
-use crate::policy::evaluate::{PolicyMetadata, is_template};
+use crate::policy::evaluate::{EntrySettings, PolicyMetadata, is_template};
 use crate::policy::limits::LimitCounter;
 use crate::policy::values::ticket;
 use crate::prompt::fence::Untrusted;
@@ -29,7 +29,7 @@ use crate::task::marker::{Key, Marker};
 use crate::task::rollout::{Rollout, Share};
 use crate::task::start::{ActiveScope, IfActive, LONGEST_LIMIT, LONGEST_LIMIT_OF_MANY, Precheck, StartOptions};
 use crate::task::wait::WaitRules;
-use crate::text::{harmless, sha256, spelled};
+use crate::text::{harmless, repositories, sha256, spelled};
 
 /// How many repositories a part has by default: the list of their tasks is one page.
 const PART: usize = 100;
@@ -77,8 +77,17 @@ pub struct Plan {
 pub struct PlannedTask {
     /// Where it runs.
     pub repository: Repository,
+    /// The name of its entry in the list.
+    pub entry: Option<String>,
     /// What to do about it.
     pub action: Action,
+}
+
+impl PlannedTask {
+    /// What it is called: its repository and the name of its entry.
+    pub fn label(&self) -> String {
+        self.repository.labeled(self.entry.as_deref())
+    }
 }
 
 /// What to do about a task.
@@ -124,7 +133,7 @@ pub struct PlanContext<'a> {
     pub context: &'a Context,
     /// The prompt's template; absent where nothing is started.
     pub template: Option<&'a Template>,
-    /// The repositories, each once.
+    /// The entries of the list, each repository and name once.
     pub targets: Vec<Target>,
     /// The time of day.
     pub now: Timestamp,
@@ -158,12 +167,19 @@ pub fn plan(inputs: &Inputs, given: PlanContext<'_>) -> Result<Plan, PlanError> 
                     template.name
                 ));
             }
-            let rendered = given.targets.iter().zip(&vars).map(|(target, vars)| {
-                RenderedInputs::new(start, &given.scope(&target.repository, vars, start))
-                    .map_err(|problem| for_repository(&given, &target.repository, problem))
+            check_scope(start, &given.targets)?;
+            let settings = given.targets.iter().map(|target| start.settings(target)).collect::<Vec<_>>();
+            if settings.iter().any(|it| it.head_ref.is_some() && it.base_ref.is_none()) && start.head_ref.is_none() {
+                warnings.push(HEAD_WITHOUT_BASE.to_owned());
+            }
+            let rendered = given.targets.iter().zip(vars.iter().zip(&settings)).map(|(target, (vars, settings))| {
+                RenderedInputs::new(start, settings, &given.scope(target, vars, start))
+                    .map_err(|problem| for_repository(&given, target, problem))
             });
             let rendered = all_or_problems(rendered)?;
-            let mut refusals = rendered.iter().flat_map(|it| it.refusals(inputs, start)).collect::<Vec<_>>();
+            let refused =
+                rendered.iter().zip(&settings).flat_map(|(it, settings)| it.refusals(inputs, start, settings));
+            let mut refusals = refused.collect::<Vec<_>>();
             refusals.dedup();
             if !refusals.is_empty() {
                 return Err(PlanError::Refused(refusals));
@@ -176,8 +192,9 @@ pub fn plan(inputs: &Inputs, given: PlanContext<'_>) -> Result<Plan, PlanError> 
             let mut refusals = Vec::new();
             let mut problems = Vec::new();
             let mut tasks = Vec::new();
-            for (target, (vars, rendered)) in given.targets.iter().zip(vars.iter().zip(&rendered)) {
-                match planned_task(inputs, start, template, (&target.repository, vars, rendered), &given) {
+            let entries = vars.iter().zip(&settings).zip(&rendered);
+            for (target, ((vars, settings), rendered)) in given.targets.iter().zip(entries) {
+                match planned_task(inputs, start, template, &Entry { target, vars, settings, rendered }, &given) {
                     Ok(task) => tasks.push(task),
                     Err(PlanError::BadInput(more)) => problems.extend(more),
                     Err(PlanError::Refused(more)) => refusals.extend(more),
@@ -196,7 +213,11 @@ pub fn plan(inputs: &Inputs, given: PlanContext<'_>) -> Result<Plan, PlanError> 
         (Request::Start(_) | Request::Doctor(_), None) => return Err(vec![Problem::new("prompt", "is missing")].into()),
         (Request::Wait(tasks), _) => tasks
             .iter()
-            .map(|task| PlannedTask { repository: task.repository.clone(), action: Action::Wait(task.task_id.clone()) })
+            .map(|task| PlannedTask {
+                repository: task.repository.clone(),
+                entry: task.name.clone(),
+                action: Action::Wait(task.task_id.clone()),
+            })
             .collect(),
         (Request::Plan(..), _) => Vec::new(),
     };
@@ -227,21 +248,38 @@ fn all_or_problems<T>(results: impl Iterator<Item = Result<T, Problem>>) -> Resu
     if problems.is_empty() { Ok(values.into_iter().filter_map(Result::ok).collect()) } else { Err(problems) }
 }
 
-/// A problem with an input, with the repository where there are several.
-fn for_repository(given: &PlanContext<'_>, repository: &Repository, (input, why): (&str, String)) -> Problem {
+/// Refuses several entries of one repository where each would be active for the others: they start side by side.
+fn check_scope(start: &StartRequest, targets: &[Target]) -> Result<(), Vec<Problem>> {
+    if start.if_active == IfActive::Start || start.active_scope == ActiveScope::Job {
+        return Ok(());
+    }
+    let mut seen = HashSet::new();
+    match targets.iter().find(|target| !seen.insert(&target.repository)) {
+        None => Ok(()),
+        Some(Target { repository, .. }) => {
+            let why = format!("counts tasks of {}", start.active_scope.noun());
+            let why = format!("{why}, and {repository} is in the list several times; write active-scope: job");
+            Err(vec![Problem::new("active-scope", why)])
+        }
+    }
+}
+
+/// A problem with an input, with the entry where there are several.
+fn for_repository(given: &PlanContext<'_>, target: &Target, (input, why): (&str, String)) -> Problem {
     match given.targets.len() {
         1 => Problem::new(input, why),
-        _ => Problem::new(input, format!("for {repository} {why}")),
+        _ => Problem::new(input, format!("for {} {why}", target.label())),
     }
 }
 
 impl PlanContext<'_> {
-    /// What a template for one repository can use.
-    fn scope<'a>(&'a self, target: &'a Repository, vars: &'a Map<String, Value>, start: &'a StartRequest) -> Scope<'a> {
+    /// What a template for an entry can use.
+    fn scope<'a>(&'a self, target: &'a Target, vars: &'a Map<String, Value>, start: &'a StartRequest) -> Scope<'a> {
         Scope {
             context: self.context,
             vars: Some(vars),
-            target,
+            target: &target.repository,
+            entry: target.name.as_deref(),
             now: self.now,
             zone: &start.timezone,
             untrusted: start.untrusted,
@@ -268,7 +306,11 @@ impl RenderedInputs {
     ///
     /// # Errors
     /// The first input that cannot be rendered, and why.
-    pub fn new(start: &StartRequest, scope: &Scope<'_>) -> Result<Self, (&'static str, String)> {
+    pub fn new(
+        start: &StartRequest,
+        settings: &EntrySettings,
+        scope: &Scope<'_>,
+    ) -> Result<Self, (&'static str, String)> {
         let value = |input: &'static str, text: &Option<String>, check: &dyn Fn(&str) -> Result<String, String>| {
             let Some(source) = text.as_ref().filter(|text| is_template(text)) else {
                 return Ok(text.clone());
@@ -277,18 +319,18 @@ impl RenderedInputs {
             check(&value).map(Some).map_err(|why| (input, format!("is rendered to {value}, which {why}")))
         };
         Ok(Self {
-            base_ref: value("base-ref", &start.base_ref, &branch_name)?,
-            head_ref: value("head-ref", &start.head_ref, &branch_name)?,
+            base_ref: value("base-ref", &settings.base_ref, &branch_name)?,
+            head_ref: value("head-ref", &settings.head_ref, &branch_name)?,
             idempotency_key: value("idempotency-key", &start.idempotency_key, &|key| Ok(key.to_owned()))?,
             ticket: value("ticket", &start.ticket, &ticket)?,
         })
     }
 
     /// What the policy says against those that were templates; it has judged the others already.
-    fn refusals(&self, inputs: &Inputs, start: &StartRequest) -> Vec<Refusal> {
+    fn refusals(&self, inputs: &Inputs, start: &StartRequest, settings: &EntrySettings) -> Vec<Refusal> {
         let fresh = |source: &Option<String>| source.as_deref().is_some_and(is_template);
-        let base_ref = self.base_ref.as_deref().filter(|_| fresh(&start.base_ref));
-        let head_ref = self.head_ref.as_deref().filter(|_| fresh(&start.head_ref));
+        let base_ref = self.base_ref.as_deref().filter(|_| fresh(&settings.base_ref));
+        let head_ref = self.head_ref.as_deref().filter(|_| fresh(&settings.head_ref));
         inputs.rules.forbid_rendered(base_ref, head_ref, self.ticket.as_deref().filter(|_| fresh(&start.ticket)))
     }
 }
@@ -329,15 +371,15 @@ pub fn permitted(
     refusals.extend(inputs.rules.forbid(&repositories, now));
     let mut all = Vec::new();
     for target in targets {
+        let of_it = |refusal: Refusal| match target.is_plain() {
+            true => refusal,
+            false => Refusal { why: format!("for {}: {}", target.label(), refusal.why), ..refusal },
+        };
+        let forbidden = inputs.rules.forbid_entry(&target.settings, &start.settings(target));
+        refusals.extend(forbidden.into_iter().map(of_it));
         match inputs.rules.vars(target.with_own(&start.vars)) {
             Ok(vars) => all.push(vars),
-            Err(problems) => {
-                let of_it = |refusal: Refusal| match target.vars.is_empty() {
-                    true => refusal,
-                    false => Refusal { why: format!("for {}: {}", target.repository, refusal.why), ..refusal },
-                };
-                refusals.extend(problems.into_iter().map(of_it));
-            }
+            Err(problems) => refusals.extend(problems.into_iter().map(of_it)),
         }
     }
     // What applies to many repositories is reported once.
@@ -346,17 +388,28 @@ pub fn permitted(
     if refusals.is_empty() { Ok(all) } else { Err(refusals) }
 }
 
-/// The task for one repository, with its variables and rendered inputs.
+/// An entry of the list with all that its task is made from.
+struct Entry<'a> {
+    target: &'a Target,
+    vars: &'a Map<String, Value>,
+    /// What it asks for, before it is rendered.
+    settings: &'a EntrySettings,
+    rendered: &'a RenderedInputs,
+}
+
+/// The task for an entry.
 fn planned_task(
     inputs: &Inputs,
     start: &StartRequest,
     template: &Template,
-    (repository, vars, rendered): (&Repository, &Map<String, Value>, &RenderedInputs),
+    entry: &Entry<'_>,
     given: &PlanContext<'_>,
 ) -> Result<PlannedTask, PlanError> {
-    let scope = given.scope(repository, vars, start);
+    let Entry { target, vars, settings, rendered } = *entry;
+    let planned = |action| PlannedTask { repository: target.repository.clone(), entry: target.name.clone(), action };
+    let scope = given.scope(target, vars, start);
     let input = start.prompt.as_ref().map_or("prompt", PromptSource::input);
-    let wrong = |why: String| PlanError::from(vec![for_repository(given, repository, (input, why))]);
+    let wrong = |why: String| PlanError::from(vec![for_repository(given, target, (input, why))]);
     let rendering = render(template, &scope).map_err(|error| match error {
         RenderError::Untrusted(places) if inputs.rules.untrusted().is_some() => {
             let source = inputs.rules.source();
@@ -368,17 +421,15 @@ fn planned_task(
     });
     let prompt = match rendering? {
         Rendered::Prompt(prompt) => prompt,
-        Rendered::Skipped(reason) => {
-            return Ok(PlannedTask { repository: repository.clone(), action: Action::Skip(reason) });
-        }
+        Rendered::Skipped(reason) => return Ok(planned(Action::Skip(reason))),
     };
     // An agent that knows the ticket can name it where one is required.
     let prompt = match &rendered.ticket {
         Some(ticket) => format!("{}\n\nChange ticket: {ticket}", prompt.trim_end()),
         None => prompt,
     };
-    let options = start_options(start, template, (repository, vars, rendered), inputs, given);
-    let task = new_task(start, rendered, options.marker.put_under(&prompt));
+    let options = start_options(start, template, entry, inputs, given);
+    let task = new_task(start, entry, options.marker.put_under(&prompt));
     // The marker and the other fields reach GitHub as well, so the whole request is searched.
     let body = body(&task);
     if [&inputs.token, &inputs.lookup_token].into_iter().flatten().any(|token| token.occurs_in(&body)) {
@@ -389,18 +440,18 @@ fn planned_task(
     let action = Action::Start {
         prompt_sha256: sha256(&task.prompt),
         template: template.name.clone(),
-        models: start.models.clone(),
+        models: settings.models.clone().unwrap_or_default(),
         options: Box::new(options),
         task: Box::new(task),
     };
-    Ok(PlannedTask { repository: repository.clone(), action })
+    Ok(planned(action))
 }
 
-fn new_task(start: &StartRequest, rendered: &RenderedInputs, prompt: String) -> NewTask {
+fn new_task(start: &StartRequest, Entry { settings, rendered, .. }: &Entry<'_>, prompt: String) -> NewTask {
     NewTask {
         prompt,
-        model: start.models.first().cloned().flatten(),
-        custom_agent: start.custom_agent.clone(),
+        model: settings.models.iter().flatten().next().cloned().flatten(),
+        custom_agent: settings.custom_agent.clone(),
         create_pull_request: start.create_pull_request,
         base_ref: rendered.base_ref.clone(),
         head_ref: rendered.head_ref.clone(),
@@ -414,15 +465,15 @@ const NO_WORKFLOW: &str = "agent-task";
 fn start_options(
     start: &StartRequest,
     template: &Template,
-    (repository, vars, rendered): (&Repository, &Map<String, Value>, &RenderedInputs),
+    Entry { target, vars, settings, rendered }: &Entry<'_>,
     inputs: &Inputs,
     given: &PlanContext<'_>,
 ) -> StartOptions {
     let context = given.context;
     let class = inputs.rules.class().unwrap_or_default();
     let property = |name: &str| context.property(name).unwrap_or_default().to_owned();
-    // Repository names are the same in any case.
-    let repository = repository.to_string().to_ascii_lowercase();
+    // Names are the same in any case.
+    let repository = target.label().to_ascii_lowercase();
     let key = match &rendered.idempotency_key {
         Some(key) => Key::over([repository.as_str(), key]),
         // The key has what the prompt is made from rather than the prompt: a second attempt of a run has another time
@@ -435,11 +486,11 @@ fn start_options(
             &template.source,
             &serde_json::json!(vars).to_string(),
             &serde_json::json!(start.inputs).to_string(),
-            &serde_json::json!(start.models).to_string(),
-            start.custom_agent.as_deref().unwrap_or_default(),
+            &serde_json::json!(settings.models).to_string(),
+            settings.custom_agent.as_deref().unwrap_or_default(),
             if start.create_pull_request { "pull" } else { "" },
-            start.base_ref.as_deref().unwrap_or_default(),
-            start.head_ref.as_deref().unwrap_or_default(),
+            settings.base_ref.as_deref().unwrap_or_default(),
+            settings.head_ref.as_deref().unwrap_or_default(),
             class,
             start.ticket.as_deref().unwrap_or_default(),
         ]),
@@ -455,7 +506,15 @@ fn start_options(
         (workflow, job) => format!("{workflow}/{job}"),
     };
     let run = context.run_url().unwrap_or_default();
-    let marker = Marker { key, name, class: class.to_owned(), run, attempt, actor: property("actor") };
+    let marker = Marker {
+        key,
+        name,
+        class: class.to_owned(),
+        entry: target.name.clone().unwrap_or_default(),
+        run,
+        attempt,
+        actor: property("actor"),
+    };
     let longest_limit = if given.targets.len() > 1 { LONGEST_LIMIT_OF_MANY } else { LONGEST_LIMIT };
     StartOptions {
         marker,
@@ -467,6 +526,18 @@ fn start_options(
     }
 }
 
+/// The refs, the models and the custom agent of a start, for people.
+fn settings_facts(task: &NewTask, models: &[Option<String>]) -> Vec<(&'static str, String)> {
+    let models = models.iter().map(|model| model.as_deref().unwrap_or("auto")).collect::<Vec<_>>();
+    let facts = [
+        ("base ref", Some(task.base_ref.clone().unwrap_or_else(|| "the default branch".to_owned()))),
+        ("head ref", task.head_ref.clone()),
+        ("model", Some(models.join(", else "))),
+        ("custom agent", task.custom_agent.clone()),
+    ];
+    facts.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}
+
 /// The body of a start, as it is sent.
 fn body(task: &NewTask) -> String {
     serde_json::to_string(task).unwrap_or_else(|error| unreachable!("{error}"))
@@ -476,13 +547,22 @@ impl Plan {
     /// A line that says it all.
     pub fn title(&self) -> String {
         match self.tasks.as_slice() {
-            [PlannedTask { repository, action: Action::Start { .. } }] => format!("Plan: start a task in {repository}"),
-            [PlannedTask { repository, action: Action::Wait(id) }] => {
-                format!("Plan: wait for task {id} in {repository}")
+            [task @ PlannedTask { action: Action::Start { .. }, .. }] => {
+                format!("Plan: start a task in {}", task.label())
+            }
+            [task @ PlannedTask { action: Action::Wait(id), .. }] => {
+                format!("Plan: wait for task {id} in {}", task.label())
             }
             [PlannedTask { action: Action::Wait(_), .. }, ..] => format!("Plan: wait for {} tasks", self.tasks.len()),
-            [PlannedTask { repository, action: Action::Skip(_) }] => format!("Plan: start nothing in {repository}"),
-            _ => format!("Plan: start a task in each of {} repositories", self.starts().count()),
+            [task @ PlannedTask { action: Action::Skip(_), .. }] => format!("Plan: start nothing in {}", task.label()),
+            _ => {
+                let count = self.starts().count();
+                let distinct = self.starts().map(|task| &task.repository).collect::<HashSet<_>>().len();
+                match distinct == count {
+                    true => format!("Plan: start a task in each of {count} repositories"),
+                    false => format!("Plan: start {count} tasks in {}", repositories(distinct)),
+                }
+            }
         }
     }
 
@@ -498,18 +578,26 @@ impl Plan {
     /// The plan for people, a fact a line. `token` says who asks.
     pub fn lines(&self, address: &ApiUrl, token: Option<&Token>) -> Vec<String> {
         let mut lines = Vec::new();
+        let mut settings = self.starts().filter_map(|task| match &task.action {
+            Action::Start { task, models, .. } => Some(settings_facts(task, models)),
+            Action::Wait(_) | Action::Skip(_) => None,
+        });
+        let first = settings.next();
+        let is_uniform = settings.all(|other| Some(other) == first);
         let mut fact = |name: &str, value: &str| lines.push(format!("{name:<14} {value}"));
         fact("API", &address.to_string());
         fact("token", &token.map_or_else(|| "none given".to_owned(), |token| token.kind().to_string()));
         for order in self.tasks.iter().take(MOST_NAMED) {
             match &order.action {
-                Action::Wait(id) => fact("task", &format!("{id} in {}", order.repository)),
-                Action::Skip(reason) => fact("skip", &format!("{}: {}", order.repository, harmless(reason))),
-                Action::Start { options, .. } if self.tasks.len() > 1 => {
-                    fact("repository", &format!("{}, key {}", order.repository, options.marker.key));
+                Action::Wait(id) => fact("task", &format!("{id} in {}", order.label())),
+                Action::Skip(reason) => fact("skip", &format!("{}: {}", order.label(), harmless(reason))),
+                Action::Start { options, task, models, .. } if self.tasks.len() > 1 => {
+                    let own = if is_uniform { Vec::new() } else { settings_facts(task, models) };
+                    let own = own.iter().map(|(name, value)| format!(", {name} {value}")).collect::<String>();
+                    fact("repository", &format!("{}, key {}{own}", order.label(), options.marker.key));
                 }
                 Action::Start { options, prompt_sha256, .. } => {
-                    fact("repository", &order.repository.to_string());
+                    fact("repository", &order.label());
                     fact("prompt-sha256", prompt_sha256);
                     fact("key", &options.marker.key.to_string());
                 }
@@ -522,14 +610,8 @@ impl Plan {
         if let Some(PlannedTask { action: Action::Start { task, models, template, options, .. }, .. }) =
             self.starts().next()
         {
-            let models = models.iter().map(|model| model.as_deref().unwrap_or("auto")).collect::<Vec<_>>();
-            fact("base ref", task.base_ref.as_deref().unwrap_or("the default branch"));
-            if let Some(head) = &task.head_ref {
-                fact("head ref", head);
-            }
-            fact("model", &models.join(", else "));
-            if let Some(agent) = &task.custom_agent {
-                fact("custom agent", agent);
+            for (name, value) in settings_facts(task, models).iter().filter(|_| is_uniform) {
+                fact(name, value);
             }
             fact("pull request", if task.create_pull_request { "asked for" } else { "not asked for" });
             fact("prompt", &format!("{template}, {} characters", task.prompt.chars().count()));

@@ -6,6 +6,7 @@ use crate::github::client::GitHub;
 use crate::github::token::Token;
 use crate::github::url::ApiUrl;
 use crate::inputs::request::Inputs;
+use crate::inputs::targets::Target;
 use crate::plan::matrix;
 use crate::report::ending::Ending;
 use crate::report::outputs::StepOutputs;
@@ -29,7 +30,7 @@ pub async fn run(
         Ok(resolved) => resolved,
         Err(error) => return Ending::load_error(&error),
     };
-    let repositories = resolved.targets.iter().map(|target| target.repository.to_string()).collect::<Vec<_>>();
+    let repositories = resolved.targets.iter().map(Target::label).collect::<Vec<_>>();
     let matrix = match matrix(resolved.targets, parts) {
         Ok(matrix) => matrix,
         Err(problems) => return Ending::bad_input(&problems),

@@ -61,13 +61,13 @@ pub async fn run(
     if let Err(error) = host.record_in(inputs.audit_log.as_deref()) {
         return Ending::bad_input(&[Problem::new("audit-log", format!("{error:#}"))]);
     }
-    let repositories = resolved.targets.iter().map(|target| target.repository.clone()).collect();
+    let entries = resolved.targets.iter().map(|it| (it.repository.clone(), it.name.clone())).collect();
     let parts =
         PlanContext { context: &context, template: template.as_ref(), targets: resolved.targets, now: host.now() };
     let plan = match plan(inputs, parts) {
         Ok(plan) => plan,
         Err(PlanError::BadInput(problems)) => return Ending::bad_input(&problems),
-        Err(PlanError::Refused(refusals)) => return refused(host, inputs, &context, repositories, &refusals),
+        Err(PlanError::Refused(refusals)) => return refused(host, inputs, &context, entries, &refusals),
     };
     warn(host, &plan.warnings);
     show(host, inputs, &plan);
@@ -117,8 +117,8 @@ pub async fn carry_out(
         Ok(()) => {}
         Err(AuthorizationError::Unanswered(error)) => return Ending::github_error(&error),
         Err(AuthorizationError::Refused(refusal)) => {
-            let repositories = plan.tasks.iter().map(|order| order.repository.clone()).collect();
-            return refused(host, inputs, context, repositories, &[refusal]);
+            let entries = plan.tasks.iter().map(|it| (it.repository.clone(), it.entry.clone())).collect();
+            return refused(host, inputs, context, entries, &[refusal]);
         }
     }
     let (sender, updates) = unbounded_channel();
@@ -130,19 +130,21 @@ pub async fn carry_out(
     reporter.ending(interruption.map(|interruption| interruption.signal))
 }
 
-/// The end of a step that the policy or the actor check refuses. Nothing was sent.
+/// The end of a step that the policy or the actor check refuses. Nothing was sent. `entries` are the repositories with the
+/// names of their entries.
 pub fn refused(
     host: &Host,
     inputs: &Inputs,
     context: &Context,
-    repositories: Vec<Repository>,
+    entries: Vec<(Repository, Option<String>)>,
     refusals: &[Refusal],
 ) -> Ending {
     let lines = refusals.iter().map(ToString::to_string).collect::<Vec<_>>();
     let gate = refusals.first().map_or(RefusedBy::Policy, |refusal| refusal.gate);
     let mut ending = Ending::error(&format!("{}, nothing was sent", gate.title()), &lines, Exit::Declined);
     let audit = AuditLog::new(context, inputs.token.as_ref(), &inputs.facts());
-    let mut outcomes = repositories.into_iter().map(Outcome::new).collect::<Vec<_>>();
+    let outcome = |(repository, entry)| Outcome { entry, ..Outcome::new(repository) };
+    let mut outcomes = entries.into_iter().map(outcome).collect::<Vec<_>>();
     let mut errors = Vec::new();
     for outcome in &mut outcomes {
         let event = Event::Refused(Refusal { gate, why: lines.join("; ") });

@@ -45,6 +45,11 @@ impl Repository {
     pub fn name(&self) -> &str {
         &self.name
     }
+
+    /// The name for people, with that of the entry of a list, if it has one: `octo/app (api)`.
+    pub fn labeled(&self, entry: Option<&str>) -> String {
+        entry.map_or_else(|| self.to_string(), |entry| format!("{self} ({entry})"))
+    }
 }
 
 impl FromStr for Repository {

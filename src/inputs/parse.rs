@@ -14,7 +14,7 @@ use crate::github::task::TaskId;
 use crate::github::token::{Token, TokenKind};
 use crate::github::url::{ApiUrl, ApiUrlError};
 use crate::inputs::problem::{LONGEST_VALUE, Problem};
-use crate::inputs::request::{Inputs, PromptSource, Request, StartRequest, WaitTarget};
+use crate::inputs::request::{HEAD_WITHOUT_BASE, Inputs, PromptSource, Request, StartRequest, WaitTarget};
 use crate::inputs::table::{Command, GivenInputs, INPUTS, Input, RENAMED, input};
 use crate::inputs::targets::{List, MOST_SHARDS, Shard, Source, Target};
 use crate::inputs::{targets, vars};
@@ -340,14 +340,12 @@ impl Reader {
         let base_ref = settled.base_ref;
         let head_ref = settled.head_ref;
         if head_ref.is_some() && base_ref.is_none() {
-            self.warnings.push(
-                "head-ref without base-ref: GitHub commits to an existing branch only if it has an open pull request onto \
-                 the base ref, and creates a new branch otherwise"
-                    .to_owned(),
-            );
+            self.warnings.push(HEAD_WITHOUT_BASE.to_owned());
         }
         let create_pull_request = settled.create_pull_request.unwrap_or(false);
-        if requires_pull_request && !create_pull_request && head_ref.is_none() && self.is_ruled {
+        let is_named = |source: &Source| matches!(source, Source::Named(it) if it.settings.head_ref.is_some());
+        let has_heads = list.as_ref().is_some_and(|list| list.sources.iter().all(is_named));
+        if requires_pull_request && !create_pull_request && head_ref.is_none() && !has_heads && self.is_ruled {
             let input = if settled.expect.is_empty() { input::require_pull_request } else { input::expect };
             self.refuse(input, "requires create-pull-request: true or a head-ref");
         }
@@ -511,7 +509,7 @@ impl Reader {
             for word in listed(&text) {
                 match (TaskId::parse(&word), repository) {
                     (Ok(task_id), Some(repository)) => {
-                        tasks.push(WaitTarget { repository: repository.clone(), task_id });
+                        tasks.push(WaitTarget { repository: repository.clone(), name: None, task_id });
                     }
                     (Err(why), _) => {
                         self.note(input::task_id, Problem::shown(input::task_id.name, &word, why.to_string()));
@@ -521,7 +519,7 @@ impl Reader {
             }
         }
         let mut seen = HashSet::new();
-        tasks.retain(|task| seen.insert(task.clone()));
+        tasks.retain(|task| seen.insert((task.repository.clone(), task.task_id.clone())));
         if tasks.is_empty() && self.problems.is_empty() {
             self.refuse(input::task_id, "has no task to wait for");
         }
@@ -741,6 +739,8 @@ pub(crate) fn results(text: &str) -> Result<(Vec<WaitTarget>, usize), String> {
     #[derive(Deserialize)]
     struct Result_ {
         repository: String,
+        #[serde(default)]
+        name: Option<String>,
         #[serde(rename = "task-id", default)]
         task_id: Option<String>,
     }
@@ -756,6 +756,7 @@ pub(crate) fn results(text: &str) -> Result<(Vec<WaitTarget>, usize), String> {
         let repository = result.repository.parse().map_err(|why| wrong(format!("`{}` {why}", result.repository)))?;
         tasks.push(WaitTarget {
             repository,
+            name: result.name.filter(|name| !name.is_empty()).map(|name| cut(&name, LONGEST_VALUE)),
             task_id: TaskId::parse(&id).map_err(|why| wrong(format!("`{id}` {why}")))?,
         });
     }

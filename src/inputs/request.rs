@@ -11,9 +11,9 @@ use crate::github::task::TaskId;
 use crate::github::token::Token;
 use crate::github::url::ApiUrl;
 use crate::inputs::parse::{Bootstrap, ParsedInputs, Reader};
-use crate::inputs::targets::{List, Shard};
+use crate::inputs::targets::{List, Shard, Target};
 use crate::policy::actor::ActorAllowlist;
-use crate::policy::evaluate::{PolicyMetadata, Rules};
+use crate::policy::evaluate::{EntrySettings, PolicyMetadata, Rules};
 use crate::policy::location::PolicyLocation;
 use crate::prompt::fence::Untrusted;
 use crate::task::acceptance::Expect;
@@ -21,6 +21,10 @@ use crate::task::conclusion::{Conclusion, Refusal};
 use crate::task::rollout::Rollout;
 use crate::task::start::{ActiveScope, IfActive};
 use crate::task::wait;
+
+/// The warning for a head ref whose base ref is not known.
+pub const HEAD_WITHOUT_BASE: &str = "head-ref without base-ref: GitHub commits to an existing branch only if it has an \
+                                     open pull request onto the base ref, and creates a new branch otherwise";
 
 /// What the user wrote, in types.
 #[derive(Debug)]
@@ -109,6 +113,19 @@ pub struct StartRequest {
     pub ticket: Option<String>,
 }
 
+impl StartRequest {
+    /// What is asked for in an entry of the list: its own settings, and those of the step where it has none.
+    pub fn settings(&self, target: &Target) -> EntrySettings {
+        let EntrySettings { base_ref, head_ref, models, custom_agent } = target.settings.clone();
+        EntrySettings {
+            base_ref: base_ref.or_else(|| self.base_ref.clone()),
+            head_ref: head_ref.or_else(|| self.head_ref.clone()),
+            models: models.or_else(|| Some(self.models.clone())),
+            custom_agent: custom_agent.or_else(|| self.custom_agent.clone()),
+        }
+    }
+}
+
 /// Where a prompt's template is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PromptSource {
@@ -136,6 +153,8 @@ impl PromptSource {
 pub struct WaitTarget {
     /// Where it runs.
     pub repository: Repository,
+    /// The name of its entry in the list of the step that started it.
+    pub name: Option<String>,
     /// Which it is.
     pub task_id: TaskId,
 }

@@ -103,7 +103,7 @@ inputs! {
     repository "repository" "" START_WAIT
         "The repository of the task, as `owner/name`. Default: the repository of the workflow.";
     repositories "repositories" "" START_PLAN
-        "Many repositories, in place of `repository`: one on each line, with its own variables if needed (`owner/name version=1.10`), `@file` for a list in the workspace, or `query: org:acme topic:java` for the result of a search. A comment begins with `#`, on its own line.";
+        "Many repositories, in place of `repository`: one on each line, with its own settings and variables if needed (`owner/name base-ref=release/2 version=1.10`), `@file` for a list in the workspace, or `query: org:acme topic:java` for the result of a search. A comment begins with `#`, on its own line.";
     allow_empty "allow-empty" "false" START_PLAN
         "Whether a list without any repository is fine: the step ends green and starts nothing. By default it is an error.";
     base_ref "base-ref" "" START

@@ -6,8 +6,10 @@ use std::str::FromStr;
 
 use serde_json::{Map, Value};
 
-use crate::github::repository::Repository;
+use crate::github::repository::{Repository, branch_name};
 use crate::inputs::vars;
+use crate::policy::evaluate::{EntrySettings, is_template};
+use crate::policy::values::{agent, model_name};
 use crate::text::{cut, harmless};
 
 /// The most bytes of a list. GitHub's search finds at most 1,000 repositories for a query, and a list of ten thousand
@@ -18,29 +20,103 @@ pub const MOST_BYTES: usize = 8 * 1024 * 1024;
 pub const MOST_SHARDS: usize = 256;
 /// How much of an item an error shows, in characters.
 const LONGEST_ITEM: usize = 120;
+/// The longest name of an entry, in characters, as for a task class; it travels in the marker of each prompt.
+const MAX_NAME: usize = 100;
+/// The fields of an entry beside its repository. Everything else on its line is a variable.
+const FIELDS: [&str; 5] = ["name", "base-ref", "head-ref", "model", "custom-agent"];
 /// The prefix of the part that a list is.
 const PART: &str = "part:";
 /// The prefix of a query.
 const QUERY: &str = "query:";
 
-/// A repository, with variables of its own.
+/// An entry of the list: a repository, with what it has of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// Where the task runs.
     pub repository: Repository,
-    /// What `vars` has for this repository alone; it goes before what `vars` has for all.
+    /// What distinguishes it from other entries of the same repository.
+    pub name: Option<String>,
+    /// What it asks for in place of what the step asks for.
+    pub settings: EntrySettings,
+    /// What `vars` has for this entry alone; it goes before what `vars` has for all.
     pub vars: Map<String, Value>,
 }
 
 impl Target {
-    /// A repository without variables of its own.
+    /// A repository without anything of its own.
     pub fn new(repository: Repository) -> Self {
-        Self { repository, vars: Map::new() }
+        Self { repository, name: None, settings: EntrySettings::default(), vars: Map::new() }
     }
 
     /// The variables of all repositories, with those of this one in their place.
     pub fn with_own(&self, vars: &Map<String, Value>) -> Map<String, Value> {
         vars.iter().chain(&self.vars).map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
+    /// What it is called: its repository and its name.
+    pub fn label(&self) -> String {
+        self.repository.labeled(self.name.as_deref())
+    }
+
+    /// Whether it has no variables and asks for nothing of its own.
+    pub fn is_plain(&self) -> bool {
+        self.vars.is_empty() && self.settings == EntrySettings::default()
+    }
+
+    /// The same with the values of these [`FIELDS`].
+    fn with_fields(mut self, mut fields: Map<String, Value>) -> Result<Self, String> {
+        let repository = self.repository.to_string();
+        let mut text = |field: &str, check: &dyn Fn(&str) -> Result<String, String>| {
+            let text = match fields.remove(field) {
+                None => return Ok(None),
+                Some(Value::String(text)) => text,
+                Some(Value::Number(number)) => number.to_string(),
+                Some(_) => return Err(format!("`{field}` of {repository} is not a text")),
+            };
+            let wrong = |why| format!("`{field}: {}` of {repository} {why}", shown(&text));
+            check(text.trim()).map(Some).map_err(wrong)
+        };
+        let branch = |text: &str| if is_template(text) { Ok(text.to_owned()) } else { branch_name(text) };
+        let model = |text: &str| model_name(text).map(str::to_owned);
+        self.name = text("name", &entry_name)?;
+        self.settings.base_ref = text("base-ref", &branch)?;
+        self.settings.head_ref = text("head-ref", &branch)?;
+        self.settings.custom_agent = text("custom-agent", &agent)?;
+        let models = match fields.remove("model") {
+            Some(Value::Array(models)) => models,
+            one => one.into_iter().collect(),
+        };
+        for name in models {
+            let name = match &name {
+                Value::String(name) => {
+                    model(name).map_err(|why| format!("`model: {}` of {repository} {why}", shown(name)))
+                }
+                _ => Err(format!("`model` of {repository} is not a text or a list of texts")),
+            };
+            let name = Some(name?).filter(|name| !name.eq_ignore_ascii_case("auto"));
+            self.settings.models.get_or_insert_default().push(name);
+        }
+        Ok(self)
+    }
+
+    /// What [`Target::with_fields`] reads, with the repository.
+    fn fields(&self) -> Map<String, Value> {
+        let EntrySettings { base_ref, head_ref, models, custom_agent } = &self.settings;
+        let name = |model: &Option<String>| Value::from(model.as_deref().unwrap_or("auto"));
+        let models = models.as_ref().map(|models| models.iter().map(name).collect::<Value>());
+        let texts = [&self.name, base_ref, head_ref].map(|text| text.as_deref().map(Value::from));
+        let values = texts.into_iter().chain([models, custom_agent.as_deref().map(Value::from)]);
+        let fields = FIELDS.into_iter().zip(values).filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        [("repository".to_owned(), self.repository.to_string().into())].into_iter().chain(fields).collect()
+    }
+}
+
+/// The name of an entry.
+fn entry_name(text: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    match text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(fits) && text.len() <= MAX_NAME {
+        true => Ok(text.to_owned()),
+        false => Err(format!("is not a name; write letters, digits, `.`, `_` and `-`, at most {MAX_NAME}")),
     }
 }
 
@@ -186,22 +262,23 @@ fn source(text: &str) -> Result<Source, String> {
     }
     let mut words = text.split_whitespace();
     let repository = named(words.next().unwrap_or_default())?;
-    let mut vars = Map::new();
+    let (mut fields, mut vars) = (Map::new(), Map::new());
     for word in words {
         let pair = word.split_once('=').filter(|(name, _)| !name.is_empty());
         let (name, value) = pair.ok_or_else(|| {
             format!("`{}` behind {repository} is not a variable; write `name=value` without spaces", shown(word))
         })?;
+        let is_field = FIELDS.contains(&name);
         let value = match value {
-            "true" => Value::Bool(true),
-            "false" => Value::Bool(false),
+            "true" if !is_field => Value::Bool(true),
+            "false" if !is_field => Value::Bool(false),
             text => text.into(),
         };
-        if vars.insert(name.to_owned(), value).is_some() {
+        if (if is_field { &mut fields } else { &mut vars }).insert(name.to_owned(), value).is_some() {
             return Err(format!("{repository} has `{}` twice", shown(name)));
         }
     }
-    Ok(Source::Named(Target { repository, vars }))
+    Target { vars, ..Target::new(repository) }.with_fields(fields).map(Source::Named)
 }
 
 /// An item with fields.
@@ -209,16 +286,23 @@ fn object(mut fields: Map<String, Value>) -> Result<Source, String> {
     let query = fields.remove("query");
     let repository = fields.remove("repository");
     let vars = fields.remove("vars");
-    if let Some(other) = fields.keys().next() {
-        return Err(format!("`{}` is none of `repository`, `vars`, `query`", shown(other)));
+    if let Some(other) = fields.keys().find(|key| !FIELDS.contains(&key.as_str())) {
+        let known = FIELDS.join("`, `");
+        return Err(format!(
+            "`{}` is none of `repository`, `{known}`, `vars`, `query`; variables go under `vars`",
+            shown(other)
+        ));
     }
     match (repository, vars, query) {
-        (Some(Value::String(name)), vars, None) => match vars {
-            Some(Value::Object(vars)) => Ok(Source::Named(Target { repository: named(&name)?, vars })),
-            None | Some(Value::Null) => Ok(Source::Named(Target::new(named(&name)?))),
-            Some(_) => Err(format!("`vars` of {} is not a mapping; write `name: value`", shown(&name))),
-        },
-        (None, None, Some(Value::String(query))) => query_of(&query),
+        (Some(Value::String(name)), vars, None) => {
+            let vars = match vars {
+                Some(Value::Object(vars)) => vars,
+                None | Some(Value::Null) => Map::new(),
+                Some(_) => return Err(format!("`vars` of {} is not a mapping; write `name: value`", shown(&name))),
+            };
+            Target { vars, ..Target::new(named(&name)?) }.with_fields(fields).map(Source::Named)
+        }
+        (None, None, Some(Value::String(query))) if fields.is_empty() => query_of(&query),
         _ => Err("write `repository: owner/name`, with `vars` beside it if you like, or `query: …` alone".to_owned()),
     }
 }
@@ -244,24 +328,26 @@ fn shown(text: &str) -> String {
     harmless(&cut(text, LONGEST_ITEM))
 }
 
-/// Each repository once, where it was named first. One that is named again adds nothing, unless it has other
-/// variables.
+/// Each repository and name once, where it was named first. One that is named again adds nothing, unless it has other
+/// settings or variables.
 ///
 /// # Errors
-/// The repositories that are named with different variables.
+/// The entries that are named with different ones.
 pub fn once(targets: Vec<Target>) -> Result<Vec<Target>, Vec<String>> {
     let mut places = HashMap::new();
     let mut kept: Vec<Target> = Vec::new();
     let mut wrong = Vec::new();
     for target in targets {
-        let place = *places.entry(target.repository.clone()).or_insert(kept.len());
+        let name = target.name.as_ref().map(|name| name.to_ascii_lowercase());
+        let place = *places.entry((target.repository.clone(), name)).or_insert(kept.len());
         match kept.get_mut(place) {
             None => kept.push(target),
-            Some(first) if first.vars.is_empty() => first.vars = target.vars,
-            Some(first) if target.vars.is_empty() || first.vars == target.vars => {}
-            Some(first) => {
-                wrong.push(format!("{} is named twice with different variables; keep one", first.repository));
-            }
+            Some(first) if first.is_plain() => (first.settings, first.vars) = (target.settings, target.vars),
+            Some(first) if target.is_plain() || (&first.settings, &first.vars) == (&target.settings, &target.vars) => {}
+            Some(first) => wrong.push(format!(
+                "{} is named twice with different settings or variables; keep one, or give each a `name` of its own",
+                first.label()
+            )),
         }
     }
     if wrong.is_empty() { Ok(kept) } else { Err(wrong) }
@@ -270,14 +356,21 @@ pub fn once(targets: Vec<Target>) -> Result<Vec<Target>, Vec<String>> {
 /// A list as [`read`] reads it, marked as a part.
 pub fn written(targets: &[Target], part: Shard) -> String {
     let mut text = format!("{PART} {part}");
-    if targets.iter().all(|target| target.vars.is_empty()) {
+    let is_bare = |target: &Target| target.is_plain() && target.name.is_none();
+    if targets.iter().all(is_bare) {
         for target in targets {
             text.push_str(&format!("\n{}", target.repository));
         }
     } else {
-        let items = targets.iter().map(|target| match target.vars.is_empty() {
-            true => Value::String(target.repository.to_string()),
-            false => serde_json::json!({"repository": target.repository.to_string(), "vars": target.vars}),
+        let items = targets.iter().map(|target| {
+            if is_bare(target) {
+                return Value::String(target.repository.to_string());
+            }
+            let mut fields = target.fields();
+            if !target.vars.is_empty() {
+                fields.insert("vars".to_owned(), target.vars.clone().into());
+            }
+            Value::Object(fields)
         });
         text.push_str(&format!("\n{}", Value::Array(items.collect())));
     }
@@ -329,7 +422,7 @@ mod tests {
     use super::*;
 
     fn target(name: &str, vars: Value) -> Target {
-        Target { repository: name.parse().unwrap(), vars: vars.as_object().unwrap().clone() }
+        Target { vars: vars.as_object().unwrap().clone(), ..Target::new(name.parse().unwrap()) }
     }
 
     fn names(targets: &[Target]) -> Vec<String> {
@@ -446,5 +539,81 @@ mod tests {
     fn a_repositorys_own_variables_go_before_those_of_all() {
         let all = json!({"a": 1, "b": 2}).as_object().unwrap().clone();
         assert_eq!(Value::Object(target("o/r", json!({"b": 3})).with_own(&all)), json!({"a": 1, "b": 3}));
+    }
+
+    /// An entry with a setting of each kind.
+    fn full() -> Target {
+        let text = |text: &str| Some(text.to_owned());
+        Target {
+            name: text("api"),
+            settings: EntrySettings {
+                base_ref: text("release/2"),
+                head_ref: text("copilot/{{vars.v}}"),
+                models: Some(vec![text("gpt-5.4"), None]),
+                custom_agent: text("fixer"),
+            },
+            ..target("octo/app", json!({"v": "1.2"}))
+        }
+    }
+
+    #[test]
+    fn entries_have_settings_and_variables() {
+        let line =
+            "octo/app base-ref=release/2 name=api head-ref=copilot/{{vars.v}} model=gpt-5.4 custom-agent=fixer v=1.2";
+        let one = EntrySettings { models: Some(vec![Some("gpt-5.4".to_owned())]), ..full().settings };
+        assert_eq!(read(line).unwrap().sources, [Source::Named(Target { settings: one, ..full() })]);
+        let yaml = "- repository: octo/app\n  base-ref: release/2\n  name: api\n  head-ref: copilot/{{vars.v}}\n  \
+                    model: [gpt-5.4, auto]\n  custom-agent: fixer\n  vars: {v: 1.2}\n- repository: octo/app\n  name: 7\n";
+        let sources = read(yaml).unwrap().sources;
+        assert_eq!(sources[0], Source::Named(full()));
+        assert!(matches!(&sources[1], Source::Named(target) if target.label() == "octo/app (7)"), "{sources:?}");
+        // A variable of that name goes under `vars`.
+        let vars = read("- {repository: octo/app, vars: {name: x}}").unwrap().sources;
+        assert_eq!(vars, [Source::Named(target("octo/app", json!({"name": "x"})))]);
+    }
+
+    #[test]
+    fn settings_of_an_entry_are_checked() {
+        for (text, part) in [
+            ("octo/app name=a/b", "`name: a/b` of octo/app is not a name"),
+            ("octo/app name=", "is not a name"),
+            ("octo/app base-ref=a..b", "`base-ref: a..b` of octo/app is not a name that git allows"),
+            ("octo/app head-ref=refs/tags/v1", "is not a branch"),
+            ("octo/app model=gpt-*", "write each name"),
+            ("octo/app custom-agent=.github/agents/fixer.agent.md", "without folder and extension"),
+            ("octo/app name=a name=b", "octo/app has `name` twice"),
+            ("octo/app base-ref=release/{{ vars.v }}", "without spaces"),
+            ("- {repository: octo/app, model: [a, {b: c}]}", "`model` of octo/app is not a text or a list of texts"),
+            ("- {repository: octo/app, base-ref: [a]}", "`base-ref` of octo/app is not a text"),
+            ("- {repository: octo/app, version: 1}", "variables go under `vars`"),
+            ("- {query: org:acme, name: x}", "`query: …` alone"),
+        ] {
+            let actual = read(text).unwrap_err().join("\n");
+            assert!(actual.contains(part), "{text}: {actual}");
+        }
+    }
+
+    #[test]
+    fn a_name_makes_another_entry_of_a_repository() {
+        let named = |name: &str, base: Option<&str>| {
+            let settings = EntrySettings { base_ref: base.map(str::to_owned), ..EntrySettings::default() };
+            Target { name: Some(name.to_owned()), settings, ..target("octo/app", json!({})) }
+        };
+        let all =
+            vec![target("octo/app", json!({})), named("api", None), named("Web", None), named("API", Some("dev"))];
+        let kept = once(all).unwrap();
+        let labels = kept.iter().map(Target::label).collect::<Vec<_>>();
+        assert_eq!(labels, ["octo/app", "octo/app (api)", "octo/app (Web)"]);
+        assert_eq!(kept[1].settings.base_ref.as_deref(), Some("dev"));
+        let two = once(vec![named("api", Some("main")), named("api", Some("dev"))]).unwrap_err();
+        assert!(two[0].starts_with("octo/app (api) is named twice with different settings"), "{two:?}");
+    }
+
+    #[test]
+    fn parts_keep_settings() {
+        let part = Shard { number: 1, count: 1 };
+        let all = [full(), target("octo/lib", json!({}))];
+        let read = read(&written(&all, part)).unwrap();
+        assert_eq!(read.sources, all.map(Source::Named));
     }
 }

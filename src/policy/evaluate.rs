@@ -78,6 +78,19 @@ pub struct Overrides {
     pub ticket: Option<String>,
 }
 
+/// What an entry of a list asks for in place of what the step asks for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EntrySettings {
+    /// The branch to start from.
+    pub base_ref: Option<String>,
+    /// The branch of the pull request to commit to.
+    pub head_ref: Option<String>,
+    /// The models, one to be tried after the other; `None` leaves the choice to GitHub.
+    pub models: Option<Vec<Option<String>>>,
+    /// The custom agent.
+    pub custom_agent: Option<String>,
+}
+
 impl Overrides {
     /// Whether a task without a pull request is a failure, which any expectation of it implies.
     pub fn requires_pull_request(&self) -> bool {
@@ -269,6 +282,26 @@ impl Rules {
             ticket: judge.ticket(asked.ticket, terms.ticket.as_ref()),
         };
         (settled, judge.refusals)
+    }
+
+    /// What contradicts the rules in an entry of a list. `whole` has what the step asks for as well.
+    pub fn forbid_entry(&self, own: &EntrySettings, whole: &EntrySettings) -> Vec<Refusal> {
+        let terms = &self.terms;
+        let mut judge = self.judge();
+        judge.models(own.models.clone(), terms);
+        let agent = terms.custom_agent.as_ref().map(|agent| agent.0.clone());
+        judge.fixed("custom-agent", own.custom_agent.clone(), agent, String::clone);
+        for (input, own, whole, fixed) in [
+            (BASE_REF, &own.base_ref, &whole.base_ref, &terms.base_ref),
+            (HEAD_REF, &own.head_ref, &whole.head_ref, &terms.head_ref),
+        ] {
+            judge.branch(input, own.clone(), fixed.as_ref());
+            if let (None, Some(patterns)) = (whole, fixed) {
+                let why = format!("`{input}` is missing, and {} has only patterns for it: ", self.source());
+                judge.refuse(format!("{why}`{patterns}`; name a branch that fits"));
+            }
+        }
+        judge.refusals
     }
 
     /// What contradicts the rules in inputs that were templates and are rendered now.
@@ -568,12 +601,8 @@ impl Evaluator {
                 }
                 Some(branch)
             }
-            (None, Some(branch)) => Some(branch.to_owned()),
-            (None, None) => {
-                let why = format!("`{input}` is missing, and {} has only patterns for it: ", self.source);
-                self.refuse(format!("{why}`{fixed}`; name a branch that fits"));
-                None
-            }
+            // An entry of the list may have one.
+            (None, branch) => branch.map(str::to_owned),
         }
     }
 

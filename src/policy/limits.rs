@@ -79,6 +79,13 @@ impl LimitCounter {
         }
     }
 
+    /// Counts tasks that this step has just started, and that the list does not have yet.
+    pub fn add_started(&mut self, count: usize) {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        self.active = self.active.saturating_add(count);
+        self.started = self.started.saturating_add(count);
+    }
+
     /// Counts tasks that GitHub does not list, although its total has them.
     pub fn leave_out(&mut self, count: u64) {
         self.unlisted = self.unlisted.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));

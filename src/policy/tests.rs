@@ -9,7 +9,7 @@ use crate::actions::context::{Context, Environment};
 use crate::actions::pattern::RepositoryName;
 use crate::github::repository::Repository;
 use crate::github::task::Task;
-use crate::policy::evaluate::{Overrides, PolicyMetadata, Rules};
+use crate::policy::evaluate::{EntrySettings, Overrides, PolicyMetadata, Rules};
 use crate::policy::limits::Capacity;
 use crate::policy::location::{PolicyLocation, USUAL_PLACE};
 use crate::policy::schema::{Limits, MOST_BYTES, Policy, RepositoryTable};
@@ -415,11 +415,33 @@ fn the_first_of_several_is_taken_where_the_inputs_are_silent() {
     assert_eq!(models("models: [a, b]"), [named("a")]);
     assert_eq!(models("model: [a, b]\nmodels: [c]"), [named("a"), named("b")]);
     assert_eq!(settled(&rules("base-ref: [a, 'b/*']"), Overrides::default()).base_ref, named("a"));
-    let actual = refused(&rules("base-ref: ['b/*', a]"), Overrides::default());
+    let patterns = rules("base-ref: ['b/*', a]");
+    assert_eq!(settled(&patterns, Overrides::default()).base_ref, None);
+    let actual = whys(patterns.forbid_entry(&EntrySettings::default(), &EntrySettings::default())).join("");
     assert!(
         actual.starts_with("`base-ref` is missing, and ") && actual.contains("only patterns for it: `b/*, a`"),
         "{actual}"
     );
+}
+
+#[test]
+fn an_entry_is_held_to_the_class() {
+    let rules = rules("model: a\nmodels: [b]\nbase-ref: [main, 'release/*']\nhead-ref: copilot/*\ncustom-agent: fixer");
+    let text = |text: &str| Some(text.to_owned());
+    let entry = |branch: &str, head: &str, model: &str, agent: &str| EntrySettings {
+        base_ref: text(branch),
+        head_ref: text(head),
+        models: Some(vec![text(model)]),
+        custom_agent: text(agent),
+    };
+    let good = entry("release/2", "copilot/x", "b", "fixer");
+    assert_eq!(rules.forbid_entry(&good, &good), []);
+    let templates = entry("{{ vars.b }}", "{{ vars.h }}", "a", "fixer");
+    assert_eq!(rules.forbid_entry(&templates, &templates), []);
+    let bad = entry("dev", "main", "c", "other");
+    let actual = whys(rules.forbid_entry(&bad, &bad));
+    let inputs = actual.iter().map(|why| why.split(' ').next().unwrap()).collect::<Vec<_>>();
+    assert_eq!(inputs, ["`model:", "`custom-agent:", "`base-ref:", "`head-ref:"], "{actual:?}");
 }
 
 #[test]
@@ -574,6 +596,7 @@ fn task(state: &str, class: Option<&str>) -> Task {
         key: crate::task::marker::Key::over(["x"]),
         name: "weekly/prep".to_owned(),
         class: class.to_owned(),
+        entry: String::new(),
         run: String::new(),
         attempt: String::new(),
         actor: String::new(),

@@ -71,6 +71,8 @@ pub struct Scope<'a> {
     pub vars: Option<&'a Map<String, Json>>,
     /// The repository of the task: `target`.
     pub target: &'a Repository,
+    /// The name of the entry in the list of repositories: `target.entry`.
+    pub entry: Option<&'a str>,
     /// The time of the run: `now`.
     pub now: Timestamp,
     /// The time zone of `now` and of the filter `date`.
@@ -110,6 +112,7 @@ impl Scope<'_> {
             ("owner", self.target.owner().to_owned()),
             ("name", self.target.name().to_owned()),
             ("full_name", self.target.to_string()),
+            ("entry", self.entry.unwrap_or_default().to_owned()),
         ];
         let mut names = vec![
             ("github", self.github()),

@@ -149,6 +149,9 @@ impl AuditLog {
     ) -> String {
         let mut data = entry.more;
         data.insert("repository".to_owned(), outcome.repository.to_string().into());
+        if let Some(name) = &outcome.entry {
+            data.insert("name".to_owned(), name.as_str().into());
+        }
         let request = order.map(request).unwrap_or_default();
         for (name, part) in
             [("request", request), ("task", task(outcome)), ("policy", self.policy.clone()), ("run", json!(self.run))]

@@ -144,6 +144,7 @@ fn results(outcomes: &[Outcome], most: usize, longest_message: usize) -> String 
 #[serde(rename_all = "kebab-case")]
 struct Entry<'a> {
     repository: String,
+    name: Option<&'a str>,
     task_id: Option<&'a str>,
     task_url: Option<&'a str>,
     state: Option<&'a str>,
@@ -171,6 +172,7 @@ impl<'a> Entry<'a> {
         let content = outcome.acceptance.as_ref().and_then(|acceptance| acceptance.content.as_ref());
         Self {
             repository: outcome.repository.to_string(),
+            name: outcome.entry.as_deref(),
             task_id: outcome.task_id.as_ref().map(TaskId::as_str),
             task_url: task.and_then(|task| task.html_url.as_deref()),
             state: outcome.state().map(State::as_str),
@@ -255,7 +257,7 @@ mod tests {
             assert!(result.get(name).is_some(), "{name}");
         }
         // In a list of results each says where it belongs.
-        assert_eq!(result.as_object().unwrap().len(), OUTPUTS.len() - of_all.len() + 1);
+        assert_eq!(result.as_object().unwrap().len(), OUTPUTS.len() - of_all.len() + 2);
     }
 
     #[test]

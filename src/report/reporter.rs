@@ -78,6 +78,7 @@ impl<'a> Reporter<'a> {
     pub fn new(host: &'a Host, plan: &'a Plan, context: &'a Context, audit: Option<&'a AuditLog>) -> Self {
         let outcomes = plan.tasks.iter().map(|order| {
             let mut outcome = Outcome::new(order.repository.clone());
+            outcome.entry.clone_from(&order.entry);
             outcome.pull_required = plan.require_pull_request;
             outcome.expects = !plan.expect.is_empty();
             outcome.owner.clone_from(&plan.policy.owner);
@@ -178,7 +179,7 @@ impl<'a> Reporter<'a> {
         if outcome.is_over() {
             outcome.ended.get_or_insert(elapsed);
         }
-        let repository = outcome.repository.to_string();
+        let repository = outcome.label();
         if let Some(entry) = entry {
             self.record(entry, index);
         }

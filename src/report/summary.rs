@@ -153,15 +153,11 @@ pub fn dry_run(plan: &Plan, context: &Context, requests: &[(String, String)]) ->
     let one = |order: &str| format!("This step would {order}.\n\n");
     text.push_str(&match plan.tasks.as_slice() {
         [order] => match &order.action {
-            Action::Start { .. } => {
-                one(&format!("start an agent task in **{}**", escaped(&order.repository.to_string())))
-            }
-            Action::Wait(id) => {
-                one(&format!("wait for task {} in {}", escaped(id.as_str()), escaped(&order.repository.to_string())))
-            }
+            Action::Start { .. } => one(&format!("start an agent task in **{}**", escaped(&order.label()))),
+            Action::Wait(id) => one(&format!("wait for task {} in {}", escaped(id.as_str()), escaped(&order.label()))),
             Action::Skip(reason) => one(&format!(
                 "start nothing in {}: {}",
-                escaped(&order.repository.to_string()),
+                escaped(&order.label()),
                 sentence(&escaped(reason)).trim_end_matches('.')
             )),
         },
@@ -224,7 +220,7 @@ fn single(plan: &Plan, outcome: &Outcome, run: &SummaryContext<'_>) -> String {
         known => format!("`{known}`"),
     });
     let facts = [
-        Some(format!("**{}**", escaped(&outcome.repository.to_string()))),
+        Some(format!("**{}**", escaped(&outcome.label()))),
         Some(task_link(outcome)),
         state,
         Some(model.map_or_else(|| "model chosen by GitHub".to_owned(), |model| format!("model {}", escaped(model)))),
@@ -414,7 +410,7 @@ fn rows(all: &[(Status, &Outcome)], elapsed: Duration) -> String {
         let took = outcome.began.map(|began| outcome.ended.unwrap_or(elapsed).saturating_sub(began));
         vec![
             status.cell(),
-            escaped(&outcome.repository.to_string()),
+            escaped(&outcome.label()),
             outcome.pull.as_ref().map_or_else(String::new, |pull| link(&format!("#{}", pull.number), &pull.url)),
             accepted(outcome),
             task_link(outcome),
@@ -445,8 +441,8 @@ fn troubles(all: &[(Status, &Outcome)], stopped: bool) -> String {
             (other.0, &other.1.problem, &other.1.action) == (*status, &explanation.problem, &explanation.action)
         };
         match groups.iter_mut().find(same) {
-            Some((_, _, names)) => names.push(outcome.repository.to_string()),
-            None => groups.push((*status, explanation, vec![outcome.repository.to_string()])),
+            Some((_, _, names)) => names.push(outcome.label()),
+            None => groups.push((*status, explanation, vec![outcome.label()])),
         }
     }
     let mut text = String::new();
@@ -542,7 +538,7 @@ fn with_prompts(mut text: String, plan: &Plan) -> String {
         Action::Wait(_) | Action::Skip(_) => None,
     });
     for (order, task, template, prompt_sha256) in starts.take(MAX_PROMPTS) {
-        let target = if plan.tasks.len() > 1 { format!(" for {}", order.repository) } else { String::new() };
+        let target = if plan.tasks.len() > 1 { format!(" for {}", order.label()) } else { String::new() };
         let length = task.prompt.chars().count();
         let title = format!("Prompt{target} from {template}, {length} characters, SHA-256 {}", cut(prompt_sha256, 13));
         let prompt = details(&title, &fenced(&task.prompt), false);

@@ -45,7 +45,7 @@ fn order(repository: &str) -> PlannedTask {
             longest_limit: LONGEST_LIMIT,
         }),
     };
-    PlannedTask { repository: repository.parse().unwrap(), action }
+    PlannedTask { repository: repository.parse().unwrap(), entry: None, action }
 }
 
 fn plan(repositories: &[String], waves: &[usize]) -> Plan {

@@ -4,16 +4,18 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::{Semaphore, SetOnce, watch};
+use tokio::sync::{Mutex, OwnedMutexGuard, Semaphore, SetOnce, watch};
 
 use crate::actions::host::Host;
 use crate::actions::signal::Signal;
 use crate::github::error::Error;
 use crate::github::repository::Repository;
+use crate::github::task::TaskId;
 use crate::plan::{Action, Plan};
 use crate::report::reporter::Update;
 use crate::run::clients::Clients;
@@ -69,8 +71,13 @@ pub async fn run(
         poller: Poller::new(&clients.tasks, &pulls, config),
         start_permits: Semaphore::new(START_PERMITS),
         names: RefCell::new(
-            plan.tasks.iter().enumerate().map(|(index, task)| (task.repository.clone(), index)).collect(),
+            plan.tasks
+                .iter()
+                .enumerate()
+                .map(|(index, task)| ((task.repository.clone(), task.entry.clone()), index))
+                .collect(),
         ),
+        started: RefCell::default(),
         has_started: Cell::new(false),
         unlicensed: RefCell::default(),
         refused: SetOnce::new(),
@@ -93,6 +100,14 @@ pub async fn run(
     Some(Interruption { signal, unanswered })
 }
 
+/// The tasks that this step has started in one repository. GitHub's list lags behind them.
+#[derive(Default)]
+pub(super) struct StartedTasks {
+    pub(super) ids: Vec<TaskId>,
+    /// How many starts may have become a task that is not known.
+    pub(super) unconfirmed: usize,
+}
+
 /// What the tasks of a plan share.
 pub(super) struct Executor<'a> {
     pub(super) plan: &'a Plan,
@@ -100,8 +115,11 @@ pub(super) struct Executor<'a> {
     pub(super) host: &'a Host,
     pub(super) poller: Poller<'a>,
     pub(super) start_permits: Semaphore,
-    /// The repositories that have a task in this step, with the new names of renamed ones, and the task's index.
-    pub(super) names: RefCell<HashMap<Repository, usize>>,
+    /// The repositories and entries that have a task in this step, with the new names of renamed ones, and the task's
+    /// index.
+    pub(super) names: RefCell<HashMap<(Repository, Option<String>), usize>>,
+    /// The tasks that this step has started where the policy limits them, by repository.
+    started: RefCell<HashMap<Repository, Arc<Mutex<StartedTasks>>>>,
     /// Whether GitHub accepted a start of this step.
     pub(super) has_started: Cell<bool>,
     /// The tasks whose start was refused for want of a license, by their index.
@@ -151,6 +169,12 @@ impl Executor<'_> {
         let (wave, waves) = (index + 1, self.plan.waves.len());
         let stopped = StoppedWave { wave, waves, size: counted.len(), succeeded, needed };
         (!needed.is_reached(succeeded, counted.len())).then_some(stopped)
+    }
+
+    /// The tasks that were started in a repository. Its entries are counted and started one after the other.
+    pub(super) async fn started_in(&self, repository: &Repository) -> OwnedMutexGuard<StartedTasks> {
+        let started = Arc::clone(self.started.borrow_mut().entry(repository.clone()).or_default());
+        started.lock_owned().await
     }
 
     /// Notes the answer to a start: after some, GitHub would refuse every other start of the token as well.

@@ -15,7 +15,7 @@ use crate::github::task::{NewTask, Phase, State, Task, TaskId, UNSETTLED};
 use crate::github::task_list::TaskQuery;
 use crate::plan::{Action, PlannedTask};
 use crate::policy::limits::Capacity;
-use crate::run::executor::Executor;
+use crate::run::executor::{Executor, StartedTasks};
 use crate::run::poller::OwnTasks;
 use crate::task::acceptance::{AcceptanceMachine, AcceptanceStep};
 use crate::task::conclusion::Conclusion;
@@ -106,7 +106,8 @@ impl<'a> TaskRun<'a> {
         let mut task = task.clone();
         let began = Instant::now();
         let mut etags = EtagCache::new();
-        let mut has_room = self.executor.plan.limit_counter.is_none();
+        let has_limits = self.executor.plan.limit_counter.is_some();
+        let mut others = None;
         let mut step = machine.begin();
         let held = loop {
             step = match step {
@@ -132,13 +133,15 @@ impl<'a> TaskRun<'a> {
                     if queued.elapsed() > STALE && machine.looked_first() {
                         machine.begin()
                     } else {
-                        if !has_room {
-                            // Once: what is sent after this is the same start.
-                            if let Err(event) = self.capacity(options.confirm, &mut etags).await {
+                        // Once: what is sent after this is the same start.
+                        if has_limits && others.is_none() {
+                            let started = self.executor.started_in(self.repository()).await;
+                            let capacity = self.capacity(options.confirm, &mut etags, &started).await;
+                            others = Some(started);
+                            if let Err(event) = capacity {
                                 self.record(event);
                                 break None;
                             }
-                            has_room = true;
                         }
                         task.model = model;
                         self.set_unanswered(true);
@@ -184,7 +187,8 @@ impl<'a> TaskRun<'a> {
                 start::StartStep::Refused(Error::Moved { to: Some(to) })
                     if !self.executor.plan.has_repository_rules && self.moved.is_none() =>
                 {
-                    let other = *self.executor.names.borrow_mut().entry(to.clone()).or_insert(self.index);
+                    let name = (to.clone(), self.planned.entry.clone());
+                    let other = *self.executor.names.borrow_mut().entry(name).or_insert(self.index);
                     let is_listed = other != self.index;
                     let differs = is_listed && self.differs_from(&self.executor.plan.tasks[other]);
                     self.record(Event::Moved { from: self.repository().clone(), to: to.clone(), is_listed, differs });
@@ -209,21 +213,26 @@ impl<'a> TaskRun<'a> {
             }
         };
         self.set_unanswered(false);
+        if let Some(mut started) = others {
+            started.ids.extend(held.as_ref().map(|(id, ..)| id.clone()));
+            started.unconfirmed += usize::from(held.is_none() && machine.is_open());
+        }
         let (id, new, event) = held?;
         self.record(event);
         Some((id, new))
     }
 
-    /// Whether another start of the plan has another prompt, apart from the repository's name.
+    /// Whether another start of the plan has another prompt or other settings, apart from the repository's name.
     fn differs_from(&self, other: &PlannedTask) -> bool {
-        let prompt = |planned: &PlannedTask| match &planned.action {
+        let request = |planned: &PlannedTask| match &planned.action {
             Action::Start { task, .. } => {
                 let text = Marker::strip(&task.prompt);
-                Some(text.replace(&planned.repository.to_string(), ""))
+                let text = text.replace(&planned.repository.to_string(), "");
+                Some((text, task.without_prompt()))
             }
             Action::Wait(_) | Action::Skip(_) => None,
         };
-        prompt(self.planned) != prompt(other)
+        request(self.planned) != request(other)
     }
 
     /// Our own task from the list that is read once for all starts, if that is sufficient.
@@ -291,11 +300,11 @@ impl<'a> TaskRun<'a> {
     ///
     /// # Errors
     /// What happened in place of a start.
-    async fn capacity(&self, longest: Duration, etags: &mut EtagCache) -> Result<(), Event> {
+    async fn capacity(&self, longest: Duration, etags: &mut EtagCache, started: &StartedTasks) -> Result<(), Event> {
         let began = Instant::now();
         loop {
             let mut pause = RECOUNT;
-            let event = match self.count(etags).await {
+            let event = match self.count(etags, started).await {
                 Ok(Capacity::Free) => return Ok(()),
                 Ok(Capacity::Full(refusal)) => return Err(Event::Refused(refusal)),
                 Ok(Capacity::Hidden(refusal)) => Event::Refused(refusal),
@@ -314,12 +323,13 @@ impl<'a> TaskRun<'a> {
         }
     }
 
-    async fn count(&self, etags: &mut EtagCache) -> Result<Capacity, Error> {
+    async fn count(&self, etags: &mut EtagCache, started: &StartedTasks) -> Result<Capacity, Error> {
         let Some(mut counter) = self.executor.plan.limit_counter.clone() else {
             return Ok(Capacity::Free);
         };
         let query = TaskQuery::Repository(self.repository());
         let mut counted = HashSet::new();
+        let mut listed = HashSet::new();
         for archived in [false, true] {
             // An unsettled task counts however old it is; a state that this version does not know is found by age.
             let by_state = counter.counts_active().then(|| self.tasks().tasks(query, Some(UNSETTLED), archived));
@@ -327,6 +337,7 @@ impl<'a> TaskRun<'a> {
             for mut pages in by_state.into_iter().chain([by_age]) {
                 while let Some(page) = pages.next().await? {
                     for task in &page.tasks {
+                        listed.insert(task.id.clone());
                         let age = page.age(task);
                         if !counter.wants(task, age) || !counted.insert(task.id.clone()) {
                             continue;
@@ -341,6 +352,8 @@ impl<'a> TaskRun<'a> {
                 counter.leave_out(pages.unlisted());
             }
         }
+        let missing = started.ids.iter().filter(|id| !listed.contains(*id)).count();
+        counter.add_started(missing + started.unconfirmed);
         Ok(counter.capacity())
     }
 

@@ -53,6 +53,8 @@ pub struct Marker {
     pub name: String,
     /// The task class of the policy; empty where there is none.
     pub class: String,
+    /// The name of the entry in `repositories`; empty where it has none.
+    pub entry: String,
     /// The page of the workflow run; empty where there is none.
     pub run: String,
     /// Which attempt of the run it was; empty where there is none.
@@ -91,6 +93,7 @@ impl Marker {
             key: Key(String::new()),
             name: String::new(),
             class: String::new(),
+            entry: String::new(),
             run: String::new(),
             attempt: String::new(),
             actor: String::new(),
@@ -102,6 +105,7 @@ impl Marker {
                 "key" => marker.key = Key(value),
                 "name" => marker.name = value,
                 "class" => marker.class = value,
+                "entry" => marker.entry = value,
                 "run" => marker.run = value,
                 "attempt" => marker.attempt = value,
                 "actor" => marker.actor = value,
@@ -121,6 +125,7 @@ impl fmt::Display for Marker {
         for (name, value) in [
             ("name", &self.name),
             ("class", &self.class),
+            ("entry", &self.entry),
             ("run", &self.run),
             ("attempt", &self.attempt),
             ("actor", &self.actor),
@@ -146,6 +151,7 @@ mod tests {
             key: Key::over(["octo/app", "17"]),
             name: "Weekly release / prep --> done".to_owned(),
             class: "release-prep".to_owned(),
+            entry: "api".to_owned(),
             run: "https://github.com/octo/app/actions/runs/17".to_owned(),
             attempt: "1".to_owned(),
             actor: "mona".to_owned(),
@@ -159,7 +165,7 @@ mod tests {
             prompt,
             format!(
                 "Prepare the release.\n\n<!-- agent-task key={} name=Weekly%20release%20/%20prep%20-%2D%3E%20done \
-                 class=release-prep run=https://github.com/octo/app/actions/runs/17 attempt=1 actor=mona -->",
+                 class=release-prep entry=api run=https://github.com/octo/app/actions/runs/17 attempt=1 actor=mona -->",
                 marker().key
             )
         );

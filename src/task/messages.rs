@@ -186,8 +186,8 @@ impl Outcome {
     /// A person's way to the task: its page, or its id as long as GitHub does not name the page.
     pub fn place(&self) -> String {
         match (self.link(), &self.task_id) {
-            ("", Some(id)) => format!("task {id} in {}", self.repository),
-            ("", None) => self.repository.to_string(),
+            ("", Some(id)) => format!("task {id} in {}", self.label()),
+            ("", None) => self.label(),
             (link, _) => link.to_owned(),
         }
     }
@@ -373,7 +373,7 @@ impl Outcome {
             (true, _) => Level::Warning,
             (false, _) => Level::Error,
         };
-        let message = format!("{}: {}", self.repository, explanation.text());
+        let message = format!("{}: {}", self.label(), explanation.text());
         Some(Annotation { level, title: explanation.title.to_owned(), message })
     }
 }
@@ -400,7 +400,7 @@ pub fn sum_up(outcomes: &[Outcome]) -> String {
     let failed = outcomes.iter().filter(|it| it.is_failed() || it.held_back || interrupted(it)).collect::<Vec<_>>();
     for outcome in &failed {
         let why = outcome.error_message().or_else(|| outcome.conclusion.map(|it| it.to_string())).unwrap_or_default();
-        let name = outcome.repository.to_string();
+        let name = outcome.label();
         match groups.iter_mut().find(|(other, _)| *other == why) {
             Some((_, names)) => names.push(name),
             None => groups.push((why, vec![name])),

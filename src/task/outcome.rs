@@ -20,6 +20,8 @@ use crate::text::sha256;
 pub struct Outcome {
     /// The repository of the task.
     pub repository: Repository,
+    /// The name of its entry in the list.
+    pub entry: Option<String>,
     /// What was asked for, where this step starts the task.
     pub asked: Option<NewTask>,
     /// Whether `completed` without a pull request counts as a failure.
@@ -118,6 +120,7 @@ impl Outcome {
     pub fn new(repository: Repository) -> Self {
         Self {
             repository,
+            entry: None,
             asked: None,
             pull_required: false,
             expects: false,
@@ -137,6 +140,11 @@ impl Outcome {
             began: None,
             ended: None,
         }
+    }
+
+    /// What it is called: its repository and the name of its entry.
+    pub fn label(&self) -> String {
+        self.repository.labeled(self.entry.as_deref())
     }
 
     /// The state as it was last seen.

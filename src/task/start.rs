@@ -67,7 +67,7 @@ impl IfActive {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ActiveScope {
-    /// Those of the same workflow and job.
+    /// Those of the same workflow and job, and of the same entry of the list.
     Job,
     /// Those of the same task class.
     Class,
@@ -538,7 +538,9 @@ impl StartMachine {
         let (marker, own) = (Marker::find(prompt), &self.options.marker);
         let has_key = marker.as_ref().is_some_and(|marker| marker.key == own.key);
         let in_scope = match scope {
-            ActiveScope::Job => marker.is_some_and(|marker| marker.name == own.name),
+            ActiveScope::Job => {
+                marker.is_some_and(|marker| marker.name == own.name && marker.entry.eq_ignore_ascii_case(&own.entry))
+            }
             ActiveScope::Class => marker.is_some_and(|marker| marker.class == own.class),
             ActiveScope::Repository => is_active,
         };
@@ -607,6 +609,7 @@ mod tests {
             key: Key::over([key]),
             name: name.to_owned(),
             class: empty(),
+            entry: empty(),
             run: empty(),
             attempt: empty(),
             actor: empty(),

@@ -238,12 +238,14 @@ fn outputs_and_result_keys_are_all_in_the_reference() {
 
     let actual = actual.iter().map(|row| (named(&row[0]).to_owned(), row[1].clone()));
     let actual = actual.filter(|(_, kind)| !kind.is_empty());
-    let actual = [("repository".to_owned(), "string".to_owned())].into_iter().chain(actual).collect::<Vec<_>>();
+    let names = ["repository", "name"].map(|name| (name.to_owned(), "string".to_owned()));
+    let actual = names.into_iter().chain(actual).collect::<Vec<_>>();
     let mut full = Outcome::new("octo/app".parse().unwrap());
     let seen = json!({"id": "t-1", "state": "failed", "html_url": "https://github.com/octo/app/tasks/t-1",
         "sessions": [{"head_ref": "copilot/a", "base_ref": "main", "model": "m", "error": {"message": "boom"},
             "usage": {"type": "ai_credits", "amount": 1}}]});
     full.prompt_sha256 = Some("0".repeat(64));
+    full.entry = Some("api".to_owned());
     full.apply(&Event::Started(Box::new(serde_json::from_value(seen).unwrap())));
     full.apply(&Event::PullFound(agent_task::github::pull_request::PullRequest {
         number: 7,

@@ -322,7 +322,7 @@ async fn doctor_reads_all_prompts_of_a_policy_elsewhere() {
     assert_snapshot!(ran.log_lines("prompt: "), @"
     ✅ prompt: class `one`: `acme/rules:one.md` renders
     ❌ prompt: class `three`: `acme/rules:three.md` cannot be read: GitHub finds nothing there for this token (Not Found). Either the token does not reach the repository, or there is no such file, branch, tag or commit
-    ❌ prompt: class `two`: acme/rules:two.md:1:7: `target.nam` is undefined; did you mean `target.name`? `target` has `name`, `full_name`, `owner`
+    ❌ prompt: class `two`: acme/rules:two.md:1:7: `target.nam` is undefined; did you mean `target.name`? `target` has `name`, `entry`, `full_name`, `owner`
     ");
 
     // So is the prompt of the defaults, whose fault is reported once.

@@ -124,7 +124,7 @@ async fn list_that_is_wrong_is_refused_with_all_its_faults() {
     repositories has a mistake in line 1: `octo` is not of the form `owner/name`; repositories has a mistake in line 3: `a/b/c` is not of the form `owner/name`
     repositories cannot use the file `gone.txt`: there is no such file under `[folder]/workspace`; is `actions/checkout` missing before this step?: [error of the system]
     repositories names `list.txt`, which has a mistake in line 2: `x` is not of the form `owner/name`
-    repositories octo/r0 is named twice with different variables; keep one
+    repositories octo/r0 is named twice with different settings or variables; keep one, or give each a `name` of its own
     repositories has no repository; check its queries and files, or write allow-empty: true if that is fine
     repositories `query: sort:stars` is refused by GitHub: Validation Failed; `sort:stars` is not understood
     repositories has no repository; check its queries and files, or write allow-empty: true if that is fine

@@ -9,6 +9,7 @@ mod audit;
 mod binary;
 mod docs;
 mod doctor;
+mod entries;
 mod example_prompts;
 mod examples;
 mod files;

@@ -54,6 +54,7 @@ fn earlier(simulator: &Simulator, class: &str, age: Duration, script: Script) {
         key: Key::over([class, "earlier"]),
         name: text("w/j"),
         class: text(class),
+        entry: text(""),
         run: text(""),
         attempt: text(""),
         actor: text(""),

@@ -24,7 +24,6 @@ use crate::commands::resolve_targets::resolve_targets;
 use crate::github::client::GitHub;
 use crate::github::error::Error;
 use crate::github::limited::LimitedClient;
-use crate::github::repository::Repository;
 use crate::github::retry;
 use crate::github::token::Token;
 use crate::github::url::ApiUrl;
@@ -133,7 +132,7 @@ async fn run_checks(
         Some(clients) => doctor.check_repositories(&clients.tasks, &clients.for_pull_requests()).await,
         None => {
             host.log("the repositories were not checked");
-            targets.iter().map(|target| (target.repository.clone(), Vec::new())).collect()
+            targets.iter().map(|target| (target.clone(), Vec::new())).collect()
         }
     };
     Ok(())
@@ -186,9 +185,9 @@ impl DoctorRun<'_> {
             Err(refusals) => findings.extend(refusals.iter().map(|refusal| Check::Start.fail(refusal.to_string()))),
             Ok(vars) => findings.extend(template.map(|template| {
                 let mut tasks = self.targets.iter().zip(&vars);
-                match tasks.find_map(|(target, vars)| {
-                    self.render(template, &target.repository, Some(vars), self.start.untrusted).err()
-                }) {
+                match tasks
+                    .find_map(|(target, vars)| self.render(template, target, Some(vars), self.start.untrusted).err())
+                {
                     Some(error) => Check::Prompt.fail(error),
                     None => Check::Prompt.pass(format!("`{}` renders", template.name)),
                 }
@@ -217,7 +216,7 @@ impl DoctorRun<'_> {
             let rendered = prompt.template.as_ref().map_err(Clone::clone).and_then(|template| {
                 let vars = prompt.rules.samples();
                 let untrusted = prompt.rules.untrusted().unwrap_or(self.start.untrusted);
-                self.render(template, &target.repository, vars.as_ref(), untrusted).map(|()| template.name.as_str())
+                self.render(template, target, vars.as_ref(), untrusted).map(|()| template.name.as_str())
             });
             match rendered {
                 Ok(name) => Check::Prompt.pass(format!("{place}: `{name}` renders")),
@@ -230,14 +229,15 @@ impl DoctorRun<'_> {
     fn render(
         &self,
         template: &Template,
-        target: &Repository,
+        target: &Target,
         vars: Option<&Map<String, Value>>,
         untrusted: Untrusted,
     ) -> Result<(), String> {
         let scope = Scope {
             context: self.context,
             vars,
-            target,
+            target: &target.repository,
+            entry: target.name.as_deref(),
             now: self.host.now(),
             zone: &self.start.timezone,
             untrusted,
@@ -265,29 +265,28 @@ impl DoctorRun<'_> {
         &self,
         tasks: &LimitedClient<'_>,
         pulls: &[&LimitedClient<'_>],
-    ) -> Vec<(Repository, Vec<Finding>)> {
+    ) -> Vec<(Target, Vec<Finding>)> {
         let policy = self.inputs.rules.source();
-        // Templates are rendered when a task is started, and another run can name other branches.
-        let base_ref = self.start.base_ref.as_deref();
-        let is_fixed = |branch: &str| !is_template(branch);
-        let has_fixed_base = base_ref.is_none_or(is_fixed);
-        let settings = StepSettings {
-            base_ref: base_ref.filter(|branch| is_fixed(branch)),
-            head_ref: self.start.head_ref.as_deref().filter(|branch| has_fixed_base && is_fixed(branch)),
-            custom_agent: self.start.custom_agent.as_deref(),
-            models: &self.start.models,
-            // A step that does not wait looks up no pull request.
-            needs_pull_request: self.inputs.wait.is_some()
-                && (self.start.create_pull_request || self.start.head_ref.is_some()),
-            needs_checks: self.inputs.expect.checks.is_some(),
-            cloud_agent: self.inputs.rules.cloud_agent(),
-            policy: &policy,
-        };
-        let checks = RepositoryChecks { settings, host: self.host, tasks, pulls };
         join_all(self.targets.iter().map(async |target| {
-            let findings = checks.run(&target.repository).await;
-            log_findings(self.host, &target.repository.to_string(), &findings);
-            (target.repository.clone(), findings)
+            let asked = self.start.settings(target);
+            // Templates are rendered when a task is started, and another run can name other branches.
+            let is_fixed = |branch: &&str| !is_template(branch);
+            let has_fixed_base = asked.base_ref.as_deref().is_none_or(|branch| !is_template(branch));
+            let settings = StepSettings {
+                base_ref: asked.base_ref.as_deref().filter(is_fixed),
+                head_ref: asked.head_ref.as_deref().filter(is_fixed).filter(|_| has_fixed_base),
+                custom_agent: asked.custom_agent.as_deref(),
+                models: asked.models.as_deref().unwrap_or_default(),
+                // A step that does not wait looks up no pull request.
+                needs_pull_request: self.inputs.wait.is_some()
+                    && (self.start.create_pull_request || asked.head_ref.is_some()),
+                needs_checks: self.inputs.expect.checks.is_some(),
+                cloud_agent: self.inputs.rules.cloud_agent(),
+                policy: &policy,
+            };
+            let findings = RepositoryChecks { settings, host: self.host, tasks, pulls }.run(&target.repository).await;
+            log_findings(self.host, &target.label(), &findings);
+            (target.clone(), findings)
         }))
         .await
     }

@@ -1,7 +1,7 @@
 //! All findings of the doctor, counted and sorted for people and for outputs.
 
 use crate::commands::doctor::checks::{Finding, Status};
-use crate::github::repository::Repository;
+use crate::inputs::targets::Target;
 use crate::task::conclusion::Conclusion;
 use crate::task::outcome::{Outcome, Reason};
 
@@ -10,13 +10,13 @@ use crate::task::outcome::{Outcome, Reason};
 pub(super) struct DoctorReport {
     /// Those about the step as a whole.
     pub(super) step: Vec<Finding>,
-    /// Those about each repository.
-    pub(super) repositories: Vec<(Repository, Vec<Finding>)>,
+    /// Those about each entry of the list.
+    pub(super) repositories: Vec<(Target, Vec<Finding>)>,
 }
 
 impl DoctorReport {
-    /// All findings, with the repository that each is about.
-    pub(super) fn all(&self) -> impl Iterator<Item = (Option<&Repository>, &Finding)> {
+    /// All findings, with the entry that each is about.
+    pub(super) fn all(&self) -> impl Iterator<Item = (Option<&Target>, &Finding)> {
         let of_step = self.step.iter().map(|finding| (None, finding));
         of_step.chain(self.repositories.iter().flat_map(|(name, all)| all.iter().map(move |it| (Some(name), it))))
     }
@@ -42,8 +42,8 @@ impl DoctorReport {
     /// The findings with this status, a line each.
     pub(super) fn lines(&self, status: Status) -> Vec<String> {
         let findings = self.all().filter(|(_, finding)| finding.status == status);
-        let line = |(repository, finding): (Option<&Repository>, &Finding)| match repository {
-            Some(repository) => format!("{repository}: {finding}"),
+        let line = |(target, finding): (Option<&Target>, &Finding)| match target {
+            Some(target) => format!("{}: {finding}", target.label()),
             None => finding.to_string(),
         };
         findings.map(line).collect()
@@ -56,9 +56,10 @@ impl DoctorReport {
             faults.map(ToString::to_string).collect::<Vec<_>>()
         };
         let of_step = faults(&self.step);
-        let outcome = |(repository, findings): &(Repository, Vec<Finding>)| {
+        let outcome = |(target, findings): &(Target, Vec<Finding>)| {
             let faults = of_step.iter().cloned().chain(faults(findings)).collect::<Vec<_>>();
-            let mut outcome = Outcome::new(repository.clone());
+            let mut outcome = Outcome::new(target.repository.clone());
+            outcome.entry.clone_from(&target.name);
             outcome.conclusion = Some(if faults.is_empty() { Conclusion::Success } else { Conclusion::Failure });
             outcome.reason = (!faults.is_empty()).then(|| Reason::Findings(faults.join("; ")));
             outcome

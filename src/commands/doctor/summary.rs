@@ -2,7 +2,7 @@
 
 use crate::commands::doctor::checks::{Finding, Status};
 use crate::commands::doctor::report::DoctorReport;
-use crate::github::repository::Repository;
+use crate::inputs::targets::Target;
 use crate::report::markdown::{details, inline, table};
 use crate::report::summary::MAX_ROWS;
 use crate::text::{cut, escaped};
@@ -32,9 +32,9 @@ pub(super) fn checkup(report: &DoctorReport) -> String {
     text
 }
 
-fn rows(findings: &[(Option<&Repository>, &Finding)]) -> String {
-    let row = |(repository, finding): &(Option<&Repository>, &Finding)| {
-        let place = repository.map_or_else(|| "the step".to_owned(), ToString::to_string);
+fn rows(findings: &[(Option<&Target>, &Finding)]) -> String {
+    let row = |(target, finding): &(Option<&Target>, &Finding)| {
+        let place = target.map_or_else(|| "the step".to_owned(), Target::label);
         let (mark, check) = (finding.status.icon(), finding.check.as_str());
         vec![mark.to_owned(), escaped(&place), format!("`{check}`"), inline(&cut(&finding.message, MAX_FINDING))]
     };
@@ -53,9 +53,9 @@ mod tests {
         let report = DoctorReport {
             step: vec![Check::Token.pass("is a `fine-grained personal access token`".to_owned())],
             repositories: vec![
-                ("octo/app".parse().unwrap(), vec![Check::Repository.pass("is there".to_owned())]),
+                (Target::new("octo/app".parse().unwrap()), vec![Check::Repository.pass("is there".to_owned())]),
                 (
-                    "octo/lib".parse().unwrap(),
+                    Target::new("octo/lib".parse().unwrap()),
                     vec![
                         Check::Actions.unknown(denied.to_owned()),
                         Check::BaseRef.fail("there is no branch `dev|x`; create it or correct `base-ref`".to_owned()),

@@ -251,3 +251,17 @@ fn active_task_of_anyone_prevents_a_start() {
     ran.gives("error-message", &format!("a task of the repository is still in_progress: {page}"));
     step().run_process().exits(0).posts(1).gives("created", "true");
 }
+
+#[test]
+fn entries_of_one_repository_have_settings_of_their_own() {
+    let simulator = world(with_pull());
+    let list = "octo/app name=api model=gpt-5.4 v=1.2\nocto/app name=web";
+    let step = start_and_wait(&simulator).with("repositories", list).with("prompt", "Fix {{ target.entry }}");
+    let ran = step.run_process();
+    ran.exits(0).posts(2).gives("succeeded", "2");
+    let mut models = ran.start_calls().iter().map(|call| call.body["model"].clone()).collect::<Vec<_>>();
+    models.sort_by_key(Value::to_string);
+    assert_eq!(models, [json!("gpt-5.4"), Value::Null]);
+    let names = ran.results().iter().map(|result| result["name"].clone()).collect::<Vec<_>>();
+    assert_eq!(names, [json!("api"), json!("web")]);
+}

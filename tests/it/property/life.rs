@@ -153,6 +153,7 @@ fn kin() -> Marker {
         key: Key::over(["kin"]),
         name: text("Weekly/prep"),
         class: text(""),
+        entry: text(""),
         run: text("r"),
         attempt: text("1"),
         actor: text("m"),

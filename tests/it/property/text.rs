@@ -119,8 +119,10 @@ proptest! {
 }
 
 fn marker() -> impl Strategy<Value = Marker> {
-    (nasty(), nasty(), nasty(), nasty(), nasty(), nasty()).prop_map(|(key, name, class, run, attempt, actor)| Marker {
+    let texts = (nasty(), nasty(), nasty(), nasty(), nasty(), nasty(), nasty());
+    texts.prop_map(|(key, name, class, entry, run, attempt, actor)| Marker {
         class,
+        entry,
         key: Key::over([key.as_str()]),
         name,
         run,
