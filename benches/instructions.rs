@@ -194,6 +194,7 @@ fn case(name: &str, times: u64) -> anyhow::Result<()> {
                     vars: Some(&vars),
                     target: &target,
                     entry: None,
+                    pull_request: None,
                     now,
                     zone: &jiff::tz::TimeZone::UTC,
                     untrusted: Untrusted::Fence,

@@ -25,6 +25,7 @@ use crate::prompt::has_actions_expression;
 use crate::prompt::render::{RenderError, Rendered, Scope, Template, render};
 use crate::task::acceptance::Expect;
 use crate::task::conclusion::{Conclusion, Refusal, RefusedBy};
+use crate::task::follow_up::FollowUpCounter;
 use crate::task::marker::{Key, Marker};
 use crate::task::rollout::{Rollout, Share};
 use crate::task::start::{ActiveScope, IfActive, LONGEST_LIMIT, LONGEST_LIMIT_OF_MANY, Precheck, StartOptions};
@@ -66,6 +67,8 @@ pub struct Plan {
     pub has_repository_rules: bool,
     /// The count of tasks that each start has to pass.
     pub limit_counter: Option<LimitCounter>,
+    /// The count of follow-ups that the start has to pass.
+    pub follow_up: Option<FollowUpCounter>,
     /// Whether the plan is all there will be.
     pub dry_run: bool,
     /// What the user should know without the step failing.
@@ -137,6 +140,19 @@ pub struct PlanContext<'a> {
     pub targets: Vec<Target>,
     /// The time of day.
     pub now: Timestamp,
+    /// The pull request that the start follows up on, where it does.
+    pub follow_up: Option<&'a FollowedPull>,
+}
+
+/// A pull request that a start follows up on.
+#[derive(Debug)]
+pub struct FollowedPull {
+    /// What a template reads as `pull_request`.
+    pub value: Value,
+    /// Why nothing is started for it.
+    pub skip: Option<String>,
+    /// The count that the start has to pass.
+    pub counter: FollowUpCounter,
 }
 
 /// Makes the plan. It reads nothing but what it is given.
@@ -158,7 +174,20 @@ pub fn plan(inputs: &Inputs, given: PlanContext<'_>) -> Result<Plan, PlanError> 
         None => Vec::new(),
     };
     let mut policy = inputs.facts();
+    if given.follow_up.is_none() && start.is_some_and(|start| start.follow_up.is_some()) {
+        return Err(vec![Problem::new("follow-up", "names a pull request that was not read")].into());
+    }
+    let superseded = given.follow_up.and_then(|pull| pull.skip.as_ref());
     let tasks = match (&inputs.request, given.template) {
+        (Request::Start(_) | Request::Doctor(_), Some(_)) if let Some(reason) = superseded => given
+            .targets
+            .iter()
+            .map(|target| PlannedTask {
+                repository: target.repository.clone(),
+                entry: target.name.clone(),
+                action: Action::Skip(reason.clone()),
+            })
+            .collect(),
         (Request::Start(start) | Request::Doctor(start), Some(template)) => {
             if has_actions_expression(&template.source) {
                 warnings.push(format!(
@@ -235,6 +264,7 @@ pub fn plan(inputs: &Inputs, given: PlanContext<'_>) -> Result<Plan, PlanError> 
         policy,
         has_repository_rules: inputs.rules.has_repository_rules(),
         limit_counter: start.and_then(|_| inputs.rules.counter()),
+        follow_up: given.follow_up.map(|pull| pull.counter.clone()),
         dry_run: inputs.dry_run,
         warnings,
     })
@@ -280,6 +310,7 @@ impl PlanContext<'_> {
             vars: Some(vars),
             target: &target.repository,
             entry: target.name.as_deref(),
+            pull_request: self.follow_up.map(|pull| &pull.value),
             now: self.now,
             zone: &start.timezone,
             untrusted: start.untrusted,
@@ -474,6 +505,7 @@ fn start_options(
     let property = |name: &str| context.property(name).unwrap_or_default().to_owned();
     // Names are the same in any case.
     let repository = target.label().to_ascii_lowercase();
+    let follow_up = start.follow_up.as_ref().map(|follow_up| follow_up.number.to_string());
     let key = match &rendered.idempotency_key {
         Some(key) => Key::over([repository.as_str(), key]),
         // The key has what the prompt is made from rather than the prompt: a second attempt of a run has another time
@@ -493,6 +525,7 @@ fn start_options(
             settings.head_ref.as_deref().unwrap_or_default(),
             class,
             start.ticket.as_deref().unwrap_or_default(),
+            follow_up.as_deref().unwrap_or_default(),
         ]),
     };
     let attempt = property("run_attempt");
@@ -511,6 +544,7 @@ fn start_options(
         name,
         class: class.to_owned(),
         entry: target.name.clone().unwrap_or_default(),
+        follow_up: follow_up.unwrap_or_default(),
         run,
         attempt,
         actor: property("actor"),
@@ -746,7 +780,7 @@ mod tests {
             other => panic!("{other:?}"),
         });
         let targets = targets.collect();
-        plan(&inputs, PlanContext { context: &context, template: Some(&template), targets, now })
+        plan(&inputs, PlanContext { context: &context, template: Some(&template), targets, now, follow_up: None })
     }
 
     fn body(plan: &Plan) -> String {

@@ -6,6 +6,7 @@ use crate::actions::workflow_command::{Annotation, Level};
 use crate::inputs::request::Inputs;
 
 pub mod doctor;
+pub mod load_follow_up;
 pub mod load_policy;
 pub mod load_prompt;
 pub mod plan;

@@ -27,7 +27,8 @@ pub async fn run(
     if !inputs.refusals.is_empty() {
         return refused(host, inputs, &context, Vec::new(), &inputs.refusals);
     }
-    let parts = PlanContext { context: &context, template: None, targets: Vec::new(), now: host.now() };
+    let parts =
+        PlanContext { context: &context, template: None, targets: Vec::new(), now: host.now(), follow_up: None };
     let plan = match plan(inputs, parts) {
         Ok(plan) => plan,
         Err(PlanError::BadInput(problems)) => return Ending::bad_input(&problems),

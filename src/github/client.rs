@@ -22,6 +22,8 @@ use crate::github::error::{
 };
 use crate::github::limited::{LimitedClient, StartTurn};
 use crate::github::pull_content::{ChangedFile, ContentQuery, PullContent, RestFile};
+use crate::github::pull_details;
+use crate::github::pull_details::PullDetails;
 use crate::github::pull_request::{GraphQlPullRequest, PullRequest, RestPullRequest};
 use crate::github::rate_limit::RequestKind;
 use crate::github::repository::Repository;
@@ -427,6 +429,19 @@ impl<'a> LimitedClient<'a> {
         let found = |body: &Value| (0..pulls.len()).map(|at| Some(query.read(body, at))).collect();
         let found = self.query(&query.text(pulls), serde_json::json!({}), found).await?;
         Ok(found.into_iter().flatten().collect())
+    }
+
+    /// A pull request with its text and the checks that failed.
+    ///
+    /// <https://docs.github.com/en/graphql/reference/objects#pullrequest>
+    ///
+    /// # Errors
+    /// All of [`Error`].
+    pub async fn pull_details(&self, repository: &Repository, number: u64) -> Result<PullDetails, Error> {
+        let variables = serde_json::json!({"owner": repository.owner(), "name": repository.name(), "number": number});
+        let found = |body: &Value| vec![Some(pull_details::read(body))];
+        let found = self.query(pull_details::QUERY, variables, found).await?;
+        found.into_iter().flatten().next().unwrap_or_else(|| unreachable!("it is read or an error"))
     }
 
     /// The files of a pull request that changes `count` of them, as far as GitHub lists them.

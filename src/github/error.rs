@@ -304,6 +304,11 @@ pub(super) const PULL_REMEDIES: Remedies = Remedies {
     not_found: "The token does not reach the repository or may not read its pull requests; give `lookup-token` one that \
                 does and may",
 };
+pub(super) const FOLLOW_UP_REMEDIES: Remedies = Remedies {
+    permission: PULL_REMEDIES.permission,
+    not_found: "There is no pull request with this number, or the token may not read it; correct `follow-up`, or give \
+                `lookup-token` a token that reads the repository's pull requests",
+};
 pub(super) const CHECK_REMEDIES: Remedies = Remedies {
     permission: "The token needs \"Checks: read\" and \"Commit statuses: read\". Give `lookup-token` one that has them: \
                  for the workflow's own repository `${{ github.token }}` with `permissions: checks: read, statuses: read, \

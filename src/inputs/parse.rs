@@ -14,7 +14,7 @@ use crate::github::task::TaskId;
 use crate::github::token::{Token, TokenKind};
 use crate::github::url::{ApiUrl, ApiUrlError};
 use crate::inputs::problem::{LONGEST_VALUE, Problem};
-use crate::inputs::request::{HEAD_WITHOUT_BASE, Inputs, PromptSource, Request, StartRequest, WaitTarget};
+use crate::inputs::request::{FollowUp, HEAD_WITHOUT_BASE, Inputs, PromptSource, Request, StartRequest, WaitTarget};
 use crate::inputs::table::{Command, GivenInputs, INPUTS, Input, RENAMED, input};
 use crate::inputs::targets::{List, MOST_SHARDS, Shard, Source, Target};
 use crate::inputs::{targets, vars};
@@ -46,6 +46,9 @@ const SHORTEST_SECRET: usize = 8;
 /// A word of another input that begins as a token does and is at least so long is taken for one: the shortest of
 /// GitHub's own have 40 characters, and a name has fewer than half of that.
 const SHORTEST_STRAY: usize = 20;
+
+/// How many hexadecimal digits a commit has, by SHA-1 or SHA-256.
+const SHA_DIGITS: [usize; 2] = [40, 64];
 
 /// The inputs that are templates besides the prompt.
 const TEMPLATES: [Input; 4] = [input::idempotency_key, input::base_ref, input::head_ref, input::ticket];
@@ -342,12 +345,20 @@ impl Reader {
         if head_ref.is_some() && base_ref.is_none() {
             self.warnings.push(HEAD_WITHOUT_BASE.to_owned());
         }
-        let create_pull_request = settled.create_pull_request.unwrap_or(false);
+        let follow_up = self.follow_up();
+        // There is one already.
+        let create_pull_request = settled.create_pull_request.unwrap_or(false) && follow_up.is_none();
         let is_named = |source: &Source| matches!(source, Source::Named(it) if it.settings.head_ref.is_some());
         let has_heads = list.as_ref().is_some_and(|list| list.sources.iter().all(is_named));
-        if requires_pull_request && !create_pull_request && head_ref.is_none() && !has_heads && self.is_ruled {
+        if requires_pull_request
+            && !create_pull_request
+            && head_ref.is_none()
+            && !has_heads
+            && follow_up.is_none()
+            && self.is_ruled
+        {
             let input = if settled.expect.is_empty() { input::require_pull_request } else { input::expect };
-            self.refuse(input, "requires create-pull-request: true or a head-ref");
+            self.refuse(input, "requires create-pull-request: true, a head-ref or a follow-up");
         }
         let idempotency_key = self.get(input::idempotency_key).map(str::to_owned);
         let if_active = settled.if_active.unwrap_or(IfActive::Start);
@@ -371,6 +382,7 @@ impl Reader {
             create_pull_request,
             base_ref,
             head_ref,
+            follow_up,
             idempotency_key,
             if_active,
             active_scope,
@@ -380,6 +392,36 @@ impl Reader {
             timezone,
             ticket: settled.ticket,
         })
+    }
+
+    /// The pull request to continue. Its branches are known once it was read.
+    fn follow_up(&mut self) -> Option<FollowUp> {
+        let number = self.parsed(input::follow_up, |text| match text.parse::<u64>() {
+            Ok(number) if number > 0 => Ok(number),
+            _ => Err("is not the number of a pull request; write for example 12".to_owned()),
+        });
+        let expected_head = self.parsed(input::expected_head, |text| {
+            let is_sha = SHA_DIGITS.contains(&text.len()) && text.chars().all(|c| c.is_ascii_hexdigit());
+            if is_sha { Ok(text.to_owned()) } else { Err("is not a commit; write all digits of its SHA".to_owned()) }
+        });
+        let max = self.text(input::max_follow_ups).parse::<u32>().ok().filter(|max| *max > 0);
+        if max.is_none() {
+            self.problem(input::max_follow_ups, "is not a number of follow-ups; write 1 or more");
+        }
+        if self.get(input::follow_up).is_none() {
+            for input in [input::expected_head, input::max_follow_ups] {
+                if self.is_set(input) {
+                    self.refuse(input, "requires follow-up");
+                }
+            }
+            return None;
+        }
+        for other in [input::repositories, input::base_ref, input::head_ref, input::create_pull_request] {
+            if self.is_set(other) {
+                self.refuse(input::follow_up, format!("and {} exclude each other; remove one", other.name));
+            }
+        }
+        Some(FollowUp { number: number?, expected_head, max: max? })
     }
 
     /// Where tasks are to be started.

@@ -95,6 +95,8 @@ pub struct StartRequest {
     pub base_ref: Option<String>,
     /// The pull request's branch to commit to.
     pub head_ref: Option<String>,
+    /// The pull request to continue.
+    pub follow_up: Option<FollowUp>,
     /// What makes two starts the same start, where the user says.
     pub idempotency_key: Option<String>,
     /// What to do about an unsettled task in the scope.
@@ -111,6 +113,17 @@ pub struct StartRequest {
     pub timezone: TimeZone,
     /// The change ticket.
     pub ticket: Option<String>,
+}
+
+/// A pull request to be continued.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FollowUp {
+    /// Its number.
+    pub number: u64,
+    /// The commit that must be its head, in hexadecimal.
+    pub expected_head: Option<String>,
+    /// How many follow-ups it can have.
+    pub max: u32,
 }
 
 impl StartRequest {

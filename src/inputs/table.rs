@@ -110,6 +110,12 @@ inputs! {
         "The branch to start from. Default: the default branch of the repository. A template without access to untrusted text.";
     head_ref "head-ref" "" START
         "The branch of an open pull request onto `base-ref` that the agent commits to. A template without access to untrusted text.";
+    follow_up "follow-up" "" START
+        "The number of an open pull request of the repository that the agent continues: the task gets its branches, and the template reads it as `pull_request`.";
+    expected_head "expected-head" "" START
+        "The commit that `follow-up` is about. If the pull request has another head by then, nothing is started.";
+    max_follow_ups "max-follow-ups" "2" START
+        "How many follow-ups a pull request can have.";
     model "model" "" START
         "The model, or a list of models to try in order. GitHub chooses if this is empty or `auto`.";
     custom_agent "custom-agent" "" START

@@ -36,6 +36,8 @@ pub enum Capacity {
     Free,
     /// No more may be started, or the list of tasks is too long to say so.
     Full(Refusal),
+    /// The pull request has had all its follow-ups, for this reason.
+    Used(String),
     /// Tasks that cannot be read yet decide. Until they can, nothing may be started.
     Hidden(Refusal),
 }

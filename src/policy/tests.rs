@@ -597,6 +597,7 @@ fn task(state: &str, class: Option<&str>) -> Task {
         name: "weekly/prep".to_owned(),
         class: class.to_owned(),
         entry: String::new(),
+        follow_up: String::new(),
         run: String::new(),
         attempt: String::new(),
         actor: String::new(),

@@ -73,6 +73,8 @@ pub struct Scope<'a> {
     pub target: &'a Repository,
     /// The name of the entry in the list of repositories: `target.entry`.
     pub entry: Option<&'a str>,
+    /// The pull request that the task follows up on: `pull_request`. All its texts are untrusted.
+    pub pull_request: Option<&'a Json>,
     /// The time of the run: `now`.
     pub now: Timestamp,
     /// The time zone of `now` and of the filter `date`.
@@ -120,6 +122,11 @@ impl Scope<'_> {
             ("target", Value::from_pairs(target)),
             ("now", Value::from_object(Time(self.now.to_zoned(self.zone.clone())))),
         ];
+        match self.pull_request {
+            _ if self.samples => names.push((taint::PULL_REQUEST, Sample::value(self.now))),
+            Some(pull) => names.push((taint::PULL_REQUEST, null::value(pull))),
+            None => {}
+        }
         if self.samples {
             names.push(("inputs", Sample::value(self.now)));
         } else if let Some(inputs) = self.context.inputs() {

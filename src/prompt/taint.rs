@@ -16,6 +16,8 @@ use crate::prompt::syntax::{argument, bodies, bytes, call_parts, config, express
 pub const FILTER: &str = "untrusted";
 /// The function that ends a template without a prompt. Its reason goes where no fence is.
 pub const SKIP: &str = "skip";
+/// The name of the pull request in templates. Outsiders can write all its texts.
+pub const PULL_REQUEST: &str = "pull_request";
 /// The name of the `github` context in templates.
 const GITHUB: &str = "github";
 
@@ -240,7 +242,7 @@ impl<'a> Taint<'a> {
                                 at = &it.expr;
                             }
                             Expr::Var(name) => {
-                                if self.tainted.contains(name.id) {
+                                if name.id == PULL_REQUEST || self.tainted.contains(name.id) {
                                     return true;
                                 }
                                 let path = path.iter().rev().copied().map_while(|part| part).collect::<Vec<_>>();

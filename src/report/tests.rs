@@ -73,6 +73,7 @@ fn plan(repositories: &[String], waves: &[usize]) -> Plan {
         policy: PolicyMetadata::default(),
         has_repository_rules: false,
         limit_counter: None,
+        follow_up: None,
         dry_run: false,
         warnings: Vec::new(),
     }

@@ -18,8 +18,9 @@ use crate::policy::limits::Capacity;
 use crate::run::executor::{Executor, StartedTasks};
 use crate::run::poller::OwnTasks;
 use crate::task::acceptance::{AcceptanceMachine, AcceptanceStep};
-use crate::task::conclusion::Conclusion;
+use crate::task::conclusion::{Conclusion, Refusal, RefusedBy};
 use crate::task::event::{Adoption, Event};
+use crate::task::follow_up::FollowUps;
 use crate::task::marker::Marker;
 use crate::task::pull_request::{NoPullRequest, PullRequestHints};
 use crate::task::start::{Candidate, MEMORY, StartMachine, StartOptions};
@@ -106,7 +107,8 @@ impl<'a> TaskRun<'a> {
         let mut task = task.clone();
         let began = Instant::now();
         let mut etags = EtagCache::new();
-        let has_limits = self.executor.plan.limit_counter.is_some();
+        let plan = self.executor.plan;
+        let has_limits = plan.limit_counter.is_some() || plan.follow_up.is_some();
         let mut others = None;
         let mut step = machine.begin();
         let held = loop {
@@ -296,7 +298,8 @@ impl<'a> TaskRun<'a> {
         Ok(seen)
     }
 
-    /// Counts the tasks of the class where the policy limits them, until it is known whether one more may be started.
+    /// Counts the tasks of the class where the policy limits them, and the follow-ups of a pull request, until it is known
+    /// whether one more may be started.
     ///
     /// # Errors
     /// What happened in place of a start.
@@ -307,6 +310,7 @@ impl<'a> TaskRun<'a> {
             let event = match self.count(etags, started).await {
                 Ok(Capacity::Free) => return Ok(()),
                 Ok(Capacity::Full(refusal)) => return Err(Event::Refused(refusal)),
+                Ok(Capacity::Used(why)) => return Err(Event::Skipped(why)),
                 Ok(Capacity::Hidden(refusal)) => Event::Refused(refusal),
                 Err(error) if error.may_pass() => {
                     if let Error::RateLimited(limit) = &error {
@@ -319,11 +323,36 @@ impl<'a> TaskRun<'a> {
             if began.elapsed() + pause > longest {
                 return Err(event);
             }
-            self.executor.host.sleep(pause, "counting the tasks of the class").await;
+            self.executor.host.sleep(pause, "counting the tasks").await;
         }
     }
 
     async fn count(&self, etags: &mut EtagCache, started: &StartedTasks) -> Result<Capacity, Error> {
+        let of_class = self.count_class(etags, started).await?;
+        let Some(mut counter) = self.executor.plan.follow_up.clone().filter(|_| of_class == Capacity::Free) else {
+            return Ok(of_class);
+        };
+        for archived in [false, true] {
+            let query = TaskQuery::Repository(self.repository());
+            let mut pages = self.tasks().tasks(query, None, archived).younger_than(MEMORY);
+            while let Some(page) = pages.next().await? {
+                for task in &page.tasks {
+                    if !counter.wants(task) {
+                        continue;
+                    }
+                    let age = page.age(task);
+                    counter.take(&self.candidate(task.clone(), age, etags).await?.task, age);
+                }
+            }
+        }
+        Ok(match counter.result() {
+            FollowUps::Free => Capacity::Free,
+            FollowUps::Used(why) => Capacity::Used(why),
+            FollowUps::Hidden(why) => Capacity::Hidden(Refusal { gate: RefusedBy::PullRequest, why }),
+        })
+    }
+
+    async fn count_class(&self, etags: &mut EtagCache, started: &StartedTasks) -> Result<Capacity, Error> {
         let Some(mut counter) = self.executor.plan.limit_counter.clone() else {
             return Ok(Capacity::Free);
         };

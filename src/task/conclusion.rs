@@ -154,6 +154,8 @@ pub enum RefusedBy {
     Policy,
     /// The actor check.
     Actor,
+    /// The pull request to follow up on.
+    PullRequest,
 }
 
 impl RefusedBy {
@@ -162,6 +164,7 @@ impl RefusedBy {
         match self {
             Self::Policy => "Refused by the policy",
             Self::Actor => "Refused: no write access",
+            Self::PullRequest => "Refused: pull request cannot be continued",
         }
     }
 }

@@ -55,6 +55,8 @@ pub struct Marker {
     pub class: String,
     /// The name of the entry in `repositories`; empty where it has none.
     pub entry: String,
+    /// The number of the pull request that it follows up on; empty where it follows up on none.
+    pub follow_up: String,
     /// The page of the workflow run; empty where there is none.
     pub run: String,
     /// Which attempt of the run it was; empty where there is none.
@@ -64,6 +66,21 @@ pub struct Marker {
 }
 
 impl Marker {
+    /// A marker with a key and nothing else.
+    pub fn new(key: Key) -> Self {
+        let empty = String::new;
+        Self {
+            key,
+            name: empty(),
+            class: empty(),
+            entry: empty(),
+            follow_up: empty(),
+            run: empty(),
+            attempt: empty(),
+            actor: empty(),
+        }
+    }
+
     /// The prompt with the marker as its last line.
     pub fn put_under(&self, prompt: &str) -> String {
         format!("{}\n\n{self}", prompt.trim_end())
@@ -89,15 +106,7 @@ impl Marker {
 
     /// The marker with this text between opening and closing.
     fn parse(body: &str) -> Option<Self> {
-        let mut marker = Self {
-            key: Key(String::new()),
-            name: String::new(),
-            class: String::new(),
-            entry: String::new(),
-            run: String::new(),
-            attempt: String::new(),
-            actor: String::new(),
-        };
+        let mut marker = Self::new(Key(String::new()));
         for pair in body.split(' ') {
             let (name, value) = pair.split_once('=')?;
             let value = percent_decode_str(value).decode_utf8().ok()?.into_owned();
@@ -106,6 +115,7 @@ impl Marker {
                 "name" => marker.name = value,
                 "class" => marker.class = value,
                 "entry" => marker.entry = value,
+                "follow-up" => marker.follow_up = value,
                 "run" => marker.run = value,
                 "attempt" => marker.attempt = value,
                 "actor" => marker.actor = value,
@@ -126,6 +136,7 @@ impl fmt::Display for Marker {
             ("name", &self.name),
             ("class", &self.class),
             ("entry", &self.entry),
+            ("follow-up", &self.follow_up),
             ("run", &self.run),
             ("attempt", &self.attempt),
             ("actor", &self.actor),
@@ -152,6 +163,7 @@ mod tests {
             name: "Weekly release / prep --> done".to_owned(),
             class: "release-prep".to_owned(),
             entry: "api".to_owned(),
+            follow_up: "7".to_owned(),
             run: "https://github.com/octo/app/actions/runs/17".to_owned(),
             attempt: "1".to_owned(),
             actor: "mona".to_owned(),
@@ -165,7 +177,7 @@ mod tests {
             prompt,
             format!(
                 "Prepare the release.\n\n<!-- agent-task key={} name=Weekly%20release%20/%20prep%20-%2D%3E%20done \
-                 class=release-prep entry=api run=https://github.com/octo/app/actions/runs/17 attempt=1 actor=mona -->",
+                 class=release-prep entry=api follow-up=7 run=https://github.com/octo/app/actions/runs/17 attempt=1 actor=mona -->",
                 marker().key
             )
         );

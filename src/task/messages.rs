@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::actions::workflow_command::{Annotation, Level};
 use crate::github::error::Error;
-use crate::github::task::{State, TaskId};
+use crate::github::task::{State, Task, TaskId};
 use crate::task::acceptance::Acceptance;
 use crate::task::conclusion::{Conclusion, Trouble};
 use crate::task::event::{Adoption, Event};
@@ -177,6 +177,9 @@ pub fn lines(event: &Event, outcome: &Outcome, changes: &Changes) -> Vec<Line> {
     }
     if changes.page {
         lines.push(Line::plain(format!("see {}", outcome.link())));
+    }
+    if let Some(head) = outcome.task.as_ref().and_then(Task::head_ref).filter(|_| changes.follows) {
+        lines.push(Line::plain(format!("the agent commits to {head}, as it was asked to")));
     }
     lines.extend(changes.departures.iter().map(Line::warning));
     lines
@@ -452,7 +455,6 @@ mod tests {
 
     use crate::github::error::RateLimit;
     use crate::github::pull_request::PullRequest;
-    use crate::github::task::Task;
     use crate::task::conclusion::{Refusal, RefusedBy};
     use crate::task::start::ActiveScope;
 

@@ -3,6 +3,7 @@
 pub mod acceptance;
 pub mod conclusion;
 pub mod event;
+pub mod follow_up;
 pub mod marker;
 pub mod messages;
 pub mod outcome;

@@ -109,6 +109,8 @@ pub struct Changes {
     pub state: Option<(Option<State>, State)>,
     /// Whether the task's page is known from now on.
     pub page: bool,
+    /// Whether the task now shows that it commits to the branch that it was asked to.
+    pub follows: bool,
     /// New differences between the request and the task.
     pub departures: Vec<String>,
     /// Whether this is another pull request than before.
@@ -303,6 +305,8 @@ impl Outcome {
             let known = self.task.as_ref().map(|task| task.departures(asked)).unwrap_or_default();
             changes.departures = task.departures(asked);
             changes.departures.retain(|departure| !known.contains(departure));
+            let follows = |task: &Task| asked.head_ref.is_some() && task.head_ref() == asked.head_ref.as_deref();
+            changes.follows = follows(&task) && !self.task.as_ref().is_some_and(follows);
         }
         self.reason = task.error_message().map(|why| Reason::Task(why.to_owned()));
         self.task_id = Some(task.id.clone());

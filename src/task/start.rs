@@ -604,16 +604,7 @@ mod tests {
     use super::*;
 
     fn marker(key: &str, name: &str) -> Marker {
-        let empty = String::new;
-        Marker {
-            key: Key::over([key]),
-            name: name.to_owned(),
-            class: empty(),
-            entry: empty(),
-            run: empty(),
-            attempt: empty(),
-            actor: empty(),
-        }
+        Marker { name: name.to_owned(), ..Marker::new(Key::over([key])) }
     }
 
     fn options(first: Precheck, if_active: IfActive) -> StartOptions {

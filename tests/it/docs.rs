@@ -13,7 +13,7 @@ use agent_task::github::task::{Phase, State, Task};
 use agent_task::inputs::request::{Inputs, PromptSource, Request};
 use agent_task::inputs::table::{Command, INPUTS, Input};
 use agent_task::inputs::targets::{Source, Target};
-use agent_task::plan::{Action, Plan, PlanContext, plan};
+use agent_task::plan::{Action, FollowedPull, Plan, PlanContext, plan};
 use agent_task::policy::actor::Trigger;
 use agent_task::policy::location::USUAL_PLACE;
 use agent_task::policy::schema::Policy;
@@ -22,6 +22,7 @@ use agent_task::report::outputs::{OUTPUTS, all_results};
 use agent_task::task::acceptance::Acceptance;
 use agent_task::task::conclusion::{Conclusion, Exit};
 use agent_task::task::event::{Adoption, Event};
+use agent_task::task::follow_up::FollowUpCounter;
 use agent_task::task::marker::Marker;
 use agent_task::task::outcome::Outcome;
 use agent_task::task::rollout::Share;
@@ -522,6 +523,8 @@ fn accepted(document: &str, with: BTreeMap<String, String>) {
     let evaluated = |name: &str, value: String| match (name, value.starts_with("${{")) {
         (_, false) => value,
         ("repositories", true) => "octo/app".to_owned(),
+        ("follow-up", true) => "12".to_owned(),
+        ("expected-head", true) => "0".repeat(40),
         (_, true) => "github_pat_x".to_owned(),
     };
     let given = with.into_iter().map(|(name, value)| (variable(&name), evaluated(&name, value)));
@@ -540,14 +543,20 @@ fn planned(inputs: &Inputs, environment: &Environment, event: Value) -> Option<P
     let Some(PromptSource::Text(source)) = &start.prompt else { return None };
     let template = Template { name: "prompt".to_owned(), source: source.clone() };
     let now = "2026-11-20T08:00:00Z".parse().unwrap();
-    let context = Context::new(environment, Some(event), None);
+    let context = Context::new(environment, Some(event), None).fenced_by("0f".to_owned());
     // Files and queries are resolved only in a run.
     let named = |source: &Source| match source {
         Source::Named(target) => target.clone(),
         Source::File(_) | Source::Query(_) => Target::new("octo/app".parse().unwrap()),
     };
     let targets = start.list.sources.iter().map(named).collect();
-    let brief = PlanContext { context: &context, template: Some(&template), targets, now };
+    let follow_up = start.follow_up.as_ref().map(|it| FollowedPull {
+        value: json!({"number": it.number, "failed_checks": [{"name": "build", "url": "https://github.com"}]}),
+        skip: None,
+        counter: FollowUpCounter::new(it.number, it.max, now),
+    });
+    let brief =
+        PlanContext { context: &context, template: Some(&template), targets, now, follow_up: follow_up.as_ref() };
     Some(plan(inputs, brief).unwrap())
 }
 
@@ -569,7 +578,7 @@ fn key(more: &[(String, String)]) -> String {
 fn key_is_made_of_what_its_table_lists() {
     let actual = table(STARTING, "## The key").iter().flat_map(|row| quoted(&row[1])).collect::<BTreeSet<_>>();
     // These are tried below, or not given here.
-    let apart = ["repository", "repositories", "prompt", "prompt-file"].map(str::to_owned).into();
+    let apart = ["repository", "repositories", "prompt", "prompt-file", "follow-up"].map(str::to_owned).into();
     let actual = &actual - &apart;
     let plain = key(&[]);
     let mut made_of = BTreeSet::new();
@@ -586,6 +595,8 @@ fn key_is_made_of_what_its_table_lists() {
             "timezone" => "Europe/Berlin",
             "tolerate" => "10%",
             // They need other inputs, and are about many repositories.
+            // A follow-up needs the pull request.
+            "follow-up" | "expected-head" | "max-follow-ups" => continue,
             "active-scope" | "max-parallel" | "waves" | "wave-success" | "allow-empty" | "repositories" | "shard" => {
                 continue;
             }

@@ -15,7 +15,9 @@ use std::time::Duration;
 use agent_task::inputs::table::INPUTS;
 use agent_task::report::outputs::OUTPUTS;
 use serde_json::{Value, json};
-use simulator::{ChangedFile, Permission, PullContent, Repository, Script, Settings, Simulator, Token, serve};
+use simulator::{
+    ChangedFile, CheckRun, ExistingTask, Permission, PullContent, Repository, Script, Settings, Simulator, Token, serve,
+};
 use tempfile::TempDir;
 use tokio::net::TcpSocket;
 use tokio::runtime::Runtime;
@@ -756,4 +758,42 @@ fn new_repository_is_set_up_by_its_class() {
     for text in ["octo/orders", "Takes orders: #1", "Rust", "@octo/shop"] {
         assert!(prompt.contains(text), "{prompt}");
     }
+}
+
+#[test]
+fn follow_up_fixes_a_failed_check_once_for_each_commit() {
+    let bot = json!({"login": "Copilot", "type": "Bot"});
+    let values = |head: &str| {
+        [("github.event.workflow_run.pull_requests[0].number", "12"), ("github.event.workflow_run.head_sha", head)]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    };
+    let content = PullContent::default().check(CheckRun::ending("build", "failure", Duration::ZERO));
+    let script =
+        Script::new().state("in_progress", Duration::ZERO).pull_with(content).state("completed", Duration::ZERO);
+    let body = json!({"create_pull_request": true});
+    let mut run = Run::of_example("follow-up", &[]);
+    run.simulator.add_task(ExistingTask { body, script, ..ExistingTask::default() });
+    let head = run.simulator.pulls()[0].head_sha.clone();
+    let repository = json!({"id": 1, "full_name": "octo/app"});
+    let before = json!({"event": "pull_request", "conclusion": "failure", "head_sha": head, "actor": bot,
+        "triggering_actor": bot, "head_repository": repository, "pull_requests": [{"number": 12}],
+        "html_url": "https://github.com/octo/app/actions/runs/7"});
+    run.event = (
+        "workflow_run".to_owned(),
+        json!({"action": "completed", "workflow_run": before, "repository": repository, "sender": bot}),
+    );
+    run.overrides.insert("confirm-timeout".to_owned(), "300ms".to_owned());
+    run.values.extend(values(&head));
+    run.step("follow-up", "task").exits(0).gives("created", "true");
+    let start = run.start(0);
+    let prompt = start["prompt"].as_str().unwrap();
+    assert!(prompt.contains("Checks of pull request #12 fail.") && prompt.contains(" begins] build ["), "{prompt}");
+    assert_eq!((&start["head_ref"], &start["base_ref"]), (&json!(run.simulator.pulls()[0].head), &json!("main")));
+    // Another workflow that failed for the same commit.
+    run.step("follow-up", "task").exits(0).gives("created", "false");
+    assert_eq!(run.simulator.starts(), 1);
+    // One for a commit that is no longer the head.
+    run.values.extend(values(&"0".repeat(40)));
+    run.step("follow-up", "task").exits(0).gives("conclusion", "skipped");
+    assert_eq!(run.simulator.starts(), 1);
 }

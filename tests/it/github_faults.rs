@@ -23,6 +23,7 @@ fn marker(class: &str) -> Marker {
         name: "w/j".to_owned(),
         class: class.to_owned(),
         entry: String::new(),
+        follow_up: String::new(),
         run: String::new(),
         attempt: String::new(),
         actor: String::new(),

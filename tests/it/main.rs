@@ -15,6 +15,7 @@ mod examples;
 mod files;
 mod fleet;
 mod flow;
+mod follow_up;
 mod github_faults;
 mod grammar;
 mod killed;

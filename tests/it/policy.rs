@@ -55,6 +55,7 @@ fn earlier(simulator: &Simulator, class: &str, age: Duration, script: Script) {
         name: text("w/j"),
         class: text(class),
         entry: text(""),
+        follow_up: text(""),
         run: text(""),
         attempt: text(""),
         actor: text(""),
@@ -416,7 +417,7 @@ async fn class_values_count_as_inputs() {
     step().with("task-class", "it").run().await.assert(0, "completed", "success");
     let ran = step().run().await;
     assert_eq!(ran.code, 2, "{}", ran.log);
-    assert_snapshot!(ran.message(), @"require-pull-request requires create-pull-request: true or a head-ref; require-pull-request requires wait: true");
+    assert_snapshot!(ran.message(), @"require-pull-request requires create-pull-request: true, a head-ref or a follow-up; require-pull-request requires wait: true");
     let ran = under(&Simulator::new(), policy).with("prompt", "x").with("ticket", "CHG-1").run().await;
     assert_eq!(ran.code, 0, "{}", ran.log);
     assert!(ran.calls[0].body["prompt"].as_str().unwrap().contains("\n\nChange ticket: CHG-1\n\n"));

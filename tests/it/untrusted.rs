@@ -162,8 +162,17 @@ fn rendered(context: &Context, source: &str, untrusted: Untrusted) -> Result<Str
     let now = "2026-11-20T08:00:00Z".parse().unwrap();
     let template = Template { name: "it.md".to_owned(), source: source.to_owned() };
     let zone = &jiff::tz::TimeZone::UTC;
-    let scope =
-        Scope { context, vars: Some(&vars), target: &target, entry: None, now, zone, untrusted, samples: false };
+    let scope = Scope {
+        context,
+        vars: Some(&vars),
+        target: &target,
+        entry: None,
+        pull_request: None,
+        now,
+        zone,
+        untrusted,
+        samples: false,
+    };
     match render(&template, &scope) {
         Ok(Rendered::Prompt(prompt)) => Ok(prompt),
         Ok(Rendered::Skipped(reason)) => panic!("skipped: {reason}"),

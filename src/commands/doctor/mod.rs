@@ -18,6 +18,7 @@ use crate::commands::doctor::checks::{Check, Finding, Status, check_problem};
 use crate::commands::doctor::report::DoctorReport;
 use crate::commands::doctor::repository::{RepositoryChecks, StepSettings};
 use crate::commands::load_context;
+use crate::commands::load_follow_up::{FollowUpError, load_follow_up};
 use crate::commands::load_policy::{ClassPrompt, LoadedPolicy};
 use crate::commands::load_prompt::load_prompt;
 use crate::commands::resolve_targets::resolve_targets;
@@ -30,7 +31,7 @@ use crate::github::url::ApiUrl;
 use crate::inputs::problem::{LoadError, Problem};
 use crate::inputs::request::{Inputs, PromptSource, StartRequest};
 use crate::inputs::targets::Target;
-use crate::plan::permitted;
+use crate::plan::{FollowedPull, permitted};
 use crate::policy::actor;
 use crate::policy::evaluate::is_template;
 use crate::prompt::fence::Untrusted;
@@ -101,7 +102,7 @@ async fn run_checks(
         }
         false => None,
     };
-    let targets = match resolve_targets(host, inputs, clients.as_ref()).await {
+    let mut targets = match resolve_targets(host, inputs, clients.as_ref()).await {
         Ok(resolved) => resolved.targets,
         Err(LoadError::BadInput(problems)) => {
             report.step.extend(problems.iter().map(check_problem));
@@ -109,6 +110,17 @@ async fn run_checks(
         }
         Err(LoadError::GitHub(error)) => return Err(error),
     };
+    if clients.is_some() {
+        match load_follow_up(host, inputs, clients.as_ref(), &mut targets).await {
+            Ok(Some(FollowedPull { skip: Some(reason), .. })) => report.step.push(Check::HeadRef.warn(reason)),
+            Ok(_) => {}
+            Err(FollowUpError::Refused(refusal)) => report.step.push(Check::HeadRef.fail(refusal.why)),
+            Err(FollowUpError::Load(LoadError::BadInput(problems))) => {
+                report.step.extend(problems.iter().map(check_problem));
+            }
+            Err(FollowUpError::Load(LoadError::GitHub(error))) => report.step.push(Check::HeadRef.refused(&error)),
+        }
+    }
     let context = load_context(environment, host, inputs);
     let doctor = DoctorRun { inputs, start, targets: &targets, context: &context, host };
     report.step.extend(doctor.check_class_prompts(&policy.trials));
@@ -238,6 +250,7 @@ impl DoctorRun<'_> {
             vars,
             target: &target.repository,
             entry: target.name.as_deref(),
+            pull_request: None,
             now: self.host.now(),
             zone: &self.start.timezone,
             untrusted,

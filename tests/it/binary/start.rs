@@ -265,3 +265,19 @@ fn entries_of_one_repository_have_settings_of_their_own() {
     let names = ran.results().iter().map(|result| result["name"].clone()).collect::<Vec<_>>();
     assert_eq!(names, [json!("api"), json!("web")]);
 }
+
+#[test]
+fn follow_up_commits_to_the_pull_request() {
+    let simulator = world(with_pull());
+    earlier(&simulator, with_pull());
+    let head = simulator.pulls()[0].head.clone();
+    let step = || start_and_wait(&simulator).with("follow-up", "12").with("prompt", "Fix {{ pull_request.title }}");
+    let ran = step().with("max-follow-ups", "1").run_process();
+    ran.exits(0).posts(1).gives("pull-request-number", "12").gives("head-ref", &head).annotates_nothing();
+    let ran = step()
+        .with("max-follow-ups", "1")
+        .variable("GITHUB_RUN_ID", "2")
+        .variable("GITHUB_EVENT_NAME", "push")
+        .run_process();
+    ran.exits(0).posts(1).gives("conclusion", "skipped");
+}

@@ -154,6 +154,7 @@ fn kin() -> Marker {
         name: text("Weekly/prep"),
         class: text(""),
         entry: text(""),
+        follow_up: text(""),
         run: text("r"),
         attempt: text("1"),
         actor: text("m"),

@@ -123,6 +123,7 @@ fn marker() -> impl Strategy<Value = Marker> {
     texts.prop_map(|(key, name, class, entry, run, attempt, actor)| Marker {
         class,
         entry,
+        follow_up: String::new(),
         key: Key::over([key.as_str()]),
         name,
         run,

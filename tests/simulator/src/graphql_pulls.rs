@@ -263,7 +263,7 @@ impl<'w> Graph<'w> {
                         None => leaf(Value::Null),
                     }
                 }
-                "isCrossRepository" => leaf(false),
+                "isCrossRepository" => leaf(content.from_fork),
                 "author" => account(&pull.author, false).field(),
                 "additions" => leaf(content.additions()),
                 "deletions" => leaf(content.deletions()),

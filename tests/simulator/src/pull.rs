@@ -20,6 +20,8 @@ pub struct PullView {
     pub node_id: String,
     /// Its own branch.
     pub head: String,
+    /// The id of its head commit.
+    pub head_sha: String,
     /// The branch it wants to go to.
     pub base: String,
     /// Whether it is open.

@@ -30,6 +30,8 @@ pub struct PullContent {
     pub merge_state: String,
     /// Its description.
     pub body: String,
+    /// Whether its branch is in a fork.
+    pub from_fork: bool,
 }
 
 impl Default for PullContent {
@@ -55,6 +57,7 @@ impl Default for PullContent {
             mergeable: None,
             merge_state: "unknown".to_owned(),
             body: String::new(),
+            from_fork: false,
         }
     }
 }

@@ -481,6 +481,7 @@ impl World {
                 id: pull.id,
                 node_id: pull.node_id.clone(),
                 head: pull.head.clone(),
+                head_sha: pull.head_sha(),
                 base: pull.base.clone(),
                 open: pull.is_open(),
                 merged: pull.merged.is_some(),
