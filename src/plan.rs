@@ -8,13 +8,14 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::actions::context::Context;
+use crate::github::error::Error;
 use crate::github::rate_limit::RateLimiter;
 use crate::github::repository::{Repository, branch_name};
 use crate::github::task::{NewTask, TaskId};
 use crate::github::token::Token;
 use crate::github::url::ApiUrl;
 use crate::inputs::problem::Problem;
-use crate::inputs::request::{Inputs, PromptSource, Request, StartRequest};
+use crate::inputs::request::{Inputs, PromptSource, Request, StartRequest, StopRequest};
 use crate::inputs::targets::{MOST_SHARDS, Shard, Target, written};
 use crate::policy::actor::ActorCheck;
 use crate::policy::evaluate::{PolicyMetadata, is_template};
@@ -28,6 +29,7 @@ use crate::task::conclusion::{Conclusion, Refusal};
 use crate::task::marker::{Key, Marker};
 use crate::task::rollout::{Rollout, Share};
 use crate::task::start::{IfActive, LONGEST_LIMIT, LONGEST_LIMIT_OF_MANY, Precheck, StartOptions};
+use crate::task::stop::StopRules;
 use crate::task::wait::WaitRules;
 use crate::text::{sha256, spelled};
 
@@ -46,6 +48,8 @@ pub struct Plan {
     pub tasks: Vec<PlannedTask>,
     /// How to wait; absent without a wait.
     pub wait: Option<WaitRules>,
+    /// When tasks are stopped, and how.
+    pub stop: StopRules,
     /// The conclusions that fail the step.
     pub fail_on: Vec<Conclusion>,
     /// Whether `completed` without a pull request counts as a failure.
@@ -99,6 +103,10 @@ pub enum Action {
     },
     /// Wait for it.
     Wait(TaskId),
+    /// Stop it.
+    Stop(TaskId),
+    /// Nothing: the tasks of the repository that are to be stopped could not be listed.
+    NotListed(Error),
 }
 
 /// Why there is no plan. Nothing was sent.
@@ -181,12 +189,17 @@ pub fn plan(inputs: &Inputs, given: PlanContext<'_>) -> Result<Plan, PlanError> 
             .iter()
             .map(|task| PlannedTask { repository: task.repository.clone(), action: Action::Wait(task.task_id.clone()) })
             .collect(),
-        (Request::Plan(..), _) => Vec::new(),
+        (Request::Stop(StopRequest::Tasks(tasks)), _) => tasks
+            .iter()
+            .map(|task| PlannedTask { repository: task.repository.clone(), action: Action::Stop(task.task_id.clone()) })
+            .collect(),
+        (Request::Plan(..) | Request::Stop(StopRequest::Sweep { .. }), _) => Vec::new(),
     };
     let waves = inputs.rollout.waves.over(tasks.len()).map_err(|why| vec![Problem::new("waves", why)])?;
     Ok(Plan {
         tasks,
         wait: inputs.wait.clone(),
+        stop: inputs.stop.clone(),
         fail_on: inputs.fail_on.clone(),
         require_pull_request: inputs.require_pull_request,
         expect: inputs.expect.clone(),
@@ -434,9 +447,17 @@ impl Plan {
             [PlannedTask { repository, action: Action::Wait(id) }] => {
                 format!("Plan: wait for task {id} in {repository}")
             }
+            [PlannedTask { repository, action: Action::Stop(id) }] => format!("Plan: stop task {id} in {repository}"),
+            tasks if self.is_stop() => format!("Plan: stop {} tasks", tasks.len()),
             [PlannedTask { action: Action::Wait(_), .. }, ..] => format!("Plan: wait for {} tasks", self.tasks.len()),
             orders => format!("Plan: start a task in each of {} repositories", orders.len()),
         }
+    }
+
+    /// Whether tasks are only stopped.
+    pub fn is_stop(&self) -> bool {
+        let is_stop = |order: &PlannedTask| matches!(order.action, Action::Stop(_) | Action::NotListed(_));
+        !self.tasks.is_empty() && self.tasks.iter().all(is_stop)
     }
 
     /// The least time that GitHub's limits leave for the starts.
@@ -456,7 +477,8 @@ impl Plan {
         fact("token", &token.map_or_else(|| "none given".to_owned(), |token| token.kind().to_string()));
         for order in self.tasks.iter().take(MOST_NAMED) {
             match &order.action {
-                Action::Wait(id) => fact("task", &format!("{id} in {}", order.repository)),
+                Action::Wait(id) | Action::Stop(id) => fact("task", &format!("{id} in {}", order.repository)),
+                Action::NotListed(error) => fact("repository", &format!("{}: {error}", order.repository)),
                 Action::Start { options, .. } if self.tasks.len() > 1 => {
                     fact("repository", &format!("{}, key {}", order.repository, options.marker.key));
                 }
@@ -504,6 +526,7 @@ impl Plan {
             fact("actor check", &check.to_string());
         }
         match &self.wait {
+            None if self.is_stop() => fact("by force", if self.stop.force { "if a run goes on" } else { "no" }),
             None => fact("wait", "no"),
             Some(rules) => {
                 fact(
@@ -514,6 +537,9 @@ impl Plan {
                         spelled(rules.interval)
                     ),
                 );
+                for (setting, value) in self.stop.entries() {
+                    fact(setting, &value);
+                }
                 for (key, value) in self.expect.entries() {
                     fact("expect", &format!("{key}: {value}"));
                 }
@@ -559,7 +585,7 @@ impl Plan {
     pub fn requests(&self, address: &ApiUrl) -> Vec<(String, String)> {
         let starts = self.tasks.iter().filter_map(|order| match &order.action {
             Action::Start { task, .. } => Some((&order.repository, task)),
-            Action::Wait(_) => None,
+            Action::Wait(_) | Action::Stop(_) | Action::NotListed(_) => None,
         });
         starts
             .map(|(repository, task)| (format!("POST {address}/agents/repos/{repository}/tasks"), body(task)))
@@ -704,7 +730,7 @@ mod tests {
         .unwrap();
         let branches = plan.tasks.iter().map(|task| match &task.action {
             Action::Start { task, .. } => (task.base_ref.clone().unwrap(), task.head_ref.clone().unwrap()),
-            Action::Wait(_) => panic!("no start"),
+            Action::Wait(_) | Action::Stop(_) | Action::NotListed(_) => panic!("no start"),
         });
         let expected = [("release/1", "copilot/app"), ("release/2", "copilot/lib")];
         assert_eq!(branches.collect::<Vec<_>>(), expected.map(|(base, head)| (base.to_owned(), head.to_owned())));
@@ -755,7 +781,7 @@ mod tests {
             Action::Start { task, options, .. } => {
                 (task.prompt.lines().next().unwrap().to_owned(), options.marker.key.to_string())
             }
-            Action::Wait(_) => panic!("a wait"),
+            Action::Wait(_) | Action::Stop(_) | Action::NotListed(_) => panic!("a wait"),
         });
         let (prompts, mut keys): (Vec<_>, Vec<_>) = prompts.unzip();
         assert_eq!(prompts, ["app 1", "lib 2", "web 0"]);

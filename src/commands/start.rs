@@ -118,12 +118,8 @@ pub async fn carry_out(
         }
     }
     let (sender, updates) = unbounded_channel();
-    let (interruption, ()) =
-        tokio::join!(executor::run(plan, clients, host, sender, interrupted), reporter.run(updates));
-    if let Some(interruption) = &interruption {
-        reporter.interrupt(&interruption.unanswered);
-    }
-    reporter.ending(interruption.map(|interruption| interruption.signal))
+    let (signal, ()) = tokio::join!(executor::run(plan, clients, host, sender, interrupted), reporter.run(updates));
+    reporter.ending(signal)
 }
 
 /// The end of a step that the policy or the actor check refuses. Nothing was sent.

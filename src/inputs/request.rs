@@ -19,6 +19,7 @@ use crate::task::acceptance::Expect;
 use crate::task::conclusion::{Conclusion, Refusal};
 use crate::task::rollout::Rollout;
 use crate::task::start::IfActive;
+use crate::task::stop::StopRules;
 use crate::task::wait;
 
 /// What the user wrote, in types.
@@ -34,6 +35,8 @@ pub struct Inputs {
     pub request: Request,
     /// How to wait; absent without a wait.
     pub wait: Option<wait::WaitRules>,
+    /// When tasks are stopped, and how.
+    pub stop: StopRules,
     /// The conclusions that fail the step.
     pub fail_on: Vec<Conclusion>,
     /// Whether `completed` without a pull request counts as a failure.
@@ -63,8 +66,26 @@ pub enum Request {
     Doctor(Box<StartRequest>),
     /// Wait for tasks that were started earlier.
     Wait(Vec<WaitTarget>),
+    /// Stop tasks that were started earlier.
+    Stop(StopRequest),
     /// Part a list for the jobs of a matrix: into so many parts, or into as many as it takes.
     Plan(List, Option<usize>),
+}
+
+/// Tasks to be stopped.
+#[derive(Debug)]
+pub enum StopRequest {
+    /// These.
+    Tasks(Vec<WaitTarget>),
+    /// All that run for too long.
+    Sweep {
+        /// In these repositories.
+        list: List,
+        /// Those of this task class.
+        class: String,
+        /// Those that run for longer than this.
+        longest: Duration,
+    },
 }
 
 /// Tasks to be started, one in each repository.
@@ -126,7 +147,7 @@ impl PromptSource {
     }
 }
 
-/// A task to wait for.
+/// A task that was started earlier, to wait for or to stop.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct WaitTarget {
     /// Where it runs.
@@ -165,7 +186,7 @@ impl Request {
     pub fn start(&self) -> Option<&StartRequest> {
         match self {
             Self::Start(start) | Self::Doctor(start) => Some(start),
-            Self::Wait(_) | Self::Plan(..) => None,
+            Self::Wait(_) | Self::Stop(_) | Self::Plan(..) => None,
         }
     }
 
@@ -178,7 +199,7 @@ impl Request {
     /// Where tasks are to be started.
     pub fn list(&self) -> Option<&List> {
         match self {
-            Self::Plan(list, _) => Some(list),
+            Self::Plan(list, _) | Self::Stop(StopRequest::Sweep { list, .. }) => Some(list),
             _ => self.start().map(|start| &start.list),
         }
     }

@@ -22,6 +22,7 @@ mod policy;
 mod prompt;
 mod property;
 mod selftest;
+mod stop;
 mod support;
 mod untrusted;
 mod wire;
