@@ -8,13 +8,14 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::actions::context::Context;
+use crate::github::error::Error;
 use crate::github::rate_limit::RateLimiter;
 use crate::github::repository::{Repository, branch_name};
 use crate::github::task::{NewTask, TaskId};
 use crate::github::token::Token;
 use crate::github::url::ApiUrl;
 use crate::inputs::problem::Problem;
-use crate::inputs::request::{HEAD_WITHOUT_BASE, Inputs, PromptSource, Request, StartRequest};
+use crate::inputs::request::{HEAD_WITHOUT_BASE, Inputs, PromptSource, Request, StartRequest, StopRequest, WaitTarget};
 use crate::inputs::targets::{MOST_SHARDS, Shard, Target, written};
 use crate::policy::actor::ActorCheck;
 use crate::policy::evaluate::{EntrySettings, PolicyMetadata, is_template};
@@ -29,6 +30,7 @@ use crate::task::follow_up::FollowUpCounter;
 use crate::task::marker::{Key, Marker};
 use crate::task::rollout::{Rollout, Share};
 use crate::task::start::{ActiveScope, IfActive, LONGEST_LIMIT, LONGEST_LIMIT_OF_MANY, Precheck, StartOptions};
+use crate::task::stop::StopRules;
 use crate::task::wait::WaitRules;
 use crate::text::{harmless, repositories, sha256, spelled};
 
@@ -47,6 +49,8 @@ pub struct Plan {
     pub tasks: Vec<PlannedTask>,
     /// How to wait; absent without a wait.
     pub wait: Option<WaitRules>,
+    /// When tasks are stopped, and how.
+    pub stop: StopRules,
     /// The conclusions that fail the step.
     pub fail_on: Vec<Conclusion>,
     /// Whether `completed` without a pull request counts as a failure.
@@ -113,6 +117,10 @@ pub enum Action {
     Wait(TaskId),
     /// Start none, for this reason of the template.
     Skip(String),
+    /// Stop it.
+    Stop(TaskId),
+    /// Nothing: the tasks of the repository that are to be stopped could not be listed.
+    NotListed(Error),
 }
 
 /// Why there is no plan. Nothing was sent.
@@ -240,20 +248,15 @@ pub fn plan(inputs: &Inputs, given: PlanContext<'_>) -> Result<Plan, PlanError> 
             tasks
         }
         (Request::Start(_) | Request::Doctor(_), None) => return Err(vec![Problem::new("prompt", "is missing")].into()),
-        (Request::Wait(tasks), _) => tasks
-            .iter()
-            .map(|task| PlannedTask {
-                repository: task.repository.clone(),
-                entry: task.name.clone(),
-                action: Action::Wait(task.task_id.clone()),
-            })
-            .collect(),
-        (Request::Plan(..), _) => Vec::new(),
+        (Request::Wait(tasks), _) => named(tasks, Action::Wait),
+        (Request::Stop(StopRequest::Tasks(tasks)), _) => named(tasks, Action::Stop),
+        (Request::Plan(..) | Request::Stop(StopRequest::Sweep { .. }), _) => Vec::new(),
     };
     let waves = inputs.rollout.waves.over(tasks.len()).map_err(|why| vec![Problem::new("waves", why)])?;
     Ok(Plan {
         tasks,
         wait: inputs.wait.clone(),
+        stop: inputs.stop.clone(),
         fail_on: inputs.fail_on.clone(),
         require_pull_request: inputs.require_pull_request,
         expect: inputs.expect.clone(),
@@ -268,6 +271,16 @@ pub fn plan(inputs: &Inputs, given: PlanContext<'_>) -> Result<Plan, PlanError> 
         dry_run: inputs.dry_run,
         warnings,
     })
+}
+
+/// What to do about tasks that exist.
+fn named(tasks: &[WaitTarget], action: fn(TaskId) -> Action) -> Vec<PlannedTask> {
+    let planned = |task: &WaitTarget| PlannedTask {
+        repository: task.repository.clone(),
+        entry: task.name.clone(),
+        action: action(task.task_id.clone()),
+    };
+    tasks.iter().map(planned).collect()
 }
 
 /// Every value, or every problem once.
@@ -587,6 +600,8 @@ impl Plan {
             [task @ PlannedTask { action: Action::Wait(id), .. }] => {
                 format!("Plan: wait for task {id} in {}", task.label())
             }
+            [task @ PlannedTask { action: Action::Stop(id), .. }] => format!("Plan: stop task {id} in {}", task.label()),
+            tasks if self.is_stop() => format!("Plan: stop {} tasks", tasks.len()),
             [PlannedTask { action: Action::Wait(_), .. }, ..] => format!("Plan: wait for {} tasks", self.tasks.len()),
             [task @ PlannedTask { action: Action::Skip(_), .. }] => format!("Plan: start nothing in {}", task.label()),
             _ => {
@@ -598,6 +613,12 @@ impl Plan {
                 }
             }
         }
+    }
+
+    /// Whether tasks are only stopped.
+    pub fn is_stop(&self) -> bool {
+        let is_stop = |order: &PlannedTask| matches!(order.action, Action::Stop(_) | Action::NotListed(_));
+        !self.tasks.is_empty() && self.tasks.iter().all(is_stop)
     }
 
     /// The least time that GitHub's limits leave for the starts.
@@ -614,7 +635,7 @@ impl Plan {
         let mut lines = Vec::new();
         let mut settings = self.starts().filter_map(|task| match &task.action {
             Action::Start { task, models, .. } => Some(settings_facts(task, models)),
-            Action::Wait(_) | Action::Skip(_) => None,
+            _ => None,
         });
         let first = settings.next();
         let is_uniform = settings.all(|other| Some(other) == first);
@@ -623,7 +644,8 @@ impl Plan {
         fact("token", &token.map_or_else(|| "none given".to_owned(), |token| token.kind().to_string()));
         for order in self.tasks.iter().take(MOST_NAMED) {
             match &order.action {
-                Action::Wait(id) => fact("task", &format!("{id} in {}", order.label())),
+                Action::Wait(id) | Action::Stop(id) => fact("task", &format!("{id} in {}", order.label())),
+                Action::NotListed(error) => fact("repository", &format!("{}: {error}", order.label())),
                 Action::Skip(reason) => fact("skip", &format!("{}: {}", order.label(), harmless(reason))),
                 Action::Start { options, task, models, .. } if self.tasks.len() > 1 => {
                     let own = if is_uniform { Vec::new() } else { settings_facts(task, models) };
@@ -671,6 +693,7 @@ impl Plan {
             fact("actor check", &check.to_string());
         }
         match &self.wait {
+            None if self.is_stop() => fact("by force", if self.stop.force { "if a run goes on" } else { "no" }),
             None => fact("wait", "no"),
             Some(rules) => {
                 fact(
@@ -681,6 +704,9 @@ impl Plan {
                         spelled(rules.interval)
                     ),
                 );
+                for (setting, value) in self.stop.entries() {
+                    fact(setting, &value);
+                }
                 for (key, value) in self.expect.entries() {
                     fact("expect", &format!("{key}: {value}"));
                 }
@@ -726,7 +752,7 @@ impl Plan {
     pub fn requests(&self, address: &ApiUrl) -> Vec<(String, String)> {
         let starts = self.tasks.iter().filter_map(|order| match &order.action {
             Action::Start { task, .. } => Some((&order.repository, task)),
-            Action::Wait(_) | Action::Skip(_) => None,
+            Action::Wait(_) | Action::Skip(_) | Action::Stop(_) | Action::NotListed(_) => None,
         });
         starts
             .map(|(repository, task)| (format!("POST {address}/agents/repos/{repository}/tasks"), body(task)))

@@ -46,7 +46,7 @@ pub async fn load_follow_up(
     };
     let question = async |client: &&LimitedClient<'_>| client.pull_details(&target.repository, follow_up.number).await;
     let pause = async |error: &Error, wait| host.pause(error, wait, "reading the pull request").await;
-    let readers = clients.for_pull_requests();
+    let readers = clients.lookup_first();
     let pull = retry::ask(&readers, question, pause).await;
     let pull = pull.map_err(|error| FollowUpError::Load(LoadError::GitHub(error)))?;
     check(&pull, follow_up.number)

@@ -12,6 +12,7 @@ pub mod load_prompt;
 pub mod plan;
 pub mod resolve_targets;
 pub mod start;
+pub mod stop;
 pub mod wait;
 
 /// Shows warnings on the run's page.

@@ -91,7 +91,7 @@ pub fn show(host: &Host, inputs: &Inputs, plan: &Plan) {
     // The prompts of many repositories differ little, so one is checked for all.
     let prompt = plan.tasks.iter().find_map(|order| match &order.action {
         Action::Start { task, .. } => Some(&task.prompt),
-        Action::Wait(_) | Action::Skip(_) => None,
+        Action::Wait(_) | Action::Skip(_) | Action::Stop(_) | Action::NotListed(_) => None,
     });
     if let Some(prompt) = prompt {
         lines.extend([String::new(), prompt.clone()]);
@@ -133,12 +133,8 @@ pub async fn carry_out(
         }
     }
     let (sender, updates) = unbounded_channel();
-    let (interruption, ()) =
-        tokio::join!(executor::run(plan, clients, host, sender, interrupted), reporter.run(updates));
-    if let Some(interruption) = &interruption {
-        reporter.interrupt(&interruption.unanswered);
-    }
-    reporter.ending(interruption.map(|interruption| interruption.signal))
+    let (signal, ()) = tokio::join!(executor::run(plan, clients, host, sender, interrupted), reporter.run(updates));
+    reporter.ending(signal)
 }
 
 /// The end of a step that the policy or the actor check refuses. Nothing was sent. `entries` are the repositories with the

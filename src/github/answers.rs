@@ -66,6 +66,41 @@ pub struct FoundRepository {
     pub full_name: String,
 }
 
+/// A run of GitHub Actions.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct WorkflowRun {
+    /// What identifies it.
+    pub id: u64,
+    /// The path of its workflow, which says what runs: a run's name has changed over time.
+    pub path: String,
+    /// The branch that it runs for.
+    #[serde(rename = "head_branch")]
+    pub branch: Option<String>,
+    /// `completed` once it has ended.
+    pub status: Option<String>,
+    /// The repository that it runs in, under its name of today.
+    pub repository: RunRepository,
+}
+
+/// The repository of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct RunRepository {
+    /// Its name, `owner/name`.
+    pub full_name: String,
+}
+
+impl WorkflowRun {
+    /// Whether it has not ended. A status that this version does not know counts as running.
+    pub fn is_live(&self) -> bool {
+        self.status.as_deref() != Some("completed")
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct RunPage {
+    pub(super) workflow_runs: Vec<WorkflowRun>,
+}
+
 /// What a user may do in a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CollaboratorAccess {

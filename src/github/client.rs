@@ -13,12 +13,12 @@ use tower::Service;
 use tower::util::MapRequestLayer;
 
 use crate::github::answers::{
-    ActionsPermissions, AgentConfiguration, AuthenticatedUser, CollaboratorAccess, RepositoryInfo, SearchPage,
-    TaskAnswer, TaskList, TaskPage,
+    ActionsPermissions, AgentConfiguration, AuthenticatedUser, CollaboratorAccess, RepositoryInfo, RunPage, SearchPage,
+    TaskAnswer, TaskList, TaskPage, WorkflowRun,
 };
 use crate::github::error::{
     ACCESS_REMEDIES, ACTIONS_REMEDIES, CHECK_REMEDIES, CONFIGURATION_REMEDIES, Error, FILE_REMEDIES, PULL_REMEDIES,
-    REPOSITORY_REMEDIES, date, graphql_error, left_out, quote,
+    REPOSITORY_REMEDIES, RUN_REMEDIES, date, graphql_error, left_out, quote,
 };
 use crate::github::limited::{LimitedClient, StartTurn};
 use crate::github::pull_content::{ChangedFile, ContentQuery, PullContent, RestFile};
@@ -26,7 +26,7 @@ use crate::github::pull_details;
 use crate::github::pull_details::PullDetails;
 use crate::github::pull_request::{GraphQlPullRequest, PullRequest, RestPullRequest};
 use crate::github::rate_limit::RequestKind;
-use crate::github::repository::Repository;
+use crate::github::repository::{Repository, RepositoryError};
 use crate::github::task::{NewTask, Task, TaskId};
 use crate::github::task_list::{TaskPages, TaskQuery};
 use crate::github::token::Token;
@@ -114,7 +114,7 @@ impl GitHub {
 }
 
 impl<'a> LimitedClient<'a> {
-    /// Starts a task. This is the one request of this program that changes anything.
+    /// Starts a task.
     ///
     /// <https://docs.github.com/en/rest/agent-tasks/agent-tasks#start-a-task>
     ///
@@ -145,7 +145,9 @@ impl<'a> LimitedClient<'a> {
             return Ok(TaskAnswer::Unchanged);
         }
         let etag = answer.headers.get(header::ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
-        Ok(TaskAnswer::Seen(Box::new(answer.read()?), etag))
+        let mut task: Task = answer.read()?;
+        task.seen_at = date(&answer.headers);
+        Ok(TaskAnswer::Seen(Box::new(task), etag))
     }
 
     /// The pages of a list of tasks, newest first and without their sessions. A list lags behind the starts. `states`
@@ -178,10 +180,12 @@ impl<'a> LimitedClient<'a> {
             format!("sort=created_at&direction=desc&is_archived={archived}{states}&per_page={PAGE_SIZE}&page={page}");
         let answer = self.get(&format!("{path}?{query}"), None, None).await?;
         // One task that cannot be read fails the whole list: left out, it would seem not to exist.
-        let TaskList { tasks, total_active_count, total_archived_count } = answer.read()?;
+        let TaskList { mut tasks, total_active_count, total_archived_count } = answer.read()?;
         let total = if archived { total_archived_count } else { total_active_count };
         let more = tasks.len() >= PAGE_SIZE || answer.header("link").is_some_and(|link| link.contains("rel=\"next\""));
-        Ok(TaskPage { tasks, total, more, now: date(&answer.headers), left_out: left_out(&answer.headers) })
+        let now = date(&answer.headers);
+        tasks.iter_mut().for_each(|task| task.seen_at = now);
+        Ok(TaskPage { tasks, total, more, now, left_out: left_out(&answer.headers) })
     }
 
     /// A task of the user whose token this is, in any repository.
@@ -489,6 +493,54 @@ impl<'a> LimitedClient<'a> {
         self.value(&path, CHECK_REMEDIES).await.map(drop)
     }
 
+    /// The runs for a branch that GitHub began by itself, such as those of the cloud agent, newest first. Only `path` says
+    /// what a run is.
+    ///
+    /// <https://docs.github.com/en/rest/actions/workflow-runs#list-workflow-runs-for-a-repository>
+    ///
+    /// # Errors
+    /// All of [`Error`].
+    pub async fn dynamic_runs(&self, repository: &Repository, branch: &str) -> Result<Vec<WorkflowRun>, Error> {
+        let mut runs = Vec::new();
+        for page in 1..=MAX_RUN_PAGES {
+            let path = format!(
+                "/repos/{repository}/actions/runs?branch={}&event=dynamic&per_page={PAGE_SIZE}&page={page}",
+                encoded(branch)
+            );
+            let RunPage { workflow_runs } = self.get(&path, None, Some(RUN_REMEDIES)).await?.read()?;
+            let is_last = workflow_runs.len() < PAGE_SIZE;
+            runs.extend(workflow_runs);
+            if is_last {
+                break;
+            }
+        }
+        Ok(runs)
+    }
+
+    /// Cancels a run, by force where an ordinary cancel had no effect, and returns whether GitHub accepts that: it refuses
+    /// for a run that has ended, and for one that has not been queued yet. `is_urgent` keeps no distance to other requests.
+    ///
+    /// <https://docs.github.com/en/rest/actions/workflow-runs#cancel-a-workflow-run>,
+    /// <https://docs.github.com/en/rest/actions/workflow-runs#force-cancel-a-workflow-run>
+    ///
+    /// # Errors
+    /// All of [`Error`].
+    pub async fn cancel_run(&self, run: &WorkflowRun, by_force: bool, is_urgent: bool) -> Result<bool, Error> {
+        let WorkflowRun { id: run_id, repository, .. } = run;
+        let malformed = |why: RepositoryError| Error::Malformed { why: format!("`{}` {why}", repository.full_name) };
+        let repository = repository.full_name.parse::<Repository>().map_err(malformed)?;
+        let path = match by_force {
+            false => format!("/repos/{repository}/actions/runs/{run_id}/cancel"),
+            true => format!("/repos/{repository}/actions/runs/{run_id}/force-cancel"),
+        };
+        match self.cancel(&path, is_urgent).await {
+            Ok(answer) if answer.is_redirect() => Err(answer.refusal()),
+            Ok(_) => Ok(true),
+            Err(Error::Refused { status: 409, .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The newest pull requests of a repository, open or not, up to a hundred; from one branch, where one is given.
     ///
     /// <https://docs.github.com/en/rest/pulls/pulls#list-pull-requests>
@@ -531,6 +583,9 @@ const PULL_FIELDS: &str = "id fullDatabaseId number url state headRefName baseRe
 /// How many pages of files GitHub has for one pull request: 3,000 files in all,
 /// <https://docs.github.com/en/rest/pulls/pulls#list-pull-requests-files>.
 const MAX_FILE_PAGES: u64 = 30;
+/// How many pages of runs are read. GitHub lists at most 1,000 runs of a search,
+/// <https://docs.github.com/en/rest/actions/workflow-runs#list-workflow-runs-for-a-repository>.
+const MAX_RUN_PAGES: usize = 10;
 /// How many pull requests of one branch are asked for. Few have more than one.
 const MAX_OF_BRANCH: usize = 10;
 

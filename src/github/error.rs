@@ -316,6 +316,13 @@ pub(super) const CHECK_REMEDIES: Remedies = Remedies {
     not_found: "The token does not reach the repository or may not read its checks; give `lookup-token` one that does \
                 and may",
 };
+pub(super) const RUN_REMEDIES: Remedies = Remedies {
+    permission: "Stopping a task needs \"Actions: read and write\" for its repository. Give `lookup-token` a token that \
+                 has it: for the workflow's own repository `${{ github.token }}` with `permissions: actions: write` \
+                 serves; or add it to `token`",
+    not_found: "The token does not reach the repository or may not see its workflow runs; give `lookup-token` one that \
+                does and has \"Actions: read and write\"",
+};
 pub(super) const ACCESS_REMEDIES: Remedies = Remedies {
     permission: "A personal token may ask this only where its owner can push",
     not_found: "Either the token does not reach the repository, or there is no user of that name",

@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
 
 use crate::github::client::GitHub;
-use crate::github::error::{Error, RateLimit, Remedies, classify};
+use crate::github::error::{Error, RUN_REMEDIES, RateLimit, Remedies, classify};
 use crate::github::rate_limit::{RateLimiter, RequestKind};
 use crate::github::transport::{Answer, MAX_REDIRECTS};
 
@@ -114,6 +114,15 @@ impl<'a> LimitedClient<'a> {
     ) -> Result<Answer, Error> {
         let uri = format!("{}{path}", self.github.address.rest);
         self.send(RequestKind::Start, &uri, None, self.github.api._post(uri.as_str(), Some(body))).await
+    }
+
+    /// Sends a request that cancels. A redirect is not followed.
+    pub(super) async fn cancel(&self, path: &str, is_urgent: bool) -> Result<Answer, Error> {
+        let _capacity = self.capacity.acquire().await;
+        let kind = if is_urgent { RequestKind::UrgentCancel } else { RequestKind::Cancel };
+        self.wait(kind).await;
+        let uri = format!("{}{path}", self.github.address.rest);
+        self.send(kind, &uri, Some(RUN_REMEDIES), self.github.api._post(uri.as_str(), None::<&()>)).await
     }
 
     /// Asks the GraphQL API. Its hourly limit is one of its own and is not waited out here, since the REST API knows

@@ -14,7 +14,7 @@ const MAX_STARTS_PER_MINUTE: usize = 80;
 const MAX_STARTS_PER_HOUR: usize = 500;
 /// "No more than 900 points per minute are allowed for REST API endpoints", the same page. A GET is one, a POST five.
 const POINTS_PER_MINUTE: u64 = 900;
-/// What a start costs of the points.
+/// What a start or a cancel costs of the points.
 const START_POINTS: u64 = 5;
 /// Reads leave room for a minute's starts, so that polling never delays starting.
 const READ_POINTS_PER_MINUTE: u64 = POINTS_PER_MINUTE - 60 * START_POINTS;
@@ -40,6 +40,10 @@ const MAX_BACKOFF: Duration = HOUR;
 pub enum RequestKind {
     /// One that starts a task.
     Start,
+    /// One that cancels a run.
+    Cancel,
+    /// The same in the seconds before this process is killed: it keeps no distance to other requests.
+    UrgentCancel,
     /// One that reads from the REST API.
     Read,
     /// One that reads from the GraphQL API.
@@ -51,6 +55,7 @@ pub enum RequestKind {
 pub struct RateLimiter {
     parts: usize,
     starts: VecDeque<Duration>,
+    last_cancel: Option<Duration>,
     requests: VecDeque<(Duration, u64)>,
     /// The gap between two starts at present.
     gap: Duration,
@@ -70,6 +75,7 @@ impl RateLimiter {
         Self {
             parts,
             starts: VecDeque::new(),
+            last_cancel: None,
             requests: VecDeque::new(),
             gap,
             held: Duration::ZERO,
@@ -105,24 +111,35 @@ impl RateLimiter {
         let mut free = self.held.max(
             match kind {
                 RequestKind::Read | RequestKind::GraphQl => points(MINUTE + MARGIN, part(READ_POINTS_PER_MINUTE), 1),
-                RequestKind::Start => points(MINUTE + MARGIN, part(POINTS_PER_MINUTE), START_POINTS),
+                RequestKind::Start | RequestKind::Cancel | RequestKind::UrgentCancel => {
+                    points(MINUTE + MARGIN, part(POINTS_PER_MINUTE), START_POINTS)
+                }
             }
             .unwrap_or_default(),
         );
         free = free.max(self.capacity(&self.requests, |(at, _)| *at, HOUR + MARGIN, self.share(REQUESTS_PER_HOUR)));
+        let usual = MIN_GAP * u32::try_from(self.parts).unwrap_or(u32::MAX);
+        let last = self.starts.back().copied().max(self.last_cancel);
+        if kind == RequestKind::Cancel {
+            free = free.max(last.map_or(Duration::ZERO, |last| last + usual));
+        }
         if kind == RequestKind::Start {
-            free = free.max(self.starts.back().map_or(Duration::ZERO, |last| *last + self.gap));
+            free = free.max(last.map_or(Duration::ZERO, |last| last + self.gap));
             for (window, most) in [(MINUTE, MAX_STARTS_PER_MINUTE), (HOUR, MAX_STARTS_PER_HOUR)] {
                 free = free.max(self.capacity(&self.starts, |at| *at, window + MARGIN, self.share(most)));
             }
         }
         let wait = free.saturating_sub(now);
         if wait.is_zero() {
-            self.requests.push_back((now, if kind == RequestKind::Start { START_POINTS } else { 1 }));
+            let is_cancel = matches!(kind, RequestKind::Cancel | RequestKind::UrgentCancel);
+            let points = if is_cancel || kind == RequestKind::Start { START_POINTS } else { 1 };
+            self.requests.push_back((now, points));
+            if is_cancel {
+                self.last_cancel = Some(now);
+            }
             if kind == RequestKind::Start {
                 self.starts.push_back(now);
                 // Back to the usual gap step by step, because a limit lasts for a while.
-                let usual = MIN_GAP * u32::try_from(self.parts).unwrap_or(u32::MAX);
                 self.gap = (self.gap * 19 / 20).max(usual);
             }
         }
@@ -228,6 +245,16 @@ mod tests {
             let last = *starts.last().unwrap();
             assert!(last >= least.mul_f64(0.95) && last <= least.mul_f64(1.05), "{parts}: {last:?} and {least:?}");
         }
+    }
+
+    #[test]
+    fn cancels_keep_a_distance_unless_they_are_urgent() {
+        let mut limiter = RateLimiter::new(2);
+        let sent_at = sent(&mut limiter, RequestKind::Cancel, 5);
+        assert_eq!(sent_at.iter().map(Duration::as_secs).collect::<Vec<_>>(), [0, 2, 4, 6, 8]);
+        assert_eq!(limiter.ask(sent_at[4], RequestKind::Start), 2 * MIN_GAP);
+        let urgent = sent(&mut RateLimiter::new(1), RequestKind::UrgentCancel, 181);
+        assert_eq!((urgent[179].as_secs(), urgent[180].as_secs()), (0, 62), "900 points a minute");
     }
 
     #[test]

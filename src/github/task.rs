@@ -5,6 +5,8 @@
 //! <https://docs.github.com/en/rest/agent-tasks/agent-tasks> does.
 
 use std::fmt;
+use std::num::NonZeroU64;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -168,6 +170,9 @@ pub struct Task {
     /// When it was created.
     #[serde(default, deserialize_with = "timestamp")]
     pub created_at: Option<Timestamp>,
+    /// When GitHub answered with it, by GitHub's clock.
+    #[serde(skip)]
+    pub(super) seen_at: Option<Timestamp>,
     /// Who created it.
     #[serde(default, deserialize_with = "absent_unless_it_fits")]
     creator: Option<Creator>,
@@ -355,19 +360,29 @@ impl Task {
         self.html_url.as_deref().unwrap_or_default()
     }
 
+    /// How old it was when GitHub answered; `None` where the answer does not say.
+    pub fn age(&self) -> Option<Duration> {
+        let age = self.seen_at?.duration_since(self.created_at?);
+        Some(Duration::try_from(age).unwrap_or_default())
+    }
+
+    /// Whether its sessions together used more than so many AI credits.
+    pub fn has_used_more_than(&self, credits: NonZeroU64) -> bool {
+        self.nano_credits().is_some_and(|used| used > credits.get().saturating_mul(NANO_CREDITS))
+    }
+
+    /// The AI credits of all sessions together, in billionths; `None` where no session says, which is not zero.
+    fn nano_credits(&self) -> Option<u64> {
+        let usages = self.sessions.iter().filter_map(|session| session.usage.as_ref());
+        let amounts = usages.filter(|usage| usage.unit == "ai_credits").filter_map(|usage| usage.amount);
+        amounts.reduce(u64::saturating_add)
+    }
+
     /// The AI credits of all sessions together, with one decimal, as GitHub asks clients to round: the sum first.
     /// `None` where no session says, which is not zero.
     pub fn credits(&self) -> Option<String> {
-        let amounts = self
-            .sessions
-            .iter()
-            .filter_map(|session| session.usage.as_ref())
-            .filter(|usage| usage.unit == "ai_credits")
-            .filter_map(|usage| usage.amount)
-            .collect::<Vec<_>>();
-        let sum = amounts.iter().fold(0_u64, |sum, amount| sum.saturating_add(*amount));
-        let tenths = sum.saturating_add(NANO_CREDITS / 20) / (NANO_CREDITS / 10);
-        (!amounts.is_empty()).then(|| format!("{}.{}", tenths / 10, tenths % 10))
+        let tenths = self.nano_credits()?.saturating_add(NANO_CREDITS / 20) / (NANO_CREDITS / 10);
+        Some(format!("{}.{}", tenths / 10, tenths % 10))
     }
 
     /// The newest error message that a session carries.

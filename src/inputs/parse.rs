@@ -1,6 +1,7 @@
 //! What the user wrote, read into strings by envy and parsed once into types. Nothing after this reads an input.
 
 use std::collections::{BTreeMap, HashSet};
+use std::num::NonZeroU64;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -14,7 +15,9 @@ use crate::github::task::TaskId;
 use crate::github::token::{Token, TokenKind};
 use crate::github::url::{ApiUrl, ApiUrlError};
 use crate::inputs::problem::{LONGEST_VALUE, Problem};
-use crate::inputs::request::{FollowUp, HEAD_WITHOUT_BASE, Inputs, PromptSource, Request, StartRequest, WaitTarget};
+use crate::inputs::request::{
+    FollowUp, HEAD_WITHOUT_BASE, Inputs, PromptSource, Request, StartRequest, StopRequest, WaitTarget,
+};
 use crate::inputs::table::{Command, GivenInputs, INPUTS, Input, RENAMED, input};
 use crate::inputs::targets::{List, MOST_SHARDS, Shard, Source, Target};
 use crate::inputs::{targets, vars};
@@ -27,6 +30,7 @@ use crate::task::acceptance::Expect;
 use crate::task::conclusion::Conclusion;
 use crate::task::rollout::{Rollout, Share, ShareError, Waves};
 use crate::task::start::{ActiveScope, IfActive};
+use crate::task::stop::{StopRules, UnfinishedTask};
 use crate::task::wait;
 use crate::text::{cut, harmless, nearest, parse_duration};
 use crate::yaml::{compose, de};
@@ -165,7 +169,7 @@ impl Reader {
         let dry_run = self.flag(input::dry_run);
         let unfit = token.as_ref().and_then(|token| token.kind().unfit_for_tasks());
         // The doctor reports it among its findings.
-        let needs_token = matches!(command?, Command::Start | Command::Wait);
+        let needs_token = matches!(command?, Command::Start | Command::Wait | Command::Stop);
         if let Some(why) = unfit.filter(|_| needs_token) {
             self.problems.push(Problem::new(input::token.name, why));
         } else if token.is_none() && !dry_run && needs_token && self.get(input::token).is_none() {
@@ -185,10 +189,23 @@ impl Reader {
         let rules = match command? {
             Command::Start | Command::Doctor => rules.cloned().unwrap_or_default(),
             Command::Wait => rules.cloned().unwrap_or_default().of_a_wait(),
+            Command::Stop => rules.cloned().unwrap_or_default().of_a_stop(),
             Command::Plan => Rules::default(),
         };
         let (settled, refusals) = rules.settle(self.asked());
-        let fail_on = settled.fail_on.clone().unwrap_or_else(|| self.fail_on());
+        let fail_on = match command? {
+            // A stop that was asked for and succeeds is `cancelled`.
+            Command::Stop => vec![Conclusion::Failure],
+            _ => settled.fail_on.clone().unwrap_or_else(|| self.fail_on()),
+        };
+        let stop = StopRules {
+            on_timeout: settled.on_timeout.unwrap_or_default(),
+            on_interrupt: settled.on_interrupt.unwrap_or_default(),
+            max_credits: settled.max_credits,
+            max_duration: settled.max_duration,
+            force: settled.force.unwrap_or(false),
+            interval: Duration::ZERO,
+        };
         let (stop_on_question, stop_on_idle) = settled.stop_on.unwrap_or_else(|| self.stop_on());
         let grace = if command? == Command::Start { GRACE_AFTER_START } else { GRACE_LATER };
         let timeout = self.duration(input::wait_timeout);
@@ -202,10 +219,12 @@ impl Reader {
         let require_pull_request = settled.requires_pull_request();
         let has_no_pull_rule = settled.require_pull_request == Some(false);
         let asked_to_wait = settled.wait.unwrap_or(false);
+        let stop = StopRules { interval, ..stop };
         let (request, wait) = match command? {
+            Command::Stop => (self.stop(environment, stop.max_duration).map(Request::Stop), false),
             Command::Wait => {
                 let repository = self.repository(environment);
-                (self.tasks(repository.as_ref()).map(Request::Wait), true)
+                (self.tasks(repository.as_ref(), true).map(Request::Wait), true)
             }
             command @ (Command::Start | Command::Doctor) => {
                 // The doctor can look at everything else without a prompt.
@@ -215,6 +234,9 @@ impl Reader {
             }
             Command::Plan => (self.parting().map(|(list, parts)| Request::Plan(list, parts)), false),
         };
+        if command? != Command::Stop {
+            self.check_stop(&stop, wait);
+        }
         let rollout = self.rollout(wait);
         if require_pull_request && !wait && self.is_ruled {
             let input = if expect.is_empty() { input::require_pull_request } else { input::expect };
@@ -232,6 +254,7 @@ impl Reader {
             lookup_token,
             request: request?,
             wait: wait.then_some(waiting),
+            stop,
             fail_on,
             require_pull_request,
             expect,
@@ -248,7 +271,7 @@ impl Reader {
     fn command(&mut self) -> Option<Command> {
         let known = Command::ALL.iter().find(|(_, name)| *name == self.text(input::command));
         if known.is_none() {
-            self.expected(input::command, "start, wait, plan or doctor");
+            self.expected(input::command, "start, wait, stop, plan or doctor");
         }
         known.map(|(command, _)| *command)
     }
@@ -304,6 +327,13 @@ impl Reader {
             wait: self.is_set(input::wait).then(|| self.flag(input::wait)),
             fail_on: self.is_set(input::fail_on).then(|| self.fail_on()),
             stop_on: self.is_set(input::stop_on).then(|| self.stop_on()),
+            on_timeout: self.is_set(input::on_timeout).then(|| self.unfinished(input::on_timeout)),
+            on_interrupt: self.is_set(input::on_interrupt).then(|| self.unfinished(input::on_interrupt)),
+            max_credits: self.parsed(input::max_credits, |text| {
+                text.parse::<NonZeroU64>().map_err(|_| "is not a number of credits; write 1 or more".to_owned())
+            }),
+            max_duration: self.get(input::max_duration).is_some().then(|| self.duration(input::max_duration)),
+            force: self.is_set(input::force).then(|| self.flag(input::force)),
             ticket: self.template(input::ticket, values::ticket),
         }
     }
@@ -311,6 +341,66 @@ impl Reader {
     /// Whether an input has another value than its default: an action passes all of its inputs.
     fn is_set(&self, input: Input) -> bool {
         self.text(input) != input.default
+    }
+
+    fn unfinished(&mut self, input: Input) -> UnfinishedTask {
+        match self.text(input) {
+            "leave" => UnfinishedTask::Leave,
+            "stop" => UnfinishedTask::Stop,
+            _ => {
+                self.expected(input, "leave or stop");
+                UnfinishedTask::Leave
+            }
+        }
+    }
+
+    /// Settings that stop tasks during a wait. `wait` says whether there is one.
+    fn check_stop(&mut self, stop: &StopRules, wait: bool) {
+        if !self.is_ruled {
+            return;
+        }
+        for input in [input::on_timeout, input::on_interrupt, input::max_credits, input::max_duration, input::force] {
+            // Only a wait knows what a task has used; the other settings of a class also serve a later step.
+            let is_of_class = input.name == input::max_credits.name && stop.max_credits.is_some();
+            if (self.is_set(input) || is_of_class) && !wait {
+                self.refuse(input, "requires wait: true");
+            }
+        }
+        if self.is_set(input::force) && wait && !stop.can_stop() {
+            let why = "has no effect without on-timeout: stop, on-interrupt: stop, max-credits or max-duration";
+            self.refuse(input::force, why);
+        }
+    }
+
+    /// The tasks that are to be stopped. `longest` is how long those of a class may run.
+    fn stop(&mut self, environment: &Environment, longest: Option<Duration>) -> Option<StopRequest> {
+        let class = self.get(input::task_class).map(str::to_owned);
+        match (self.get(input::task_id).is_some(), class, longest) {
+            (true, ..) => {
+                for input in [input::repositories, input::task_class, input::policy, input::max_duration] {
+                    if self.is_set(input) {
+                        self.refuse(input, "has no effect with task-id; remove one of them");
+                    }
+                }
+                let repository = self.repository(environment);
+                self.tasks(repository.as_ref(), false).map(StopRequest::Tasks)
+            }
+            (false, None, _) => {
+                let why = "is missing; pass the output task-id or results of the step that started the task, or name a \
+                           task-class and a max-duration to stop all of its tasks that run longer";
+                self.refuse(input::task_id, why);
+                None
+            }
+            (false, Some(_), None) => {
+                if self.is_ruled {
+                    self.refuse(input::max_duration, "is missing; say how long tasks of the class may run, such as 2h");
+                }
+                None
+            }
+            (false, Some(class), Some(longest)) => {
+                Some(StopRequest::Sweep { list: self.list(environment)?, class, longest })
+            }
+        }
     }
 
     fn start(
@@ -528,7 +618,9 @@ impl Reader {
         logins
     }
 
-    fn tasks(&mut self, repository: Option<&Repository>) -> Option<Vec<WaitTarget>> {
+    /// The tasks that were started earlier. Results without any task are an error for a wait, and for a stop there is
+    /// nothing to do.
+    fn tasks(&mut self, repository: Option<&Repository>, is_wait: bool) -> Option<Vec<WaitTarget>> {
         let Some(text) = self.get(input::task_id).map(str::to_owned) else {
             self.refuse(
                 input::task_id,
@@ -562,8 +654,8 @@ impl Reader {
         }
         let mut seen = HashSet::new();
         tasks.retain(|task| seen.insert((task.repository.clone(), task.task_id.clone())));
-        if tasks.is_empty() && self.problems.is_empty() {
-            self.refuse(input::task_id, "has no task to wait for");
+        if tasks.is_empty() && self.problems.is_empty() && (is_wait || !text.starts_with(['[', '{'])) {
+            self.refuse(input::task_id, if is_wait { "has no task to wait for" } else { "has no task to stop" });
         }
         Some(tasks)
     }

@@ -20,6 +20,7 @@ use crate::task::acceptance::Expect;
 use crate::task::conclusion::{Conclusion, Refusal};
 use crate::task::rollout::Rollout;
 use crate::task::start::{ActiveScope, IfActive};
+use crate::task::stop::StopRules;
 use crate::task::wait;
 
 /// The warning for a head ref whose base ref is not known.
@@ -39,6 +40,8 @@ pub struct Inputs {
     pub request: Request,
     /// How to wait; absent without a wait.
     pub wait: Option<wait::WaitRules>,
+    /// When tasks are stopped, and how.
+    pub stop: StopRules,
     /// The conclusions that fail the step.
     pub fail_on: Vec<Conclusion>,
     /// Whether `completed` without a pull request counts as a failure.
@@ -68,8 +71,26 @@ pub enum Request {
     Doctor(Box<StartRequest>),
     /// Wait for tasks that were started earlier.
     Wait(Vec<WaitTarget>),
+    /// Stop tasks that were started earlier.
+    Stop(StopRequest),
     /// Part a list for the jobs of a matrix: into so many parts, or into as many as it takes.
     Plan(List, Option<usize>),
+}
+
+/// Tasks to be stopped.
+#[derive(Debug)]
+pub enum StopRequest {
+    /// These.
+    Tasks(Vec<WaitTarget>),
+    /// All that run for too long.
+    Sweep {
+        /// In these repositories.
+        list: List,
+        /// Those of this task class.
+        class: String,
+        /// Those that run for longer than this.
+        longest: Duration,
+    },
 }
 
 /// Tasks to be started, one in each repository.
@@ -161,7 +182,7 @@ impl PromptSource {
     }
 }
 
-/// A task to wait for.
+/// A task that was started earlier, to wait for or to stop.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct WaitTarget {
     /// Where it runs.
@@ -202,7 +223,7 @@ impl Request {
     pub fn start(&self) -> Option<&StartRequest> {
         match self {
             Self::Start(start) | Self::Doctor(start) => Some(start),
-            Self::Wait(_) | Self::Plan(..) => None,
+            Self::Wait(_) | Self::Stop(_) | Self::Plan(..) => None,
         }
     }
 
@@ -215,7 +236,7 @@ impl Request {
     /// Where tasks are to be started.
     pub fn list(&self) -> Option<&List> {
         match self {
-            Self::Plan(list, _) => Some(list),
+            Self::Plan(list, _) | Self::Stop(StopRequest::Sweep { list, .. }) => Some(list),
             _ => self.start().map(|start| &start.list),
         }
     }

@@ -10,6 +10,8 @@ pub enum Command {
     Start,
     /// Wait for tasks that were started earlier.
     Wait,
+    /// Stop tasks that were started earlier.
+    Stop,
     /// Divide a list into parts for the jobs of a matrix.
     Plan,
     /// Check everything that could keep a start from working. It takes the inputs of a start.
@@ -18,8 +20,13 @@ pub enum Command {
 
 impl Command {
     /// All commands by their names.
-    pub const ALL: [(Self, &'static str); 4] =
-        [(Self::Start, "start"), (Self::Wait, "wait"), (Self::Plan, "plan"), (Self::Doctor, "doctor")];
+    pub const ALL: [(Self, &'static str); 5] = [
+        (Self::Start, "start"),
+        (Self::Wait, "wait"),
+        (Self::Stop, "stop"),
+        (Self::Plan, "plan"),
+        (Self::Doctor, "doctor"),
+    ];
 
     /// The name of the command.
     pub fn as_str(self) -> &'static str {
@@ -27,11 +34,13 @@ impl Command {
     }
 }
 
-const ALL: &[Command] = &[Command::Start, Command::Wait, Command::Plan, Command::Doctor];
+const ALL: &[Command] = &[Command::Start, Command::Wait, Command::Stop, Command::Plan, Command::Doctor];
 const START: &[Command] = &[Command::Start, Command::Doctor];
 const START_WAIT: &[Command] = &[Command::Start, Command::Wait, Command::Doctor];
+const START_WAIT_STOP: &[Command] = &[Command::Start, Command::Wait, Command::Stop, Command::Doctor];
 const START_PLAN: &[Command] = &[Command::Start, Command::Plan, Command::Doctor];
-const WAIT: &[Command] = &[Command::Wait];
+const START_STOP_PLAN: &[Command] = &[Command::Start, Command::Stop, Command::Plan, Command::Doctor];
+const WAIT_STOP: &[Command] = &[Command::Wait, Command::Stop];
 
 /// An input.
 #[derive(Debug, Clone, Copy)]
@@ -87,11 +96,11 @@ macro_rules! inputs {
 
 inputs! {
     command "command" "start" ALL
-        "What to do: `start` tasks, `wait` for tasks that were started earlier, `plan` a matrix of jobs for many repositories, or let `doctor` check everything that could keep a start from working.";
+        "What to do: `start` tasks, `wait` for tasks that were started earlier, `stop` them, `plan` a matrix of jobs for many repositories, or let `doctor` check everything that could keep a start from working.";
     token "token" "" ALL
         "A token that can start agent tasks: a fine-grained personal access token with \"Agent tasks: read and write\", or a user token of a GitHub App. `GITHUB_TOKEN` does not work: GitHub accepts no installation token here. Required unless `dry-run` is `true`, or `command: plan` has no query.";
-    lookup_token "lookup-token" "" START_WAIT
-        "A second token that reads pull requests, for a `token` without that permission. `github.token` works for the repository of the workflow, with `pull-requests: read`.";
+    lookup_token "lookup-token" "" START_WAIT_STOP
+        "A second token that reads pull requests and stops tasks, for a `token` without these permissions. `github.token` works for the repository of the workflow, with `pull-requests: read`, and `actions: write` to stop.";
     prompt "prompt" "" START
         "The task for the agent. A template with `{{ github.* }}`, `{{ vars.* }}` and more. Linux cannot start a step with 131,072 bytes or more in one variable (\"Argument list too long\"), Windows allows 32,766 characters; use `prompt-file` for a long prompt. Either this or `prompt-file` is required.";
     prompt_file "prompt-file" "" START
@@ -100,9 +109,9 @@ inputs! {
         "YAML or JSON mapping of the values that the template reads as `vars`.";
     inputs "inputs" "" START
         "YAML or JSON mapping of the values that the template reads as `inputs`. Not needed for the inputs of a `workflow_dispatch`; a reusable workflow passes `toJSON(inputs)`.";
-    repository "repository" "" START_WAIT
+    repository "repository" "" START_WAIT_STOP
         "The repository of the task, as `owner/name`. Default: the repository of the workflow.";
-    repositories "repositories" "" START_PLAN
+    repositories "repositories" "" START_STOP_PLAN
         "Many repositories, in place of `repository`: one on each line, with its own settings and variables if needed (`owner/name base-ref=release/2 version=1.10`), `@file` for a list in the workspace, or `query: org:acme topic:java` for the result of a search. A comment begins with `#`, on its own line.";
     allow_empty "allow-empty" "false" START_PLAN
         "Whether a list without any repository is fine: the step ends green and starts nothing. By default it is an error.";
@@ -126,8 +135,18 @@ inputs! {
         "Whether to wait until the task is settled. `command: wait` always waits.";
     wait_timeout "wait-timeout" "75m" START_WAIT
         "The longest time to wait, with a unit: `30s`, `45m`, `1h30m`. Keep it below the job's `timeout-minutes`.";
-    poll_interval "poll-interval" "15s" START_WAIT
+    poll_interval "poll-interval" "15s" START_WAIT_STOP
         "The longest pause between two requests for a task's state, `1s` or more.";
+    on_timeout "on-timeout" "leave" START_WAIT
+        "What becomes of a task that is not done when `wait-timeout` passes: `leave` it, or `stop` it. Requires `wait: true`.";
+    on_interrupt "on-interrupt" "leave" START_WAIT
+        "The same for a job that is canceled: `leave` or `stop`. Requires `wait: true`.";
+    max_credits "max-credits" "" START_WAIT
+        "The most AI credits that a task may use; one that has used more is stopped. Requires `wait: true`.";
+    max_duration "max-duration" "" START_WAIT_STOP
+        "How long a task may run, from its creation, such as `2h`; one that runs longer is stopped. Requires `wait: true`. For `command: stop` with `task-class`: which tasks to stop.";
+    force "force" "false" START_WAIT_STOP
+        "Whether a task's run that goes on although GitHub accepted its cancel is canceled by force.";
     stop_on "stop-on" "waiting_for_user, idle" START_WAIT
         "Which of the states `waiting_for_user` and `idle` end the wait, as a list; `never` for none.";
     fail_on "fail-on" "failure, timed_out, cancelled, action_required" START_WAIT
@@ -162,17 +181,17 @@ inputs! {
         "What to do with event text that an outsider can write: `fence` puts it into the prompt between marks that declare it data, `refuse` refuses a template that uses any.";
     timezone "timezone" "" START
         "The time zone of `now` and of the filter `date` in the prompt, as an IANA name such as `Europe/Berlin`. Default: UTC.";
-    policy "policy" "" START_WAIT
+    policy "policy" "" START_WAIT_STOP
         "The policy file with the rules for tasks: a file of the workspace, or one of another repository as `owner/name:path@ref`. Default: `.github/agent-tasks.yml`, if it exists.";
-    task_class "task-class" "" START_WAIT
-        "The task class of the policy for this start. The values of the class are fixed.";
+    task_class "task-class" "" START_WAIT_STOP
+        "The task class of the policy for this start. The values of the class are fixed. For `command: stop`: the class whose tasks are stopped, with `max-duration`.";
     ticket "ticket" "" START
         "The change ticket, which goes into the prompt and the summary. A task class can require one. A template without access to untrusted text.";
-    dry_run "dry-run" "false" START_WAIT
-        "Show the plan and the exact request, and send nothing.";
-    task_id "task-id" "" WAIT
-        "For `command: wait`: task IDs, or the output `results` of an earlier step.";
-    audit_log "audit-log" "" START_WAIT
+    dry_run "dry-run" "false" START_WAIT_STOP
+        "Show the plan and the exact request, and change nothing.";
+    task_id "task-id" "" WAIT_STOP
+        "For `command: wait` and `command: stop`: task IDs, or the output `results` of an earlier step.";
+    audit_log "audit-log" "" START_WAIT_STOP
         "The file of the audit log, relative to the workspace. Default: a file in the runner's temporary folder.";
     github_api_url "github-api-url" "" ALL
         "The address of GitHub's REST API. Default: the one of the runner.";

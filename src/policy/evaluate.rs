@@ -1,6 +1,8 @@
 //! What the policy says of a start.
 
 use std::collections::{BTreeMap, HashSet};
+use std::num::NonZeroU64;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -18,7 +20,9 @@ use crate::prompt::fence::Untrusted;
 use crate::task::acceptance::Expect;
 use crate::task::conclusion::{Conclusion, Refusal, RefusedBy};
 use crate::task::start::{ActiveScope, IfActive};
-use crate::text::{cut, nearest};
+use crate::task::stop::UnfinishedTask;
+use crate::task::time_span::TimeSpan;
+use crate::text::{cut, nearest, spelled};
 use crate::yaml::de::OneOrMany;
 
 /// How many repositories a refusal names.
@@ -74,6 +78,16 @@ pub struct Overrides {
     pub fail_on: Option<Vec<Conclusion>>,
     /// Whether a question, and whether idleness, ends the wait.
     pub stop_on: Option<(bool, bool)>,
+    /// What becomes of a task that is not done when the wait ends.
+    pub on_timeout: Option<UnfinishedTask>,
+    /// What becomes of it when the process is interrupted.
+    pub on_interrupt: Option<UnfinishedTask>,
+    /// The most AI credits that a task may use.
+    pub max_credits: Option<NonZeroU64>,
+    /// How long a task may run.
+    pub max_duration: Option<Duration>,
+    /// Whether a run that goes on after a cancel is cancelled by force.
+    pub force: Option<bool>,
     /// The change ticket.
     pub ticket: Option<String>,
 }
@@ -186,6 +200,11 @@ impl Rules {
             if_active: _,
             active_scope: _,
             wait: _,
+            on_timeout,
+            on_interrupt,
+            max_credits,
+            max_duration,
+            force,
             fail_on,
             stop_on,
             owner,
@@ -193,7 +212,26 @@ impl Rules {
             cloud_agent: _,
             limits: _,
         } = self.terms;
-        let terms = Class { require_pull_request, expect, fail_on, stop_on, owner, ..Class::default() };
+        let terms = Class {
+            require_pull_request,
+            expect,
+            on_timeout,
+            on_interrupt,
+            max_credits,
+            max_duration,
+            force,
+            fail_on,
+            stop_on,
+            owner,
+            ..Class::default()
+        };
+        Self { lacks_class: false, terms, ..self }
+    }
+
+    /// What of the rules is about a stop of tasks that were started before.
+    pub fn of_a_stop(self) -> Self {
+        let Class { max_duration, force, owner, .. } = self.terms;
+        let terms = Class { max_duration, force, owner, ..Class::default() };
         Self { lacks_class: false, terms, ..self }
     }
 
@@ -279,6 +317,16 @@ impl Rules {
                 let states = [(*question, "waiting_for_user"), (*idle, "idle")];
                 words(states.iter().filter(|(on, _)| *on).map(|(_, word)| *word))
             }),
+            on_timeout: judge.fixed("on-timeout", asked.on_timeout, terms.on_timeout, ToString::to_string),
+            on_interrupt: judge.fixed("on-interrupt", asked.on_interrupt, terms.on_interrupt, ToString::to_string),
+            max_credits: judge.fixed("max-credits", asked.max_credits, terms.max_credits, ToString::to_string),
+            max_duration: judge.fixed(
+                "max-duration",
+                asked.max_duration,
+                terms.max_duration.map(|TimeSpan(longest)| longest),
+                |longest| spelled(*longest),
+            ),
+            force: judge.flag("force", asked.force, terms.force),
             ticket: judge.ticket(asked.ticket, terms.ticket.as_ref()),
         };
         (settled, judge.refusals)

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroU64;
 
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{IntoDeserializer as _, MapAccess, SeqAccess, Visitor};
@@ -21,6 +22,8 @@ use crate::policy::vars::Var;
 use crate::prompt::fence::Untrusted;
 use crate::task::acceptance::Expect;
 use crate::task::start::{ActiveScope, IfActive};
+use crate::task::stop::UnfinishedTask;
+use crate::task::time_span::TimeSpan;
 use crate::text::nearest;
 use crate::yaml::compose;
 use crate::yaml::de::{OneOrMany, Spelled, read_as};
@@ -122,6 +125,17 @@ pub struct Class {
     pub active_scope: Option<ActiveScope>,
     /// Whether the step waits for the task.
     pub wait: Option<bool>,
+    /// What becomes of a task that is not done when `wait-timeout` passes.
+    pub on_timeout: Option<UnfinishedTask>,
+    /// What becomes of a task when the job is canceled.
+    pub on_interrupt: Option<UnfinishedTask>,
+    /// The most AI credits that a task may use. One that has used more is stopped during a wait.
+    pub max_credits: Option<NonZeroU64>,
+    /// How long a task may run, from its creation, such as `2h`. One that runs longer is stopped during a wait, or by
+    /// `command: stop` with the class.
+    pub max_duration: Option<TimeSpan>,
+    /// Whether a task's run that goes on although GitHub accepted its cancel is canceled by force.
+    pub force: Option<bool>,
     /// The conclusions that fail the step; `never` for none.
     #[cfg_attr(
         test,
@@ -297,6 +311,11 @@ impl Class {
             if_active,
             active_scope,
             wait,
+            on_timeout,
+            on_interrupt,
+            max_credits,
+            max_duration,
+            force,
             fail_on,
             stop_on,
             owner,
@@ -334,6 +353,11 @@ impl Class {
             if_active: if_active.or(above.if_active),
             active_scope: active_scope.or(above.active_scope),
             wait: wait.or(above.wait),
+            on_timeout: on_timeout.or(above.on_timeout),
+            on_interrupt: on_interrupt.or(above.on_interrupt),
+            max_credits: max_credits.or(above.max_credits),
+            max_duration: max_duration.or(above.max_duration),
+            force: force.or(above.force),
             fail_on: fail_on.or(above.fail_on),
             stop_on: stop_on.or(above.stop_on),
             owner: owner.or(above.owner),

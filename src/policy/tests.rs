@@ -1,5 +1,6 @@
 //! Tests of this folder.
 
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use crate::task::acceptance::Expect;
 use crate::task::conclusion::{Conclusion, Refusal, RefusedBy};
 use crate::task::marker::Marker;
 use crate::task::start::{ActiveScope, IfActive};
+use crate::task::stop::UnfinishedTask;
 use crate::yaml::compose;
 
 /// What the types look like in a file where they are read in ways of their own.
@@ -362,6 +364,11 @@ fn everything_that_contradicts_is_refused_at_once_with_both_values() {
         untrusted: Some(Untrusted::Fence),
         if_active: Some(IfActive::Attach),
         active_scope: Some(ActiveScope::Repository),
+        on_timeout: Some(UnfinishedTask::Stop),
+        on_interrupt: None,
+        max_credits: NonZeroU64::new(7),
+        max_duration: Some(Duration::from_secs(60)),
+        force: Some(true),
         wait: Some(true),
         fail_on: Some(Vec::new()),
         stop_on: Some((true, true)),

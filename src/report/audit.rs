@@ -15,6 +15,7 @@ use crate::task::acceptance::ChecksState;
 use crate::task::conclusion::Conclusion;
 use crate::task::event::{Adoption, Event};
 use crate::task::outcome::Outcome;
+use crate::task::stop::StopEnd;
 use crate::task::wait::WaitEnd;
 
 /// The beginning of an event's type.
@@ -92,6 +93,19 @@ impl AuditEntry {
                     "reason": acceptance.reason(),
                 });
                 Self::new(kind, known(facts))
+            }
+            Event::Stopping(reason) => {
+                Self::new("stopping", json!({"cause": reason.word(), "reason": reason.to_string()}))
+            }
+            Event::Cancelled { run, by_force, is_accepted } => {
+                Self::new("cancelled", json!({"runId": run, "byForce": by_force, "accepted": is_accepted}))
+            }
+            Event::StopEnded(StopEnd::Stopped) => Self::new("stopped", json!({})),
+            Event::StopEnded(StopEnd::EndedBefore) => {
+                Self::new("not-stopped", json!({"reason": "the task had ended before"}))
+            }
+            Event::StopEnded(StopEnd::Failed(problem)) => {
+                Self::new("not-stopped", json!({"reason": problem.to_string()}))
             }
             Event::NoPull(why) => Self::new("pull-missing", json!({"reason": why.to_string()})),
             Event::Ended(WaitEnd::Settled) => Self::new("settled", json!({})),
@@ -195,8 +209,8 @@ fn request(order: &PlannedTask) -> Value {
             "headRef": task.head_ref,
             "createPullRequest": task.create_pull_request,
         })),
-        Action::Wait(id) => json!({"taskId": id.as_str()}),
-        Action::Skip(_) => json!({}),
+        Action::Wait(id) | Action::Stop(id) => json!({"taskId": id.as_str()}),
+        Action::Skip(_) | Action::NotListed(_) => json!({}),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::task::outcome::Outcome;
 use crate::text::cut;
 
 /// Every output there is, in the order of the reference.
-pub const OUTPUTS: [&str; 24] = [
+pub const OUTPUTS: [&str; 25] = [
     "task-id",
     "task-url",
     "state",
@@ -24,6 +24,7 @@ pub const OUTPUTS: [&str; 24] = [
     "changed-files",
     "changed-lines",
     "checks",
+    "stopped",
     "head-ref",
     "base-ref",
     "model",
@@ -156,6 +157,7 @@ struct Entry<'a> {
     changed_files: Option<u64>,
     changed_lines: Option<u64>,
     checks: Option<&'a str>,
+    stopped: Option<bool>,
     head_ref: Option<&'a str>,
     base_ref: Option<&'a str>,
     model: Option<&'a str>,
@@ -184,6 +186,7 @@ impl<'a> Entry<'a> {
             changed_files: content.map(|content| content.changed_files),
             changed_lines: content.map(|content| content.changed_lines),
             checks: outcome.acceptance.as_ref().and_then(Acceptance::checks).map(ChecksState::as_str),
+            stopped: outcome.stopped(),
             head_ref: pull.map(|pull| pull.head_ref.as_str()).or(task.and_then(Task::head_ref)),
             base_ref: pull.map(|pull| pull.base_ref.as_str()).or(task.and_then(Task::base_ref)),
             model: task.and_then(Task::model).or(asked.and_then(|asked| asked.model.as_deref())),

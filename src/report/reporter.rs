@@ -21,8 +21,9 @@ use crate::report::summary::{SummaryContext, summary};
 use crate::task::conclusion::Exit;
 use crate::task::event::Event;
 use crate::task::messages;
-use crate::task::outcome::Outcome;
+use crate::task::outcome::{Outcome, Stop};
 use crate::task::rollout::StoppedWave;
+use crate::task::stop::StopReason;
 use crate::text::repositories;
 
 /// GitHub shows ten annotations of a kind for a step; one is kept for the count of the others,
@@ -45,6 +46,8 @@ const HEARTBEAT: Duration = Duration::from_secs(5 * 60);
 pub enum Update {
     /// Something happened to the task at this index of the plan.
     Task(usize, Event),
+    /// The process was interrupted, and the starts of these tasks were not answered.
+    Interrupted(BTreeSet<usize>),
     /// A wave begins: its number, how many waves there are, and how many repositories it has.
     WaveBegins(usize, usize, usize),
     /// A wave stopped the rollout before the tasks of this range.
@@ -87,11 +90,14 @@ impl<'a> Reporter<'a> {
                     outcome.asked = Some(task.without_prompt());
                     outcome.prompt_sha256 = Some(prompt_sha256.clone());
                 }
-                Action::Wait(id) => {
+                Action::Wait(id) | Action::Stop(id) => {
                     outcome.task_id = Some(id.clone());
                     outcome.created = Some(false);
+                    if matches!(order.action, Action::Stop(_)) {
+                        outcome.stop = Some(Stop { reason: StopReason::Asked, end: None });
+                    }
                 }
-                Action::Skip(_) => {}
+                Action::Skip(_) | Action::NotListed(_) => {}
             }
             outcome
         });
@@ -148,6 +154,11 @@ impl<'a> Reporter<'a> {
     fn apply(&mut self, update: Update) {
         match update {
             Update::Task(index, event) => self.apply_event(index, event),
+            Update::Interrupted(unanswered) => {
+                self.interrupt(&unanswered);
+                // What is known comes before anything else that is still done.
+                self.write(true);
+            }
             Update::WaveBegins(wave, waves, size) => {
                 self.host.log(&format!("wave {wave} of {waves}: {}", repositories(size)));
             }

@@ -82,7 +82,7 @@ impl Status {
             (None, Some(Conclusion::Skipped)) => Self::Skipped,
             (None, Some(Conclusion::Success)) => Self::Succeeded,
             (None, None) => match (ended, outcome.task_id.is_some()) {
-                (true, true) if plan.wait.is_none() => Self::Started,
+                (true, true) if plan.wait.is_none() && outcome.stop.is_none() => Self::Started,
                 (true, true) => Self::Unwatched,
                 (true, false) => Self::NotStarted,
                 (false, true) => Self::Running,
@@ -160,7 +160,10 @@ pub fn dry_run(plan: &Plan, context: &Context, requests: &[(String, String)]) ->
                 escaped(&order.label()),
                 sentence(&escaped(reason)).trim_end_matches('.')
             )),
+            Action::Stop(id) => one(&format!("stop task {} in {}", escaped(id.as_str()), escaped(&order.label()))),
+            Action::NotListed(error) => format!("{}\n\n", sentence(&inline(&error.to_string()))),
         },
+        tasks if plan.is_stop() => one(&format!("stop {} agent tasks", tasks.len())),
         tasks if plan.wait.is_some() && requests.is_empty() => one(&format!("wait for {} agent tasks", tasks.len())),
         _ => one(&format!("start an agent task in each of **{}**", repositories(requests.len()))),
     });
@@ -280,10 +283,14 @@ fn heading(outcome: &Outcome, status: Status) -> String {
         (Status::Unknown, Some(Trouble::Unconfirmed)) => "It is not known whether the agent task was started",
         (Status::Unknown, _) => "No agent task was started, an earlier one may be it",
         (Status::Lost, Some(Trouble::RefusedByGitHub)) if outcome.task.is_none() => "Agent task not found",
+        (Status::Lost, _) if outcome.stopped() == Some(false) => "Agent task not stopped",
         (Status::Lost, _) => "Lost sight of the agent task",
         (Status::NotStarted, Some(Trouble::Declined)) => "No agent task was started, one is still active",
         (Status::NotStarted | Status::HeldBack, _) => "No agent task was started",
         (Status::Refused, _) => "No agent task was started, your own rules refuse it",
+        (Status::Cancelled, _) if outcome.stopped() == Some(true) => "Agent task stopped",
+        (Status::Skipped, _) if outcome.stopped() == Some(true) => "Agent task had ended before",
+        (Status::Failed, _) if outcome.stopped() == Some(false) => "Agent task not stopped",
         (Status::Failed, _) if outcome.acceptance.is_some() => "Agent task completed, its pull request is not accepted",
         (Status::Blocked, _) if outcome.acceptance.is_some() => "Agent task completed, its checks need approval",
         (Status::TimedOut, _) if outcome.acceptance.is_some() => {
@@ -413,13 +420,14 @@ fn rows(all: &[(Status, &Outcome)], elapsed: Duration) -> String {
             escaped(&outcome.label()),
             outcome.pull.as_ref().map_or_else(String::new, |pull| link(&format!("#{}", pull.number), &pull.url)),
             accepted(outcome),
+            outcome.stopped().map(|stopped| if stopped { "yes" } else { "no" }.to_owned()).unwrap_or_default(),
             task_link(outcome),
             outcome.task.as_ref().and_then(Task::credits).unwrap_or_default(),
             took.map(|took| spelled(Duration::from_secs(took.as_secs()))).unwrap_or_default(),
         ]
     };
     let rows = all.iter().map(row).collect::<Vec<_>>();
-    table(&["Status", "Repository", "Pull request", "Accepted", "Task", "AI credits", "Duration"], &rows)
+    table(&["Status", "Repository", "Pull request", "Accepted", "Stopped", "Task", "AI credits", "Duration"], &rows)
 }
 
 /// A short link to the task, or the beginning of its id where it has no page yet.
@@ -535,7 +543,7 @@ fn footer(plan: &Plan, context: &Context) -> String {
 fn with_prompts(mut text: String, plan: &Plan) -> String {
     let starts = plan.tasks.iter().filter_map(|order| match &order.action {
         Action::Start { task, template, prompt_sha256, .. } => Some((order, task, template, prompt_sha256)),
-        Action::Wait(_) | Action::Skip(_) => None,
+        Action::Wait(_) | Action::Skip(_) | Action::Stop(_) | Action::NotListed(_) => None,
     });
     for (order, task, template, prompt_sha256) in starts.take(MAX_PROMPTS) {
         let target = if plan.tasks.len() > 1 { format!(" for {}", order.label()) } else { String::new() };

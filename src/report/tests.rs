@@ -20,6 +20,7 @@ use crate::task::outcome::Outcome;
 use crate::task::pull_request::NoPullRequest;
 use crate::task::rollout::{Rollout, Share, StoppedWave};
 use crate::task::start::{ActiveScope, IfActive, LONGEST_LIMIT, Precheck, StartOptions};
+use crate::task::stop::StopRules;
 use crate::task::wait::{WaitEnd, WaitRules};
 
 fn order(repository: &str) -> PlannedTask {
@@ -56,6 +57,7 @@ fn plan(repositories: &[String], waves: &[usize]) -> Plan {
     });
     Plan {
         expect: Expect::default(),
+        stop: StopRules::default(),
         tasks: repositories.iter().map(|name| order(name)).collect(),
         wait: Some(WaitRules {
             timeout: Duration::from_secs(3600),
@@ -295,7 +297,7 @@ fn summary_of_a_fleet() {
     - ❌ **octo/service-7**: The task failed: The agent ran out of disk space. [Read its log](https://github.com/octo/service-7/tasks/0f8fad5b-d9cb-469f-a165-70867728950e).
     - ❌ **octo/service-10, octo/service-11**: GitHub does not accept the token (Bad credentials): it is mistyped, expired or revoked. Make a new one and store it as the secret that `token` is given.
     - 🙋 **octo/service-8**: The agent waits for an answer, which the API cannot give. [Answer it](https://github.com/octo/service-8/tasks/0f8fad5b-d9cb-469f-a165-70867728950e). Then wait for it again with `command: wait`.
-    - ⏰ **octo/service-9**: The task was still in\_progress when `wait-timeout` passed. It continues, because the API cannot stop it. [See the task](https://github.com/octo/service-9/tasks/0f8fad5b-d9cb-469f-a165-70867728950e). Raise `wait-timeout`, or wait for it later with `command: wait`.
+    - ⏰ **octo/service-9**: The task was still in\_progress when `wait-timeout` passed. It continues. [See the task](https://github.com/octo/service-9/tasks/0f8fad5b-d9cb-469f-a165-70867728950e). Raise `wait-timeout`, stop it with `command: stop`, or wait for it later with `command: wait`.
 
     <details><summary>Timeline</summary>
 

@@ -32,7 +32,7 @@ pub async fn authorize(
         Some(ActorCheck::Shut(why)) => return Err(refused(why.clone())),
         Some(ActorCheck::Open(_)) | None => return Ok(()),
     };
-    let readers = clients.for_pull_requests();
+    let readers = clients.lookup_first();
     for actor in &query.people {
         let ask = async |client: &&LimitedClient<'_>| client.access(&query.repository, &actor.login).await;
         let pause = async |error: &Error, wait| host.pause(error, wait, "checking the actor's access").await;

@@ -11,7 +11,7 @@ use crate::inputs::request::Inputs;
 pub struct Clients<'a> {
     /// Starts and reads tasks.
     pub tasks: LimitedClient<'a>,
-    /// Reads pull requests, where `lookup-token` is another token.
+    /// Reads pull requests and stops tasks, where `lookup-token` is another token.
     lookup: Option<LimitedClient<'a>>,
 }
 
@@ -38,8 +38,8 @@ impl<'a> Clients<'a> {
         Ok(tasks.map(|tasks| Self { tasks, lookup }))
     }
 
-    /// The clients that may read pull requests, in the order in which they are asked.
-    pub fn for_pull_requests(&self) -> Vec<&LimitedClient<'a>> {
+    /// The clients that may read pull requests and runs, in the order in which they are asked.
+    pub fn lookup_first(&self) -> Vec<&LimitedClient<'a>> {
         self.lookup.iter().chain([&self.tasks]).collect()
     }
 }

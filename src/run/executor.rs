@@ -1,7 +1,7 @@
 //! Carries out a plan: one wave after the other, the tasks of a wave side by side. What happens is sent to the reporter.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,19 +15,25 @@ use crate::actions::host::Host;
 use crate::actions::signal::Signal;
 use crate::github::error::Error;
 use crate::github::repository::Repository;
-use crate::github::task::TaskId;
+use crate::github::task::{Task, TaskId};
 use crate::plan::{Action, Plan};
 use crate::report::reporter::Update;
 use crate::run::clients::Clients;
 use crate::run::poller::{Poller, PollerConfig};
+use crate::run::stop::StopRun;
 use crate::run::task_run::TaskRun;
 use crate::task::conclusion::Conclusion;
 use crate::task::event::Event;
 use crate::task::rollout::StoppedWave;
+use crate::task::stop::{StopEnd, StopReason, UnfinishedTask};
+use crate::task::wait::WaitEnd;
 
 /// How many tasks are being started at once. GitHub allows a hundred requests at once,
 /// <https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#about-secondary-rate-limits>.
 const START_PERMITS: usize = 64;
+/// How many tasks are being stopped at once. GitHub asks for a second between two cancels, and within the two minutes that
+/// a stop may take each of so many has its turn.
+const STOP_PERMITS: usize = 20;
 /// How long an interrupted process waits for the answer to a start that is on its way. The runner sends SIGTERM 7.5
 /// seconds after SIGINT, and the reference promises that everything is written within one second.
 const LAST_ANSWER: Duration = Duration::from_millis(600);
@@ -36,25 +42,17 @@ const LAST_ANSWER: Duration = Duration::from_millis(600);
 /// repositories had one. One organization may lack a license that another has; a token without any should cost few requests.
 const MAX_UNLICENSED_STARTS: usize = 3;
 
-/// How the process was interrupted.
-pub struct Interruption {
-    /// The signal.
-    pub signal: Signal,
-    /// The tasks whose start was sent and not answered, by their index in the plan.
-    pub unanswered: BTreeSet<usize>,
-}
-
-/// Carries out the plan, until it is done or `interrupted` names a signal.
+/// Carries out the plan, until it is done or `interrupted` names a signal, which is returned.
 pub async fn run(
     plan: &Plan,
     clients: &Clients<'_>,
     host: &Host,
     updates: UnboundedSender<Update>,
     interrupted: impl Future<Output = Signal>,
-) -> Option<Interruption> {
+) -> Option<Signal> {
     let keys = plan.tasks.iter().filter_map(|order| match &order.action {
         Action::Start { options, .. } => Some(options.marker.key.clone()),
-        Action::Wait(_) | Action::Skip(_) => None,
+        Action::Wait(_) | Action::Skip(_) | Action::Stop(_) | Action::NotListed(_) => None,
     });
     let config = PollerConfig {
         tasks: plan.tasks.len(),
@@ -63,13 +61,15 @@ pub async fn run(
         parts: plan.sharing_jobs,
         host,
     };
-    let pulls = clients.for_pull_requests();
+    let pulls = clients.lookup_first();
     let executor = Executor {
         plan,
         clients,
         host,
         poller: Poller::new(&clients.tasks, &pulls, config),
         start_permits: Semaphore::new(START_PERMITS),
+        stop_permits: Semaphore::new(STOP_PERMITS),
+        waiting: RefCell::default(),
         names: RefCell::new(
             plan.tasks
                 .iter()
@@ -85,19 +85,29 @@ pub async fn run(
         unanswered: watch::Sender::default(),
         updates,
     };
-    let mut work = pin!(executor.run_waves());
-    let signal = tokio::select! {
-        signal = interrupted => signal,
-        () = &mut work => return None,
+    // What is still under way when this block ends is dropped, with its places in the queues.
+    let signal = {
+        let mut work = pin!(executor.run_waves());
+        let signal = tokio::select! {
+            signal = interrupted => signal,
+            () = &mut work => return None,
+        };
+        executor.is_interrupted.set(true);
+        let mut unanswered = executor.unanswered.subscribe();
+        tokio::select! {
+            () = work => {}
+            _ = tokio::time::timeout(LAST_ANSWER, unanswered.wait_for(BTreeSet::is_empty)) => {}
+        }
+        signal
     };
-    executor.is_interrupted.set(true);
-    let mut unanswered = executor.unanswered.subscribe();
-    tokio::select! {
-        () = work => {}
-        _ = tokio::time::timeout(LAST_ANSWER, unanswered.wait_for(BTreeSet::is_empty)) => {}
-    }
     let unanswered = executor.unanswered.borrow().clone();
-    Some(Interruption { signal, unanswered })
+    executor.send(Update::Interrupted(unanswered));
+    if plan.stop.on_interrupt == UnfinishedTask::Stop {
+        // The reporter writes all outputs first.
+        tokio::task::yield_now().await;
+        executor.stop_interrupted().await;
+    }
+    Some(signal)
 }
 
 /// The tasks that this step has started in one repository. GitHub's list lags behind them.
@@ -107,6 +117,8 @@ pub(super) struct StartedTasks {
     /// How many starts may have become a task that is not known.
     pub(super) unconfirmed: usize,
 }
+/// A task that is waited for, as it was seen last.
+type WaitingTask = (Repository, TaskId, Option<Task>);
 
 /// What the tasks of a plan share.
 pub(super) struct Executor<'a> {
@@ -115,6 +127,9 @@ pub(super) struct Executor<'a> {
     pub(super) host: &'a Host,
     pub(super) poller: Poller<'a>,
     pub(super) start_permits: Semaphore,
+    pub(super) stop_permits: Semaphore,
+    /// The tasks that are waited for, where an interruption stops them.
+    pub(super) waiting: RefCell<BTreeMap<usize, WaitingTask>>,
     /// The repositories and entries that have a task in this step, with the new names of renamed ones, and the task's
     /// index.
     pub(super) names: RefCell<HashMap<(Repository, Option<String>), usize>>,
@@ -134,6 +149,19 @@ pub(super) struct Executor<'a> {
 }
 
 impl Executor<'_> {
+    /// Stops the tasks that were waited for, within the seconds that are left.
+    async fn stop_interrupted(&self) {
+        let waiting = self.waiting.take();
+        join_all(waiting.into_iter().map(async |(index, (repository, id, task))| {
+            self.record(index, Event::Stopping(StopReason::Interrupt));
+            let stop = StopRun { executor: self, repository, id, task, is_urgent: true };
+            if stop.run(|event| self.record(index, event)).await == StopEnd::Stopped {
+                self.record(index, Event::Ended(WaitEnd::Stopped(StopReason::Interrupt)));
+            }
+        }))
+        .await;
+    }
+
     async fn run_waves(&self) {
         let waves = &self.plan.waves;
         for (index, wave) in waves.iter().enumerate() {

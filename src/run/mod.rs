@@ -6,4 +6,5 @@ pub mod clients;
 pub mod executor;
 pub mod poller;
 pub mod pull_request;
+pub mod stop;
 pub mod task_run;

@@ -30,6 +30,9 @@ const MAX_SINGLE: usize = 10;
 /// How many requests an hour go to lists at most: half of the 5,000 that GitHub allows,
 /// <https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api>.
 const PAGES_PER_HOUR: u32 = 2500;
+/// How many requests an hour go to single tasks at most, where lists are used and do not say what a task costs: with
+/// those for lists, 500 are left for everything else.
+const DETAILS_PER_HOUR: u32 = 2000;
 /// How long a task may have no sessions because it is new. They were seen after seconds.
 const NO_SESSIONS_YET: Duration = Duration::from_secs(120);
 /// How long pull requests of tasks that have completed are gathered: at least two rounds of the default interval. GitHub
@@ -46,6 +49,7 @@ pub struct Poller<'a> {
     /// Whether lists are used.
     many: Cell<bool>,
     interval: Duration,
+    count: u32,
     parts: u32,
     began: Instant,
     pages: Cell<u32>,
@@ -126,6 +130,7 @@ impl<'a> Poller<'a> {
             host: config.host,
             many: Cell::new(config.tasks > MAX_SINGLE),
             interval: config.interval,
+            count: u32::try_from(config.tasks).unwrap_or(u32::MAX),
             parts: u32::try_from(config.parts).unwrap_or(u32::MAX),
             began: Instant::now(),
             pages: Cell::new(1),
@@ -160,7 +165,23 @@ impl<'a> Poller<'a> {
         self.interval.max(each.saturating_mul(self.pages.get()).saturating_mul(self.parts))
     }
 
-    /// Polls a task. `etag` and `state` are those of an earlier answer.
+    /// The time between two looks at what one task costs, which lists do not say.
+    pub fn detail_spacing(&self) -> Duration {
+        let each = Duration::from_secs(3600) / DETAILS_PER_HOUR;
+        self.interval.max(each.saturating_mul(self.count).saturating_mul(self.parts))
+    }
+
+    /// How long the first of these looks at this task is put off, so that not all tasks are looked at together.
+    pub fn detail_offset(&self, index: usize) -> Duration {
+        let index = u32::try_from(index).unwrap_or(u32::MAX);
+        if self.is_shared() {
+            self.detail_spacing() / self.count.max(1) * (index % self.count.max(1))
+        } else {
+            Duration::ZERO
+        }
+    }
+
+    /// Polls a task. `etag` and `state` are those of an earlier answer. `in_detail`: not by a list.
     ///
     /// # Errors
     /// Those of the request. One that concerns all tasks alike was logged already.
@@ -170,8 +191,10 @@ impl<'a> Poller<'a> {
         id: &TaskId,
         etag: Option<&str>,
         state: Option<&State>,
+        in_detail: bool,
     ) -> Result<TaskAnswer, Error> {
         if self.is_shared()
+            && !in_detail
             && let Some(task) = self.listed(id).await?
             && (task.state.phase() == Phase::Running || state == Some(&task.state))
         {

@@ -17,6 +17,7 @@ use crate::plan::{Action, PlannedTask};
 use crate::policy::limits::Capacity;
 use crate::run::executor::{Executor, StartedTasks};
 use crate::run::poller::OwnTasks;
+use crate::run::stop::StopRun;
 use crate::task::acceptance::{AcceptanceMachine, AcceptanceStep};
 use crate::task::conclusion::{Conclusion, Refusal, RefusedBy};
 use crate::task::event::{Adoption, Event};
@@ -24,6 +25,7 @@ use crate::task::follow_up::FollowUps;
 use crate::task::marker::Marker;
 use crate::task::pull_request::{NoPullRequest, PullRequestHints};
 use crate::task::start::{Candidate, MEMORY, StartMachine, StartOptions};
+use crate::task::stop::{StopEnd, StopProblem, StopReason, UnfinishedTask};
 use crate::task::wait::{Observation, Pace, WaitEnd, WaitMachine, WaitRules};
 use crate::task::{start, wait};
 use crate::text::spelled;
@@ -78,6 +80,14 @@ impl<'a> TaskRun<'a> {
     pub(super) async fn run(mut self) -> Option<Conclusion> {
         let started = match &self.planned.action {
             Action::Wait(id) => Some((id.clone(), false)),
+            Action::Stop(id) => {
+                self.stop_as_asked(id).await;
+                None
+            }
+            Action::NotListed(error) => {
+                self.record(Event::Failed(error.clone()));
+                None
+            }
             Action::Start { task, models, options, .. } => self.start(task, models, options).await,
             Action::Skip(reason) => {
                 self.record(Event::Skipped(reason.clone()));
@@ -232,7 +242,7 @@ impl<'a> TaskRun<'a> {
                 let text = text.replace(&planned.repository.to_string(), "");
                 Some((text, task.without_prompt()))
             }
-            Action::Wait(_) | Action::Skip(_) => None,
+            Action::Wait(_) | Action::Skip(_) | Action::Stop(_) | Action::NotListed(_) => None,
         };
         request(self.planned) != request(other)
     }
@@ -424,19 +434,32 @@ impl<'a> TaskRun<'a> {
         let mut etag = None;
         let mut failing = false;
         let mut followed = PullRequestHints::default();
+        let stop = &self.executor.plan.stop;
+        let mut aged = (Duration::ZERO, began);
+        // A task that was started a moment ago has used nothing yet.
+        let mut detail_at = if new { began + self.executor.poller.detail_offset(self.index) } else { began };
+        if stop.on_interrupt == UnfinishedTask::Stop {
+            let waiting = (self.repository().clone(), id.clone(), self.task.clone());
+            self.executor.waiting.borrow_mut().insert(self.index, waiting);
+        }
         if new {
             self.rest(machine.first_pause(), rules.timeout).await;
         }
         loop {
             let left = rules.timeout.saturating_sub(began.elapsed());
             let state = self.task.as_ref().map(|task| &task.state);
-            let looking = self.executor.poller.look(self.repository(), id, etag.as_deref(), state);
+            let in_detail = stop.max_credits.is_some() && Instant::now() >= detail_at;
+            if in_detail {
+                detail_at = Instant::now() + self.executor.poller.detail_spacing();
+            }
+            let looking = self.executor.poller.look(self.repository(), id, etag.as_deref(), state, in_detail);
             let look = tokio::time::timeout(left.max(self.least()), looking).await;
             let look = look.unwrap_or_else(|_| Err(late()));
             let observation = Observation::of(&look);
             let error = match look {
                 Ok(TaskAnswer::Seen(task, mark)) => {
                     etag = mark.or(etag);
+                    aged = task.age().map_or(aged, |age| (age, Instant::now()));
                     self.record(Event::Saw(task));
                     None
                 }
@@ -460,6 +483,12 @@ impl<'a> TaskRun<'a> {
             failing = if expected { failing } else { error.is_some() };
             match machine.observe(began.elapsed(), observation) {
                 wait::WaitStep::Sleep(pause) => {
+                    let age = aged.0 + aged.1.elapsed();
+                    if let Some(reason) = stop.exceeded(self.task.as_ref(), age) {
+                        let left = rules.timeout.saturating_sub(began.elapsed());
+                        return self.end(id, WaitEnd::NotStopped(reason), None, left).await;
+                    }
+                    let pause = stop.max_duration.map_or(pause, |longest| pause.min(longest.saturating_sub(age)));
                     if let Some(Error::RateLimited(limit)) = &error {
                         self.record(Event::Limited { why: limit.name().to_owned(), wait: pause });
                     }
@@ -477,15 +506,35 @@ impl<'a> TaskRun<'a> {
 
     /// The end of the wait. `left` is what remains of its time.
     async fn end(&mut self, id: &TaskId, ending: WaitEnd, error: Option<Error>, left: Duration) {
+        let on_timeout = self.executor.plan.stop.on_timeout == UnfinishedTask::Stop;
+        let reason = match &ending {
+            WaitEnd::NotStopped(reason) => Some(*reason),
+            WaitEnd::DeadlinePassed | WaitEnd::LimitedPastDeadline(_) | WaitEnd::LostSight if on_timeout => {
+                Some(StopReason::Timeout)
+            }
+            _ => None,
+        };
+        let ending = match reason {
+            Some(reason) => match self.stop(id, reason).await {
+                StopEnd::Stopped => WaitEnd::Stopped(reason),
+                StopEnd::EndedBefore => WaitEnd::Settled,
+                StopEnd::Failed(_) => ending,
+            },
+            None => ending,
+        };
         match ending {
             // A task that was not seen has shown no pull request either.
-            WaitEnd::LostSight | WaitEnd::Refused => {}
+            WaitEnd::LostSight | WaitEnd::Refused | WaitEnd::EndedBefore => {}
             WaitEnd::Settled => {
                 let began = Instant::now();
                 self.seek_pull(id, left).await;
                 self.compare(left.saturating_sub(began.elapsed())).await;
             }
-            WaitEnd::NeedsPerson | WaitEnd::DeadlinePassed | WaitEnd::LimitedPastDeadline(_) => {
+            WaitEnd::NeedsPerson
+            | WaitEnd::DeadlinePassed
+            | WaitEnd::LimitedPastDeadline(_)
+            | WaitEnd::Stopped(_)
+            | WaitEnd::NotStopped(_) => {
                 self.seek_pull(id, Duration::ZERO).await;
             }
         }
@@ -493,6 +542,24 @@ impl<'a> TaskRun<'a> {
         self.record(Event::Ended(ending));
         if let Some(error) = error.filter(|_| blind) {
             self.record(Event::Failed(error));
+        }
+    }
+
+    /// Stops the task, and records what happens.
+    async fn stop(&mut self, id: &TaskId, reason: StopReason) -> StopEnd {
+        self.record(Event::Stopping(reason));
+        let (executor, repository, task) = (self.executor, self.repository().clone(), self.task.clone());
+        let stop = StopRun { executor, repository, id: id.clone(), task, is_urgent: false };
+        stop.run(|event| self.record(event)).await
+    }
+
+    /// Stops the task because `command: stop` asks for it.
+    async fn stop_as_asked(&mut self, id: &TaskId) {
+        match self.stop(id, StopReason::Asked).await {
+            StopEnd::Stopped => self.record(Event::Ended(WaitEnd::Stopped(StopReason::Asked))),
+            StopEnd::EndedBefore => self.record(Event::Ended(WaitEnd::EndedBefore)),
+            StopEnd::Failed(StopProblem::GitHub(error)) => self.record(Event::Failed(error)),
+            StopEnd::Failed(_) => self.record(Event::Ended(WaitEnd::NotStopped(StopReason::Asked))),
         }
     }
 
@@ -522,7 +589,7 @@ impl<'a> TaskRun<'a> {
         // Unknown for a task that another step started, unless this one requires it.
         let asked = match &self.planned.action {
             Action::Start { task, .. } => Some(requires_pull || task.create_pull_request || task.head_ref.is_some()),
-            Action::Wait(_) | Action::Skip(_) => requires_pull.then_some(true),
+            Action::Wait(_) | Action::Skip(_) | Action::Stop(_) | Action::NotListed(_) => requires_pull.then_some(true),
         };
         let began = Instant::now();
         let mut etag = None;
@@ -621,6 +688,9 @@ impl<'a> TaskRun<'a> {
                 }
                 // A prompt is long, there can be a thousand of them, and no later step needs it.
                 task.sessions.iter_mut().for_each(|session| session.prompt = None);
+                if let Some((_, _, waiting)) = self.executor.waiting.borrow_mut().get_mut(&self.index) {
+                    *waiting = Some(task.clone());
+                }
                 self.task = Some(task);
             }
             Event::PullFound(pull) => self.pull = Some(pull.number),
@@ -630,6 +700,7 @@ impl<'a> TaskRun<'a> {
             }
             Event::Ended(end) => {
                 let plan = self.executor.plan;
+                self.executor.waiting.borrow_mut().remove(&self.index);
                 let lacks_pull = plan.require_pull_request && self.pull.is_none();
                 let delivered = Conclusion::delivered(lacks_pull, !plan.expect.is_empty(), self.acceptance);
                 let state = self.task.as_ref().map(|task| &task.state);

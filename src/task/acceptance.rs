@@ -1,7 +1,6 @@
 //! Acceptance: whether a task's pull request is what was expected. [`Expect`] compares, and [`AcceptanceMachine`] takes
 //! what each look at the pull request found and returns how long to sleep or how it ended. It has no clock and no network.
 
-use std::fmt;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -10,8 +9,9 @@ use crate::actions::pattern::{FilePath, PatternList};
 use crate::github::error::Error;
 use crate::github::pull_content::{ChangedFile, CheckResult, CommitChecks, ContentQuery, PullContent};
 use crate::task::conclusion::Conclusion;
+use crate::task::time_span::TimeSpan;
 use crate::task::wait::{MAX_REFUSALS, Pace};
-use crate::text::{cut, harmless, parse_duration, spelled};
+use crate::text::{cut, harmless};
 
 /// How long checks are waited for where `checks-timeout` is absent, from when the task has completed.
 const CHECKS_TIMEOUT: Duration = Duration::from_secs(30 * 60);
@@ -41,7 +41,7 @@ pub struct Expect {
     /// How all checks of the head commit must end. Neutral and skipped checks have ended well.
     pub checks: Option<ExpectedChecks>,
     /// How long to wait for the checks after the task has completed, such as `30m`, which is the default.
-    pub checks_timeout: Option<ChecksTimeout>,
+    pub checks_timeout: Option<TimeSpan>,
 }
 
 /// How checks must end.
@@ -51,27 +51,6 @@ pub struct Expect {
 pub enum ExpectedChecks {
     /// Well.
     Success,
-}
-
-/// A time, with a unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(try_from = "String")]
-pub struct ChecksTimeout(#[cfg_attr(test, schemars(with = "String"))] Duration);
-
-impl TryFrom<String> for ChecksTimeout {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, &'static str> {
-        let duration = parse_duration(&text);
-        duration.map(Self).ok_or("expected a duration above zero with a unit, such as 45m or 1h30m")
-    }
-}
-
-impl fmt::Display for ChecksTimeout {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&spelled(self.0))
-    }
 }
 
 impl Expect {
@@ -362,7 +341,7 @@ impl<'a> AcceptanceMachine<'a> {
             return self.ended(Conclusion::Failure, comparisons, None);
         }
         let checks = self.content.as_ref().and_then(|content| content.checks.as_ref()?.as_ref().ok());
-        let timeout = self.expect.checks_timeout.map_or(CHECKS_TIMEOUT, |ChecksTimeout(timeout)| timeout);
+        let timeout = self.expect.checks_timeout.map_or(CHECKS_TIMEOUT, |TimeSpan(timeout)| timeout);
         let until = match checks.map(ChecksState::of) {
             Some(ChecksState::Pending) => timeout.saturating_sub(elapsed),
             Some(ChecksState::None) => (self.head_since + NO_CHECKS_YET).min(timeout).saturating_sub(elapsed),

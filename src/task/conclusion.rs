@@ -14,9 +14,9 @@ use crate::task::wait::WaitEnd;
 pub enum Conclusion {
     /// The task completed, with a pull request as it was expected.
     Success,
-    /// Nothing was started, and that is not a fault.
+    /// Nothing was started or stopped, and that is not a fault.
     Skipped,
-    /// A person cancelled the task.
+    /// The task was stopped, by this step or by a person.
     Cancelled,
     /// The agent needs a person.
     ActionRequired,
@@ -43,6 +43,9 @@ impl Conclusion {
             },
             WaitEnd::NeedsPerson => Self::ActionRequired,
             WaitEnd::DeadlinePassed | WaitEnd::LimitedPastDeadline(_) | WaitEnd::LostSight => Self::TimedOut,
+            WaitEnd::Stopped(_) => Self::Cancelled,
+            WaitEnd::NotStopped(reason) => reason.unstopped(),
+            WaitEnd::EndedBefore => Self::Skipped,
             WaitEnd::Refused => return None,
         })
     }

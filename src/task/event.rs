@@ -10,6 +10,7 @@ use crate::task::acceptance::Acceptance;
 use crate::task::conclusion::Refusal;
 use crate::task::pull_request::NoPullRequest;
 use crate::task::start::ActiveScope;
+use crate::task::stop::{StopEnd, StopReason};
 use crate::task::wait::WaitEnd;
 
 /// Why a task that exists already is adopted.
@@ -111,6 +112,19 @@ pub enum Event {
     Compared(Box<Acceptance>),
     /// No pull request.
     NoPull(NoPullRequest),
+    /// The task is to be stopped.
+    Stopping(StopReason),
+    /// A run of the task was cancelled.
+    Cancelled {
+        /// The run's id.
+        run: u64,
+        /// Whether by force.
+        by_force: bool,
+        /// Whether GitHub accepts that.
+        is_accepted: bool,
+    },
+    /// The stop is over.
+    StopEnded(StopEnd),
     /// The wait is over.
     Ended(WaitEnd),
     /// The task cannot be started or followed any further.

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use crate::actions::workflow_command::{Annotation, Level};
 use crate::github::error::Error;
-use crate::github::task::{State, Task, TaskId};
+use crate::github::task::{Phase, State, Task, TaskId};
 use crate::task::acceptance::Acceptance;
 use crate::task::conclusion::{Conclusion, Trouble};
 use crate::task::event::{Adoption, Event};
 use crate::task::outcome::{Changes, Outcome, Reason};
 use crate::task::pull_request::NoPullRequest;
 use crate::task::rollout::StoppedWave;
+use crate::task::stop::{StopEnd, StopReason};
 use crate::task::wait::WaitEnd;
 use crate::text::{repositories, spelled};
 
@@ -19,6 +20,8 @@ const MAX_NAMED: usize = 3;
 
 /// The advice for a task that goes on without this step.
 const WAIT_LATER: &str = "wait for it later with `command: wait`";
+/// The same where it should perhaps not go on.
+const STOP_OR_WAIT_LATER: &str = "stop it with `command: stop`, or wait for it later with `command: wait`";
 
 /// A line for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,6 +158,17 @@ pub fn lines(event: &Event, outcome: &Outcome, changes: &Changes) -> Vec<Line> {
             let level = why.leaves_it_unknown().then_some(Level::Warning);
             lines.push(Line { text: why.to_string(), level });
         }
+        Event::Stopping(reason) => lines.push(Line::plain(format!("stopping the task: {reason}"))),
+        Event::Cancelled { run, by_force, is_accepted } => {
+            let answer = if *is_accepted { "accepts" } else { "refuses" };
+            let how = if *by_force { " by force" } else { "" };
+            lines.push(Line::plain(format!("GitHub {answer} the cancel of run {run}{how}")));
+        }
+        Event::StopEnded(end) => lines.push(Line::plain(match end {
+            StopEnd::Stopped => "the task is stopped".to_owned(),
+            StopEnd::EndedBefore => "the task had ended before".to_owned(),
+            StopEnd::Failed(problem) => format!("the task was not stopped: {problem}"),
+        })),
         Event::Ended(_) => lines.extend(outcome.conclusion.map(|it| Line::plain(format!("concluded: {it}")))),
         Event::Saw(_)
         | Event::PullFound(_)
@@ -197,6 +211,54 @@ impl Outcome {
 
     /// Why it did not go well; absent where it did, or where the task failed without a reason.
     pub fn error_message(&self) -> Option<String> {
+        let Some(stop) = &self.stop else { return self.message() };
+        Some(match &stop.end {
+            Some(StopEnd::Stopped) => {
+                let credits = self.task.as_ref().and_then(Task::credits);
+                let credits = credits.map_or_else(String::new, |credits| format!(" after {credits} AI credits"));
+                let branch = self.task.as_ref().and_then(Task::head_ref);
+                let branch = branch.map_or_else(String::new, |branch| format!(" `{branch}`"));
+                let because = match stop.reason {
+                    StopReason::Asked => String::new(),
+                    reason => format!(", because {reason}"),
+                };
+                let lag = self.lagging_state();
+                format!("stopped{credits}{because}{lag}. Commits already pushed are kept on the branch{branch}")
+            }
+            Some(StopEnd::EndedBefore) => {
+                format!("the task had ended before, as {}", self.state().map_or("not seen", State::as_str))
+            }
+            Some(StopEnd::Failed(problem)) => match (stop.reason, self.message()) {
+                (StopReason::Asked, _) => format!("the task was not stopped: {problem}"),
+                (StopReason::Timeout, Some(why)) => format!("{why}, and it was not stopped: {problem}"),
+                (reason, _) => format!("{reason}, and the task was not stopped: {problem}"),
+            },
+            None if matches!(self.reason, Some(Reason::Interrupted { .. })) && self.task_id.is_some() => format!(
+                "{}, and it is not known whether the task is stopped: this process ended first. See {}, or stop it with \
+                 `command: stop`",
+                stop.reason,
+                self.place()
+            ),
+            None => return self.message(),
+        })
+    }
+
+    /// Whether `command: stop` stopped it, and GitHub shows it as ended.
+    fn is_stopped_as_asked(&self) -> bool {
+        let is_asked = self.stop.as_ref().is_some_and(|stop| stop.reason == StopReason::Asked);
+        is_asked && self.lagging_state().is_empty()
+    }
+
+    /// What GitHub still shows of a task that is stopped, for the end of a sentence; empty where it shows that.
+    fn lagging_state(&self) -> String {
+        match self.state().filter(|state| state.phase() != Phase::Settled) {
+            Some(state) => format!("; GitHub still shows it as {state}, although none of its runs goes on"),
+            None => String::new(),
+        }
+    }
+
+    /// The same without regard to a stop.
+    fn message(&self) -> Option<String> {
         let state = self.state().map_or("not seen", State::as_str);
         let text = match &self.reason {
             Some(Reason::Task(why) | Reason::Refused(why) | Reason::Skipped(why)) => why.clone(),
@@ -221,8 +283,8 @@ impl Outcome {
             Some(Reason::Interrupted { in_flight: false }) => match &self.task_id {
                 None => "interrupted before a task was started".to_owned(),
                 Some(id) => format!(
-                    "interrupted; the task itself continues, because the API cannot stop it. Stop it at {}, or wait for \
-                     it later with `command: wait` and `task-id: {id}`",
+                    "interrupted; the task itself continues. Stop it at {} or with `command: stop`, or wait for it later \
+                     with `command: wait`, both with `task-id: {id}`",
                     self.place()
                 ),
             },
@@ -248,6 +310,18 @@ impl Outcome {
     /// What is wrong and what to do; absent where it went well or is still going on.
     pub fn explain(&self) -> Option<Explanation> {
         let why = self.error_message().unwrap_or_default();
+        let is_unseen = self.task.is_none() && self.trouble == Some(Trouble::RefusedByGitHub);
+        match self.stop.as_ref().map(|stop| &stop.end) {
+            Some(Some(StopEnd::Stopped)) => {
+                return Some(Explanation::new("Task stopped", capitalized(&why)).at("See what it did", self.place()));
+            }
+            Some(Some(StopEnd::EndedBefore)) => return None,
+            Some(Some(StopEnd::Failed(_))) if !is_unseen => {
+                return Some(Explanation::new("Task not stopped", capitalized(&why)).at("Stop it", self.place()));
+            }
+            _ => {}
+        }
+        let why = if is_unseen { self.message().unwrap_or_default() } else { why };
         let new = |title, problem: String| Explanation::new(title, problem);
         let lost =
             |title, why| new(title, format!("{why}. The task itself continues")).at("See the task", self.place());
@@ -280,10 +354,13 @@ impl Outcome {
             (Some(Trouble::Unreachable), _) => new("GitHub not reached", why),
             (None, None) => match &self.reason {
                 Some(Reason::Interrupted { in_flight: false }) if self.task_id.is_some() => {
-                    let problem = "Interrupted; the task itself continues, because the API cannot stop it";
+                    let problem = match self.stop {
+                        Some(_) => capitalized(&why),
+                        None => "Interrupted; the task itself continues".to_owned(),
+                    };
                     Explanation::new("Interrupted", problem)
                         .at("Stop it", self.place())
-                        .advise(format!("Or {WAIT_LATER}"))
+                        .advise(format!("Or {STOP_OR_WAIT_LATER}"))
                         .resume(self.task_id.as_ref())
                 }
                 Some(Reason::Interrupted { .. }) => new("Interrupted", capitalized(&why)),
@@ -360,9 +437,9 @@ impl Outcome {
                     .advise("Give the task less to do at once");
             }
         };
-        Explanation::new("Task timed out", format!("{problem}. It continues, because the API cannot stop it"))
+        Explanation::new("Task timed out", format!("{problem}. It continues"))
             .at("See the task", self.place())
-            .advise(format!("Raise `wait-timeout`, or {WAIT_LATER}"))
+            .advise(format!("Raise `wait-timeout`, {STOP_OR_WAIT_LATER}"))
             .resume(self.task_id.as_ref())
     }
 
@@ -373,6 +450,8 @@ impl Outcome {
         let mild = self.trouble.is_none() && self.conclusion.is_some_and(|it| !fail_on.contains(&it));
         let level = match (mild, self.conclusion) {
             (true, Some(Conclusion::Skipped)) => Level::Notice,
+            // That is what `command: stop` is for.
+            (true, Some(Conclusion::Cancelled)) if self.is_stopped_as_asked() => Level::Notice,
             (true, _) => Level::Warning,
             (false, _) => Level::Error,
         };
@@ -566,7 +645,7 @@ mod tests {
         error · Task failed · octo/app: The task failed and gives no reason. Read its log: https://github.com/octo/app/tasks/t-1
         warning · Task cancelled · octo/app: The task was cancelled. See its log: https://github.com/octo/app/tasks/t-1
         warning · Task timed out · octo/app: GitHub's own time limit ended the task. See what it did: https://github.com/octo/app/tasks/t-1. Give the task less to do at once
-        warning · Task timed out · octo/app: The task was still in_progress when `wait-timeout` passed. It continues, because the API cannot stop it. See the task: https://github.com/octo/app/tasks/t-1. Raise `wait-timeout`, or wait for it later with `command: wait` and `task-id: t-1`
+        warning · Task timed out · octo/app: The task was still in_progress when `wait-timeout` passed. It continues. See the task: https://github.com/octo/app/tasks/t-1. Raise `wait-timeout`, stop it with `command: stop`, or wait for it later with `command: wait` and `task-id: t-1`
         warning · Task needs a person · octo/app: The agent waits for an answer, which the API cannot give. Answer it: https://github.com/octo/app/tasks/t-1. Then wait for it again with `command: wait`
         notice · Task already active · octo/app: Nothing was started: a task of the same name is still idle. See that task: https://github.com/octo/app/tasks/t-1
         error · Task already active · octo/app: Nothing was started: a task of the repository is still idle. See that task: https://github.com/octo/app/tasks/t-1
@@ -576,7 +655,7 @@ mod tests {
         error · GitHub not reached · octo/app: GitHub cannot be reached: no route. Check the runner's network, its proxy settings and https://www.githubstatus.com
         error · GitHub refused · octo/app: GitHub does not accept the token (Bad credentials): it is mistyped, expired or revoked. Make a new one and store it as the secret that `token` is given
         error · Rate limit exceeded · octo/app: GitHub limits the rate: secondary rate limit exceeded; the next request is allowed in 1m, which is longer than this step waits. The task itself continues. See the task: https://github.com/octo/app/tasks/t-1
-        error · Interrupted · octo/app: Interrupted; the task itself continues, because the API cannot stop it. Stop it: https://github.com/octo/app/tasks/t-1. Or wait for it later with `command: wait` and `task-id: t-1`
+        error · Interrupted · octo/app: Interrupted; the task itself continues. Stop it: https://github.com/octo/app/tasks/t-1. Or stop it with `command: stop`, or wait for it later with `command: wait` and `task-id: t-1`
         error · Interrupted · octo/app: Interrupted before GitHub answered the start, so a task may exist: check the newest tasks of octo/app before starting another
         ");
     }

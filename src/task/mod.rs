@@ -10,4 +10,6 @@ pub mod outcome;
 pub mod pull_request;
 pub mod rollout;
 pub mod start;
+pub mod stop;
+pub mod time_span;
 pub mod wait;

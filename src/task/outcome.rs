@@ -12,6 +12,7 @@ use crate::task::conclusion::{Conclusion, Trouble};
 use crate::task::event::{Adoption, Event};
 use crate::task::pull_request::NoPullRequest;
 use crate::task::start::ActiveScope;
+use crate::task::stop::{StopEnd, StopReason};
 use crate::task::wait::WaitEnd;
 use crate::text::sha256;
 
@@ -42,6 +43,8 @@ pub struct Outcome {
     pub no_pull: Option<NoPullRequest>,
     /// Whether the pull request is what was expected.
     pub acceptance: Option<Acceptance>,
+    /// Its stop, where it is to be stopped.
+    pub stop: Option<Stop>,
     /// How it ended, after a wait.
     pub conclusion: Option<Conclusion>,
     /// How the wait for it ended.
@@ -58,6 +61,15 @@ pub struct Outcome {
     pub began: Option<Duration>,
     /// The moment from which nothing more happens to it, as time since the process began.
     pub ended: Option<Duration>,
+}
+
+/// The stop of a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stop {
+    /// Why it is stopped.
+    pub reason: StopReason,
+    /// How that ended; absent until then.
+    pub end: Option<StopEnd>,
 }
 
 /// Why a task did not go well.
@@ -133,6 +145,7 @@ impl Outcome {
             pull: None,
             no_pull: None,
             acceptance: None,
+            stop: None,
             conclusion: None,
             ending: None,
             trouble: None,
@@ -228,6 +241,13 @@ impl Outcome {
             }
             Event::Compared(acceptance) => self.acceptance = Some(Acceptance::clone(acceptance)),
             Event::NoPull(why) => self.no_pull = Some(why.clone()),
+            Event::Stopping(reason) => self.stop = Some(Stop { reason: *reason, end: None }),
+            Event::StopEnded(end) => match &mut self.stop {
+                // There was nothing left to stop, and only `command: stop` wants to know.
+                Some(stop) if *end == StopEnd::EndedBefore && stop.reason != StopReason::Asked => self.stop = None,
+                Some(stop) => stop.end = Some(end.clone()),
+                None => {}
+            },
             Event::Ended(ending) => {
                 let acceptance = self.acceptance.as_ref().map(|it| it.conclusion);
                 let lacks_pull = self.pull_required && self.pull.is_none();
@@ -263,6 +283,7 @@ impl Outcome {
             | Event::LookFailed(_)
             | Event::LookRecovered
             | Event::AwaitingAcceptance(_)
+            | Event::Cancelled { .. }
             | Event::StillWaiting => {}
         }
         changes
@@ -275,6 +296,12 @@ impl Outcome {
         is_known.then(|| self.conclusion == Some(Conclusion::Success))
     }
 
+    /// Whether it is stopped, where that was asked for: nothing of it runs any more.
+    pub fn stopped(&self) -> Option<bool> {
+        let stop = self.stop.as_ref()?;
+        Some(matches!(stop.end, Some(StopEnd::Stopped | StopEnd::EndedBefore)))
+    }
+
     /// Whether nothing more will happen to it.
     pub fn is_over(&self) -> bool {
         self.conclusion.is_some() || self.trouble.is_some()
@@ -282,7 +309,13 @@ impl Outcome {
 
     /// Whether it counts as failed: it ran into trouble, or did not end well.
     pub fn is_failed(&self) -> bool {
-        let ended_well = |it| matches!(it, Conclusion::Success | Conclusion::Skipped);
+        // A task that `command: stop` has stopped is what was asked for.
+        let is_asked = self.stop.as_ref().is_some_and(|stop| stop.reason == StopReason::Asked);
+        let ended_well = |it| match it {
+            Conclusion::Success | Conclusion::Skipped => true,
+            Conclusion::Cancelled => is_asked,
+            _ => false,
+        };
         self.trouble.is_some() || self.conclusion.is_some_and(|it| !ended_well(it))
     }
 
@@ -308,7 +341,10 @@ impl Outcome {
             let follows = |task: &Task| asked.head_ref.is_some() && task.head_ref() == asked.head_ref.as_deref();
             changes.follows = follows(&task) && !self.task.as_ref().is_some_and(follows);
         }
-        self.reason = task.error_message().map(|why| Reason::Task(why.to_owned()));
+        // What a task that is being stopped says of itself does not explain the interruption.
+        if !matches!(self.reason, Some(Reason::Interrupted { .. })) {
+            self.reason = task.error_message().map(|why| Reason::Task(why.to_owned()));
+        }
         self.task_id = Some(task.id.clone());
         self.task = Some(task);
         changes

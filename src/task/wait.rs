@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::github::answers::TaskAnswer;
 use crate::github::error::{Error, RateLimit};
 use crate::github::task::{Phase, State};
+use crate::task::stop::StopReason;
 
 /// The pause before the first look. The answer to a start has the state already, and after a few seconds GitHub's other
 /// answers have it too.
@@ -90,6 +91,12 @@ pub enum WaitEnd {
     LostSight,
     /// GitHub refused more than once.
     Refused,
+    /// The task was stopped for this reason.
+    Stopped(StopReason),
+    /// The task should have been stopped for this reason, and goes on or may do so.
+    NotStopped(StopReason),
+    /// The task had ended before it was to be stopped.
+    EndedBefore,
 }
 
 /// The wait for one task.

@@ -27,6 +27,7 @@ use agent_task::task::marker::Marker;
 use agent_task::task::outcome::Outcome;
 use agent_task::task::rollout::Share;
 use agent_task::task::start::IfActive;
+use agent_task::task::stop::StopReason;
 use agent_task::task::wait::WaitEnd;
 use serde_json::{Value, json};
 
@@ -219,7 +220,7 @@ fn inputs_are_all_in_the_reference() {
     let actual = actual.iter().map(|row| (named(&row[0]), row[1].as_str(), named(&row[3]))).collect::<Vec<_>>();
     // The doctor takes every input of a start.
     let word = |input: &Input| match input.commands.len() {
-        4 => "all".to_owned(),
+        5 => "all".to_owned(),
         _ => {
             let commands = input.commands.iter().filter(|command| **command != Command::Doctor);
             commands.map(|command| command.as_str()).collect::<Vec<_>>().join(", ")
@@ -258,6 +259,7 @@ fn outputs_and_result_keys_are_all_in_the_reference() {
         open: true,
     }));
     full.expects = true;
+    full.apply(&Event::Stopping(StopReason::Timeout));
     let checks = CommitChecks { counts: vec![(CheckResult::Success, 1)], listed: Vec::new() };
     let content = PullContent {
         head_sha: "0".repeat(40),
@@ -361,13 +363,53 @@ fn api_calls_are_all_in_the_reference() {
     assert_eq!(rows.iter().flat_map(|row| pages(&row[0])).collect::<BTreeSet<_>>(), linked);
 }
 
+/// What changes something at GitHub: the two methods of the client that do, and the addresses below that of a repository
+/// that each of them has.
+const CHANGES: [(&str, &[&str]); 2] = [("post", &["/tasks"]), ("cancel", &["/cancel", "/force-cancel"])];
+
+#[test]
+fn requests_that_change_something_are_of_two_kinds() {
+    // octocrab and reqwest send nothing but by these words.
+    let verbs = ["_post(", "_put(", "_patch(", "_delete(", "_send(", ".execute(", ".post("];
+    let mut found = BTreeMap::<String, Vec<String>>::new();
+    for path in sources() {
+        for line in code(&path).lines().filter(|line| !line.trim_start().starts_with("//")) {
+            for verb in verbs.iter().filter(|verb| line.contains(*verb)) {
+                found.entry(path.clone()).or_default().push((*verb).to_owned());
+            }
+        }
+    }
+    let [limited, client, wire] = ["src/github/limited.rs", "src/github/client.rs", "src/github/transport.rs"];
+    // A start, a cancel, and the queries of the GraphQL API.
+    assert_eq!(found.remove(limited).unwrap(), ["_post("; 3]);
+    assert_eq!(found.remove(client).unwrap(), [".post("]);
+    assert_eq!(found.remove(wire).unwrap(), [".execute("]);
+    assert_eq!(found, BTreeMap::new());
+    let source = code(client);
+    let graphql = source.lines().filter(|line| line.contains("self.graphql(")).count();
+    assert_eq!((graphql, source.contains("mutation")), (1, false), "queries go through one method and change nothing");
+    let mut changing = BTreeSet::new();
+    for (call, ends) in CHANGES {
+        let mut methods = source.split("\n    pub async fn ").filter(|text| text.contains(&format!("self.{call}(")));
+        let routes = routes_of(methods.next().unwrap());
+        assert!(methods.next().is_none(), "two methods use `{call}`");
+        assert_eq!(routes.len(), ends.len(), "{routes:?}");
+        assert!(routes.iter().all(|route| ends.iter().any(|end| route.ends_with(end))), "{routes:?}");
+        changing.extend(routes);
+    }
+    let rows = table(REFERENCE, "## API calls");
+    let posts = rows.iter().map(|row| named(&row[1]).to_owned()).filter(|route| !route.starts_with("GET "));
+    let posts = posts.filter(|route| route != "POST /graphql").collect::<BTreeSet<_>>();
+    assert_eq!(posts, changing);
+}
+
 /// Verb and path of the request that a method of `GitHub` makes.
 #[track_caller]
 fn routes_of(method: &str) -> BTreeSet<String> {
     if method.contains("self.graphql(") || method.contains("self.query(") {
         return ["POST /graphql".to_owned()].into();
     }
-    let verb = if method.contains("self.post(") { "POST" } else { "GET" };
+    let verb = if CHANGES.iter().any(|(call, _)| method.contains(&format!("self.{call}("))) { "POST" } else { "GET" };
     let paths = method.split('"').skip(1).step_by(2).filter(|text| text.starts_with('/'));
     let routes = paths.filter_map(|text| text.split('?').next()).map(|path| {
         let path =
@@ -570,7 +612,7 @@ fn key(more: &[(String, String)]) -> String {
     let plan = planned(&inputs, &environment, json!({})).unwrap();
     match &plan.tasks[0].action {
         Action::Start { options, .. } => options.marker.key.to_string(),
-        _ => panic!("no start"),
+        other => panic!("no start: {other:?}"),
     }
 }
 
@@ -603,6 +645,8 @@ fn key_is_made_of_what_its_table_lists() {
             "github-api-url" => "https://api.octo.ghe.com",
             // It needs others that are tried on their own.
             "require-pull-request" | "expect" => continue,
+            // They need a wait.
+            "on-timeout" | "on-interrupt" | "max-credits" | "max-duration" | "force" => continue,
             _ => "other",
         };
         if key(&[(variable(input.name), value.to_owned())]) != plain {

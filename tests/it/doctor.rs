@@ -196,11 +196,11 @@ async fn doctor_reports_bad_inputs_before_it_asks() {
     let ran = step(&world()).with("wait-timeout", "15").with("model", "a b").with("task-id", "t-1").run().await;
     assert_eq!((ran.code, ran.calls.len()), (2, 0), "{}", ran.log);
     assert_snapshot!(ran.log_lines("❌ inputs: "), @"
-    ❌ inputs: task-id has no effect with command: doctor; it is for command: wait
+    ❌ inputs: task-id has no effect with command: doctor; it is for command: wait and stop
     ❌ inputs: model: a b is not a model's name; write names such as `gpt-5.4`, several as a list
     ❌ inputs: wait-timeout: expected a duration with a unit such as 15s or 15m, got 15
     ");
-    assert_snapshot!(ran.message(), @"inputs: task-id has no effect with command: doctor; it is for command: wait; inputs: model: a b is not a model's name; write names such as `gpt-5.4`, several as a list; inputs: wait-timeout: expected a duration with a unit such as 15s or 15m, got 15");
+    assert_snapshot!(ran.message(), @"inputs: task-id has no effect with command: doctor; it is for command: wait and stop; inputs: model: a b is not a model's name; write names such as `gpt-5.4`, several as a list; inputs: wait-timeout: expected a duration with a unit such as 15s or 15m, got 15");
     assert_snapshot!(ran.headline(), @"### 🩺 3 faults");
 }
 

@@ -692,6 +692,47 @@ fn fan_out_begins_with_a_canary_and_has_a_result_of_each_repository() {
 }
 
 #[test]
+fn nightly_sweep_stops_the_overdue_tasks_of_its_class() {
+    let overdue = |simulator: &Simulator, minutes: u64, class: &str| {
+        simulator.add_task(ExistingTask {
+            creator: 583_231,
+            age: Duration::from_secs(60 * minutes),
+            prompt: format!("Update\n\n<!-- agent-task key=0123456789abcdef class={class} -->"),
+            script: Script::runs_forever(),
+            ..ExistingTask::default()
+        })
+    };
+    for dry_run in ["true", "false"] {
+        let mut run = Run::of_example("nightly-sweep", &[("inputs.dry-run || false", dry_run)]);
+        let policy = "task-classes:\n  dependency-update: {}\n";
+        std::fs::write(run.folder.path().join("workspace/.github/agent-tasks.yml"), policy).unwrap();
+        run.simulator.settings(|settings| settings.runs.cancel_lag = Duration::ZERO);
+        for (minutes, class) in [(150, "dependency-update"), (90, "dependency-update"), (150, "other")] {
+            overdue(&run.simulator, minutes, class);
+        }
+        run.step("sweep", "sweep").exits(0);
+        let states = run.simulator.tasks().into_iter().map(|task| task.state).collect::<Vec<_>>();
+        let first = if dry_run == "true" { "in_progress" } else { "cancelled" };
+        assert_eq!(states, [first, "in_progress", "in_progress"]);
+    }
+}
+
+#[test]
+fn stop_button_stops_the_task_that_is_named() {
+    let simulator_task = |run: &Run| {
+        run.simulator.settings(|settings| settings.runs.cancel_lag = Duration::ZERO);
+        let script = Script::runs_forever();
+        run.simulator.add_task(ExistingTask { age: Duration::from_secs(60), script, ..ExistingTask::default() })
+    };
+    let mut run = Run::of_example("stop-button", &[("inputs.force", "false")]);
+    let id = simulator_task(&run);
+    run.values.insert("inputs.task-id".to_owned(), id);
+    run.step("stop", "stop").exits(0).gives("stopped", "true").gives("state", "cancelled");
+    let cancels = run.simulator.log().into_iter().filter(|call| call.path.ends_with("/cancel"));
+    assert_eq!(cancels.map(|call| call.token).collect::<Vec<_>>(), [Some("ghs_…".to_owned())]);
+}
+
+#[test]
 fn doctor_finds_the_fault_in_one_repository_of_three() {
     let mut run = Run::of_example("doctor", &[]);
     run.simulator.token(TOKEN, Token { expires: None, ..Token::default() });

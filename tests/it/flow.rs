@@ -217,7 +217,7 @@ async fn wait_ends_at_a_rate_limit_beyond_its_deadline() {
     simulator.fault_times(Route::Task, 100, Fault::primary_limit(seconds(3000)));
     let ran = Step::new(&simulator).with("wait-timeout", "30m").run().await;
     ran.assert(1, "queued", "timed_out");
-    assert_snapshot!(ran.annotations(), @"error [Task timed out] octo/app: The wait ended early: hourly rate limit exhausted; the next request is allowed in 50m 2s, which is longer than `wait-timeout` leaves. It continues, because the API cannot stop it. See the task: task [id] in octo/app. Raise `wait-timeout`, or wait for it later with `command: wait` and `task-id: [id]`");
+    assert_snapshot!(ran.annotations(), @"error [Task timed out] octo/app: The wait ended early: hourly rate limit exhausted; the next request is allowed in 50m 2s, which is longer than `wait-timeout` leaves. It continues. See the task: task [id] in octo/app. Raise `wait-timeout`, stop it with `command: stop`, or wait for it later with `command: wait` and `task-id: [id]`");
     assert!(ran.took < seconds(60), "{:?}", ran.took);
 }
 

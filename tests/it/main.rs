@@ -27,6 +27,7 @@ mod property;
 mod scope;
 mod selftest;
 mod skip;
+mod stop;
 mod support;
 mod untrusted;
 mod wire;

@@ -61,6 +61,8 @@ pub enum Check {
     PullRequests,
     /// Whether the checks of pull requests can be read, where the step expects them to succeed.
     Checks,
+    /// Whether the runs of tasks can be read, where the step can stop tasks.
+    Stop,
     /// Whether the custom agent exists.
     CustomAgent,
     /// Whether the cloud agent is configured as the policy requires.
@@ -71,7 +73,7 @@ pub enum Check {
 
 impl Check {
     /// All checks, in the order of the reference.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Inputs,
         Self::Policy,
         Self::Prompt,
@@ -86,6 +88,7 @@ impl Check {
         Self::AgentTasks,
         Self::PullRequests,
         Self::Checks,
+        Self::Stop,
         Self::CustomAgent,
         Self::CloudAgent,
         Self::Actions,
@@ -108,6 +111,7 @@ impl Check {
             Self::AgentTasks => "agent-tasks",
             Self::PullRequests => "pull-requests",
             Self::Checks => "checks",
+            Self::Stop => "stop",
             Self::CustomAgent => "custom-agent",
             Self::CloudAgent => "cloud-agent",
             Self::Actions => "actions",

@@ -130,6 +130,7 @@ mod tests {
             models: &models,
             needs_pull_request: false,
             needs_checks: false,
+            needs_stop: false,
             cloud_agent: &cloud_agent,
             policy: "",
         };

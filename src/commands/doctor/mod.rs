@@ -141,7 +141,7 @@ async fn run_checks(
     log_findings(host, "The step", &report.step);
     let is_known = report.step.iter().any(|finding| finding.check == Check::Login && finding.status == Status::Pass);
     report.repositories = match clients.as_ref().filter(|_| is_known) {
-        Some(clients) => doctor.check_repositories(&clients.tasks, &clients.for_pull_requests()).await,
+        Some(clients) => doctor.check_repositories(&clients.tasks, &clients.lookup_first()).await,
         None => {
             host.log("the repositories were not checked");
             targets.iter().map(|target| (target.clone(), Vec::new())).collect()
@@ -294,6 +294,7 @@ impl DoctorRun<'_> {
                 needs_pull_request: self.inputs.wait.is_some()
                     && (self.start.create_pull_request || asked.head_ref.is_some()),
                 needs_checks: self.inputs.expect.checks.is_some(),
+                needs_stop: self.inputs.stop.can_stop(),
                 cloud_agent: self.inputs.rules.cloud_agent(),
                 policy: &policy,
             };

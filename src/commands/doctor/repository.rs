@@ -18,6 +18,9 @@ use crate::policy::schema::CloudAgent;
 /// <https://docs.github.com/en/copilot/reference/custom-agents-configuration>.
 const MAX_AGENT_BYTES: usize = 256 * 1024;
 
+/// The branch whose runs are listed to see whether that is allowed. There need not be one: then the list is empty.
+const UNUSED_BRANCH: &str = "copilot";
+
 /// What a start needs from a repository.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StepSettings<'a> {
@@ -33,6 +36,8 @@ pub(super) struct StepSettings<'a> {
     pub(super) needs_pull_request: bool,
     /// Whether the step waits for the checks of a pull request.
     pub(super) needs_checks: bool,
+    /// Whether the step can stop tasks.
+    pub(super) needs_stop: bool,
     /// How the cloud agent must be configured.
     pub(super) cloud_agent: &'a CloudAgent,
     /// The name of the policy that requires this.
@@ -88,6 +93,11 @@ impl RepositoryChecks<'_> {
                 client.commit_statuses(repository, default).await
             };
             findings.push(check_checks(&ask(self.pulls, may_read, self.host).await, &configuration));
+        }
+
+        if settings.needs_stop {
+            let runs = async |client: &LimitedClient<'_>| client.dynamic_runs(repository, UNUSED_BRANCH).await;
+            findings.push(check_stop(ask(self.pulls, runs, self.host).await));
         }
 
         if let Some(agent) = settings.custom_agent {
@@ -191,6 +201,17 @@ fn check_checks(may_read: &Result<(), Error>, configuration: &Result<AgentConfig
              change that under the repository's Settings > Copilot > Cloud agent, or remove `checks` from `expect`",
         ),
         (Ok(()), _) => Check::Checks.pass("the token can read them"),
+    }
+}
+
+/// Whether a task can be stopped, as far as a request that only reads shows.
+fn check_stop<T>(runs: Result<T, Error>) -> Finding {
+    match runs {
+        Ok(_) => Check::Stop.pass(
+            "the token can read workflow runs; whether it may cancel them (\"Actions: write\") GitHub does not reveal",
+        ),
+        Err(error) if error.may_pass() => Check::Stop.unanswered(&error),
+        Err(error) => Check::Stop.fail(format!("tasks cannot be stopped. {error}")),
     }
 }
 

@@ -53,8 +53,8 @@ fn interrupt_of_a_wait_writes_all_that_is_known() {
         assert!(ran.log.contains(&format!("`task-id: {id}`")), "{}", ran.log);
         assert!(ran.summary.contains(id), "{}", ran.summary);
         insta::allow_duplicates! {
-            assert_snapshot!(ran.message(), @"interrupted; the task itself continues, because the API cannot stop it. Stop it at https://github.com/octo/app/tasks/[id], or wait for it later with `command: wait` and `task-id: [id]`");
-            assert_snapshot!(ran.annotations(), @"error [Interrupted] octo/app: Interrupted; the task itself continues, because the API cannot stop it. Stop it: https://github.com/octo/app/tasks/[id]. Or wait for it later with `command: wait` and `task-id: [id]`");
+            assert_snapshot!(ran.message(), @"interrupted; the task itself continues. Stop it at https://github.com/octo/app/tasks/[id] or with `command: stop`, or wait for it later with `command: wait`, both with `task-id: [id]`");
+            assert_snapshot!(ran.annotations(), @"error [Interrupted] octo/app: Interrupted; the task itself continues. Stop it: https://github.com/octo/app/tasks/[id]. Or stop it with `command: stop`, or wait for it later with `command: wait` and `task-id: [id]`");
             assert_snapshot!(ran.headline(), @"### ⚠️ Stopped waiting for the agent task");
         }
     }

@@ -10,6 +10,7 @@ mod input;
 mod interrupt;
 mod runner;
 mod start;
+mod stop;
 mod wait;
 
 use std::time::Duration;

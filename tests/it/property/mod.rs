@@ -6,6 +6,7 @@
 
 mod input;
 mod life;
+mod stop;
 mod text;
 
 use proptest::collection::vec;

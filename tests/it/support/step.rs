@@ -53,6 +53,11 @@ impl Step {
         step.with("prompt", "").with("create-pull-request", "")
     }
 
+    /// A step that stops tasks that were started before.
+    pub(crate) fn stopping(simulator: &Simulator, task_id: &str) -> Self {
+        Self::waiting(simulator, task_id).with("command", "stop").with("wait", "")
+    }
+
     pub(crate) fn with(self, input: &str, value: &str) -> Self {
         self.variable(&format!("INPUT_{}", input.to_uppercase().replace('-', "_")), value)
     }

@@ -1,0 +1,199 @@
+//! `command: stop`: stops tasks that were started earlier, those that are named or those of a class that run for too long.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use crate::actions::context::Environment;
+use crate::actions::host::Host;
+use crate::actions::workflow_command::{Annotation, Level};
+use crate::commands::resolve_targets::resolve_targets;
+use crate::commands::start::{carry_out, refused, show};
+use crate::commands::{load_context, warn};
+use crate::github::answers::TaskAnswer;
+use crate::github::client::GitHub;
+use crate::github::error::Error;
+use crate::github::limited::LimitedClient;
+use crate::github::repository::Repository;
+use crate::github::retry;
+use crate::github::task::{TaskId, UNSETTLED};
+use crate::github::task_list::TaskQuery;
+use crate::github::token::Token;
+use crate::github::url::ApiUrl;
+use crate::inputs::problem::{LoadError, Problem};
+use crate::inputs::request::{Inputs, Request, StopRequest, WaitTarget};
+use crate::plan::{Action, PlanContext, PlanError, PlannedTask, plan};
+use crate::report::ending::Ending;
+use crate::report::outputs::{StepOutputs, all_results, outputs};
+use crate::report::summary;
+use crate::run::clients::Clients;
+use crate::task::conclusion::{Conclusion, Exit};
+use crate::task::stop::{Selection, select};
+use crate::text::{repositories, spelled};
+
+/// Stops the tasks that the inputs ask for.
+pub async fn run(
+    environment: &Environment,
+    host: &Host,
+    mut inputs: Inputs,
+    connect: impl Fn(&ApiUrl, &Token) -> anyhow::Result<GitHub>,
+) -> Ending {
+    let clients = match Clients::connect(host, &inputs, connect) {
+        Ok(clients) => clients,
+        Err(error) => return Ending::unreachable(&format!("{error:#}")),
+    };
+    let context = load_context(environment, host, &inputs);
+    if !inputs.refusals.is_empty() {
+        return refused(host, &inputs, &context, Vec::new(), &inputs.refusals);
+    }
+    if let Err(error) = host.record_in(inputs.audit_log.as_deref()) {
+        return Ending::bad_input(&[Problem::new("audit-log", format!("{error:#}"))]);
+    }
+    let found = match find(host, &inputs, clients.as_ref()).await {
+        Ok(found) => found,
+        Err(error) => return Ending::load_error(&error),
+    };
+    let mut unlisted = Vec::new();
+    if let Some(found) = found {
+        unlisted = found.unlisted;
+        inputs.request = Request::Stop(StopRequest::Tasks(found.tasks));
+    }
+    let parts = PlanContext { context: &context, template: None, targets: Vec::new(), follow_up: None, now: host.now() };
+    let mut plan = match plan(&inputs, parts) {
+        Ok(plan) => plan,
+        Err(PlanError::BadInput(problems)) => return Ending::bad_input(&problems),
+        Err(PlanError::Refused(refusals)) => return refused(host, &inputs, &context, Vec::new(), &refusals),
+    };
+    let of_error = |(repository, error)| PlannedTask { repository, entry: None, action: Action::NotListed(error) };
+    plan.tasks.extend(unlisted.into_iter().map(of_error));
+    if plan.tasks.is_empty() {
+        return nothing_to_stop(host);
+    }
+    plan.waves = std::iter::once(0..plan.tasks.len()).collect();
+    show(host, &inputs, &plan);
+    carry_out(host, &inputs, &plan, &context, clients.as_ref()).await
+}
+
+/// What a sweep found.
+struct Found {
+    tasks: Vec<WaitTarget>,
+    /// The repositories whose tasks could not be listed.
+    unlisted: Vec<(Repository, Error)>,
+}
+
+/// Finds the tasks of a class that run for too long; `None` where the tasks are named.
+async fn find(host: &Host, inputs: &Inputs, clients: Option<&Clients<'_>>) -> Result<Option<Found>, LoadError> {
+    let Request::Stop(StopRequest::Sweep { class, longest, .. }) = &inputs.request else {
+        return Ok(None);
+    };
+    let Some(client) = clients.map(|clients| &clients.tasks) else {
+        return Err(vec![Problem::new("token", "is missing, and tasks are listed even in a dry run")].into());
+    };
+    let resolved = resolve_targets(host, inputs, clients).await?;
+    let pause = async |error: &Error, wait| host.pause(error, wait, "listing the tasks").await;
+    let user = async |client: &&LimitedClient<'_>| client.user().await.map(|user| user.id);
+    let user = retry::ask(&[client], user, pause).await.map_err(LoadError::GitHub)?;
+    let lists = join_all(resolved.targets.iter().map(async |target| {
+        let overdue =
+            async |client: &&LimitedClient<'_>| overdue(client, &target.repository, user, class, *longest).await;
+        (target.repository.clone(), retry::ask(&[client], overdue, pause).await)
+    }));
+    let mut found = Found { tasks: Vec::new(), unlisted: Vec::new() };
+    let mut warnings = Vec::new();
+    for (repository, list) in lists.await {
+        match list {
+            Ok(Overdue { ids, unknown, error }) => {
+                let task = |task_id| WaitTarget { repository: repository.clone(), name: None, task_id };
+                found.tasks.extend(ids.into_iter().map(task));
+                if unknown > 0 {
+                    warnings.push(format!(
+                        "{repository}: {unknown} tasks may be of the class and are left alone, because GitHub does not \
+                         show their prompt, their creator or their age. Stop them by their ids if necessary"
+                    ));
+                }
+                found.unlisted.extend(error.map(|error| (repository, error)));
+            }
+            Err(error) => found.unlisted.push((repository, error)),
+        }
+    }
+    warn(host, &warnings);
+    host.log(&format!(
+        "tasks of the class `{class}` that run for longer than {}: {} in {}",
+        spelled(*longest),
+        found.tasks.len(),
+        repositories(resolved.targets.len())
+    ));
+    Ok(Some(found))
+}
+
+/// The tasks of a class in one repository that run for too long.
+#[derive(Default)]
+struct Overdue {
+    ids: Vec<TaskId>,
+    /// How many tasks may be among them, because something about them is hidden.
+    unknown: usize,
+    /// Why there may be more.
+    error: Option<Error>,
+}
+
+async fn overdue(
+    client: &LimitedClient<'_>,
+    repository: &Repository,
+    user: u64,
+    class: &str,
+    longest: Duration,
+) -> Result<Overdue, Error> {
+    let mut found = Overdue::default();
+    for archived in [false, true] {
+        let mut pages = client.tasks(TaskQuery::Repository(repository), Some(UNSETTLED), archived);
+        loop {
+            let page = match pages.next().await {
+                Ok(Some(page)) => page,
+                Ok(None) => break,
+                Err(error @ Error::Incomplete { .. }) => {
+                    found.error = Some(error);
+                    break;
+                }
+                Err(error) => return Err(error),
+            };
+            for task in &page.tasks {
+                // A list has no prompts; the task itself is read only where nothing else decides.
+                if select(task, task.age(), user, class, longest) == Selection::Spared {
+                    continue;
+                }
+                let selection = match client.task(repository, &task.id, None).await {
+                    Ok(TaskAnswer::Seen(task, _)) => select(&task, task.age(), user, class, longest),
+                    Ok(TaskAnswer::Unchanged) | Err(Error::NotFound { .. }) => Selection::Unknown,
+                    Err(error) => return Err(error),
+                };
+                match selection {
+                    Selection::Selected => found.ids.push(task.id.clone()),
+                    Selection::Unknown => found.unknown += 1,
+                    Selection::Spared => {}
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The end of a step that found nothing to stop.
+fn nothing_to_stop(host: &Host) -> Ending {
+    let message = "there is no task to stop".to_owned();
+    let results_file = host.results_file();
+    let mut outputs = outputs(&[], &StepOutputs { results_file: &results_file, ..StepOutputs::default() });
+    for (_, value) in outputs.iter_mut().filter(|(name, _)| *name == "conclusion") {
+        *value = Conclusion::Skipped.to_string();
+    }
+    Ending {
+        annotations: vec![Annotation {
+            level: Level::Notice,
+            title: "Nothing stopped".to_owned(),
+            message: message.clone(),
+        }],
+        outputs,
+        results: Some(all_results(&[])),
+        summary: summary::note("⏭️ Nothing stopped", &[message]),
+        exit: Exit::Fine,
+    }
+}

@@ -1,0 +1,29 @@
+//! A time in a policy or a mapping, with a unit.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::text::{parse_duration, spelled};
+
+/// A time, with a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(try_from = "String")]
+pub struct TimeSpan(#[cfg_attr(test, schemars(with = "String"))] pub Duration);
+
+impl TryFrom<String> for TimeSpan {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        let duration = parse_duration(&text);
+        duration.map(Self).ok_or("expected a duration above zero with a unit, such as 45m or 1h30m")
+    }
+}
+
+impl fmt::Display for TimeSpan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&spelled(self.0))
+    }
+}
