@@ -25,7 +25,7 @@ use crate::prompt::has_actions_expression;
 use crate::prompt::render::{Scope, Template, render};
 use crate::task::acceptance::Expect;
 use crate::task::conclusion::{Conclusion, Refusal};
-use crate::task::marker::{Key, Marker};
+use crate::task::marker::{Key, Marker, template_hash};
 use crate::task::rollout::{Rollout, Share};
 use crate::task::start::{IfActive, LONGEST_LIMIT, LONGEST_LIMIT_OF_MANY, Precheck, StartOptions};
 use crate::task::wait::WaitRules;
@@ -416,7 +416,17 @@ fn start_options(
         (workflow, job) => format!("{workflow}/{job}"),
     };
     let run = context.run_url().unwrap_or_default();
-    let marker = Marker { key, name, class: class.to_owned(), run, attempt, actor: property("actor") };
+    let marker = Marker {
+        key,
+        name,
+        class: class.to_owned(),
+        version: inputs.facts().version.unwrap_or_default(),
+        template: template_hash(&template.source),
+        rollout: String::new(),
+        run,
+        attempt,
+        actor: property("actor"),
+    };
     let longest_limit = if given.targets.len() > 1 { LONGEST_LIMIT_OF_MANY } else { LONGEST_LIMIT };
     StartOptions { marker, confirm: start.confirm_timeout, first, if_active: start.if_active, longest_limit }
 }

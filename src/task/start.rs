@@ -555,15 +555,7 @@ mod tests {
     use super::*;
 
     fn marker(key: &str, name: &str) -> Marker {
-        let empty = String::new;
-        Marker {
-            key: Key::over([key]),
-            name: name.to_owned(),
-            class: empty(),
-            run: empty(),
-            attempt: empty(),
-            actor: empty(),
-        }
+        Marker { key: Key::over([key]), name: name.to_owned(), ..Marker::default() }
     }
 
     fn options(first: Precheck, if_active: IfActive) -> StartOptions {

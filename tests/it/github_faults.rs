@@ -22,9 +22,7 @@ fn marker(class: &str) -> Marker {
         key: Key::over([class]),
         name: "w/j".to_owned(),
         class: class.to_owned(),
-        run: String::new(),
-        attempt: String::new(),
-        actor: String::new(),
+        ..Marker::default()
     }
 }
 

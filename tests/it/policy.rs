@@ -54,9 +54,7 @@ fn earlier(simulator: &Simulator, class: &str, age: Duration, script: Script) {
         key: Key::over([class, "earlier"]),
         name: text("w/j"),
         class: text(class),
-        run: text(""),
-        attempt: text(""),
-        actor: text(""),
+        ..Marker::default()
     };
     simulator.add_task(ExistingTask { prompt: marker.put_under("Bump it"), age, script, ..ExistingTask::default() });
 }

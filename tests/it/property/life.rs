@@ -156,6 +156,7 @@ fn kin() -> Marker {
         run: text("r"),
         attempt: text("1"),
         actor: text("m"),
+        ..Marker::default()
     }
 }
 

@@ -119,13 +119,10 @@ proptest! {
 }
 
 fn marker() -> impl Strategy<Value = Marker> {
-    (nasty(), nasty(), nasty(), nasty(), nasty(), nasty()).prop_map(|(key, name, class, run, attempt, actor)| Marker {
-        class,
-        key: Key::over([key.as_str()]),
-        name,
-        run,
-        attempt,
-        actor,
+    let key = nasty().prop_map(|key| Key::over([key.as_str()]));
+    (key, prop::array::uniform8(nasty())).prop_map(|(key, texts)| {
+        let [name, class, version, template, rollout, run, attempt, actor] = texts;
+        Marker { key, name, class, version, template, rollout, run, attempt, actor }
     })
 }
 
