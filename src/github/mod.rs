@@ -5,6 +5,7 @@ pub mod client;
 pub mod error;
 pub mod limited;
 pub mod pull_content;
+pub mod pull_history;
 pub mod pull_request;
 pub mod rate_limit;
 pub mod repository;

@@ -85,7 +85,7 @@ pub enum CheckResult {
 
 impl CheckResult {
     /// The result that a state or a conclusion means. A word that is not known has not ended well.
-    fn of(word: &str) -> Self {
+    pub(super) fn of(word: &str) -> Self {
         match word {
             "SUCCESS" | "NEUTRAL" | "SKIPPED" => Self::Success,
             "ACTION_REQUIRED" => Self::ActionRequired,
