@@ -181,7 +181,7 @@ pub fn plan(inputs: &Inputs, given: PlanContext<'_>) -> Result<Plan, PlanError> 
             .iter()
             .map(|task| PlannedTask { repository: task.repository.clone(), action: Action::Wait(task.task_id.clone()) })
             .collect(),
-        (Request::Plan(..), _) => Vec::new(),
+        (Request::Plan(..) | Request::Report(_), _) => Vec::new(),
     };
     let waves = inputs.rollout.waves.over(tasks.len()).map_err(|why| vec![Problem::new("waves", why)])?;
     Ok(Plan {

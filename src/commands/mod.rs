@@ -9,6 +9,7 @@ pub mod doctor;
 pub mod load_policy;
 pub mod load_prompt;
 pub mod plan;
+pub mod report;
 pub mod resolve_targets;
 pub mod start;
 pub mod wait;

@@ -14,12 +14,19 @@ pub enum Command {
     Plan,
     /// Check everything that could keep a start from working. It takes the inputs of a start.
     Doctor,
+    /// Say what came of tasks.
+    Report,
 }
 
 impl Command {
     /// All commands by their names.
-    pub const ALL: [(Self, &'static str); 4] =
-        [(Self::Start, "start"), (Self::Wait, "wait"), (Self::Plan, "plan"), (Self::Doctor, "doctor")];
+    pub const ALL: [(Self, &'static str); 5] = [
+        (Self::Start, "start"),
+        (Self::Wait, "wait"),
+        (Self::Plan, "plan"),
+        (Self::Doctor, "doctor"),
+        (Self::Report, "report"),
+    ];
 
     /// The name of the command.
     pub fn as_str(self) -> &'static str {
@@ -27,11 +34,14 @@ impl Command {
     }
 }
 
-const ALL: &[Command] = &[Command::Start, Command::Wait, Command::Plan, Command::Doctor];
+const ALL: &[Command] = &[Command::Start, Command::Wait, Command::Plan, Command::Doctor, Command::Report];
 const START: &[Command] = &[Command::Start, Command::Doctor];
 const START_WAIT: &[Command] = &[Command::Start, Command::Wait, Command::Doctor];
 const START_PLAN: &[Command] = &[Command::Start, Command::Plan, Command::Doctor];
+const START_WAIT_REPORT: &[Command] = &[Command::Start, Command::Wait, Command::Doctor, Command::Report];
+const START_PLAN_REPORT: &[Command] = &[Command::Start, Command::Plan, Command::Doctor, Command::Report];
 const WAIT: &[Command] = &[Command::Wait];
+const REPORT: &[Command] = &[Command::Report];
 
 /// An input.
 #[derive(Debug, Clone, Copy)]
@@ -87,10 +97,10 @@ macro_rules! inputs {
 
 inputs! {
     command "command" "start" ALL
-        "What to do: `start` tasks, `wait` for tasks that were started earlier, `plan` a matrix of jobs for many repositories, or let `doctor` check everything that could keep a start from working.";
+        "What to do: `start` tasks, `wait` for tasks that were started earlier, `plan` a matrix of jobs for many repositories, let `doctor` check everything that could keep a start from working, or `report` what came of tasks.";
     token "token" "" ALL
         "A token that can start agent tasks: a fine-grained personal access token with \"Agent tasks: read and write\", or a user token of a GitHub App. `GITHUB_TOKEN` does not work: GitHub accepts no installation token here. Required unless `dry-run` is `true`, or `command: plan` has no query.";
-    lookup_token "lookup-token" "" START_WAIT
+    lookup_token "lookup-token" "" START_WAIT_REPORT
         "A second token that reads pull requests, for a `token` without that permission. `github.token` works for the repository of the workflow, with `pull-requests: read`.";
     prompt "prompt" "" START
         "The task for the agent. A template with `{{ github.* }}`, `{{ vars.* }}` and more. Linux cannot start a step with 131,072 bytes or more in one variable (\"Argument list too long\"), Windows allows 32,766 characters; use `prompt-file` for a long prompt. Either this or `prompt-file` is required.";
@@ -102,7 +112,7 @@ inputs! {
         "YAML or JSON mapping of the values that the template reads as `inputs`. Not needed for the inputs of a `workflow_dispatch`; a reusable workflow passes `toJSON(inputs)`.";
     repository "repository" "" START_WAIT
         "The repository of the task, as `owner/name`. Default: the repository of the workflow.";
-    repositories "repositories" "" START_PLAN
+    repositories "repositories" "" START_PLAN_REPORT
         "Many repositories, in place of `repository`: one on each line, with its own variables if needed (`owner/name version=1.10`), `@file` for a list in the workspace, or `query: org:acme topic:java` for the result of a search. A comment begins with `#`, on its own line.";
     allow_empty "allow-empty" "false" START_PLAN
         "Whether a list without any repository is fine: the step ends green and starts nothing. By default it is an error.";
@@ -154,14 +164,24 @@ inputs! {
         "What to do with event text that an outsider can write: `fence` puts it into the prompt between marks that declare it data, `refuse` refuses a template that uses any.";
     policy "policy" "" START_WAIT
         "The policy file with the rules for tasks: a file of the workspace, or one of another repository as `owner/name:path@ref`. Default: `.github/agent-tasks.yml`, if it exists.";
-    task_class "task-class" "" START_WAIT
-        "The task class of the policy for this start. The values of the class are fixed.";
+    task_class "task-class" "" START_WAIT_REPORT
+        "The task class of the policy for this start. The values of the class are fixed. For `command: report`, the class that the tasks have.";
     ticket "ticket" "" START
         "The change ticket, which goes into the prompt and the summary. A task class can require one. A template without access to untrusted text.";
     dry_run "dry-run" "false" START_WAIT
         "Show the plan and the exact request, and send nothing.";
     task_id "task-id" "" WAIT
         "For `command: wait`: task IDs, or the output `results` of an earlier step.";
+    since "since" "30d" REPORT
+        "For `command: report`: how old the tasks may be, such as `30d`, or the day from which on they were created, such as `2026-11-01`.";
+    stale_after "stale-after" "3d" REPORT
+        "For `command: report`: how long an open task may be untouched before it is listed as stale.";
+    rollout "rollout" "" REPORT
+        "For `command: report`: the rollout that the tasks belong to.";
+    report_cache "report-cache" "" REPORT
+        "For `command: report`: a file, relative to the workspace, that keeps what was read of settled tasks. Keep it with `actions/cache`.";
+    report_fail_if "report-fail-if" "" REPORT
+        "For `command: report`: conditions that fail the step, as a list, such as `merged < 50%, rework > 30%, credits > 1000`.";
     audit_log "audit-log" "" START_WAIT
         "The file of the audit log, relative to the workspace. Default: a file in the runner's temporary folder.";
     github_api_url "github-api-url" "" ALL

@@ -129,7 +129,10 @@ fn no_problem_shows_a_token() {
 
 #[test]
 fn later_commands_are_refused_rather_than_ignored() {
-    assert!(problems(&[("INPUT_COMMAND", "report")])[0].contains("expected start, wait, plan or doctor, got report"));
+    assert!(
+        problems(&[("INPUT_COMMAND", "repeat")])[0]
+            .contains("expected start, wait, plan, doctor or report, got repeat")
+    );
     assert!(problems(&[("INPUT_COMMAND", "start over")])[0].contains("got start over"));
 }
 

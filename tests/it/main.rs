@@ -22,6 +22,7 @@ mod once;
 mod policy;
 mod prompt;
 mod property;
+mod report;
 mod selftest;
 mod support;
 mod untrusted;
