@@ -24,7 +24,7 @@ use agent_task::actions::context::{Context, Environment};
 use agent_task::github::client::GitHub;
 use agent_task::github::limited::LimitedClient;
 use agent_task::github::repository::Repository;
-use agent_task::github::task_list::TaskQuery;
+use agent_task::github::task_list::{TaskFilter, TaskQuery};
 use agent_task::github::token::Token;
 use agent_task::github::url::ApiUrl;
 use agent_task::prompt::fence::Untrusted;
@@ -220,7 +220,7 @@ fn case(name: &str, times: u64) -> anyhow::Result<()> {
             runtime.block_on(async {
                 for _ in 0..times {
                     let client = LimitedClient::new(GitHub::over(service.clone(), &address, &token), 1);
-                    let listing = client.task_page(TaskQuery::Repository(&target), None, false, 1).await?;
+                    let listing = client.task_page(TaskQuery::Repository(&target), TaskFilter::default(), 1).await?;
                     anyhow::ensure!(listing.tasks.len() == TASKS, "{} tasks", listing.tasks.len());
                 }
                 Ok(())

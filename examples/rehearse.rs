@@ -33,6 +33,8 @@ use simulator::{ChangedFile, Effect, ExistingTask, PullContent, Script, Simulato
 
 use crate::page::{Log, Page, say};
 
+#[path = "rehearsal/history.rs"]
+mod history;
 #[path = "rehearsal/page.rs"]
 mod page;
 
@@ -49,6 +51,7 @@ usage: cargo run --example rehearse -- [ARGUMENTS]
   --input NAME=VALUE     any input of the step, in place of the rehearsal's own; an empty VALUE takes it away
   --end STATE            how the task ends: completed (the default), failed, timed_out, cancelled,
                          waiting_for_user, no-pull-request, out-of-scope or never
+  --report               the report on a year of tasks, with the path of its page; the files are kept
   --fleet                six repositories in two waves, a canary first; one of the others fails
   --slow                 let the agent's five minutes take 30 seconds instead of five
   --keep                 keep the files that the step has read and written, and say where they are
@@ -59,6 +62,7 @@ The exit code is that of the step, or 2 where an argument is wrong. Some things 
   cargo run --example rehearse -- --event examples/rehearsal/workflow_dispatch.json
   cargo run --example rehearse -- --end waiting_for_user --input fail-on=never
   cargo run --example rehearse -- --end out-of-scope
+  cargo run --example rehearse -- --report
   cargo run --example rehearse -- --fleet
   cargo run --example rehearse -- --fleet --end failed";
 
@@ -92,7 +96,7 @@ fn main() -> ExitCode {
 }
 
 async fn rehearse(wishes: &Wishes) -> anyhow::Result<Exit> {
-    let folder = Folder::make(wishes.keep)?;
+    let folder = Folder::make(wishes.keep || wishes.report)?;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let address = format!("http://{}", listener.local_addr()?);
     let mut variables = variables(wishes, &folder.path, &address)?;
@@ -100,17 +104,22 @@ async fn rehearse(wishes: &Wishes) -> anyhow::Result<Exit> {
     tokio::spawn(simulator::serve(listener, simulator.clone()));
 
     let story = match wishes.fleet {
+        _ if wishes.report => "A step of a workflow says what came of a year of Copilot agent tasks.",
         true => {
             "A step of a workflow starts a Copilot agent task in each of six repositories, first in one and then\nin the others, and returns all of their pull requests' numbers."
         }
         false => "A step of a workflow starts a Copilot agent task, waits for it, and returns its pull request number.",
     };
+    let over = match wishes.report {
+        true => "a year is there at once".to_owned(),
+        false => {
+            format!("{} minutes of the agent's work are over in {}", WORK.as_secs() / 60, spelled(wishes.lasting()))
+        }
+    };
     say(&format!(
         "{story}\n\
          This is a rehearsal: GitHub is played by a simulator at {address}, so that it\n\
-         takes no token, costs nothing, and {} minutes of the agent's work are over in {}.",
-        WORK.as_secs() / 60,
-        spelled(wishes.lasting()),
+         takes no token, costs nothing, and {over}.",
     ));
     let page = Page::new();
     page.title("The log, as the run's page shows it");
@@ -127,7 +136,10 @@ async fn rehearse(wishes: &Wishes) -> anyhow::Result<Exit> {
     page.summary(&read(&variables["GITHUB_STEP_SUMMARY"]));
     page.title("Behind the scenes");
     behind_the_scenes(&simulator, &outputs, exit);
-    if wishes.keep {
+    if let Some((_, page)) = outputs.iter().find(|(name, _)| name == "report-html").filter(|_| wishes.report) {
+        say(&format!("Open the report in a browser: {page}"));
+    }
+    if wishes.keep || wishes.report {
         say(&format!("All files are kept in {}", folder.path.display()));
     }
     Ok(exit)
@@ -143,6 +155,7 @@ struct Wishes {
     inputs: BTreeMap<String, String>,
     end: Option<String>,
     fleet: bool,
+    report: bool,
     slow: bool,
     keep: bool,
     help: bool,
@@ -187,6 +200,7 @@ impl Wishes {
                     wishes.end = Some(end);
                 }
                 "--fleet" if alone => wishes.fleet = true,
+                "--report" if alone => wishes.report = true,
                 "--slow" if alone => wishes.slow = true,
                 "--keep" if alone => wishes.keep = true,
                 "--help" | "-h" if alone => wishes.help = true,
@@ -211,6 +225,13 @@ impl Wishes {
     /// The inputs of the step: those of the weekly job, unless the user gives others.
     fn step(&self) -> BTreeMap<String, String> {
         let said = |name: &str| self.inputs.contains_key(name);
+        if self.report {
+            let own = [("command", "report"), ("token", TOKEN), ("since", "365d"), ("report-fail-if", "rework > 90%")];
+            let mut all = BTreeMap::from(own.map(|(name, value)| (name.to_owned(), value.to_owned())));
+            all.extend(self.inputs.clone());
+            all.retain(|_, value| !value.is_empty());
+            return all;
+        }
         let mut own = BTreeMap::from([("token", TOKEN.to_owned()), ("wait", "true".to_owned())]);
         own.insert("create-pull-request", "true".to_owned());
         own.insert("poll-interval", spelled(self.lasting() / 10));
@@ -350,6 +371,9 @@ fn world(wishes: &Wishes, variables: &mut BTreeMap<String, String>) -> Simulator
     }
     if wishes.fleet {
         simulator.script(FAILING, self::script("failed").unwrap_or_default());
+    }
+    if wishes.report {
+        history::add(&simulator);
     }
     if let Some(head) = head {
         simulator.open_pull(&target, &head, base.as_deref().unwrap_or("main"));

@@ -27,7 +27,7 @@ use crate::prompt::render::{RenderError, Rendered, Scope, Template, render};
 use crate::task::acceptance::Expect;
 use crate::task::conclusion::{Conclusion, Refusal, RefusedBy};
 use crate::task::follow_up::FollowUpCounter;
-use crate::task::marker::{Key, Marker};
+use crate::task::marker::{Key, Marker, template_hash};
 use crate::task::rollout::{Rollout, Share};
 use crate::task::start::{ActiveScope, IfActive, LONGEST_LIMIT, LONGEST_LIMIT_OF_MANY, Precheck, StartOptions};
 use crate::task::stop::StopRules;
@@ -250,7 +250,7 @@ pub fn plan(inputs: &Inputs, given: PlanContext<'_>) -> Result<Plan, PlanError> 
         (Request::Start(_) | Request::Doctor(_), None) => return Err(vec![Problem::new("prompt", "is missing")].into()),
         (Request::Wait(tasks), _) => named(tasks, Action::Wait),
         (Request::Stop(StopRequest::Tasks(tasks)), _) => named(tasks, Action::Stop),
-        (Request::Plan(..) | Request::Stop(StopRequest::Sweep { .. }), _) => Vec::new(),
+        (Request::Plan(..) | Request::Report(_) | Request::Stop(StopRequest::Sweep { .. }), _) => Vec::new(),
     };
     let waves = inputs.rollout.waves.over(tasks.len()).map_err(|why| vec![Problem::new("waves", why)])?;
     Ok(Plan {
@@ -558,6 +558,9 @@ fn start_options(
         class: class.to_owned(),
         entry: target.name.clone().unwrap_or_default(),
         follow_up: follow_up.unwrap_or_default(),
+        version: inputs.facts().version.unwrap_or_default(),
+        template: template_hash(&template.source),
+        rollout: String::new(),
         run,
         attempt,
         actor: property("actor"),
@@ -600,7 +603,9 @@ impl Plan {
             [task @ PlannedTask { action: Action::Wait(id), .. }] => {
                 format!("Plan: wait for task {id} in {}", task.label())
             }
-            [task @ PlannedTask { action: Action::Stop(id), .. }] => format!("Plan: stop task {id} in {}", task.label()),
+            [task @ PlannedTask { action: Action::Stop(id), .. }] => {
+                format!("Plan: stop task {id} in {}", task.label())
+            }
             tasks if self.is_stop() => format!("Plan: stop {} tasks", tasks.len()),
             [PlannedTask { action: Action::Wait(_), .. }, ..] => format!("Plan: wait for {} tasks", self.tasks.len()),
             [task @ PlannedTask { action: Action::Skip(_), .. }] => format!("Plan: start nothing in {}", task.label()),

@@ -152,6 +152,15 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
     duration.filter(|duration| !duration.is_zero())
 }
 
+/// Reads a duration above zero, with a unit that can be days or weeks as well: `30d`, `2w`, `36h`.
+pub fn parse_days(text: &str) -> Option<Duration> {
+    let days = text.strip_suffix('d').map(|text| (text, 1)).or_else(|| Some((text.strip_suffix('w')?, 7)));
+    match days.and_then(|(text, days)| Some((text.parse::<u32>().ok()?, days))) {
+        Some((count, days)) => Some(Duration::from_secs(24 * 3600) * days * count).filter(|it| !it.is_zero()),
+        None => parse_duration(text),
+    }
+}
+
 /// The part of a line that a comment drops although it reads like text, such as `#12 now` in `Fix #12 now`. A comment
 /// that is meant as one has a space behind its `#`.
 pub fn dropped_text(line: &str) -> Option<&str> {

@@ -299,14 +299,48 @@ impl Host {
     /// # Errors
     /// Where the file cannot be written.
     pub fn write_results(&self, json: &str) -> anyhow::Result<()> {
-        let results = self.own_file(&self.results_name)?;
-        let failed = || format!("cannot write `{}`", results.path().display());
-        let path = results.prepare().with_context(failed)?;
+        self.write_whole(&self.own_file(&self.results_name)?, json)
+    }
+
+    fn write_whole(&self, file: &OwnFile, text: &str) -> anyhow::Result<()> {
+        let failed = || format!("cannot write `{}`", file.path().display());
+        let path = file.prepare().with_context(failed)?;
         // Written beside and put in place whole, so that a kill leaves no half of it.
-        let part = self.own_file(&format!("{}.part", self.results_name))?.prepare().with_context(failed)?;
+        let mut name = file.below.clone().into_os_string();
+        name.push(".part");
+        let part = OwnFile { root: file.root.clone(), below: name.into() }.prepare().with_context(failed)?;
         let mut file = create(&part).with_context(failed)?;
-        file.write_all(self.redact(json).as_bytes()).with_context(failed)?;
+        file.write_all(self.redact(text).as_bytes()).with_context(failed)?;
         std::fs::rename(&part, &path).with_context(failed)
+    }
+
+    /// Writes a file of a report into a folder of this step, and returns its path.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn write_report(&self, name: &str, text: &str) -> anyhow::Result<String> {
+        let folder = self.results_name.replace("results-", "report-").replace(".json", "");
+        let file = self.own_file(&format!("{folder}/{name}"))?;
+        self.write_whole(&file, text)?;
+        Ok(file.path().display().to_string())
+    }
+
+    /// A file inside the workspace or `RUNNER_TEMP` that an earlier run has left; `None` where there is none.
+    ///
+    /// # Errors
+    /// Where the path leads out of both, or the file cannot be read.
+    pub fn kept(&self, path: &str) -> anyhow::Result<Option<String>> {
+        let path = self.file_at(Path::new(path))?.prepare()?;
+        let text = String::from_utf8_lossy(&read_file(&path)?).into_owned();
+        Ok(Some(text).filter(|text| !text.is_empty()))
+    }
+
+    /// Writes a file inside the workspace or `RUNNER_TEMP` for later runs.
+    ///
+    /// # Errors
+    /// Where the path leads out of both, or the file cannot be written.
+    pub fn keep(&self, path: &str, text: &str) -> anyhow::Result<()> {
+        self.write_whole(&self.file_at(Path::new(path))?, text)
     }
 
     /// Sets the file of the record: a path inside the workspace, relative to it, or inside `RUNNER_TEMP`.
@@ -314,9 +348,14 @@ impl Host {
     /// # Errors
     /// Where the path leads out of both, or to what Git or GitHub reads, with the remedy.
     pub fn record_in(&self, path: Option<&str>) -> anyhow::Result<()> {
-        let Some(path) = path.map(Path::new) else {
-            return Ok(());
-        };
+        if let Some(path) = path {
+            *self.record.borrow_mut() = Some(self.file_at(Path::new(path))?);
+        }
+        Ok(())
+    }
+
+    /// A file at a path inside the workspace, relative to it, or inside `RUNNER_TEMP`.
+    fn file_at(&self, path: &Path) -> anyhow::Result<OwnFile> {
         let roots = [Some(&self.workspace), self.runner_temp.as_ref()].into_iter().flatten();
         let below = |root: &PathBuf| {
             let real = dunce::canonicalize(root).ok();
@@ -338,8 +377,7 @@ impl Host {
             !file.below.components().any(is_reserved),
             "is in a folder that Git or GitHub reads; use another one, such as `audit.jsonl`"
         );
-        *self.record.borrow_mut() = Some(file);
-        Ok(())
+        Ok(file)
     }
 
     fn record(&self) -> anyhow::Result<OwnFile> {

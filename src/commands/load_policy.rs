@@ -51,7 +51,7 @@ pub async fn read(
     host: &Host,
     connect: impl Fn(&ApiUrl, &Token) -> anyhow::Result<GitHub>,
 ) -> Result<LoadedPolicy, LoadError> {
-    let Some(command) = opening.command.filter(|command| *command != Command::Plan) else {
+    let Some(command) = opening.command.filter(|it| !matches!(it, Command::Plan | Command::Report)) else {
         return Ok(LoadedPolicy::default());
     };
     // A stop of named tasks depends on no rule, and a fault in a policy must not keep it from happening.

@@ -10,6 +10,7 @@ pub mod load_follow_up;
 pub mod load_policy;
 pub mod load_prompt;
 pub mod plan;
+pub mod report;
 pub mod resolve_targets;
 pub mod start;
 pub mod stop;

@@ -58,7 +58,8 @@ pub async fn run(
         unlisted = found.unlisted;
         inputs.request = Request::Stop(StopRequest::Tasks(found.tasks));
     }
-    let parts = PlanContext { context: &context, template: None, targets: Vec::new(), follow_up: None, now: host.now() };
+    let parts =
+        PlanContext { context: &context, template: None, targets: Vec::new(), follow_up: None, now: host.now() };
     let mut plan = match plan(&inputs, parts) {
         Ok(plan) => plan,
         Err(PlanError::BadInput(problems)) => return Ending::bad_input(&problems),

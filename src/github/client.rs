@@ -24,11 +24,13 @@ use crate::github::limited::{LimitedClient, StartTurn};
 use crate::github::pull_content::{ChangedFile, ContentQuery, PullContent, RestFile};
 use crate::github::pull_details;
 use crate::github::pull_details::PullDetails;
+use crate::github::pull_history;
+use crate::github::pull_history::{BranchHistory, BranchQuery, PullHistory};
 use crate::github::pull_request::{GraphQlPullRequest, PullRequest, RestPullRequest};
 use crate::github::rate_limit::RequestKind;
 use crate::github::repository::{Repository, RepositoryError};
 use crate::github::task::{NewTask, Task, TaskId};
-use crate::github::task_list::{TaskPages, TaskQuery};
+use crate::github::task_list::{TaskFilter, TaskPages, TaskQuery};
 use crate::github::token::Token;
 use crate::github::transport::{CONNECT_TIMEOUT, READ_TIMEOUT, Wire, chain, headers};
 use crate::github::url::{ApiUrl, encoded, encoded_path};
@@ -153,7 +155,7 @@ impl<'a> LimitedClient<'a> {
     /// The pages of a list of tasks, newest first and without their sessions. A list lags behind the starts. `states`
     /// are separated by commas; all without it.
     pub fn tasks(&'a self, query: TaskQuery<'a>, states: Option<&'a str>, archived: bool) -> TaskPages<'a> {
-        TaskPages::new(self, query, states, archived)
+        TaskPages::new(self, query, TaskFilter { states, archived, since: None })
     }
 
     /// One page of a list of tasks, see [`LimitedClient::tasks`].
@@ -163,21 +165,18 @@ impl<'a> LimitedClient<'a> {
     ///
     /// # Errors
     /// All of [`Error`].
-    pub async fn task_page(
-        &self,
-        query: TaskQuery<'_>,
-        states: Option<&str>,
-        archived: bool,
-        page: u32,
-    ) -> Result<TaskPage, Error> {
+    pub async fn task_page(&self, query: TaskQuery<'_>, filter: TaskFilter<'_>, page: u32) -> Result<TaskPage, Error> {
+        let TaskFilter { states, archived, since } = filter;
         let path = match query {
             TaskQuery::Repository(repository) => format!("/agents/repos/{repository}/tasks"),
             TaskQuery::Own => "/agents/tasks".to_owned(),
         };
         let states = states.map_or_else(String::new, |states| format!("&state={}", encoded(states)));
+        let since = since.map_or_else(String::new, |since| format!("&since={}", encoded(&since.to_string())));
         // Each page gets the whole query: the addresses that GitHub links to lose some of it.
-        let query =
-            format!("sort=created_at&direction=desc&is_archived={archived}{states}&per_page={PAGE_SIZE}&page={page}");
+        let query = format!(
+            "sort=created_at&direction=desc&is_archived={archived}{states}{since}&per_page={PAGE_SIZE}&page={page}"
+        );
         let answer = self.get(&format!("{path}?{query}"), None, None).await?;
         // One task that cannot be read fails the whole list: left out, it would seem not to exist.
         let TaskList { mut tasks, total_active_count, total_archived_count } = answer.read()?;
@@ -448,6 +447,45 @@ impl<'a> LimitedClient<'a> {
         found.into_iter().flatten().next().unwrap_or_else(|| unreachable!("it is read or an error"))
     }
 
+    /// What became of the pull requests with these ids of the GraphQL API, in their order and at most [`MAX_NODES`].
+    ///
+    /// <https://docs.github.com/en/graphql/reference/objects#pullrequest>
+    ///
+    /// # Errors
+    /// All of [`Error`], for all of them or for each by itself.
+    pub async fn pull_histories(&self, ids: &[String]) -> Result<Vec<Result<PullHistory, Error>>, Error> {
+        let found = |body: &Value| (0..ids.len()).map(|at| Some(pull_history::read(body, at))).collect();
+        let found = self.query(pull_history::QUERY, serde_json::json!({"ids": ids}), found).await?;
+        each_or_none(found.into_iter().flatten().collect())
+    }
+
+    /// The pull requests and the commits of these branches, in their order and at most [`MAX_NODES`].
+    ///
+    /// <https://docs.github.com/en/graphql/reference/queries#repository>
+    ///
+    /// # Errors
+    /// All of [`Error`], for all of them or for each by itself.
+    pub async fn branch_histories(&self, branches: &[BranchQuery]) -> Result<Vec<Result<BranchHistory, Error>>, Error> {
+        let asked = branches.iter().enumerate().map(|(at, branch)| branch.text(at, PULL_FIELDS, MAX_OF_BRANCH));
+        let query = format!("query {{ {}}}", asked.collect::<String>());
+        let found =
+            |body: &Value| (0..branches.len()).map(|at| Some(BranchQuery::read(body, at, graph_pull))).collect();
+        let found = self.query(&query, serde_json::json!({}), found).await?;
+        each_or_none(found.into_iter().flatten().collect())
+    }
+
+    /// The name of the repository with this id. It serves where lists of tasks name a repository by its id alone.
+    ///
+    /// <https://docs.github.com/en/rest/repos/repos#get-a-repository>
+    ///
+    /// # Errors
+    /// All of [`Error`].
+    pub async fn repository_name(&self, id: u64) -> Result<Repository, Error> {
+        let home = self.value(&format!("/repositories/{id}"), REPOSITORY_REMEDIES).await?;
+        let name = home["full_name"].as_str().unwrap_or_default();
+        name.parse().map_err(|_| Error::Malformed { why: "it has no name".to_owned() })
+    }
+
     /// The files of a pull request that changes `count` of them, as far as GitHub lists them.
     ///
     /// <https://docs.github.com/en/rest/pulls/pulls#list-pull-requests-files>
@@ -575,6 +613,15 @@ impl<'a> LimitedClient<'a> {
             Some(error) => Err(error),
             None => Ok(found),
         }
+    }
+}
+
+/// The answers one by one, unless all lack because the query as a whole was not answered.
+fn each_or_none<T>(found: Vec<Result<T, Error>>) -> Result<Vec<Result<T, Error>>, Error> {
+    let errors = found.iter().map(|it| it.as_ref().err()).collect::<Option<Vec<_>>>();
+    match errors.as_deref().and_then(<[_]>::first) {
+        Some(error) if error.may_pass() => Err((*error).clone()),
+        _ => Ok(found),
     }
 }
 

@@ -298,6 +298,13 @@ pub(super) struct Remedies {
     not_found: &'static str,
 }
 
+impl Remedies {
+    /// What to do where it is not there.
+    pub(super) fn not_found(self) -> &'static str {
+        self.not_found
+    }
+}
+
 pub(super) const PULL_REMEDIES: Remedies = Remedies {
     permission: "Give `lookup-token` a token that may read pull requests: for the workflow's own repository \
                  `${{ github.token }}` with `permissions: pull-requests: read` serves",

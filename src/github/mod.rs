@@ -6,6 +6,7 @@ pub mod error;
 pub mod limited;
 pub mod pull_content;
 pub mod pull_details;
+pub mod pull_history;
 pub mod pull_request;
 pub mod rate_limit;
 pub mod repository;

@@ -173,6 +173,15 @@ pub struct Task {
     /// When GitHub answered with it, by GitHub's clock.
     #[serde(skip)]
     pub(super) seen_at: Option<Timestamp>,
+    /// When it last changed.
+    #[serde(default, deserialize_with = "timestamp")]
+    pub updated_at: Option<Timestamp>,
+    /// What GitHub calls it, made from the prompt.
+    #[serde(default, deserialize_with = "text_unless_empty")]
+    pub name: Option<String>,
+    /// The repository that it runs in.
+    #[serde(default, rename = "repository", deserialize_with = "repository_id")]
+    pub repository_id: Option<u64>,
     /// Who created it.
     #[serde(default, deserialize_with = "absent_unless_it_fits")]
     creator: Option<Creator>,
@@ -241,9 +250,15 @@ impl<'de> Deserialize<'de> for Artifact {
 /// A session of a task.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 pub struct Session {
+    /// What identifies it: `agent_session_id` in the enterprise's audit log.
+    #[serde(default, deserialize_with = "text_unless_empty")]
+    id: Option<String>,
     /// When it was created.
     #[serde(default, deserialize_with = "timestamp")]
-    created_at: Option<Timestamp>,
+    pub created_at: Option<Timestamp>,
+    /// When it ended.
+    #[serde(default, deserialize_with = "timestamp")]
+    pub completed_at: Option<Timestamp>,
     /// The prompt as it was sent. Unlike the task's name it is not rewritten.
     #[serde(default, deserialize_with = "absent_unless_it_fits")]
     pub prompt: Option<String>,
@@ -372,7 +387,7 @@ impl Task {
     }
 
     /// The AI credits of all sessions together, in billionths; `None` where no session says, which is not zero.
-    fn nano_credits(&self) -> Option<u64> {
+    pub fn nano_credits(&self) -> Option<u64> {
         let usages = self.sessions.iter().filter_map(|session| session.usage.as_ref());
         let amounts = usages.filter(|usage| usage.unit == "ai_credits").filter_map(|usage| usage.amount);
         amounts.reduce(u64::saturating_add)
@@ -383,6 +398,11 @@ impl Task {
     pub fn credits(&self) -> Option<String> {
         let tenths = self.nano_credits()?.saturating_add(NANO_CREDITS / 20) / (NANO_CREDITS / 10);
         Some(format!("{}.{}", tenths / 10, tenths % 10))
+    }
+
+    /// What identifies its sessions, oldest first.
+    pub fn session_ids(&self) -> Vec<&str> {
+        self.sessions.iter().filter_map(|session| session.id.as_deref()).collect()
     }
 
     /// The newest error message that a session carries.
@@ -507,6 +527,12 @@ where
 {
     let items: Option<Vec<Value>> = absent_unless_it_fits(deserializer)?;
     Ok(items.unwrap_or_default().into_iter().filter_map(|item| T::deserialize(item).ok()).collect())
+}
+
+/// A repository is an object with an id, or the bare id.
+fn repository_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    Ok(value["id"].as_u64().or(value.as_u64()))
 }
 
 /// The order of sessions is not documented, and both were seen.

@@ -23,12 +23,23 @@ pub enum TaskQuery<'a> {
     Own,
 }
 
+/// Which of them.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TaskFilter<'a> {
+    /// Those in these states, separated by commas; in any state without it.
+    pub states: Option<&'a str>,
+    /// Archived ones, or the others.
+    pub archived: bool,
+    /// Those that have changed since.
+    pub since: Option<Timestamp>,
+}
+
 /// The pages of a list of tasks, from the newest task to the oldest.
 pub struct TaskPages<'a> {
     client: &'a LimitedClient<'a>,
     query: TaskQuery<'a>,
-    states: Option<&'a str>,
-    archived: bool,
+    filter: TaskFilter<'a>,
+    max_pages: u32,
     horizon: Option<Duration>,
     pages: u32,
     more: bool,
@@ -43,17 +54,12 @@ pub struct TaskPages<'a> {
 }
 
 impl<'a> TaskPages<'a> {
-    pub(super) fn new(
-        client: &'a LimitedClient<'a>,
-        query: TaskQuery<'a>,
-        states: Option<&'a str>,
-        archived: bool,
-    ) -> Self {
+    pub(super) fn new(client: &'a LimitedClient<'a>, query: TaskQuery<'a>, filter: TaskFilter<'a>) -> Self {
         Self {
             client,
             query,
-            states,
-            archived,
+            filter,
+            max_pages: MAX_PAGES,
             horizon: None,
             pages: 0,
             more: true,
@@ -72,6 +78,12 @@ impl<'a> TaskPages<'a> {
         Self { horizon: Some(horizon), ..self }
     }
 
+    /// The same pages without tasks that have not changed since, and at most so many of them.
+    #[must_use]
+    pub fn changed_since(self, since: Timestamp, max_pages: u32) -> Self {
+        Self { filter: TaskFilter { since: Some(since), ..self.filter }, max_pages, ..self }
+    }
+
     /// How many pages were read.
     pub fn pages(&self) -> u32 {
         self.pages
@@ -84,7 +96,8 @@ impl<'a> TaskPages<'a> {
 
     /// How many tasks GitHub counts and has not listed, once all pages are read; zero where that cannot be known.
     pub fn unlisted(&self) -> u64 {
-        let total = self.total.filter(|_| self.states.is_none() && !self.is_cut).unwrap_or_default();
+        let is_whole = self.filter.states.is_none() && self.filter.since.is_none();
+        let total = self.total.filter(|_| is_whole && !self.is_cut).unwrap_or_default();
         total.saturating_sub(self.seen.len() as u64)
     }
 
@@ -93,8 +106,8 @@ impl<'a> TaskPages<'a> {
     /// # Errors
     /// Those of the request; [`Error::Incomplete`] in place of `None` where the list left something out.
     pub async fn next(&mut self) -> Result<Option<TaskPage>, Error> {
-        if self.more && self.pages < MAX_PAGES {
-            let mut page = self.client.task_page(self.query, self.states, self.archived, self.pages + 1).await?;
+        if self.more && self.pages < self.max_pages {
+            let mut page = self.client.task_page(self.query, self.filter, self.pages + 1).await?;
             self.pages += 1;
             for task in &page.tasks {
                 if let Some(created) = task.created_at {
@@ -115,7 +128,7 @@ impl<'a> TaskPages<'a> {
         match self.left_out.take() {
             Some(why) => Err(Error::Incomplete { why }),
             None if self.more => {
-                Err(Error::Incomplete { why: format!("it has more than {MAX_PAGES} pages of a hundred tasks") })
+                Err(Error::Incomplete { why: format!("it has more than {} pages of a hundred tasks", self.max_pages) })
             }
             None => Ok(None),
         }

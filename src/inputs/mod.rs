@@ -5,6 +5,7 @@ pub mod problem;
 pub mod request;
 pub mod table;
 pub mod targets;
+pub mod threshold;
 pub mod vars;
 
 #[cfg(test)]

@@ -16,10 +16,12 @@ use crate::github::token::{Token, TokenKind};
 use crate::github::url::{ApiUrl, ApiUrlError};
 use crate::inputs::problem::{LONGEST_VALUE, Problem};
 use crate::inputs::request::{
-    FollowUp, HEAD_WITHOUT_BASE, Inputs, PromptSource, Request, StartRequest, StopRequest, WaitTarget,
+    FollowUp, HEAD_WITHOUT_BASE, Inputs, PromptSource, ReportRequest, Request, Since, StartRequest, StopRequest,
+    WaitTarget,
 };
 use crate::inputs::table::{Command, GivenInputs, INPUTS, Input, RENAMED, input};
 use crate::inputs::targets::{List, MOST_SHARDS, Shard, Source, Target};
+use crate::inputs::threshold::Threshold;
 use crate::inputs::{targets, vars};
 use crate::policy::actor::{ActorAllowlist, bot_login, user_login};
 use crate::policy::evaluate::{Overrides, Rules, is_template};
@@ -32,7 +34,7 @@ use crate::task::rollout::{Rollout, Share, ShareError, Waves};
 use crate::task::start::{ActiveScope, IfActive};
 use crate::task::stop::{StopRules, UnfinishedTask};
 use crate::task::wait;
-use crate::text::{cut, harmless, nearest, parse_duration};
+use crate::text::{cut, harmless, nearest, parse_days, parse_duration};
 use crate::yaml::{compose, de};
 
 /// Where the API is when neither the runner nor the user says.
@@ -169,7 +171,7 @@ impl Reader {
         let dry_run = self.flag(input::dry_run);
         let unfit = token.as_ref().and_then(|token| token.kind().unfit_for_tasks());
         // The doctor reports it among its findings.
-        let needs_token = matches!(command?, Command::Start | Command::Wait | Command::Stop);
+        let needs_token = matches!(command?, Command::Start | Command::Wait | Command::Stop | Command::Report);
         if let Some(why) = unfit.filter(|_| needs_token) {
             self.problems.push(Problem::new(input::token.name, why));
         } else if token.is_none() && !dry_run && needs_token && self.get(input::token).is_none() {
@@ -190,7 +192,7 @@ impl Reader {
             Command::Start | Command::Doctor => rules.cloned().unwrap_or_default(),
             Command::Wait => rules.cloned().unwrap_or_default().of_a_wait(),
             Command::Stop => rules.cloned().unwrap_or_default().of_a_stop(),
-            Command::Plan => Rules::default(),
+            Command::Plan | Command::Report => Rules::default(),
         };
         let (settled, refusals) = rules.settle(self.asked());
         let fail_on = match command? {
@@ -232,6 +234,7 @@ impl Reader {
                 let start = self.start(environment, &rules, settled, is_start).map(Box::new);
                 (start.map(if is_start { Request::Start } else { Request::Doctor }), asked_to_wait)
             }
+            Command::Report => (self.report().map(Box::new).map(Request::Report), false),
             Command::Plan => (self.parting().map(|(list, parts)| Request::Plan(list, parts)), false),
         };
         if command? != Command::Stop {
@@ -271,7 +274,7 @@ impl Reader {
     fn command(&mut self) -> Option<Command> {
         let known = Command::ALL.iter().find(|(_, name)| *name == self.text(input::command));
         if known.is_none() {
-            self.expected(input::command, "start, wait, stop, plan or doctor");
+            self.expected(input::command, "start, wait, stop, plan, doctor or report");
         }
         known.map(|(command, _)| *command)
     }
@@ -549,6 +552,41 @@ impl Reader {
             return None;
         }
         Some((self.list(&Environment::default())?, parts))
+    }
+
+    /// Which tasks are reported on, and how.
+    fn report(&mut self) -> Option<ReportRequest> {
+        let list = match self.get(input::repositories) {
+            Some(_) => Some(self.list(&Environment::default())?),
+            None => None,
+        };
+        let since = self.text(input::since).parse::<Since>();
+        if since.is_err() {
+            self.expected(input::since, "a time such as 30d, or a day such as 2026-11-01");
+        }
+        let stale_after = parse_days(self.text(input::stale_after));
+        if stale_after.is_none() {
+            self.expected(input::stale_after, "a duration above zero such as 3d or 12h");
+        }
+        let mut fail_if = Vec::new();
+        for word in self.get(input::report_fail_if).map(listed).unwrap_or_default() {
+            match word.parse::<Threshold>() {
+                Ok(threshold) => fail_if.push(threshold),
+                Err(why) => {
+                    self.note(input::report_fail_if, Problem::shown(input::report_fail_if.name, &word, why));
+                }
+            }
+        }
+        let text = |input: Input| self.get(input).map(str::to_owned);
+        Some(ReportRequest {
+            list,
+            since: since.ok()?,
+            stale_after: stale_after?,
+            cache: text(input::report_cache),
+            fail_if,
+            task_class: text(input::task_class),
+            rollout: text(input::rollout),
+        })
     }
 
     /// How the tasks are rolled out. `wait` says whether the step waits for them.

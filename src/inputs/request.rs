@@ -1,7 +1,9 @@
 //! What the user asks for, in types.
 
+use std::str::FromStr;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
@@ -12,6 +14,7 @@ use crate::github::token::Token;
 use crate::github::url::ApiUrl;
 use crate::inputs::parse::{Bootstrap, ParsedInputs, Reader};
 use crate::inputs::targets::{List, Shard, Target};
+use crate::inputs::threshold::Threshold;
 use crate::policy::actor::ActorAllowlist;
 use crate::policy::evaluate::{EntrySettings, PolicyMetadata, Rules};
 use crate::policy::location::PolicyLocation;
@@ -22,6 +25,7 @@ use crate::task::rollout::Rollout;
 use crate::task::start::{ActiveScope, IfActive};
 use crate::task::stop::StopRules;
 use crate::task::wait;
+use crate::text::parse_days;
 
 /// The warning for a head ref whose base ref is not known.
 pub const HEAD_WITHOUT_BASE: &str = "head-ref without base-ref: GitHub commits to an existing branch only if it has an \
@@ -75,6 +79,56 @@ pub enum Request {
     Stop(StopRequest),
     /// Part a list for the jobs of a matrix: into so many parts, or into as many as it takes.
     Plan(List, Option<usize>),
+    /// Say what came of tasks.
+    Report(Box<ReportRequest>),
+}
+
+/// Tasks to be reported on.
+#[derive(Debug)]
+pub struct ReportRequest {
+    /// The repositories; all tasks of the token's owner without it.
+    pub list: Option<List>,
+    /// From when on tasks count, by their creation.
+    pub since: Since,
+    /// How long an open task may be untouched before it is stale.
+    pub stale_after: Duration,
+    /// The file that keeps what was read of settled tasks.
+    pub cache: Option<String>,
+    /// The conditions that fail the step.
+    pub fail_if: Vec<Threshold>,
+    /// The class that the tasks have.
+    pub task_class: Option<String>,
+    /// The rollout that the tasks belong to.
+    pub rollout: Option<String>,
+}
+
+/// From when on tasks count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// From so long ago.
+    Ago(Duration),
+    /// From this moment.
+    At(Timestamp),
+}
+
+impl Since {
+    /// The moment, at the time `now`.
+    pub fn moment(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::Ago(span) => now.checked_sub(span).unwrap_or(Timestamp::MIN),
+            Self::At(moment) => moment,
+        }
+    }
+}
+
+impl FromStr for Since {
+    type Err = ();
+
+    /// A span such as `30d`, a day in UTC, or a moment in RFC 3339.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let at = || text.parse().or_else(|_| format!("{text}T00:00:00Z").parse());
+        parse_days(text).map(Self::Ago).or_else(|| at().ok().map(Self::At)).ok_or(())
+    }
 }
 
 /// Tasks to be stopped.
@@ -223,7 +277,7 @@ impl Request {
     pub fn start(&self) -> Option<&StartRequest> {
         match self {
             Self::Start(start) | Self::Doctor(start) => Some(start),
-            Self::Wait(_) | Self::Stop(_) | Self::Plan(..) => None,
+            Self::Wait(_) | Self::Stop(_) | Self::Plan(..) | Self::Report(_) => None,
         }
     }
 
@@ -237,6 +291,7 @@ impl Request {
     pub fn list(&self) -> Option<&List> {
         match self {
             Self::Plan(list, _) | Self::Stop(StopRequest::Sweep { list, .. }) => Some(list),
+            Self::Report(report) => report.list.as_ref(),
             _ => self.start().map(|start| &start.list),
         }
     }

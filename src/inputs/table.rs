@@ -16,16 +16,19 @@ pub enum Command {
     Plan,
     /// Check everything that could keep a start from working. It takes the inputs of a start.
     Doctor,
+    /// Say what came of tasks.
+    Report,
 }
 
 impl Command {
     /// All commands by their names.
-    pub const ALL: [(Self, &'static str); 5] = [
+    pub const ALL: [(Self, &'static str); 6] = [
         (Self::Start, "start"),
         (Self::Wait, "wait"),
         (Self::Stop, "stop"),
         (Self::Plan, "plan"),
         (Self::Doctor, "doctor"),
+        (Self::Report, "report"),
     ];
 
     /// The name of the command.
@@ -34,13 +37,18 @@ impl Command {
     }
 }
 
-const ALL: &[Command] = &[Command::Start, Command::Wait, Command::Stop, Command::Plan, Command::Doctor];
+const ALL: &[Command] =
+    &[Command::Start, Command::Wait, Command::Stop, Command::Plan, Command::Doctor, Command::Report];
 const START: &[Command] = &[Command::Start, Command::Doctor];
 const START_WAIT: &[Command] = &[Command::Start, Command::Wait, Command::Doctor];
 const START_WAIT_STOP: &[Command] = &[Command::Start, Command::Wait, Command::Stop, Command::Doctor];
 const START_PLAN: &[Command] = &[Command::Start, Command::Plan, Command::Doctor];
-const START_STOP_PLAN: &[Command] = &[Command::Start, Command::Stop, Command::Plan, Command::Doctor];
+const START_WAIT_STOP_REPORT: &[Command] =
+    &[Command::Start, Command::Wait, Command::Stop, Command::Doctor, Command::Report];
+const START_STOP_PLAN_REPORT: &[Command] =
+    &[Command::Start, Command::Stop, Command::Plan, Command::Doctor, Command::Report];
 const WAIT_STOP: &[Command] = &[Command::Wait, Command::Stop];
+const REPORT: &[Command] = &[Command::Report];
 
 /// An input.
 #[derive(Debug, Clone, Copy)]
@@ -96,10 +104,10 @@ macro_rules! inputs {
 
 inputs! {
     command "command" "start" ALL
-        "What to do: `start` tasks, `wait` for tasks that were started earlier, `stop` them, `plan` a matrix of jobs for many repositories, or let `doctor` check everything that could keep a start from working.";
+        "What to do: `start` tasks, `wait` for tasks that were started earlier, `stop` them, `plan` a matrix of jobs for many repositories, let `doctor` check everything that could keep a start from working, or `report` what came of tasks.";
     token "token" "" ALL
         "A token that can start agent tasks: a fine-grained personal access token with \"Agent tasks: read and write\", or a user token of a GitHub App. `GITHUB_TOKEN` does not work: GitHub accepts no installation token here. Required unless `dry-run` is `true`, or `command: plan` has no query.";
-    lookup_token "lookup-token" "" START_WAIT_STOP
+    lookup_token "lookup-token" "" START_WAIT_STOP_REPORT
         "A second token that reads pull requests and stops tasks, for a `token` without these permissions. `github.token` works for the repository of the workflow, with `pull-requests: read`, and `actions: write` to stop.";
     prompt "prompt" "" START
         "The task for the agent. A template with `{{ github.* }}`, `{{ vars.* }}` and more. Linux cannot start a step with 131,072 bytes or more in one variable (\"Argument list too long\"), Windows allows 32,766 characters; use `prompt-file` for a long prompt. Either this or `prompt-file` is required.";
@@ -111,7 +119,7 @@ inputs! {
         "YAML or JSON mapping of the values that the template reads as `inputs`. Not needed for the inputs of a `workflow_dispatch`; a reusable workflow passes `toJSON(inputs)`.";
     repository "repository" "" START_WAIT_STOP
         "The repository of the task, as `owner/name`. Default: the repository of the workflow.";
-    repositories "repositories" "" START_STOP_PLAN
+    repositories "repositories" "" START_STOP_PLAN_REPORT
         "Many repositories, in place of `repository`: one on each line, with its own settings and variables if needed (`owner/name base-ref=release/2 version=1.10`), `@file` for a list in the workspace, or `query: org:acme topic:java` for the result of a search. A comment begins with `#`, on its own line.";
     allow_empty "allow-empty" "false" START_PLAN
         "Whether a list without any repository is fine: the step ends green and starts nothing. By default it is an error.";
@@ -183,14 +191,24 @@ inputs! {
         "The time zone of `now` and of the filter `date` in the prompt, as an IANA name such as `Europe/Berlin`. Default: UTC.";
     policy "policy" "" START_WAIT_STOP
         "The policy file with the rules for tasks: a file of the workspace, or one of another repository as `owner/name:path@ref`. Default: `.github/agent-tasks.yml`, if it exists.";
-    task_class "task-class" "" START_WAIT_STOP
-        "The task class of the policy for this start. The values of the class are fixed. For `command: stop`: the class whose tasks are stopped, with `max-duration`.";
+    task_class "task-class" "" START_WAIT_STOP_REPORT
+        "The task class of the policy for this start. The values of the class are fixed. For `command: stop`: the class whose tasks are stopped, with `max-duration`. For `command: report`: the class that the tasks have.";
     ticket "ticket" "" START
         "The change ticket, which goes into the prompt and the summary. A task class can require one. A template without access to untrusted text.";
     dry_run "dry-run" "false" START_WAIT_STOP
         "Show the plan and the exact request, and change nothing.";
     task_id "task-id" "" WAIT_STOP
         "For `command: wait` and `command: stop`: task IDs, or the output `results` of an earlier step.";
+    since "since" "30d" REPORT
+        "For `command: report`: how old the tasks may be, such as `30d`, or the day from which on they were created, such as `2026-11-01`.";
+    stale_after "stale-after" "3d" REPORT
+        "For `command: report`: how long an open task may be untouched before it is listed as stale.";
+    rollout "rollout" "" REPORT
+        "For `command: report`: the rollout that the tasks belong to.";
+    report_cache "report-cache" "" REPORT
+        "For `command: report`: a file, relative to the workspace, that keeps what was read of settled tasks. Keep it with `actions/cache`.";
+    report_fail_if "report-fail-if" "" REPORT
+        "For `command: report`: conditions that fail the step, as a list, such as `merged < 50%, rework > 30%, credits > 1000`.";
     audit_log "audit-log" "" START_WAIT_STOP
         "The file of the audit log, relative to the workspace. Default: a file in the runner's temporary folder.";
     github_api_url "github-api-url" "" ALL

@@ -131,7 +131,8 @@ fn no_problem_shows_a_token() {
 #[test]
 fn later_commands_are_refused_rather_than_ignored() {
     assert!(
-        problems(&[("INPUT_COMMAND", "report")])[0].contains("expected start, wait, stop, plan or doctor, got report")
+        problems(&[("INPUT_COMMAND", "repeat")])[0]
+            .contains("expected start, wait, stop, plan, doctor or report, got repeat")
     );
     assert!(problems(&[("INPUT_COMMAND", "start over")])[0].contains("got start over"));
 }

@@ -603,11 +603,7 @@ fn task(state: &str, class: Option<&str>) -> Task {
         key: crate::task::marker::Key::over(["x"]),
         name: "weekly/prep".to_owned(),
         class: class.to_owned(),
-        entry: String::new(),
-        follow_up: String::new(),
-        run: String::new(),
-        attempt: String::new(),
-        actor: String::new(),
+        ..Marker::default()
     };
     let sessions = class.map(|class| json!([{"prompt": marker(class).put_under("x")}])).unwrap_or_default();
     let id = format!("t-{}", COUNT.fetch_add(1, Ordering::Relaxed));

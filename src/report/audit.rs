@@ -229,6 +229,7 @@ fn task(outcome: &Outcome) -> Value {
         "pullRequestNumber": outcome.pull.as_ref().map(|pull| pull.number),
         "pullRequestUrl": outcome.pull.as_ref().map(|pull| pull.url.as_str()),
         "credits": task.and_then(Task::credits),
+        "sessionIds": task.map(Task::session_ids).filter(|ids| !ids.is_empty()),
         "conclusion": outcome.conclusion.map(Conclusion::as_str),
         "errorMessage": outcome.error_message(),
     }))

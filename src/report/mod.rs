@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod crash;
 pub mod ending;
+pub mod history;
 pub(crate) mod markdown;
 pub mod outputs;
 pub mod reporter;

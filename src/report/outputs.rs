@@ -12,7 +12,7 @@ use crate::task::outcome::Outcome;
 use crate::text::cut;
 
 /// Every output there is, in the order of the reference.
-pub const OUTPUTS: [&str; 25] = [
+pub const OUTPUTS: [&str; 31] = [
     "task-id",
     "task-url",
     "state",
@@ -29,6 +29,7 @@ pub const OUTPUTS: [&str; 25] = [
     "base-ref",
     "model",
     "credits",
+    "session-ids",
     "prompt-sha256",
     "error-message",
     "results",
@@ -38,6 +39,11 @@ pub const OUTPUTS: [&str; 25] = [
     "started",
     "succeeded",
     "failed",
+    "report-json",
+    "report-csv",
+    "report-html",
+    "tasks",
+    "merged",
 ];
 /// The longest `results`, in bytes. A later step takes it by one variable of its environment, and Linux caps a variable
 /// at 131,072 bytes, its name included. The file that `results-file` names is never cut.
@@ -61,6 +67,8 @@ pub struct StepOutputs<'a> {
     pub error: &'a str,
     /// The parts of a list, for the jobs of a matrix.
     pub matrix: &'a str,
+    /// The outputs of a report.
+    pub report: &'a [(&'static str, String)],
 }
 
 /// The outputs as they are now. All keys are there at any time, empty where nothing is known. With several tasks those
@@ -79,6 +87,9 @@ pub fn outputs(outcomes: &[Outcome], step: &StepOutputs<'_>) -> Vec<(&'static st
                 "results-file" => step.results_file.to_owned(),
                 "matrix" => step.matrix.to_owned(),
                 "audit-log" => step.audit_log.to_owned(),
+                name if step.report.iter().any(|(other, _)| *other == name) => {
+                    step.report.iter().filter(|(other, _)| *other == name).map(|(_, value)| value.clone()).collect()
+                }
                 "started" => count(&|outcome| outcome.created == Some(true)),
                 "succeeded" => count(&|outcome| outcome.conclusion == Some(Conclusion::Success)),
                 "failed" => count(&Outcome::is_failed),
@@ -162,6 +173,7 @@ struct Entry<'a> {
     base_ref: Option<&'a str>,
     model: Option<&'a str>,
     credits: Option<String>,
+    session_ids: Option<Vec<&'a str>>,
     prompt_sha256: Option<&'a str>,
     error_message: Option<String>,
 }
@@ -191,6 +203,7 @@ impl<'a> Entry<'a> {
             base_ref: pull.map(|pull| pull.base_ref.as_str()).or(task.and_then(Task::base_ref)),
             model: task.and_then(Task::model).or(asked.and_then(|asked| asked.model.as_deref())),
             credits: task.and_then(Task::credits),
+            session_ids: task.map(Task::session_ids).filter(|ids| !ids.is_empty()),
             prompt_sha256: outcome.prompt_sha256.as_deref(),
             error_message: outcome.error_message().map(|why| cut(&why, longest_message)),
         }
@@ -256,6 +269,7 @@ mod tests {
         let outcome = outcome();
         let result = serde_json::to_value(Entry::of(&outcome, MAX_ERROR_MESSAGE)).unwrap();
         let of_all = ["results", "results-file", "matrix", "audit-log", "started", "succeeded", "failed"];
+        let of_all = [&of_all[..], &["report-json", "report-csv", "report-html", "tasks", "merged"]].concat();
         for name in OUTPUTS.iter().filter(|name| !of_all.contains(name)) {
             assert!(result.get(name).is_some(), "{name}");
         }

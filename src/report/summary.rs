@@ -194,7 +194,7 @@ pub fn note(title: &str, lines: &[String]) -> String {
 }
 
 /// A summary that is too long, up to its last whole line that fits.
-fn cut_to_fit(mut text: String) -> String {
+pub(crate) fn cut_to_fit(mut text: String) -> String {
     if text.len() > MAX_BYTES {
         let end = text.char_indices().map(|(at, _)| at).take_while(|at| *at <= MAX_BYTES).last().unwrap_or_default();
         text.truncate(text[..end].rfind('\n').unwrap_or(end));

@@ -82,7 +82,8 @@ mod tests {
     use super::*;
 
     fn task(state: &str, follow_up: Option<&str>) -> Task {
-        let marker = Marker { follow_up: follow_up.unwrap_or_default().to_owned(), ..Marker::new(Key::over(["x"])) };
+        let marker =
+            Marker { key: Key::over(["x"]), follow_up: follow_up.unwrap_or_default().to_owned(), ..Marker::default() };
         let sessions = follow_up.map(|_| json!([{"prompt": marker.put_under("Fix it")}])).unwrap_or_default();
         serde_json::from_value(
             json!({"id": "t-1", "state": state, "sessions": sessions, "created_at": "2026-11-20T09:00:00Z"}),

@@ -8,7 +8,7 @@ use std::fmt;
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use ring::digest::{Context, SHA256};
 
-use crate::text::hexadecimal;
+use crate::text::{hexadecimal, sha256};
 
 /// How many hexadecimal digits a key has. 64 bits are enough for far more starts than one repository has.
 const DIGITS: usize = 16;
@@ -20,7 +20,7 @@ const CLOSING: &str = " -->";
 const VALUE: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b'<').add(b'>').add(b'"').add(b'=');
 
 /// A short hash; two starts that have the same are the same start.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Key(String);
 
 impl Key {
@@ -44,8 +44,15 @@ impl fmt::Display for Key {
     }
 }
 
-/// Where a task came from: its key, what it is called, its class, and the run, attempt and actor that started it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What tells one text of a template from another: the beginning of its SHA-256, as long as a key.
+pub fn template_hash(source: &str) -> String {
+    let mut hash = sha256(source);
+    hash.truncate(DIGITS);
+    hash
+}
+
+/// Where a task came from: its key, what it is called, its class and prompt, and the run, attempt and actor that started it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Marker {
     /// The idempotency key.
     pub key: Key,
@@ -57,6 +64,12 @@ pub struct Marker {
     pub entry: String,
     /// The number of the pull request that it follows up on; empty where it follows up on none.
     pub follow_up: String,
+    /// The version of the prompt that the policy names; empty where it names none.
+    pub version: String,
+    /// The hash of the prompt's template, see [`template_hash`]; empty in a marker of an earlier version.
+    pub template: String,
+    /// The rollout that the task belongs to; empty where there is none.
+    pub rollout: String,
     /// The page of the workflow run; empty where there is none.
     pub run: String,
     /// Which attempt of the run it was; empty where there is none.
@@ -66,21 +79,6 @@ pub struct Marker {
 }
 
 impl Marker {
-    /// A marker with a key and nothing else.
-    pub fn new(key: Key) -> Self {
-        let empty = String::new;
-        Self {
-            key,
-            name: empty(),
-            class: empty(),
-            entry: empty(),
-            follow_up: empty(),
-            run: empty(),
-            attempt: empty(),
-            actor: empty(),
-        }
-    }
-
     /// The prompt with the marker as its last line.
     pub fn put_under(&self, prompt: &str) -> String {
         format!("{}\n\n{self}", prompt.trim_end())
@@ -106,7 +104,7 @@ impl Marker {
 
     /// The marker with this text between opening and closing.
     fn parse(body: &str) -> Option<Self> {
-        let mut marker = Self::new(Key(String::new()));
+        let mut marker = Self::default();
         for pair in body.split(' ') {
             let (name, value) = pair.split_once('=')?;
             let value = percent_decode_str(value).decode_utf8().ok()?.into_owned();
@@ -116,6 +114,9 @@ impl Marker {
                 "class" => marker.class = value,
                 "entry" => marker.entry = value,
                 "follow-up" => marker.follow_up = value,
+                "version" => marker.version = value,
+                "template" => marker.template = value,
+                "rollout" => marker.rollout = value,
                 "run" => marker.run = value,
                 "attempt" => marker.attempt = value,
                 "actor" => marker.actor = value,
@@ -137,6 +138,9 @@ impl fmt::Display for Marker {
             ("class", &self.class),
             ("entry", &self.entry),
             ("follow-up", &self.follow_up),
+            ("version", &self.version),
+            ("template", &self.template),
+            ("rollout", &self.rollout),
             ("run", &self.run),
             ("attempt", &self.attempt),
             ("actor", &self.actor),
@@ -153,8 +157,6 @@ impl fmt::Display for Marker {
 
 #[cfg(test)]
 mod tests {
-    use crate::text::sha256;
-
     use super::*;
 
     fn marker() -> Marker {
@@ -164,6 +166,9 @@ mod tests {
             class: "release-prep".to_owned(),
             entry: "api".to_owned(),
             follow_up: "7".to_owned(),
+            version: "8".to_owned(),
+            template: template_hash("Prepare the release."),
+            rollout: String::new(),
             run: "https://github.com/octo/app/actions/runs/17".to_owned(),
             attempt: "1".to_owned(),
             actor: "mona".to_owned(),
@@ -177,8 +182,10 @@ mod tests {
             prompt,
             format!(
                 "Prepare the release.\n\n<!-- agent-task key={} name=Weekly%20release%20/%20prep%20-%2D%3E%20done \
-                 class=release-prep entry=api follow-up=7 run=https://github.com/octo/app/actions/runs/17 attempt=1 actor=mona -->",
-                marker().key
+                 class=release-prep entry=api follow-up=7 version=8 template={} \
+                 run=https://github.com/octo/app/actions/runs/17 attempt=1 actor=mona -->",
+                marker().key,
+                marker().template
             )
         );
         assert_eq!(Marker::find(&prompt), Some(marker()));

@@ -604,7 +604,7 @@ mod tests {
     use super::*;
 
     fn marker(key: &str, name: &str) -> Marker {
-        Marker { name: name.to_owned(), ..Marker::new(Key::over([key])) }
+        Marker { key: Key::over([key]), name: name.to_owned(), ..Marker::default() }
     }
 
     fn options(first: Precheck, if_active: IfActive) -> StartOptions {

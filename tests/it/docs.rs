@@ -13,11 +13,13 @@ use agent_task::github::task::{Phase, State, Task};
 use agent_task::inputs::request::{Inputs, PromptSource, Request};
 use agent_task::inputs::table::{Command, INPUTS, Input};
 use agent_task::inputs::targets::{Source, Target};
+use agent_task::inputs::threshold::Measure;
 use agent_task::plan::{Action, FollowedPull, Plan, PlanContext, plan};
 use agent_task::policy::actor::Trigger;
 use agent_task::policy::location::USUAL_PLACE;
 use agent_task::policy::schema::Policy;
 use agent_task::prompt::render::Template;
+use agent_task::report::history::task::Place;
 use agent_task::report::outputs::{OUTPUTS, all_results};
 use agent_task::task::acceptance::Acceptance;
 use agent_task::task::conclusion::{Conclusion, Exit};
@@ -36,6 +38,7 @@ const REFERENCE: &str = "docs/reference.md";
 const TEMPLATES: &str = "docs/templates.md";
 const STARTING: &str = "docs/starting.md";
 const WAITING: &str = "docs/waiting.md";
+const REPORT: &str = "docs/report.md";
 const DOCTOR: &str = "docs/doctor.md";
 const ACTOR_CHECK: &str = "docs/actor-check.md";
 const ARCHITECTURE: &str = "docs/architecture.md";
@@ -244,7 +247,7 @@ fn outputs_and_result_keys_are_all_in_the_reference() {
     let actual = names.into_iter().chain(actual).collect::<Vec<_>>();
     let mut full = Outcome::new("octo/app".parse().unwrap());
     let seen = json!({"id": "t-1", "state": "failed", "html_url": "https://github.com/octo/app/tasks/t-1",
-        "sessions": [{"head_ref": "copilot/a", "base_ref": "main", "model": "m", "error": {"message": "boom"},
+        "sessions": [{"id": "s-1", "head_ref": "copilot/a", "base_ref": "main", "model": "m", "error": {"message": "boom"},
             "usage": {"type": "ai_credits", "amount": 1}}]});
     full.prompt_sha256 = Some("0".repeat(64));
     full.entry = Some("api".to_owned());
@@ -281,6 +284,7 @@ fn outputs_and_result_keys_are_all_in_the_reference() {
         Value::String(_) => "string",
         Value::Bool(_) => "boolean",
         Value::Number(_) => "integer",
+        Value::Array(_) => "array",
         _ => "unknown",
     };
     let keys = results[0].as_object().unwrap().iter();
@@ -329,6 +333,22 @@ fn conclusions_are_in_the_reference_mildest_first() {
 fn exit_codes_are_all_in_the_reference() {
     let actual = table(REFERENCE, "## Exit codes").iter().map(|row| row[0].clone()).collect::<Vec<_>>();
     assert_eq!(actual, exits().map(|exit| exit.code().to_string()));
+}
+
+#[test]
+fn report_places_and_figures_are_all_in_its_document() {
+    let places = Place::ALL.map(Place::as_str).map(str::to_owned);
+    assert_eq!(names(REPORT, "## Places").into_iter().collect::<BTreeSet<_>>(), places.into());
+    let figures = table(REPORT, "## Figures").iter().flat_map(|row| quoted(&row[0])).collect::<BTreeSet<_>>();
+    for (_, name) in Measure::ALL {
+        assert!(figures.contains(name), "{name}");
+        assert!(quoted(&section(REPORT, "## Conditions")).iter().any(|it| it == name), "{name}");
+    }
+    let report = serde_json::from_str::<Value>(&read("dist/report.schema.json")).unwrap();
+    let keys = report["$defs"]["Figures"]["properties"].as_object().unwrap();
+    for figure in figures.iter().filter(|figure| *figure != "credits-per-merged") {
+        assert!(keys.contains_key(figure), "{figure} is not in the schema");
+    }
 }
 
 #[test]

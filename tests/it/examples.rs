@@ -749,6 +749,24 @@ fn doctor_finds_the_fault_in_one_repository_of_three() {
 }
 
 #[test]
+fn weekly_report_crosses_a_line() {
+    let mut run = Run::of_example("weekly-report", &[]);
+    run.overrides.clear();
+    for name in ["catalogue", "checkout", "shipping"] {
+        run.simulator.repository(&format!("octo-org/{name}"), Repository::default());
+    }
+    for state in ["completed", "failed", "failed"] {
+        let script = Script::new().state(state, Duration::ZERO);
+        let repository = "octo-org/checkout".to_owned();
+        run.simulator.add_task(ExistingTask { repository, script, ..ExistingTask::default() });
+    }
+    let ran = run.step("report", "report");
+    ran.exits(1).gives("tasks", "3").gives("merged", "0");
+    assert_eq!(ran.outputs["error-message"], "success < 80%: it is 33.3%");
+    assert!(std::fs::read_to_string(&ran.outputs["report-html"]).unwrap().starts_with("<!doctype html>"));
+}
+
+#[test]
 fn fan_out_over_a_matrix_has_each_repository_in_one_part() {
     let mut run = Run::of_example("fan-out-matrix", &[]).dispatched(json!({"request": "Drop Node 20"}));
     let names = (0..6).map(|at| format!("octo-org/service-{at}")).collect::<Vec<_>>();

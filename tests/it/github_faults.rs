@@ -18,16 +18,7 @@ fn hours(hours: u64) -> Duration {
 }
 
 fn marker(class: &str) -> Marker {
-    Marker {
-        key: Key::over([class]),
-        name: "w/j".to_owned(),
-        class: class.to_owned(),
-        entry: String::new(),
-        follow_up: String::new(),
-        run: String::new(),
-        attempt: String::new(),
-        actor: String::new(),
-    }
+    Marker { key: Key::over([class]), name: "w/j".to_owned(), class: class.to_owned(), ..Marker::default() }
 }
 
 /// A step of the job `w/j`, without a wait.

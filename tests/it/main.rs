@@ -24,6 +24,7 @@ mod once;
 mod policy;
 mod prompt;
 mod property;
+mod report;
 mod scope;
 mod selftest;
 mod skip;

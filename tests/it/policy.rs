@@ -50,16 +50,8 @@ fn limited(simulator: &Simulator, limits: &str) -> Step {
 /// A task that was started for a class a while ago.
 fn earlier(simulator: &Simulator, class: &str, age: Duration, script: Script) {
     let text = str::to_owned;
-    let marker = Marker {
-        key: Key::over([class, "earlier"]),
-        name: text("w/j"),
-        class: text(class),
-        entry: text(""),
-        follow_up: text(""),
-        run: text(""),
-        attempt: text(""),
-        actor: text(""),
-    };
+    let marker =
+        Marker { key: Key::over([class, "earlier"]), name: text("w/j"), class: text(class), ..Marker::default() };
     simulator.add_task(ExistingTask { prompt: marker.put_under("Bump it"), age, script, ..ExistingTask::default() });
 }
 

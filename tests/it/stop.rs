@@ -306,14 +306,7 @@ async fn fleet_stops_exactly_the_tasks_above_max_credits() {
 /// A task of a class.
 fn of_class(class: &str, age: u64) -> ExistingTask {
     let text = str::to_owned;
-    let marker = Marker {
-        key: Key::over([class]),
-        name: text("Weekly/prep"),
-        class: text(class),
-        run: String::new(),
-        attempt: String::new(),
-        actor: String::new(),
-    };
+    let marker = Marker { key: Key::over([class]), name: text("Weekly/prep"), class: text(class), ..Marker::default() };
     let prompt = marker.put_under(&format!("Do {class} {age}"));
     ExistingTask { creator: USER, prompt, age: seconds(age * 60), script: at_work(0), ..ExistingTask::default() }
 }

@@ -11,7 +11,7 @@ use crate::github::error::Error;
 use crate::github::limited::LimitedClient;
 use crate::github::pull_request::PullRequest;
 use crate::github::repository::Repository;
-use crate::github::task_list::TaskQuery;
+use crate::github::task_list::{TaskFilter, TaskQuery};
 use crate::policy::schema::CloudAgent;
 
 /// The most bytes of a custom agent's file that are read; its prompt may have 30,000 characters,
@@ -77,8 +77,9 @@ impl RepositoryChecks<'_> {
         let pulls = ask(self.pulls, list, self.host).await;
         findings.extend(check_pull_requests(settings, base, &pulls));
 
-        let tasks =
-            self.ask(async |client| client.task_page(TaskQuery::Repository(repository), None, false, 1).await).await;
+        let tasks = self
+            .ask(async |client| client.task_page(TaskQuery::Repository(repository), TaskFilter::default(), 1).await)
+            .await;
         findings.push(match tasks {
             // No request that only reads shows whether tasks may be started.
             Ok(_) => Check::AgentTasks.pass("the token can read them"),

@@ -14,7 +14,7 @@ use agent_task::github::error::Error;
 use agent_task::github::limited::LimitedClient;
 use agent_task::github::repository::Repository;
 use agent_task::github::task::{NewTask, Task, TaskId};
-use agent_task::github::task_list::TaskQuery;
+use agent_task::github::task_list::{TaskFilter, TaskQuery};
 use agent_task::github::token::Token;
 use agent_task::github::url::ApiUrl;
 use agent_task::task::pull_request::PullRequestHints;
@@ -81,7 +81,7 @@ async fn ask(client: &LimitedClient<'_>, repository: &Repository, request: &str)
             }
         }
         "tasks" => {
-            for task in client.task_page(TaskQuery::Repository(repository), None, false, 1).await?.tasks {
+            for task in client.task_page(TaskQuery::Repository(repository), TaskFilter::default(), 1).await?.tasks {
                 use_up(&task);
             }
         }

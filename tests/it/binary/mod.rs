@@ -8,6 +8,7 @@ mod acceptance;
 mod input;
 #[cfg(unix)]
 mod interrupt;
+mod report;
 mod runner;
 mod start;
 mod stop;

@@ -158,6 +158,7 @@ fn kin() -> Marker {
         run: text("r"),
         attempt: text("1"),
         actor: text("m"),
+        ..Marker::default()
     }
 }
 

@@ -119,16 +119,11 @@ proptest! {
 }
 
 fn marker() -> impl Strategy<Value = Marker> {
-    let texts = (nasty(), nasty(), nasty(), nasty(), nasty(), nasty(), nasty());
-    texts.prop_map(|(key, name, class, entry, run, attempt, actor)| Marker {
-        class,
-        entry,
-        follow_up: String::new(),
-        key: Key::over([key.as_str()]),
-        name,
-        run,
-        attempt,
-        actor,
+    let key = nasty().prop_map(|key| Key::over([key.as_str()]));
+    (key, prop::array::uniform9(nasty())).prop_map(|(key, texts)| {
+        let [name, class, entry, version, template, rollout, run, attempt, actor] = texts;
+        let follow_up = String::new();
+        Marker { key, name, class, entry, follow_up, version, template, rollout, run, attempt, actor }
     })
 }
 

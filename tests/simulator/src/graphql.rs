@@ -3,6 +3,7 @@
 //! Queries and answers are held against `schema/github.graphql`: the part of GitHub's published schema that is answered
 //! here. What it lacks is an unknown field.
 
+use std::cell::RefCell;
 use std::sync::LazyLock;
 
 use apollo_compiler::resolvers::{Execution, FieldError, ObjectValue, ResolveInfo, ResolvedValue};
@@ -179,7 +180,8 @@ impl World {
             return Answer::error(400, "A query attribute must be specified and must be a string.");
         };
         let hour = *self.rate_limiter.hour(&caller.account, "graphql", now);
-        let graph = Graph { world: self, now, caller, hour };
+        let denied = RefCell::default();
+        let graph = Graph { world: self, now, caller, hour, denied: &denied };
         match answer(&graph, text, body.get("variables")) {
             Ok((data, errors)) => {
                 let bugs: Vec<String> =
@@ -217,12 +219,14 @@ fn answer(graph: &Graph<'_>, text: &str, variables: Option<&Value>) -> Result<(V
         .raw_variable_values(&variables)
         .execute_sync(&query)
         .map_err(|why| refused(why.to_graphql_error(&document.sources).message))?;
-    let errors: Vec<Value> = done
-        .errors
-        .iter()
-        .map(|error| {
-            let mut shown = serde_json::to_value(error).unwrap_or_default();
-            let message = error.message.trim_start_matches(RESOLVER_ERROR);
+    let denied = graph.denied.take();
+    let denied = denied.into_iter().map(|(at, error)| (json!({"path": ["nodes", at]}), error.message));
+    let others = done.errors.iter().map(|error| {
+        (serde_json::to_value(error).unwrap_or_default(), error.message.trim_start_matches(RESOLVER_ERROR).to_owned())
+    });
+    let errors: Vec<Value> = denied
+        .chain(others)
+        .map(|(mut shown, message)| {
             if let Some((kind, message)) = message.split_once(TYPE_END) {
                 shown["message"] = message.into();
                 shown["type"] = if kind == "SAML" { "FORBIDDEN" } else { kind }.into();

@@ -1,5 +1,8 @@
 //! What GraphQL says of repositories and pull requests.
 
+use std::cell::RefCell;
+
+use apollo_compiler::resolvers::FieldError;
 use apollo_compiler::response::{JsonMap, JsonValue};
 use serde_json::{Value, json};
 
@@ -26,6 +29,9 @@ pub(crate) struct Graph<'w> {
     pub(crate) now: Moment,
     pub(crate) caller: &'w Caller,
     pub(crate) hour: Hour,
+    /// The items of `nodes` that are null for an error, by their places. The executor would let one take the whole list
+    /// with it, and GitHub does not.
+    pub(crate) denied: &'w RefCell<Vec<(usize, FieldError)>>,
 }
 
 /// The text of an argument.
@@ -57,20 +63,6 @@ fn account<'w>(login: &str, bot: bool) -> Object<'w> {
         _ if bot => actor(login.trim_end_matches("[bot]"), "Bot"),
         _ => actor(login, "User"),
     }
-}
-
-/// An event of a timeline.
-fn event<'w>(kind: &'static str, pull: &Pull, at: String) -> Field<'w> {
-    let id = node_id(&kind[..2].to_uppercase(), 0, pull.id);
-    Object::new(kind, move |name, _| {
-        Some(match name {
-            "id" => leaf(id.clone()),
-            "createdAt" => leaf(at.clone()),
-            "actor" => actor("mona", "User").field(),
-            _ => return None,
-        })
-    })
-    .field()
 }
 
 impl<'w> Graph<'w> {
@@ -124,7 +116,13 @@ impl<'w> Graph<'w> {
             let message = format!("You may not provide more than {MOST_IDS} node ids; you provided {}.", ids.len());
             return Err(typed_error("ARGUMENT_LIMIT", &message));
         }
-        Ok(Resolved::List(ids.iter().map(|id| self.node(id)).collect()))
+        let node = |(at, id): (usize, &String)| {
+            self.node(id).or_else(|error| {
+                self.denied.borrow_mut().push((at, error));
+                leaf(Value::Null)
+            })
+        };
+        Ok(Resolved::List(ids.iter().enumerate().map(node).collect()))
     }
 
     fn node(self, id: &str) -> Field<'w> {
@@ -167,7 +165,14 @@ impl<'w> Graph<'w> {
                 "isDisabled" => leaf(spec.disabled),
                 "isPrivate" => leaf(spec.private),
                 "isFork" => leaf(false),
-                "defaultBranchRef" => self.branch(&spec.default_branch).field(),
+                "defaultBranchRef" => self.branch(record, &spec.default_branch).field(),
+                "ref" => {
+                    let name = text(arguments, "qualifiedName").unwrap_or_default();
+                    match name.strip_prefix("refs/heads/").filter(|name| spec.has_branch(name)) {
+                        Some(name) => self.branch(record, name).field(),
+                        None => leaf(Value::Null),
+                    }
+                }
                 "pullRequest" | "pullRequests" if !self.may(Permission::PullRequestsRead) => self.forbidden(),
                 "pullRequest" => {
                     let number = arguments.get("number").and_then(JsonValue::as_u64).unwrap_or(0);
@@ -186,13 +191,21 @@ impl<'w> Graph<'w> {
         })
     }
 
-    fn branch(self, name: &str) -> Object<'w> {
+    fn branch(self, record: &'w RepositoryRecord, name: &str) -> Object<'w> {
         let (name, oid) = (name.to_owned(), sha(name));
-        Object::new("Ref", move |field, _| {
+        Object::new("Ref", move |field, arguments| {
             Some(match field {
                 "id" => leaf(format!("REF_{oid}")),
                 "name" => leaf(name.clone()),
                 "target" => leaf(Value::Null),
+                "compare" => match text(arguments, "headRef").filter(|head| record.spec.has_branch(head)) {
+                    // A branch that an agent made has commits of its own.
+                    Some(head) => {
+                        let id = format!("CMP_{oid}_{head}");
+                        Object::plain("Comparison", json!({"id": id, "aheadBy": 3, "behindBy": 0})).field()
+                    }
+                    None => leaf(Value::Null),
+                },
                 _ => return None,
             })
         })
@@ -341,19 +354,42 @@ impl<'w> Graph<'w> {
 
     fn timeline(self, pull: &'w Pull, arguments: &JsonMap) -> Field<'w> {
         let wanted = texts(arguments, "itemTypes");
+        let reference = format!("{}#{}", pull.repository, pull.number);
         let mut events = vec![
-            ("ReadyForReviewEvent", "READY_FOR_REVIEW_EVENT", pull.ready.filter(|at| *at > pull.opened)),
-            ("MergedEvent", "MERGED_EVENT", pull.merged),
-            ("ClosedEvent", "CLOSED_EVENT", pull.closed),
+            ("ReadyForReviewEvent", "READY_FOR_REVIEW_EVENT", pull.ready.filter(|at| *at > pull.opened), None),
+            ("MergedEvent", "MERGED_EVENT", pull.merged, None),
+            ("ClosedEvent", "CLOSED_EVENT", pull.closed, None),
         ];
-        events.retain(|(_, kind, at)| at.is_some() && wanted.as_ref().is_none_or(|it| it.iter().any(|it| it == kind)));
+        let is_wanted = |kind: &str| wanted.as_ref().is_none_or(|it| it.iter().any(|it| it == kind));
+        if is_wanted("CROSS_REFERENCED_EVENT") {
+            let others = self.world.pulls.iter().filter(|other| !other.content.body.is_empty());
+            let naming = others.filter(|other| other.content.body.to_ascii_lowercase().contains(&reference));
+            events
+                .extend(naming.map(|it| ("CrossReferencedEvent", "CROSS_REFERENCED_EVENT", Some(it.opened), Some(it))));
+        }
+        events.retain(|(_, kind, at, _)| at.is_some() && is_wanted(kind));
         let extra = json!({"filteredCount": events.len()});
         connection("PullRequestTimelineItemsConnection", events.len(), arguments, extra, move |at| {
             match events.get(at) {
-                Some((kind, _, Some(at))) => event(kind, pull, self.date(*at)),
+                Some((kind, _, Some(at), source)) => self.event(kind, pull, self.date(*at), *source),
                 _ => leaf(Value::Null),
             }
         })
+    }
+
+    /// An event of a timeline; `source` is the pull request that refers to this one.
+    fn event(self, kind: &'static str, pull: &Pull, at: String, source: Option<&'w Pull>) -> Field<'w> {
+        let id = node_id(&kind[..2].to_uppercase(), 0, pull.id);
+        Object::new(kind, move |name, _| {
+            Some(match name {
+                "id" => leaf(id.clone()),
+                "createdAt" => leaf(at.clone()),
+                "actor" => actor("mona", "User").field(),
+                "source" => self.pull(source?).field(),
+                _ => return None,
+            })
+        })
+        .field()
     }
 
     fn pull_commit(self, pull: &'w Pull, at: usize) -> Field<'w> {

@@ -1,0 +1,375 @@
+//! Reads tasks, their sessions and their pull requests, each as seldom as possible and at GitHub's pace.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use futures_util::future::join_all;
+use jiff::Timestamp;
+use tokio::sync::Mutex;
+
+use crate::actions::host::Host;
+use crate::github::answers::TaskAnswer;
+use crate::github::client::MAX_NODES;
+use crate::github::error::Error;
+use crate::github::limited::LimitedClient;
+use crate::github::pull_history::BranchQuery;
+use crate::github::repository::Repository;
+use crate::github::retry;
+use crate::github::task::{Phase, Task};
+use crate::github::task_list::TaskQuery;
+use crate::report::history::task::{TaskFacts, Unreadable};
+
+/// How many pages of a hundred tasks one list may have. A user may send 5,000 requests an hour, so that no report on more
+/// tasks ends within a day.
+const MAX_PAGES: u32 = 1000;
+/// How many tasks are read between two lines of progress.
+const PROGRESS: usize = 100;
+/// A query that GitHub does not answer is divided until it has no more pull requests than this.
+const MIN_QUERY: usize = 10;
+/// How often an exhausted hourly limit is waited out. A job ends after six hours,
+/// <https://docs.github.com/en/actions/reference/limits>.
+const MAX_HOURS: u32 = 6;
+/// How many different errors of one kind are reported.
+const MAX_ERRORS: usize = 3;
+
+/// What was read.
+pub(super) struct History {
+    /// The tasks.
+    pub(super) tasks: Vec<TaskFacts>,
+    /// The repositories whose tasks could not be listed.
+    pub(super) unreadable: Vec<Repository>,
+    /// What the reader of the report should know.
+    pub(super) warnings: Vec<String>,
+}
+
+/// Reads the history of tasks.
+pub(super) struct Reader<'a> {
+    pub(super) host: &'a Host,
+    /// Reads tasks.
+    pub(super) tasks: &'a LimitedClient<'a>,
+    /// Those who may read pull requests, one after the other.
+    pub(super) pulls: Vec<&'a LimitedClient<'a>>,
+    /// From when on tasks count.
+    pub(super) since: Timestamp,
+    /// What an earlier report has read, by the ids of tasks.
+    pub(super) cache: HashMap<String, TaskFacts>,
+}
+
+/// A task of a list, with the repository whose list it is.
+struct Listed {
+    task: Task,
+    repository: Option<Repository>,
+}
+
+/// What could not be read, and why.
+#[derive(Default)]
+struct Gaps(RefCell<BTreeMap<(&'static str, String), usize>>);
+
+impl Gaps {
+    fn note(&self, what: &'static str, error: &Error) {
+        *self.0.borrow_mut().entry((what, error.to_string())).or_default() += 1;
+    }
+
+    /// A sentence for each reason, the most frequent first.
+    fn warnings(self) -> Vec<String> {
+        let mut gaps = self.0.into_inner().into_iter().collect::<Vec<_>>();
+        gaps.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        let mut warnings = Vec::new();
+        let mut kinds = BTreeMap::<&str, (usize, usize)>::new();
+        for ((what, why), count) in gaps {
+            let (reasons, more) = kinds.entry(what).or_default();
+            *reasons += 1;
+            if *reasons > MAX_ERRORS {
+                *more += count;
+            } else {
+                warnings.push(format!("{what} of {count} tasks could not be read: {why}"));
+            }
+        }
+        let more = kinds.iter().filter(|(_, (_, more))| *more > 0);
+        warnings.extend(more.map(|(what, (_, more))| format!("{what} of {more} more tasks could not be read")));
+        warnings
+    }
+}
+
+impl<'a> Reader<'a> {
+    /// Reads the tasks of these repositories, or all of the token's owner.
+    ///
+    /// # Errors
+    /// Where no list can be read.
+    pub(super) async fn read(&self, repositories: Option<&[Repository]>) -> Result<History, Error> {
+        let queries = match repositories {
+            None => vec![None],
+            Some(repositories) => repositories.iter().map(Some).collect(),
+        };
+        let lists = join_all(queries.iter().map(|repository| self.list(*repository))).await;
+        let (mut listed, mut unreadable, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
+        let mut failed = None::<Error>;
+        for (repository, list) in queries.iter().zip(lists) {
+            match list {
+                Ok((tasks, gap)) => {
+                    listed.extend(tasks);
+                    let of =
+                        repository.map_or("the list of tasks".to_owned(), |it| format!("the list of tasks in {it}"));
+                    warnings.extend(gap.map(|why| format!("{of} is incomplete: {why}")));
+                }
+                Err(error) => {
+                    if let Some(repository) = repository {
+                        warnings.push(format!("{repository} could not be read: {error}"));
+                        unreadable.push((*repository).clone());
+                    }
+                    failed = failed.filter(Error::may_pass).or(Some(error));
+                }
+            }
+        }
+        if let Some(error) = failed.filter(|_| unreadable.len() == queries.len() || repositories.is_none()) {
+            return Err(error);
+        }
+        let mut seen = HashSet::new();
+        listed.retain(|listed| seen.insert(listed.task.id.clone()));
+        let gaps = Gaps::default();
+        let mut tasks = self.look(listed, &gaps).await;
+        self.add_pulls(&mut tasks, &gaps).await;
+        self.add_names(&mut tasks).await;
+        self.add_branches(&mut tasks, &gaps).await;
+        warnings.extend(gaps.warnings());
+        Ok(History { tasks, unreadable, warnings })
+    }
+
+    /// The tasks of a list that were created in time, archived ones too, and what the list leaves out.
+    async fn list(&self, repository: Option<&Repository>) -> Result<(Vec<Listed>, Option<String>), Error> {
+        let query = repository.map_or(TaskQuery::Own, TaskQuery::Repository);
+        let (mut listed, mut gap) = (Vec::new(), None);
+        for archived in [false, true] {
+            let pages = self.tasks.tasks(query, None, archived).changed_since(self.since, MAX_PAGES);
+            let pages = Mutex::new(pages);
+            loop {
+                let next = self.ask(self.tasks, async |_| pages.lock().await.next().await).await;
+                match next {
+                    Ok(Some(page)) => {
+                        let in_time = |task: &Task| task.created_at.is_none_or(|created| created >= self.since);
+                        let tasks = page.tasks.into_iter().filter(in_time);
+                        listed.extend(tasks.map(|task| Listed { task, repository: repository.cloned() }));
+                    }
+                    Ok(None) => break,
+                    Err(Error::Incomplete { why }) => {
+                        gap = Some(why);
+                        break;
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok((listed, gap))
+    }
+
+    /// Looks at each task for its sessions, unless an earlier report has and it is settled and unchanged.
+    async fn look(&self, listed: Vec<Listed>, gaps: &Gaps) -> Vec<TaskFacts> {
+        let total = listed.len();
+        let mut tasks = Vec::new();
+        let mut open = Vec::new();
+        for listed in listed {
+            match self.cache.get(listed.task.id.as_str()).filter(|kept| is_unchanged(kept, &listed.task)) {
+                Some(kept) => tasks.push(kept.clone()),
+                None => open.push(listed),
+            }
+        }
+        if !tasks.is_empty() {
+            self.host.log(&format!("{} of {total} tasks are known from an earlier report", tasks.len()));
+        }
+        for chunk in open.chunks(PROGRESS) {
+            let looks = join_all(chunk.iter().map(|listed| self.look_at(listed))).await;
+            for (listed, look) in chunk.iter().zip(looks) {
+                let mut facts = match look {
+                    Ok(mut task) => {
+                        task.complete_from(&listed.task);
+                        let mut facts = TaskFacts::of(&task);
+                        if task.sessions.is_empty() {
+                            facts.lacks(Unreadable::Sessions);
+                        }
+                        facts
+                    }
+                    Err(error) => {
+                        gaps.note("the sessions", &error);
+                        let mut facts = TaskFacts::of(&listed.task);
+                        facts.lacks(Unreadable::Sessions);
+                        facts
+                    }
+                };
+                facts.row.repository = listed.repository.as_ref().map(ToString::to_string);
+                tasks.push(facts);
+            }
+            self.host.log(&format!("read {} of {total} tasks", tasks.len()));
+        }
+        tasks
+    }
+
+    async fn look_at(&self, listed: &Listed) -> Result<Task, Error> {
+        let id = &listed.task.id;
+        let question = async |client: &LimitedClient<'_>| match &listed.repository {
+            None => client.own_task(id).await,
+            Some(repository) => match client.task(repository, id, None).await? {
+                TaskAnswer::Seen(task, _) => Ok(*task),
+                TaskAnswer::Unchanged => Err(Error::Malformed { why: "nothing has changed since nothing".to_owned() }),
+            },
+        };
+        self.ask(self.tasks, question).await
+    }
+
+    /// Reads the pull requests whose ids are known.
+    async fn add_pulls(&self, tasks: &mut [TaskFacts], gaps: &Gaps) {
+        let is_open = |task: &TaskFacts| {
+            task.row.pull_request.is_none() && !task.row.unreadable.contains(&Unreadable::PullRequest)
+        };
+        let with_id = tasks.iter().enumerate().filter(|(_, task)| is_open(task));
+        let with_id = with_id.filter_map(|(at, task)| Some((at, task.pull.as_ref()?.node_id.clone()?)));
+        let (places, ids): (Vec<_>, Vec<_>) = with_id.unzip();
+        let found = self.ask_each(&ids, async |client, ids| client.pull_histories(ids).await).await;
+        for (at, pull) in places.into_iter().zip(found) {
+            match pull {
+                Ok(pull) => {
+                    if let Err(error) = &pull.checks {
+                        gaps.note("the checks", error);
+                    }
+                    tasks[at].add_pull(&pull);
+                }
+                Err(error) => {
+                    gaps.note("the pull requests", &error);
+                    tasks[at].lacks(Unreadable::PullRequest);
+                }
+            }
+        }
+        if !ids.is_empty() {
+            let read = tasks.iter().filter(|task| task.row.pull_request.is_some()).count();
+            self.host.log(&format!("read {read} pull requests"));
+        }
+    }
+
+    /// Names the repositories that lists name by their ids alone: as another task's pull request does, or as GitHub says.
+    async fn add_names(&self, tasks: &mut [TaskFacts]) {
+        let known = tasks.iter().filter_map(|task| Some((task.repository_id?, task.row.repository.clone()?)));
+        let mut names = known.collect::<HashMap<_, _>>();
+        let unnamed = tasks.iter().filter(|task| task.row.repository.is_none()).filter_map(|task| task.repository_id);
+        let open = unnamed.filter(|id| !names.contains_key(id)).collect::<HashSet<_>>();
+        let found = join_all(open.into_iter().map(async |id| {
+            let name = self.ask(self.tasks, async |client| client.repository_name(id).await).await;
+            // Without a name the tasks are still counted.
+            Some((id, name.ok()?.to_string()))
+        }))
+        .await;
+        names.extend(found.into_iter().flatten());
+        for task in tasks.iter_mut().filter(|task| task.row.repository.is_none()) {
+            task.row.repository = task.repository_id.and_then(|id| names.get(&id).cloned());
+        }
+    }
+
+    /// Looks for the pull requests of tasks that have a branch and no id of a pull request, and otherwise for commits.
+    async fn add_branches(&self, tasks: &mut [TaskFacts], gaps: &Gaps) {
+        let mut places = Vec::new();
+        let mut queries = Vec::new();
+        for (at, task) in tasks.iter_mut().enumerate() {
+            let has_id = task.pull.as_ref().is_some_and(|pull| pull.node_id.is_some());
+            // A task at work can still open one.
+            if has_id || (task.pull.is_none() && task.phase() == Phase::Running) {
+                continue;
+            }
+            let repository = task.row.repository.as_ref().and_then(|name| name.parse::<Repository>().ok());
+            match (repository, task.head_ref.clone()) {
+                (Some(repository), Some(head_ref)) => {
+                    places.push(at);
+                    queries.push(BranchQuery { repository, head_ref, base_ref: task.base_ref.clone() });
+                }
+                _ if task.pull.is_some() => task.lacks(Unreadable::PullRequest),
+                (None, Some(_)) => task.lacks(Unreadable::Branch),
+                (_, None) => {}
+            }
+        }
+        let found = self.ask_each(&queries, async |client, branches| client.branch_histories(branches).await).await;
+        for (at, branch) in places.into_iter().zip(found) {
+            let task = &mut tasks[at];
+            let branch = match branch {
+                Ok(branch) => branch,
+                Err(error) => {
+                    gaps.note("the pull requests", &error);
+                    task.lacks(Unreadable::PullRequest);
+                    continue;
+                }
+            };
+            let fits = |pull: &&crate::github::pull_request::PullRequest| match &task.pull {
+                Some(id) => pull.database_id.is_some() && pull.database_id == id.database_id,
+                None => task.base_ref.as_ref().is_none_or(|base| *base == pull.base_ref),
+            };
+            let fitting = branch.pulls.iter().filter(fits).collect::<Vec<_>>();
+            match (fitting.as_slice(), &mut task.pull) {
+                ([pull], id) => {
+                    let id = id.get_or_insert_with(Default::default);
+                    id.node_id.clone_from(&pull.node_id);
+                }
+                ([], None) => match branch.commits {
+                    Ok(commits) => task.branch_commits = Some(commits),
+                    Err(error) => {
+                        gaps.note("the branches", &error);
+                        task.lacks(Unreadable::Branch);
+                    }
+                },
+                // Another branch may have it, or several pull requests fit.
+                _ => task.lacks(Unreadable::PullRequest),
+            }
+        }
+        self.add_pulls(tasks, gaps).await;
+    }
+
+    /// Asks about many things, a hundred at once. What one client may not see is asked of the next.
+    async fn ask_each<K: Clone, T>(
+        &self,
+        keys: &[K],
+        question: impl AsyncFn(&LimitedClient<'_>, &[K]) -> Result<Vec<Result<T, Error>>, Error>,
+    ) -> Vec<Result<T, Error>> {
+        let mut found = keys.iter().map(|_| None).collect::<Vec<Option<Result<T, Error>>>>();
+        for client in &self.pulls {
+            let open = (0..keys.len()).filter(|at| !matches!(found[*at], Some(Ok(_)))).collect::<Vec<_>>();
+            let mut parts = open.chunks(MAX_NODES).rev().map(<[_]>::to_vec).collect::<Vec<_>>();
+            while let Some(part) = parts.pop() {
+                let asked = part.iter().map(|at| keys[*at].clone()).collect::<Vec<_>>();
+                match self.ask(client, async |client| question(client, &asked).await).await {
+                    Ok(answers) => part.iter().zip(answers).for_each(|(at, answer)| found[*at] = Some(answer)),
+                    // GitHub gives up on a query after ten seconds; half of it takes half of the time.
+                    Err(error)
+                        if error.may_pass() && part.len() > MIN_QUERY && !matches!(error, Error::RateLimited(_)) =>
+                    {
+                        let (first, second) = part.split_at(part.len() / 2);
+                        parts.extend([second.to_vec(), first.to_vec()]);
+                    }
+                    Err(error) => part.iter().for_each(|at| found[*at] = Some(Err(error.clone()))),
+                }
+            }
+        }
+        let absent = || Err(Error::Malformed { why: "the answer is too short".to_owned() });
+        found.into_iter().map(|answer| answer.unwrap_or_else(absent)).collect()
+    }
+
+    async fn ask<T>(
+        &self,
+        client: &'a LimitedClient<'a>,
+        question: impl AsyncFn(&LimitedClient<'a>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let pause = async |error: &Error, wait| self.host.pause(error, wait, "reading the history").await;
+        let mut hours = 0..MAX_HOURS;
+        loop {
+            let asked = async |client: &&LimitedClient<'a>| question(client).await;
+            match (retry::ask(&[client], asked, pause).await, hours.next()) {
+                (Err(error @ Error::RateLimited(_)), Some(_)) => {
+                    let Error::RateLimited(limit) = &error else { return Err(error) };
+                    self.host.pause(&error, limit.wait, "reading the history").await;
+                }
+                (answer, _) => return answer,
+            }
+        }
+    }
+}
+
+/// Whether a task is as an earlier report has read it.
+fn is_unchanged(kept: &TaskFacts, task: &Task) -> bool {
+    kept.phase() == Phase::Settled
+        && kept.row.state == task.state.as_str()
+        && kept.row.updated_at.is_some_and(|at| task.updated_at == Some(at.0))
+}

@@ -1,0 +1,317 @@
+//! The report as one page for people: nothing in it is fetched, and foreign text stays text.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment};
+use ring::digest::{SHA256, digest};
+use serde::Serialize;
+
+use crate::report::history::chart::Chart;
+use crate::report::history::comparison::Comparison;
+use crate::report::history::document::{Condition, Group, Report, Scope};
+use crate::report::history::figures::{Figures, Share, Spread};
+use crate::report::history::show::{UNKNOWN, known, percent, points, span, spelled_number, spread};
+use crate::report::history::task::{Place, TaskRow};
+use crate::text::{harmless, repositories};
+
+const TEMPLATE: &str = include_str!("page/page.html");
+const STYLE: &str = include_str!("page/style.css");
+const SCRIPT: &str = include_str!("page/script.js");
+/// How many tasks the page lists; the files have all. A browser lays out and sorts so many rows without a pause.
+const MAX_ROWS: usize = 2000;
+
+/// What the template reads.
+#[derive(Serialize)]
+struct Page<'a> {
+    since: &'a str,
+    about: String,
+    warnings: &'a [String],
+    conditions: &'a [Condition],
+    /// Hashes of the style and the script, for the page's policy.
+    policy: String,
+    style: &'static str,
+    script: &'static str,
+    cards: Vec<Card>,
+    charts: Vec<Chart>,
+    comparisons: Vec<Compared>,
+    groups: Vec<Table>,
+    work: Table,
+    tasks: Table,
+    /// How many tasks are in the files and not on the page.
+    unlisted: usize,
+}
+
+/// A figure of all tasks.
+#[derive(Serialize)]
+struct Card {
+    label: &'static str,
+    value: String,
+    note: String,
+}
+
+#[derive(Serialize)]
+struct Compared {
+    title: String,
+    warning: Option<String>,
+    chart: Chart,
+    table: Table,
+}
+
+#[derive(Serialize)]
+struct Table {
+    title: &'static str,
+    /// Whether it lists tasks, whose names need room.
+    is_list: bool,
+    head: Vec<&'static str>,
+    rows: Vec<Vec<Cell>>,
+}
+
+/// A cell, with what it is sorted by and where it leads.
+#[derive(Serialize, Default)]
+struct Cell {
+    text: String,
+    sort: String,
+    url: Option<String>,
+    /// The place that colors it.
+    place: Option<&'static str>,
+    is_number: bool,
+}
+
+impl Cell {
+    fn text(text: impl Into<String>) -> Self {
+        let text = harmless(&text.into());
+        Self { sort: text.to_lowercase(), text, ..Self::default() }
+    }
+
+    fn optional(text: Option<&String>) -> Self {
+        text.map_or_else(|| Self { text: UNKNOWN.to_owned(), ..Self::default() }, Self::text)
+    }
+
+    fn number(text: String, sort: Option<f64>) -> Self {
+        let sort = sort.map(|sort| sort.to_string()).unwrap_or_default();
+        Self { text, sort, is_number: true, ..Self::default() }
+    }
+
+    /// The same as a link to a web page; any other address is left out.
+    fn leading(self, url: Option<&String>) -> Self {
+        let is_web = |url: &&String| url.starts_with("https://") || url.starts_with("http://");
+        Self { url: url.filter(is_web).cloned(), ..self }
+    }
+}
+
+/// The page.
+///
+/// # Errors
+/// Those of the template engine, which a test rules out.
+pub fn page(report: &Report) -> Result<String, minijinja::Error> {
+    let open = report.tasks.iter().filter(|task| task.place.is_open()).take(MAX_ROWS);
+    let mut newest = report.tasks.iter().collect::<Vec<_>>();
+    newest.sort_by_key(|task| std::cmp::Reverse(task.created_at));
+    newest.truncate(MAX_ROWS);
+    let groups = [
+        ("By task class", &report.by_class),
+        ("By prompt version", &report.by_version),
+        ("By model", &report.by_model),
+        ("By repository", &report.by_repository),
+        ("By rollout", &report.by_rollout),
+    ];
+    let hash = |text: &str| STANDARD.encode(digest(&SHA256, text.as_bytes()));
+    let page = Page {
+        since: report.scope.since.get(..10).unwrap_or_default(),
+        about: about(&report.scope),
+        warnings: &report.warnings,
+        conditions: &report.conditions,
+        policy: format!(
+            "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; img-src data:; base-uri 'none'; \
+             form-action 'none'",
+            hash(STYLE),
+            hash(SCRIPT)
+        ),
+        style: STYLE,
+        script: SCRIPT,
+        cards: cards(&report.all),
+        charts: vec![
+            Chart::tasks(&report.by_week),
+            Chart::pulls(&report.by_week),
+            Chart::time_to_merge(&report.by_week),
+            Chart::credits(&report.by_week),
+        ],
+        comparisons: report.comparisons.iter().map(compared).collect(),
+        groups: groups.iter().filter(|(_, all)| !all.is_empty()).map(|(title, all)| by_group(title, all)).collect(),
+        work: listed("What to look at, oldest first", open, &WORK),
+        unlisted: report.tasks.len() - newest.len(),
+        tasks: listed("All tasks, newest first", newest.into_iter(), &COLUMNS),
+    };
+    let mut engine = Environment::new();
+    engine.set_auto_escape_callback(|_| AutoEscape::Html);
+    engine.render_str(TEMPLATE, Serde(page))
+}
+
+/// What the report is about, in a sentence.
+fn about(scope: &Scope) -> String {
+    let mut text = match scope.repositories.as_slice() {
+        [] => "All tasks of the token's owner".to_owned(),
+        [one] => one.clone(),
+        many => repositories(many.len()),
+    };
+    let filters = [("class", &scope.task_class), ("rollout", &scope.rollout)];
+    for (name, value) in filters.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?))) {
+        text.push_str(&format!(", {name} {}", harmless(value)));
+    }
+    let made = scope.generated_at.get(..16).unwrap_or_default().replace('T', " ");
+    format!("{text}. Made on {made} UTC.")
+}
+
+fn cards(all: &Figures) -> Vec<Card> {
+    let card = |label, value: String, note: String| Card { label, value, note };
+    let share = |label, share: Share, of: &str| {
+        let value = share.share.map_or(UNKNOWN.to_owned(), |value| format!("{}%", (value * 100.0).round()));
+        card(label, value, format!("{} of {} {of}", share.count, share.of))
+    };
+    vec![
+        card("Tasks", all.tasks.to_string(), format!("{} pull requests", all.pull_requests)),
+        share("Success", all.success, "ended tasks completed"),
+        share("Merged", all.merged, "pull requests"),
+        share("Accepted", all.accepted, "decided pull requests"),
+        share("Rework", all.rework, "pull requests with commits of people"),
+        share("Failed checks", all.failed_checks, "checked pull requests"),
+        card("First review", known(all.first_review.median, span), format!("median of {}", all.first_review.of)),
+        card("Time to merge", known(all.time_to_merge.median, span), format!("median of {}", all.time_to_merge.of)),
+        card("Credits", known(all.credits.total, spelled_number), format!("{} tasks say", all.credits.of)),
+        card("Credits per merge", known(all.credits.per_merged, spelled_number), "all credits by merged".to_owned()),
+    ]
+}
+
+fn by_group(title: &'static str, groups: &[Group]) -> Table {
+    let row = |group: &Group| {
+        let it = &group.figures;
+        let share = |share: Share| Cell::number(percent(share), share.share);
+        let time = |it: Spread| Cell::number(spread(it, span), it.median);
+        let count = |count: u64| Cell::number(count.to_string(), Some(count as f64));
+        vec![
+            Cell::optional(group.name.as_ref()),
+            count(it.tasks),
+            share(it.success),
+            count(it.pull_requests),
+            share(it.merged),
+            share(it.accepted),
+            share(it.rework),
+            share(it.failed_checks),
+            share(it.reverted),
+            time(it.first_review),
+            time(it.time_to_merge),
+            Cell::number(spread(it.lines, spelled_number), it.lines.median),
+            Cell::number(known(it.credits.total, spelled_number), it.credits.total),
+            Cell::number(known(it.credits.per_merged, spelled_number), it.credits.per_merged),
+        ]
+    };
+    let head = vec![
+        "Name",
+        "Tasks",
+        "Success",
+        "Pull requests",
+        "Merged",
+        "Accepted",
+        "Rework",
+        "Failed checks",
+        "Reverted",
+        "First review",
+        "Time to merge",
+        "Lines",
+        "Credits",
+        "Credits per merge",
+    ];
+    Table { title, is_list: false, head, rows: groups.iter().map(row).collect() }
+}
+
+fn compared(comparison: &Comparison) -> Compared {
+    let shares = comparison.shares.iter().map(|share| {
+        let difference = match (share.difference, share.may_be_chance) {
+            (None, _) => UNKNOWN.to_owned(),
+            (Some(difference), true) => format!("{} points, may be chance", points(difference)),
+            (Some(difference), false) => format!("{} points", points(difference)),
+        };
+        vec![
+            Cell::text(share.figure.replace('-', " ")),
+            Cell::number(percent(share.first), share.first.share),
+            Cell::number(percent(share.second), share.second.share),
+            Cell::number(difference, share.difference),
+        ]
+    });
+    let medians = comparison.medians.iter().map(|median| {
+        let is_time = !matches!(median.figure, "lines" | "credits");
+        let show = if is_time { span } else { spelled_number };
+        let of = |it: Spread| Cell::number(format!("{} (of {})", known(it.median, show), it.of), it.median);
+        let sign = |value: f64| if value < 0.0 { "−" } else { "+" };
+        let difference =
+            median.difference.map_or(UNKNOWN.to_owned(), |value| format!("{}{}", sign(value), show(value.abs())));
+        vec![
+            Cell::text(format!("{} (median)", median.figure.replace('-', " "))),
+            of(median.first),
+            of(median.second),
+            Cell::number(difference, median.difference),
+        ]
+    });
+    Compared {
+        title: format!("{}: {} and {}", comparison.by, harmless(&comparison.first), harmless(&comparison.second)),
+        warning: comparison.warning.clone(),
+        chart: Chart::shares(comparison),
+        table: Table {
+            title: "",
+            is_list: false,
+            head: vec!["Figure", "First", "Second", "Difference"],
+            rows: shares.chain(medians).collect(),
+        },
+    }
+}
+
+/// The columns of a list of tasks.
+const COLUMNS: [&str; 12] = [
+    "Created",
+    "Place",
+    "Task",
+    "Repository",
+    "Class",
+    "Version",
+    "Model",
+    "State",
+    "Pull request",
+    "Checks",
+    "Time to merge",
+    "Credits",
+];
+/// Those that matter for what is open.
+const WORK: [&str; 8] = ["Created", "Place", "Task", "Repository", "Class", "State", "Pull request", "Checks"];
+
+fn listed<'a>(title: &'static str, tasks: impl Iterator<Item = &'a TaskRow>, columns: &[&'static str]) -> Table {
+    let row = |task: &TaskRow| {
+        let pull = task.pull_request.as_ref();
+        let created = task.created_at.map(|time| time.to_string()).unwrap_or_default();
+        let name = pull.map(|pull| &pull.title).or(task.name.as_ref()).unwrap_or(&task.id);
+        let merge = pull.and_then(|pull| pull.time_to_merge).map(|seconds| seconds as f64);
+        let place = Cell { place: Some(Place::as_str(task.place)), ..Cell::text(task.place.label()) };
+        let cells = [
+            Cell { text: created.get(..10).unwrap_or(UNKNOWN).to_owned(), sort: created, ..Cell::default() },
+            place,
+            Cell::text(name.as_str()).leading(task.url.as_ref()),
+            Cell::optional(task.repository.as_ref()),
+            Cell::optional(task.class.as_ref()),
+            Cell::optional(task.prompt_version.as_ref()),
+            Cell::optional(task.model.as_ref()),
+            Cell::text(task.state.as_str()),
+            match pull {
+                Some(pull) => {
+                    Cell::number(format!("#{}", pull.number), Some(pull.number as f64)).leading(Some(&pull.url))
+                }
+                None => Cell::optional(None),
+            },
+            Cell::optional(pull.and_then(|pull| pull.checks.as_ref())),
+            Cell::number(known(merge, span), merge),
+            Cell::number(known(task.credits, spelled_number), task.credits),
+        ];
+        let shown = COLUMNS.into_iter().zip(cells).filter(|(name, _)| columns.contains(name));
+        shown.map(|(_, cell)| cell).collect()
+    };
+    Table { title, is_list: true, head: columns.to_vec(), rows: tasks.map(row).collect() }
+}
