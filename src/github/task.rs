@@ -252,7 +252,7 @@ impl<'de> Deserialize<'de> for Artifact {
 pub struct Session {
     /// What identifies it: `agent_session_id` in the enterprise's audit log.
     #[serde(default, deserialize_with = "text_unless_empty")]
-    id: Option<String>,
+    pub id: Option<String>,
     /// When it was created.
     #[serde(default, deserialize_with = "timestamp")]
     pub created_at: Option<Timestamp>,

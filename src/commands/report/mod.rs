@@ -66,7 +66,7 @@ async fn report(host: &Host, inputs: &Inputs, request: &ReportRequest, clients: 
     };
     let mut warnings = read.warnings;
     if let Some(path) = &request.cache
-        && let Err(error) = cache::save(host, path, &read.tasks)
+        && let Err(error) = cache::save(host, path, &read.answers)
     {
         warnings.push(format!("report-cache: {error:#}"));
     }
@@ -102,7 +102,7 @@ fn filtered(rows: Vec<TaskRow>, request: &ReportRequest, warnings: &mut Vec<Stri
 
 /// Writes the three files, and returns their paths.
 fn written(host: &Host, report: &Report) -> anyhow::Result<[String; 3]> {
-    let json = serde_json::to_string_pretty(report)?;
+    let json = format!("{:#}\n", serde_json::to_value(report)?);
     Ok([
         host.write_report("report.json", &json)?,
         host.write_report("report.csv", &csv(&report.tasks))?,

@@ -1,7 +1,7 @@
 //! Reads tasks, their sessions and their pull requests, each as seldom as possible and at GitHub's pace.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
@@ -36,6 +36,8 @@ const MAX_ERRORS: usize = 3;
 pub(super) struct History {
     /// The tasks.
     pub(super) tasks: Vec<TaskFacts>,
+    /// The tasks whose sessions were read, as GitHub shows them.
+    pub(super) answers: Vec<Task>,
     /// The repositories whose tasks could not be listed.
     pub(super) unreadable: Vec<Repository>,
     /// What the reader of the report should know.
@@ -52,7 +54,7 @@ pub(super) struct Reader<'a> {
     /// From when on tasks count.
     pub(super) since: Timestamp,
     /// What an earlier report has read, by the ids of tasks.
-    pub(super) cache: HashMap<String, TaskFacts>,
+    pub(super) cache: HashMap<String, Task>,
 }
 
 /// A task of a list, with the repository whose list it is.
@@ -61,32 +63,51 @@ struct Listed {
     repository: Option<Repository>,
 }
 
+impl Listed {
+    /// What an answer says about the task. Without sessions it does not say much.
+    fn facts(&self, task: &Task) -> TaskFacts {
+        let mut facts = TaskFacts::of(task);
+        if task.sessions.is_empty() {
+            facts.lacks(Unreadable::Sessions);
+        }
+        facts.row.repository = self.repository.as_ref().map(ToString::to_string);
+        facts
+    }
+}
+
+/// A reason for which something could not be read, and of how many tasks.
+struct Gap {
+    what: &'static str,
+    why: String,
+    count: usize,
+}
+
 /// What could not be read, and why.
 #[derive(Default)]
-struct Gaps(RefCell<BTreeMap<(&'static str, String), usize>>);
+struct Gaps(RefCell<Vec<Gap>>);
 
 impl Gaps {
     fn note(&self, what: &'static str, error: &Error) {
-        *self.0.borrow_mut().entry((what, error.to_string())).or_default() += 1;
+        let (mut gaps, why) = (self.0.borrow_mut(), error.to_string());
+        match gaps.iter_mut().find(|gap| gap.what == what && gap.why == why) {
+            Some(gap) => gap.count += 1,
+            None => gaps.push(Gap { what, why, count: 1 }),
+        }
     }
 
-    /// A sentence for each reason, the most frequent first.
+    /// A sentence for each reason.
     fn warnings(self) -> Vec<String> {
-        let mut gaps = self.0.into_inner().into_iter().collect::<Vec<_>>();
-        gaps.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        let gaps = self.0.into_inner();
         let mut warnings = Vec::new();
-        let mut kinds = BTreeMap::<&str, (usize, usize)>::new();
-        for ((what, why), count) in gaps {
-            let (reasons, more) = kinds.entry(what).or_default();
-            *reasons += 1;
-            if *reasons > MAX_ERRORS {
-                *more += count;
-            } else {
-                warnings.push(format!("{what} of {count} tasks could not be read: {why}"));
+        for (at, Gap { what, why, count }) in gaps.iter().enumerate() {
+            match gaps[..at].iter().filter(|other| other.what == *what).count() {
+                before if before < MAX_ERRORS => {
+                    warnings.push(format!("{what} of {count} tasks could not be read: {why}"));
+                }
+                MAX_ERRORS => warnings.push(format!("{what} of other tasks could not be read for other reasons")),
+                _ => {}
             }
         }
-        let more = kinds.iter().filter(|(_, (_, more))| *more > 0);
-        warnings.extend(more.map(|(what, (_, more))| format!("{what} of {more} more tasks could not be read")));
         warnings
     }
 }
@@ -127,12 +148,12 @@ impl<'a> Reader<'a> {
         let mut seen = HashSet::new();
         listed.retain(|listed| seen.insert(listed.task.id.clone()));
         let gaps = Gaps::default();
-        let mut tasks = self.look(listed, &gaps).await;
+        let (mut tasks, answers) = self.look(listed, &gaps).await;
         self.add_pulls(&mut tasks, &gaps).await;
         self.add_names(&mut tasks).await;
         self.add_branches(&mut tasks, &gaps).await;
         warnings.extend(gaps.warnings());
-        Ok(History { tasks, unreadable, warnings })
+        Ok(History { tasks, answers, unreadable, warnings })
     }
 
     /// The tasks of a list that were created in time, archived ones too, and what the list leaves out.
@@ -163,13 +184,15 @@ impl<'a> Reader<'a> {
     }
 
     /// Looks at each task for its sessions, unless an earlier report has and it is settled and unchanged.
-    async fn look(&self, listed: Vec<Listed>, gaps: &Gaps) -> Vec<TaskFacts> {
+    async fn look(&self, listed: Vec<Listed>, gaps: &Gaps) -> (Vec<TaskFacts>, Vec<Task>) {
         let total = listed.len();
-        let mut tasks = Vec::new();
-        let mut open = Vec::new();
+        let (mut tasks, mut answers, mut open) = (Vec::new(), Vec::new(), Vec::new());
         for listed in listed {
             match self.cache.get(listed.task.id.as_str()).filter(|kept| is_unchanged(kept, &listed.task)) {
-                Some(kept) => tasks.push(kept.clone()),
+                Some(kept) => {
+                    tasks.push(listed.facts(kept));
+                    answers.push(kept.clone());
+                }
                 None => open.push(listed),
             }
         }
@@ -179,28 +202,21 @@ impl<'a> Reader<'a> {
         for chunk in open.chunks(PROGRESS) {
             let looks = join_all(chunk.iter().map(|listed| self.look_at(listed))).await;
             for (listed, look) in chunk.iter().zip(looks) {
-                let mut facts = match look {
+                match look {
                     Ok(mut task) => {
                         task.complete_from(&listed.task);
-                        let mut facts = TaskFacts::of(&task);
-                        if task.sessions.is_empty() {
-                            facts.lacks(Unreadable::Sessions);
-                        }
-                        facts
+                        tasks.push(listed.facts(&task));
+                        answers.push(task);
                     }
                     Err(error) => {
                         gaps.note("the sessions", &error);
-                        let mut facts = TaskFacts::of(&listed.task);
-                        facts.lacks(Unreadable::Sessions);
-                        facts
+                        tasks.push(listed.facts(&listed.task));
                     }
-                };
-                facts.row.repository = listed.repository.as_ref().map(ToString::to_string);
-                tasks.push(facts);
+                }
             }
             self.host.log(&format!("read {} of {total} tasks", tasks.len()));
         }
-        tasks
+        (tasks, answers)
     }
 
     async fn look_at(&self, listed: &Listed) -> Result<Task, Error> {
@@ -368,8 +384,9 @@ impl<'a> Reader<'a> {
 }
 
 /// Whether a task is as an earlier report has read it.
-fn is_unchanged(kept: &TaskFacts, task: &Task) -> bool {
-    kept.phase() == Phase::Settled
-        && kept.row.state == task.state.as_str()
-        && kept.row.updated_at.is_some_and(|at| task.updated_at == Some(at.0))
+fn is_unchanged(kept: &Task, task: &Task) -> bool {
+    kept.state.phase() == Phase::Settled
+        && kept.state == task.state
+        && kept.updated_at.is_some()
+        && kept.updated_at == task.updated_at
 }

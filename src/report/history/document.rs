@@ -1,17 +1,15 @@
 //! The whole report: figures of all tasks and of groups, weeks, comparisons, conditions, and the tasks themselves.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::civil::Weekday;
-use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use crate::github::task::State;
 use crate::inputs::threshold::{Measure, Threshold};
 use crate::report::history::comparison::Comparison;
-use crate::report::history::figures::{Credits, Figures, Spread};
+use crate::report::history::figures::{Credits, Figures, Share, Spread};
+use crate::report::history::sorted;
 use crate::report::history::task::{TaskRow, Unreadable};
 
 /// How many digits of a template's hash name a group: enough to tell the texts of one prompt apart.
@@ -64,8 +62,8 @@ pub struct Week {
     pub begins: String,
     /// How many tasks there are.
     pub tasks: u64,
-    /// How many of them are in each state.
-    pub states: BTreeMap<String, u64>,
+    /// Those in each state.
+    pub states: BTreeMap<String, Share>,
     /// How many pull requests they have.
     pub pull_requests: u64,
     /// How many of those were merged.
@@ -127,11 +125,9 @@ pub struct Report {
 
 impl Report {
     /// The report about these tasks.
-    pub fn new(scope: Scope, mut tasks: Vec<TaskRow>, thresholds: &[Threshold], warnings: Vec<String>) -> Self {
-        tasks.sort_by(|a, b| {
-            let key = |task: &TaskRow| (!task.place.is_open(), task.created_at);
-            key(a).cmp(&key(b)).then_with(|| a.id.cmp(&b.id))
-        });
+    pub fn new(scope: Scope, tasks: Vec<TaskRow>, thresholds: &[Threshold], warnings: Vec<String>) -> Self {
+        let key = |task: &TaskRow| (!task.place.is_open(), task.created_at);
+        let tasks = sorted(tasks, &|a, b| key(a).cmp(&key(b)).then_with(|| a.id.cmp(&b.id)));
         let rows = tasks.iter().collect::<Vec<_>>();
         let all = Figures::of(&rows);
         let by_version = groups(&rows, version);
@@ -155,7 +151,7 @@ impl Report {
 
     /// How many pull requests were merged; `None` where none could be read although there are some.
     pub fn merged(&self) -> Option<u64> {
-        let hidden = self.all.unreadable.contains_key(&Unreadable::PullRequest);
+        let hidden = self.all.unreadable.contains_key(Unreadable::PullRequest.as_str());
         (!hidden || self.all.pull_requests > 0).then_some(self.all.merged.count)
     }
 }
@@ -185,22 +181,20 @@ fn groups(tasks: &[&TaskRow], name: impl Fn(&TaskRow) -> Option<String>) -> Vec<
         class: tasks.first().and_then(|task| task.class.clone()),
         figures: Figures::of(&tasks),
     };
-    let mut groups = by_name.into_iter().map(group).collect::<Vec<_>>();
-    groups.sort_by_key(|group| std::cmp::Reverse(group.figures.tasks));
-    groups
+    sorted(by_name.into_iter().map(group).collect(), &|a, b| b.figures.tasks.cmp(&a.figures.tasks))
 }
 
 /// The two newest versions of each class that has two.
 fn versions_compared(groups: &[Group]) -> Vec<Comparison> {
-    let mut by_class = BTreeMap::<&Option<String>, Vec<&Group>>::new();
-    for group in groups.iter().filter(|group| group.name.is_some()) {
-        by_class.entry(&group.class).or_default().push(group);
+    let mut compared_all = Vec::new();
+    let named = groups.iter().filter(|group| group.name.is_some()).collect();
+    let mut left = sorted(named, &|a: &&Group, b| b.newest.cmp(&a.newest));
+    while let Some(newest) = left.first().copied() {
+        let before = left.iter().skip(1).find(|group| group.class == newest.class);
+        compared_all.extend(before.and_then(|before| compared("version", before, newest)));
+        left.retain(|group| group.class != newest.class);
     }
-    let compared = by_class.into_values().filter_map(|mut versions| {
-        versions.sort_by_key(|group| std::cmp::Reverse(group.newest));
-        compared("version", versions.get(1)?, versions.first()?)
-    });
-    compared.collect()
+    compared_all
 }
 
 /// The two models with the most tasks.
@@ -220,31 +214,24 @@ fn compared(by: &'static str, first: &Group, second: &Group) -> Option<Compariso
 
 /// All weeks from the first to the last, also those without a task.
 fn weeks(tasks: &[&TaskRow]) -> Vec<Week> {
-    let monday = |time: Timestamp| {
-        let date = time.to_zoned(TimeZone::UTC).date();
-        let back = i64::from(date.weekday().since(Weekday::Monday));
-        let seconds = date.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second() - back * 24 * 3600;
-        Timestamp::from_second(seconds).ok()
+    const WEEK: i64 = 7 * 24 * 3600;
+    // The first day of Unix time was a Thursday.
+    const MONDAY: i64 = 4 * 24 * 3600;
+    let monday = |task: &TaskRow| {
+        let second = task.created_at?.0.as_second();
+        Some((second - MONDAY).div_euclid(WEEK) * WEEK + MONDAY)
     };
-    let mut by_week = BTreeMap::<Timestamp, Vec<&TaskRow>>::new();
-    for task in tasks {
-        if let Some(week) = task.created_at.and_then(|time| monday(time.0)) {
-            by_week.entry(week).or_default().push(task);
-        }
-    }
-    let (Some(first), Some(last)) = (by_week.keys().next().copied(), by_week.keys().next_back().copied()) else {
+    let mondays = || tasks.iter().filter_map(|task| monday(task));
+    let (Some(first), Some(last)) = (mondays().min(), mondays().max()) else {
         return Vec::new();
     };
-    let next = |week: &Timestamp| week.checked_add(Duration::from_secs(7 * 24 * 3600)).ok();
-    for week in std::iter::successors(Some(first), next).take_while(|week| *week < last) {
-        by_week.entry(week).or_default();
-    }
-    let week = |(begins, tasks): (Timestamp, Vec<&TaskRow>)| {
+    let week = |begins: i64| {
+        let tasks = tasks.iter().copied().filter(|task| monday(task) == Some(begins)).collect::<Vec<_>>();
         let figures = Figures::of(&tasks);
         Week {
-            begins: begins.strftime("%Y-%m-%d").to_string(),
+            begins: Timestamp::from_second(begins).unwrap_or_default().strftime("%Y-%m-%d").to_string(),
             tasks: figures.tasks,
-            states: figures.states.into_iter().map(|(state, share)| (state, share.count)).collect(),
+            states: figures.states,
             pull_requests: figures.pull_requests,
             merged: figures.merged.count,
             closed: figures.closed.count,
@@ -252,14 +239,14 @@ fn weeks(tasks: &[&TaskRow]) -> Vec<Week> {
             credits: figures.credits,
         }
     };
-    by_week.into_iter().map(week).collect()
+    (0..=(last - first) / WEEK).map(|number| week(first + number * WEEK)).collect()
 }
 
 impl Week {
     /// How many tasks are in one of these states.
     pub(super) fn count(&self, states: &[State]) -> u64 {
         let counts = self.states.iter().filter(|(name, _)| states.iter().any(|state| state.as_str() == *name));
-        counts.map(|(_, count)| count).sum()
+        counts.map(|(_, share)| share.count).sum()
     }
 }
 
@@ -276,7 +263,7 @@ fn condition(threshold: Threshold, all: &Figures) -> Condition {
         Measure::Credits => (all.credits.total, &[Unreadable::Sessions]),
         Measure::CreditsPerMerged => (all.credits.per_merged, &[Unreadable::Sessions, Unreadable::PullRequest]),
     };
-    let hidden = parts.iter().filter_map(|part| all.unreadable.get(part)).max();
+    let hidden = parts.iter().filter_map(|part| all.unreadable.get(part.as_str())).max();
     let (crossed, reason) = match (figure, hidden) {
         (Some(figure), _) => (threshold.is_crossed(figure), format!("it is {}", threshold.shown(figure))),
         (None, Some(tasks)) => (true, format!("it is not known, because {tasks} tasks could not be read")),

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::github::task::{Phase, State};
-use crate::report::history::task::{Place, PullRow, PullWord, TaskRow, Unreadable};
+use crate::report::history::sorted;
+use crate::report::history::task::{PullRow, PullWord, TaskRow, Unreadable};
 
 /// How many of so many.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
@@ -54,8 +55,7 @@ pub struct Spread {
 impl Spread {
     /// The spread of these numbers.
     pub fn over(numbers: impl IntoIterator<Item = f64>) -> Self {
-        let mut sorted = numbers.into_iter().collect::<Vec<_>>();
-        sorted.sort_by(f64::total_cmp);
+        let sorted = sorted(numbers.into_iter().collect(), &f64::total_cmp);
         let rank = |percent: usize| sorted.get((sorted.len() * percent).div_ceil(100).saturating_sub(1)).copied();
         Self { of: sorted.len() as u64, median: rank(50), p90: rank(90) }
     }
@@ -91,12 +91,12 @@ pub struct Credits {
 pub struct Figures {
     /// How many tasks there are.
     pub tasks: u64,
-    /// How many of them lack a part that could not be read.
-    pub unreadable: BTreeMap<Unreadable, u64>,
+    /// How many of them lack a part that could not be read, by the part.
+    pub unreadable: BTreeMap<&'static str, u64>,
     /// The tasks in each state.
     pub states: BTreeMap<String, Share>,
     /// The tasks in each place of the list that people work from.
-    pub places: BTreeMap<Place, u64>,
+    pub places: BTreeMap<&'static str, u64>,
     /// Completed tasks, of those that have ended.
     pub success: Share,
     /// How many pull requests could be read.
@@ -142,8 +142,8 @@ impl Figures {
         let mut places = BTreeMap::new();
         let mut states = BTreeMap::<String, Share>::new();
         for task in tasks {
-            task.unreadable.iter().for_each(|part| *unreadable.entry(*part).or_default() += 1);
-            *places.entry(task.place).or_default() += 1;
+            task.unreadable.iter().for_each(|part| *unreadable.entry(part.as_str()).or_default() += 1);
+            *places.entry(task.place.as_str()).or_default() += 1;
             states.entry(task.state.clone()).or_default();
         }
         for (state, share) in &mut states {

@@ -12,6 +12,7 @@ use crate::report::history::comparison::Comparison;
 use crate::report::history::document::{Condition, Group, Report, Scope};
 use crate::report::history::figures::{Figures, Share, Spread};
 use crate::report::history::show::{UNKNOWN, known, percent, points, span, spelled_number, spread};
+use crate::report::history::sorted;
 use crate::report::history::task::{Place, TaskRow};
 use crate::text::{harmless, repositories};
 
@@ -106,8 +107,8 @@ impl Cell {
 /// Those of the template engine, which a test rules out.
 pub fn page(report: &Report) -> Result<String, minijinja::Error> {
     let open = report.tasks.iter().filter(|task| task.place.is_open()).take(MAX_ROWS);
-    let mut newest = report.tasks.iter().collect::<Vec<_>>();
-    newest.sort_by_key(|task| std::cmp::Reverse(task.created_at));
+    let all = report.tasks.iter().collect();
+    let mut newest = sorted(all, &|a: &&TaskRow, b| b.created_at.cmp(&a.created_at));
     newest.truncate(MAX_ROWS);
     let groups = [
         ("By task class", &report.by_class),
@@ -145,7 +146,9 @@ pub fn page(report: &Report) -> Result<String, minijinja::Error> {
     };
     let mut engine = Environment::new();
     engine.set_auto_escape_callback(|_| AutoEscape::Html);
-    engine.render_str(TEMPLATE, Serde(page))
+    // By way of JSON, which the engine reads for prompts as well: another way for each type would weigh more.
+    let page = serde_json::to_value(page).unwrap_or_else(|error| unreachable!("{error}"));
+    engine.render_str(TEMPLATE, Serde(&page))
 }
 
 /// What the report is about, in a sentence.

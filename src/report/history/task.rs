@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 
 use crate::github::pull_content::CheckResult;
 use crate::github::pull_history::{PullHistory, PullState};
@@ -41,15 +41,8 @@ impl Serialize for Time {
     }
 }
 
-impl<'de> Deserialize<'de> for Time {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map(Self).map_err(serde::de::Error::custom)
-    }
-}
-
 /// Where a task is in the list that people work from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Place {
@@ -114,7 +107,7 @@ impl Place {
 }
 
 /// A part of a task that could not be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Unreadable {
@@ -144,7 +137,7 @@ impl Unreadable {
 }
 
 /// A task. What is not known is absent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TaskRow {
@@ -195,7 +188,7 @@ pub struct TaskRow {
 }
 
 /// The pull request of a task.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PullRow {
@@ -240,7 +233,7 @@ pub struct PullRow {
 }
 
 /// Whether a pull request is open, and how it ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum PullWord {
@@ -264,7 +257,7 @@ impl PullWord {
 }
 
 /// What identifies the pull request of a task.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PullId {
     /// The row in GitHub's database.
     pub database_id: Option<u64>,
@@ -273,7 +266,7 @@ pub struct PullId {
 }
 
 /// A task, and what leads to its pull request.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TaskFacts {
     /// The task itself.
     pub row: TaskRow,
@@ -286,7 +279,6 @@ pub struct TaskFacts {
     /// The branch that the work is meant for.
     pub base_ref: Option<String>,
     /// How many commits the branch has, where that was asked for.
-    #[serde(skip)]
     pub branch_commits: Option<u64>,
 }
 
@@ -346,9 +338,9 @@ impl TaskFacts {
 
     /// Notes that a part could not be read.
     pub fn lacks(&mut self, part: Unreadable) {
-        if !self.row.unreadable.contains(&part) {
-            self.row.unreadable.push(part);
-            self.row.unreadable.sort_unstable();
+        let parts = &mut self.row.unreadable;
+        if !parts.contains(&part) {
+            parts.insert(parts.iter().take_while(|other| **other < part).count(), part);
         }
     }
 

@@ -213,7 +213,7 @@ fn unreadable_pull_requests_leave_merged_unknown() {
     let mut hidden = row("completed", None);
     hidden.unreadable = vec![Unreadable::PullRequest];
     let hidden = report(vec![hidden], &[]);
-    assert_eq!((hidden.merged(), hidden.all.unreadable[&Unreadable::PullRequest]), (None, 1));
+    assert_eq!((hidden.merged(), hidden.all.unreadable[Unreadable::PullRequest.as_str()]), (None, 1));
     assert_eq!(report(vec![row("completed", None)], &[]).merged(), Some(0));
 }
 
