@@ -26,6 +26,7 @@ use crate::prompt::has_actions_expression;
 use crate::prompt::render::{RenderError, Rendered, Scope, Template, render};
 use crate::task::acceptance::Expect;
 use crate::task::conclusion::{Conclusion, Refusal, RefusedBy};
+use crate::task::event::Event;
 use crate::task::follow_up::FollowUpCounter;
 use crate::task::marker::{Key, Marker, template_hash};
 use crate::task::rollout::{Rollout, Share};
@@ -71,8 +72,8 @@ pub struct Plan {
     pub has_repository_rules: bool,
     /// The count of tasks that each start has to pass.
     pub limit_counter: Option<LimitCounter>,
-    /// The count of follow-ups that the start has to pass.
-    pub follow_up: Option<FollowUpCounter>,
+    /// The pull request that the start follows up on.
+    pub follow_up: Option<FollowedPull>,
     /// Whether the plan is all there will be.
     pub dry_run: bool,
     /// What the user should know without the step failing.
@@ -153,12 +154,12 @@ pub struct PlanContext<'a> {
 }
 
 /// A pull request that a start follows up on.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct FollowedPull {
     /// What a template reads as `pull_request`.
     pub value: Value,
-    /// Why nothing is started for it.
-    pub skip: Option<String>,
+    /// What happens in place of a start, which can only adopt an earlier task then.
+    pub obstacle: Option<Event>,
     /// The count that the start has to pass.
     pub counter: FollowUpCounter,
 }
@@ -185,17 +186,7 @@ pub fn plan(inputs: &Inputs, given: PlanContext<'_>) -> Result<Plan, PlanError> 
     if given.follow_up.is_none() && start.is_some_and(|start| start.follow_up.is_some()) {
         return Err(vec![Problem::new("follow-up", "names a pull request that was not read")].into());
     }
-    let superseded = given.follow_up.and_then(|pull| pull.skip.as_ref());
     let tasks = match (&inputs.request, given.template) {
-        (Request::Start(_) | Request::Doctor(_), Some(_)) if let Some(reason) = superseded => given
-            .targets
-            .iter()
-            .map(|target| PlannedTask {
-                repository: target.repository.clone(),
-                entry: target.name.clone(),
-                action: Action::Skip(reason.clone()),
-            })
-            .collect(),
         (Request::Start(start) | Request::Doctor(start), Some(template)) => {
             if has_actions_expression(&template.source) {
                 warnings.push(format!(
@@ -267,7 +258,7 @@ pub fn plan(inputs: &Inputs, given: PlanContext<'_>) -> Result<Plan, PlanError> 
         policy,
         has_repository_rules: inputs.rules.has_repository_rules(),
         limit_counter: start.and_then(|_| inputs.rules.counter()),
-        follow_up: given.follow_up.map(|pull| pull.counter.clone()),
+        follow_up: given.follow_up.cloned(),
         dry_run: inputs.dry_run,
         warnings,
     })
@@ -689,6 +680,11 @@ impl Plan {
             if options.if_active != IfActive::Start && options.active_scope != ActiveScope::Job {
                 fact("active scope", &format!("tasks of {}", options.active_scope.noun()));
             }
+        }
+        if let Some(Event::Refused(Refusal { why, .. }) | Event::Skipped(why)) =
+            self.follow_up.as_ref().and_then(|pull| pull.obstacle.as_ref())
+        {
+            fact("follow-up", &format!("starts nothing: {why}"));
         }
         self.policy_facts(&mut fact);
         if self.starts().count() > 1 {

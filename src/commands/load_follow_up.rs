@@ -15,80 +15,65 @@ use crate::plan::FollowedPull;
 use crate::policy::evaluate::is_template;
 use crate::run::clients::Clients;
 use crate::task::conclusion::{Refusal, RefusedBy};
+use crate::task::event::Event;
 use crate::task::follow_up::FollowUpCounter;
-
-/// Why there is no pull request to follow up on.
-#[derive(Debug)]
-pub enum FollowUpError {
-    /// It could not be read.
-    Load(LoadError),
-    /// It cannot be continued.
-    Refused(Refusal),
-}
 
 /// Reads the pull request that the inputs name, and puts its branches into the target.
 ///
 /// # Errors
-/// Where it cannot be read, is closed, or comes from a fork.
+/// Where it cannot be read.
 pub async fn load_follow_up(
     host: &Host,
     inputs: &Inputs,
     clients: Option<&Clients<'_>>,
     targets: &mut [Target],
-) -> Result<Option<FollowedPull>, FollowUpError> {
+) -> Result<Option<FollowedPull>, LoadError> {
     let follow_up = inputs.request.start().and_then(|start| start.follow_up.as_ref());
     let (Some(follow_up), [target]) = (follow_up, targets) else {
         return Ok(None);
     };
+    let number = follow_up.number;
     let Some(clients) = clients else {
         let why = "is missing, and `follow-up` needs one to read the pull request";
-        return Err(FollowUpError::Load(vec![Problem::new("token", why)].into()));
+        return Err(vec![Problem::new("token", why)].into());
     };
-    let question = async |client: &&LimitedClient<'_>| client.pull_details(&target.repository, follow_up.number).await;
+    let question = async |client: &&LimitedClient<'_>| client.pull_details(&target.repository, number).await;
     let pause = async |error: &Error, wait| host.pause(error, wait, "reading the pull request").await;
-    let readers = clients.lookup_first();
-    let pull = retry::ask(&readers, question, pause).await;
-    let pull = pull.map_err(|error| FollowUpError::Load(LoadError::GitHub(error)))?;
-    check(&pull, follow_up.number)
-        .map_err(|why| FollowUpError::Refused(Refusal { gate: RefusedBy::PullRequest, why }))?;
+    let pull = retry::ask(&clients.lookup_first(), question, pause).await.map_err(LoadError::GitHub)?;
+    if [&pull.head_ref, &pull.base_ref].into_iter().any(|branch| is_template(branch)) {
+        let why = format!("{number} has a branch whose name reads as a template; rename the branch");
+        return Err(vec![Problem::new("follow-up", why)].into());
+    }
     if let Err(error) = &pull.failed_checks {
-        warn(
-            host,
-            &[format!(
-                "the checks of the pull request cannot be read. {error}. `pull_request.failed_checks` is undefined"
-            )],
-        );
+        let why = "the checks of the pull request cannot be read, so `pull_request.failed_checks` is undefined";
+        warn(host, &[format!("{why}. {error}")]);
     }
     target.settings.base_ref = Some(pull.base_ref.clone());
     target.settings.head_ref = Some(pull.head_ref.clone());
     Ok(Some(FollowedPull {
-        skip: superseded(&pull, follow_up),
-        counter: FollowUpCounter::new(follow_up.number, follow_up.max, pull.created_at),
-        value: value(&pull, follow_up.number),
+        obstacle: obstacle(&pull, follow_up),
+        counter: FollowUpCounter::new(number, follow_up.max, pull.created_at),
+        value: value(&pull, number),
     }))
 }
 
-/// Whether the agent can continue a pull request.
-fn check(pull: &PullDetails, number: u64) -> Result<(), String> {
-    if !pull.is_open {
-        Err(format!(
-            "pull request #{number} is closed, so GitHub would create a new branch; open it again, or start a task without `follow-up`"
-        ))
-    } else if pull.is_from_fork {
-        Err(format!("pull request #{number} comes from a fork, whose branch an agent cannot push to"))
-    } else if [&pull.head_ref, &pull.base_ref].into_iter().any(|branch| is_template(branch)) {
-        Err(format!("pull request #{number} has a branch whose name reads as a template; rename the branch"))
-    } else {
-        Ok(())
+/// Why no task is started for a pull request.
+fn obstacle(pull: &PullDetails, FollowUp { number, expected_head, .. }: &FollowUp) -> Option<Event> {
+    let refused = |why: String| Some(Event::Refused(Refusal { gate: RefusedBy::PullRequest, why }));
+    let head = &pull.head_sha;
+    match expected_head.as_ref().filter(|expected| !expected.eq_ignore_ascii_case(head)) {
+        _ if !pull.is_open => refused(format!(
+            "pull request #{number} is closed, so GitHub would create a new branch; open it again, or start a task without \
+             `follow-up`"
+        )),
+        _ if pull.is_from_fork => {
+            refused(format!("pull request #{number} comes from a fork, whose branch an agent cannot push to"))
+        }
+        Some(expected) => {
+            Some(Event::Skipped(format!("the head of pull request #{number} is {head}, and no longer {expected}")))
+        }
+        None => None,
     }
-}
-
-/// Why nothing is started, where another commit is the head by now.
-fn superseded(pull: &PullDetails, follow_up: &FollowUp) -> Option<String> {
-    let expected =
-        follow_up.expected_head.as_ref().filter(|expected| !expected.eq_ignore_ascii_case(&pull.head_sha))?;
-    let number = follow_up.number;
-    Some(format!("the head of pull request #{number} is {}, and no longer {expected}", pull.head_sha))
 }
 
 /// What a template reads as `pull_request`.
@@ -103,7 +88,7 @@ fn value(pull: &PullDetails, number: u64) -> Value {
         "base_ref": pull.base_ref,
     });
     if let Ok(checks) = &pull.failed_checks {
-        let check = |FailedCheck { name, url, conclusion }: &FailedCheck| json!({"name": name, "url": url, "conclusion": conclusion});
+        let check = |it: &FailedCheck| json!({"name": it.name, "url": it.url, "conclusion": it.conclusion});
         value["failed_checks"] = checks.iter().map(check).collect();
     }
     value

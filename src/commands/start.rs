@@ -8,7 +8,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use crate::actions::context::{Context, Environment};
 use crate::actions::host::Host;
 use crate::actions::workflow_command::{Annotation, Level};
-use crate::commands::load_follow_up::{FollowUpError, load_follow_up};
+use crate::commands::load_follow_up::load_follow_up;
 use crate::commands::load_policy::LoadedPolicy;
 use crate::commands::load_prompt::load_prompt;
 use crate::commands::resolve_targets::resolve_targets;
@@ -62,11 +62,10 @@ pub async fn run(
     if let Err(error) = host.record_in(inputs.audit_log.as_deref()) {
         return Ending::bad_input(&[Problem::new("audit-log", format!("{error:#}"))]);
     }
-    let entries: Vec<_> = resolved.targets.iter().map(|it| (it.repository.clone(), it.name.clone())).collect();
+    let entries = resolved.targets.iter().map(|it| (it.repository.clone(), it.name.clone())).collect();
     let follow_up = match load_follow_up(host, inputs, clients.as_ref(), &mut resolved.targets).await {
         Ok(follow_up) => follow_up,
-        Err(FollowUpError::Load(error)) => return Ending::load_error(&error),
-        Err(FollowUpError::Refused(refusal)) => return refused(host, inputs, &context, entries, &[refusal]),
+        Err(error) => return Ending::load_error(&error),
     };
     let parts = PlanContext {
         context: &context,

@@ -312,8 +312,11 @@ impl<'a> TaskRun<'a> {
     /// whether one more may be started.
     ///
     /// # Errors
-    /// What happened in place of a start.
+    /// What happens in place of a start.
     async fn capacity(&self, longest: Duration, etags: &mut EtagCache, started: &StartedTasks) -> Result<(), Event> {
+        if let Some(obstacle) = self.executor.plan.follow_up.as_ref().and_then(|pull| pull.obstacle.clone()) {
+            return Err(obstacle);
+        }
         let began = Instant::now();
         loop {
             let mut pause = RECOUNT;
@@ -339,7 +342,8 @@ impl<'a> TaskRun<'a> {
 
     async fn count(&self, etags: &mut EtagCache, started: &StartedTasks) -> Result<Capacity, Error> {
         let of_class = self.count_class(etags, started).await?;
-        let Some(mut counter) = self.executor.plan.follow_up.clone().filter(|_| of_class == Capacity::Free) else {
+        let counter = self.executor.plan.follow_up.as_ref().map(|pull| pull.counter.clone());
+        let Some(mut counter) = counter.filter(|_| of_class == Capacity::Free) else {
             return Ok(of_class);
         };
         for archived in [false, true] {

@@ -614,7 +614,7 @@ fn planned(inputs: &Inputs, environment: &Environment, event: Value) -> Option<P
     let targets = start.list.sources.iter().map(named).collect();
     let follow_up = start.follow_up.as_ref().map(|it| FollowedPull {
         value: json!({"number": it.number, "failed_checks": [{"name": "build", "url": "https://github.com"}]}),
-        skip: None,
+        obstacle: None,
         counter: FollowUpCounter::new(it.number, it.max, now),
     });
     let brief =

@@ -852,7 +852,9 @@ fn follow_up_fixes_a_failed_check_once_for_each_commit() {
     run.step("follow-up", "task").exits(0).gives("created", "false");
     assert_eq!(run.simulator.starts(), 1);
     // One for a commit that is no longer the head.
-    run.values.extend(values(&"0".repeat(40)));
+    let late = "0".repeat(40);
+    run.values.extend(values(&late));
+    run.event.1["workflow_run"]["head_sha"] = late.into();
     run.step("follow-up", "task").exits(0).gives("conclusion", "skipped");
     assert_eq!(run.simulator.starts(), 1);
 }

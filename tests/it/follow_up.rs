@@ -68,8 +68,8 @@ async fn follow_up_needs_an_open_pull_request_of_the_repository() {
         actual.push(ran.annotations());
     }
     assert_snapshot!(actual.join("\n"), @"
-    error [Refused: pull request cannot be continued, nothing was sent] pull request #13 is closed, so GitHub would create a new branch; open it again, or start a task without `follow-up`
-    error [Refused: pull request cannot be continued, nothing was sent] pull request #12 comes from a fork, whose branch an agent cannot push to
+    error [Refused: pull request cannot be continued] octo/app: Nothing was started: pull request #13 is closed, so GitHub would create a new branch; open it again, or start a task without `follow-up`
+    error [Refused: pull request cannot be continued] octo/app: Nothing was started: pull request #12 comes from a fork, whose branch an agent cannot push to
     error [GitHub refused, nothing was sent] GitHub finds nothing there for this token (Could not resolve to a PullRequest with the number of 99.). There is no pull request with this number, or the token may not read it; correct `follow-up`, or give `lookup-token` a token that reads the repository's pull requests
     ");
 }
@@ -83,6 +83,25 @@ async fn follow_up_is_for_the_expected_head() {
     let expected = format!("the head of pull request #12 is {head}, and no longer {}", "0".repeat(40));
     ran.gives("error-message", &expected);
     step(&simulator).with("expected-head", &head.to_uppercase()).run().await.exits(0).posts(1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rerun_adopts_a_follow_up_that_has_moved_the_head() {
+    // The task of the pull request began 600 seconds ago; what comes later plays the follow-up.
+    let script = Script::new().state("in_progress", seconds(1)).pull_with(failing()).state("completed", seconds(1200));
+    let script = script.effect(Effect::Push(PullContent::default())).effect(Effect::Merge);
+    let simulator = Simulator::new();
+    simulator.add_task(ExistingTask { body: json!({"create_pull_request": true}), script, ..ExistingTask::default() });
+    simulator.default_script(Script::completes_with_pull(seconds(60)));
+    let head = simulator.pulls()[0].head_sha.clone();
+    let attempt =
+        |number: &str| run_of(&simulator, "1").with("expected-head", &head).variable("GITHUB_RUN_ATTEMPT", number);
+    let first = attempt("1").run().await;
+    first.exits(0).posts(1);
+    tokio::time::sleep(seconds(1200)).await;
+    assert_ne!(simulator.pulls()[0].head_sha, head);
+    let second = attempt("2").run().await;
+    second.exits(0).posts(1).gives("task-id", first.output("task-id")).gives("conclusion", "success");
 }
 
 #[tokio::test(start_paused = true)]

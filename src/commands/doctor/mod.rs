@@ -18,7 +18,7 @@ use crate::commands::doctor::checks::{Check, Finding, Status, check_problem};
 use crate::commands::doctor::report::DoctorReport;
 use crate::commands::doctor::repository::{RepositoryChecks, StepSettings};
 use crate::commands::load_context;
-use crate::commands::load_follow_up::{FollowUpError, load_follow_up};
+use crate::commands::load_follow_up::load_follow_up;
 use crate::commands::load_policy::{ClassPrompt, LoadedPolicy};
 use crate::commands::load_prompt::load_prompt;
 use crate::commands::resolve_targets::resolve_targets;
@@ -31,7 +31,7 @@ use crate::github::url::ApiUrl;
 use crate::inputs::problem::{LoadError, Problem};
 use crate::inputs::request::{Inputs, PromptSource, StartRequest};
 use crate::inputs::targets::Target;
-use crate::plan::{FollowedPull, permitted};
+use crate::plan::permitted;
 use crate::policy::actor;
 use crate::policy::evaluate::is_template;
 use crate::prompt::fence::Untrusted;
@@ -40,6 +40,7 @@ use crate::report::ending::Ending;
 use crate::report::outputs::{StepOutputs, all_results, outputs};
 use crate::run::clients::Clients;
 use crate::task::conclusion::Exit;
+use crate::task::event::Event;
 
 /// How many findings with one status an annotation lists, so that it is usually below the runner's limit of 4,096
 /// characters; the summary has all.
@@ -112,13 +113,13 @@ async fn run_checks(
     };
     if clients.is_some() {
         match load_follow_up(host, inputs, clients.as_ref(), &mut targets).await {
-            Ok(Some(FollowedPull { skip: Some(reason), .. })) => report.step.push(Check::HeadRef.warn(reason)),
-            Ok(_) => {}
-            Err(FollowUpError::Refused(refusal)) => report.step.push(Check::HeadRef.fail(refusal.why)),
-            Err(FollowUpError::Load(LoadError::BadInput(problems))) => {
-                report.step.extend(problems.iter().map(check_problem));
-            }
-            Err(FollowUpError::Load(LoadError::GitHub(error))) => report.step.push(Check::HeadRef.refused(&error)),
+            Ok(pull) => report.step.extend(match pull.and_then(|pull| pull.obstacle) {
+                Some(Event::Refused(refusal)) => Some(Check::HeadRef.fail(refusal.why)),
+                Some(Event::Skipped(reason)) => Some(Check::HeadRef.warn(reason)),
+                _ => None,
+            }),
+            Err(LoadError::BadInput(problems)) => report.step.extend(problems.iter().map(check_problem)),
+            Err(LoadError::GitHub(error)) => report.step.push(Check::HeadRef.refused(&error)),
         }
     }
     let context = load_context(environment, host, inputs);
