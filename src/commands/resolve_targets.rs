@@ -12,6 +12,7 @@ use crate::inputs::problem::{LoadError, Problem};
 use crate::inputs::request::{Inputs, Request};
 use crate::inputs::targets;
 use crate::inputs::targets::{List, MOST_BYTES, Shard, Source, Target};
+use crate::order::sorted;
 use crate::run::clients::Clients;
 use crate::text::repositories;
 
@@ -127,8 +128,9 @@ async fn found(query: &str, host: &Host, client: Option<&LimitedClient<'_>>) -> 
     let found = retry::ask(&[client], question, async |error, wait| host.pause(error, wait, "searching").await).await;
     let refused = |why: &str| LoadError::from(vec![problem(format!("`query: {query}` {why}"))]);
     match found {
-        Ok(Ok(mut targets)) => {
-            targets.sort_by_key(|target| target.repository.to_string().to_ascii_lowercase());
+        Ok(Ok(targets)) => {
+            let name = |target: &Target| target.repository.to_string().to_ascii_lowercase();
+            let targets = sorted(targets, &|a, b| name(a).cmp(&name(b)));
             host.log(&format!("`{query}` finds {}", repositories(targets.len())));
             Ok(targets)
         }

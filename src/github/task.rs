@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
+use crate::order::sorted;
 use crate::text::cut;
 
 /// How much of a state, a branch's or a model's name is kept, in characters. All known ones are shorter. They go into
@@ -537,11 +538,11 @@ fn repository_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u6
 
 /// The order of sessions is not documented, and both were seen.
 fn oldest_first<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Session>, D::Error> {
-    let mut sessions: Vec<Session> = each_that_fits(deserializer)?;
-    if sessions.iter().all(|session| session.created_at.is_some()) {
-        sessions.sort_by_key(|session| session.created_at);
-    }
-    Ok(sessions)
+    let sessions: Vec<Session> = each_that_fits(deserializer)?;
+    Ok(match sessions.iter().all(|session| session.created_at.is_some()) {
+        true => sorted(sessions, &|a, b| a.created_at.cmp(&b.created_at)),
+        false => sessions,
+    })
 }
 
 fn timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {

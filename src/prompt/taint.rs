@@ -10,6 +10,7 @@ use std::ops::Range;
 use minijinja::machinery::ast::{Call, Expr, Macro, Stmt};
 use minijinja::machinery::{Span, parse};
 
+use crate::order::sorted;
 use crate::prompt::syntax::{argument, bodies, bytes, call_parts, config, expressions, parts};
 
 /// The filter that puts its value into a fence.
@@ -65,8 +66,7 @@ pub fn guard(name: &str, source: &str, is_trusted: fn(&[&str]) -> bool) -> Guard
             break;
         }
     }
-    let mut places = taint.places(root, source);
-    places.sort_by_key(|place| place.range.start);
+    let places = sorted(taint.places(root, source), &|a, b| a.range.start.cmp(&b.range.start));
     let mut guarded = Guarded { refused: taint.refused(root), ..nothing() };
     let mut copied = 0;
     for Place { range, before, after } in places {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::actions::context::Context;
 use crate::github::task::{State, Task};
+use crate::order::sorted;
 use crate::plan::{Action, Plan};
 use crate::report::markdown::{details, fenced, inline, link, table};
 use crate::task::acceptance::{Acceptance, Comparison, Fit};
@@ -315,8 +316,8 @@ fn heading(outcome: &Outcome, status: Status) -> String {
 }
 
 fn fleet(plan: &Plan, outcomes: &[Outcome], run: &SummaryContext<'_>) -> String {
-    let mut all = outcomes.iter().map(|it| (Status::of(it, plan, run.ended), it)).collect::<Vec<_>>();
-    all.sort_by_key(|(status, _)| *status);
+    let all = outcomes.iter().map(|it| (Status::of(it, plan, run.ended), it)).collect::<Vec<_>>();
+    let all = sorted(all, &|(a, _), (b, _)| a.cmp(b));
     let mut text = format!("### {}\n\n", verdict(plan, &all, run));
     if let Some(stopped) = run.stopped {
         text.push_str(&format!("**{}**\n\n", sentence(&inline(&capital(&stopped.to_string())))));

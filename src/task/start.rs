@@ -576,11 +576,9 @@ fn is_settled(candidate: &Candidate) -> bool {
 }
 
 /// The newest of several tasks, those that are not settled before others.
-fn newest(mut candidates: Vec<Candidate>) -> Option<Task> {
-    candidates.sort_by_key(|candidate| {
-        (candidate.task.state.phase() == Phase::Settled, candidate.age.unwrap_or(Duration::MAX))
-    });
-    candidates.into_iter().next().map(|candidate| candidate.task)
+fn newest(candidates: Vec<Candidate>) -> Option<Task> {
+    let rank = |candidate: &Candidate| (is_settled(candidate), candidate.age.unwrap_or(Duration::MAX));
+    candidates.into_iter().min_by_key(rank).map(|candidate| candidate.task)
 }
 
 /// How a person finds a task.

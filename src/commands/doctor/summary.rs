@@ -3,6 +3,7 @@
 use crate::commands::doctor::checks::{Finding, Status};
 use crate::commands::doctor::report::DoctorReport;
 use crate::inputs::targets::Target;
+use crate::order::sorted;
 use crate::report::markdown::{details, inline, table};
 use crate::report::summary::MAX_ROWS;
 use crate::text::{cut, escaped};
@@ -12,8 +13,7 @@ const MAX_FINDING: usize = 2000;
 
 /// The summary of what the doctor found: faults first, and what is in order folded.
 pub(super) fn checkup(report: &DoctorReport) -> String {
-    let mut findings = report.all().collect::<Vec<_>>();
-    findings.sort_by_key(|(_, finding)| finding.status);
+    let findings = sorted(report.all().collect(), &|(_, a), (_, b)| a.status.cmp(&b.status));
     let shown = &findings[..findings.len().min(MAX_ROWS)];
     let (open, passed) = shown.split_at(shown.partition_point(|(_, finding)| finding.status != Status::Pass));
     let mut text = format!("### 🩺 {}\n\n", report.title());

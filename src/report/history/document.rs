@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use crate::github::task::State;
 use crate::inputs::threshold::{Measure, Threshold};
+use crate::order::sorted;
 use crate::report::history::comparison::Comparison;
 use crate::report::history::figures::{Credits, Figures, Share, Spread};
-use crate::report::history::sorted;
 use crate::report::history::task::{TaskRow, Unreadable};
 
 /// How many digits of a template's hash name a group: enough to tell the texts of one prompt apart.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::github::task::{Phase, State};
-use crate::report::history::sorted;
+use crate::order::sorted;
 use crate::report::history::task::{PullRow, PullWord, TaskRow, Unreadable};
 
 /// How many of so many.

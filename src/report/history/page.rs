@@ -7,12 +7,12 @@ use minijinja::{AutoEscape, Environment};
 use ring::digest::{SHA256, digest};
 use serde::Serialize;
 
+use crate::order::sorted;
 use crate::report::history::chart::Chart;
 use crate::report::history::comparison::Comparison;
 use crate::report::history::document::{Condition, Group, Report, Scope};
 use crate::report::history::figures::{Figures, Share, Spread};
 use crate::report::history::show::{UNKNOWN, known, percent, points, span, spelled_number, spread};
-use crate::report::history::sorted;
 use crate::report::history::task::{Place, TaskRow};
 use crate::text::{harmless, repositories};
 
