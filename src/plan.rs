@@ -876,7 +876,8 @@ mod tests {
             ],
         )
         .unwrap();
-        let marker = format!("<!-- agent-task key={} name=agent-task -->", marker(&plan).key);
+        let template = template_hash("Fix {{ target.name }}");
+        let marker = format!("<!-- agent-task key={} name=agent-task template={template} -->", marker(&plan).key);
         let rest = r#""model":"gpt-5.4","custom_agent":"fixer","create_pull_request":true,"base_ref":"main","head_ref":"copilot/x"}"#;
         assert_eq!(body(&plan), format!(r#"{{"prompt":"Fix app\n\n{marker}",{rest}"#));
         let bare = planned("x", &[("INPUT_MODEL", "auto")]).unwrap();

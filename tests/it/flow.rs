@@ -341,7 +341,7 @@ async fn dry_run_sends_nothing() {
     let ran = Step::new(&simulator).with("dry-run", "true").with("model", "gpt-5.4").with("token", "").run().await;
     ran.assert(0, "", "");
     assert_eq!(ran.calls.len(), 0);
-    assert_snapshot!(ran.log_lines("{\"prompt\""), @r#"{"prompt":"Prepare the release\n\n<!-- agent-task key=[key] name=agent-task actor=mona -->","model":"gpt-5.4","create_pull_request":true}"#);
+    assert_snapshot!(ran.log_lines("{\"prompt\""), @r#"{"prompt":"Prepare the release\n\n<!-- agent-task key=[key] name=agent-task template=[key] actor=mona -->","model":"gpt-5.4","create_pull_request":true}"#);
     assert_eq!(ran.output("prompt-sha256").len(), 64);
     assert_snapshot!(ran.headline(), @r"### 🧪 Dry run, nothing was sent");
 }

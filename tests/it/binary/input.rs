@@ -55,7 +55,7 @@ fn prompt_file_is_rendered() {
     let step = start_and_wait(&simulator).file("release.md", text).with("prompt", "").with("prompt-file", "release.md");
     let ran = step.run_process();
     assert!(simulator.tasks()[0].prompt.starts_with("Release octo/app\nfor mona"));
-    assert_snapshot!(ran.exits(0).posts(1).log_lines("release.md"), @"prompt         release.md, 94 characters");
+    assert_snapshot!(ran.exits(0).posts(1).log_lines("release.md"), @"prompt         release.md, 120 characters");
 }
 
 #[test]
