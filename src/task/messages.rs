@@ -249,9 +249,14 @@ impl Outcome {
         is_asked && self.lagging_state().is_empty()
     }
 
+    /// Whether GitHub shows it as ended.
+    fn has_settled(&self) -> bool {
+        self.state().is_some_and(|state| state.phase() == Phase::Settled)
+    }
+
     /// What GitHub still shows of a task that is stopped, for the end of a sentence; empty where it shows that.
     fn lagging_state(&self) -> String {
-        match self.state().filter(|state| state.phase() != Phase::Settled) {
+        match self.state().filter(|_| !self.has_settled()) {
             Some(state) => format!("; GitHub still shows it as {state}, although none of its runs goes on"),
             None => String::new(),
         }
@@ -282,6 +287,10 @@ impl Outcome {
             ),
             Some(Reason::Interrupted { in_flight: false }) => match &self.task_id {
                 None => "interrupted before a task was started".to_owned(),
+                Some(id) if self.has_settled() => format!(
+                    "interrupted after the task ended as {state}, before its pull request was read. Wait for it later with \
+                     `command: wait` and `task-id: {id}`"
+                ),
                 Some(id) => format!(
                     "interrupted; the task itself continues. Stop it at {} or with `command: stop`, or wait for it later \
                      with `command: wait`, both with `task-id: {id}`",
@@ -353,7 +362,7 @@ impl Outcome {
             (Some(Trouble::RateLimited), _) => new("Rate limit exceeded", why),
             (Some(Trouble::Unreachable), _) => new("GitHub not reached", why),
             (None, None) => match &self.reason {
-                Some(Reason::Interrupted { in_flight: false }) if self.task_id.is_some() => {
+                Some(Reason::Interrupted { in_flight: false }) if self.task_id.is_some() && !self.has_settled() => {
                     let problem = match self.stop {
                         Some(_) => capitalized(&why),
                         None => "Interrupted; the task itself continues".to_owned(),
@@ -635,6 +644,7 @@ mod tests {
             failed(Error::BadToken { said: "Bad credentials".to_owned() }),
             outcome(&[Event::Started(task("queued")), Event::Failed(limit())]),
             outcome(&[Event::Started(task("queued")), Event::Interrupted { in_flight: false }]),
+            outcome(&[Event::Started(task("completed")), Event::Interrupted { in_flight: false }]),
             outcome(&[Event::Interrupted { in_flight: true }]),
         ];
         let shown = all
@@ -656,6 +666,7 @@ mod tests {
         error · GitHub refused · octo/app: GitHub does not accept the token (Bad credentials): it is mistyped, expired or revoked. Make a new one and store it as the secret that `token` is given
         error · Rate limit exceeded · octo/app: GitHub limits the rate: secondary rate limit exceeded; the next request is allowed in 1m, which is longer than this step waits. The task itself continues. See the task: https://github.com/octo/app/tasks/t-1
         error · Interrupted · octo/app: Interrupted; the task itself continues. Stop it: https://github.com/octo/app/tasks/t-1. Or stop it with `command: stop`, or wait for it later with `command: wait` and `task-id: t-1`
+        error · Interrupted · octo/app: Interrupted after the task ended as completed, before its pull request was read. Wait for it later with `command: wait` and `task-id: t-1`
         error · Interrupted · octo/app: Interrupted before GitHub answered the start, so a task may exist: check the newest tasks of octo/app before starting another
         ");
     }

@@ -223,7 +223,7 @@ fn inputs_are_all_in_the_reference() {
     let actual = actual.iter().map(|row| (named(&row[0]), row[1].as_str(), named(&row[3]))).collect::<Vec<_>>();
     // The doctor takes every input of a start.
     let word = |input: &Input| match input.commands.len() {
-        5 => "all".to_owned(),
+        count if count == Command::ALL.len() => "all".to_owned(),
         _ => {
             let commands = input.commands.iter().filter(|command| **command != Command::Doctor);
             commands.map(|command| command.as_str()).collect::<Vec<_>>().join(", ")

@@ -133,7 +133,7 @@ async fn wait_ends_at_its_deadline() {
     let ran = Step::new(&scripted(Script::stays("in_progress"))).with("wait-timeout", "20m").run().await;
     ran.assert(1, "in_progress", "timed_out");
     assert!(ran.took >= seconds(1200) && ran.took <= seconds(1201), "{:?}", ran.took);
-    assert_snapshot!(ran.annotations(), @r"error [Task timed out] octo/app: The task was still in_progress when `wait-timeout` passed. It continues, because the API cannot stop it. See the task: https://github.com/octo/app/tasks/[id]. Raise `wait-timeout`, or wait for it later with `command: wait` and `task-id: [id]`");
+    assert_snapshot!(ran.annotations(), @r"error [Task timed out] octo/app: The task was still in_progress when `wait-timeout` passed. It continues. See the task: https://github.com/octo/app/tasks/[id]. Raise `wait-timeout`, stop it with `command: stop`, or wait for it later with `command: wait` and `task-id: [id]`");
 }
 
 #[tokio::test(start_paused = true)]

@@ -58,11 +58,11 @@ fn wait_times_out_and_the_task_goes_on() {
     }
     assert_snapshot!(actual.join("\n"), @r"
     ### ⏰ Agent task still running when the wait ended
-    error [Task timed out] octo/app: The task was still in_progress when `wait-timeout` passed. It continues, because the API cannot stop it. See the task: https://github.com/octo/app/tasks/[id]. Raise `wait-timeout`, or wait for it later with `command: wait` and `task-id: [id]`
+    error [Task timed out] octo/app: The task was still in_progress when `wait-timeout` passed. It continues. See the task: https://github.com/octo/app/tasks/[id]. Raise `wait-timeout`, stop it with `command: stop`, or wait for it later with `command: wait` and `task-id: [id]`
     ### ⏰ Agent task still running when the wait ended
-    error [Task timed out] octo/app: The task was still idle when `wait-timeout` passed. It continues, because the API cannot stop it. See the task: https://github.com/octo/app/tasks/[id]. Raise `wait-timeout`, or wait for it later with `command: wait` and `task-id: [id]`
+    error [Task timed out] octo/app: The task was still idle when `wait-timeout` passed. It continues. See the task: https://github.com/octo/app/tasks/[id]. Raise `wait-timeout`, stop it with `command: stop`, or wait for it later with `command: wait` and `task-id: [id]`
     ### ⏰ Agent task still running when the wait ended
-    error [Task timed out] octo/app: The task was still waiting_for_user when `wait-timeout` passed. It continues, because the API cannot stop it. See the task: https://github.com/octo/app/tasks/[id]. Raise `wait-timeout`, or wait for it later with `command: wait` and `task-id: [id]`
+    error [Task timed out] octo/app: The task was still waiting_for_user when `wait-timeout` passed. It continues. See the task: https://github.com/octo/app/tasks/[id]. Raise `wait-timeout`, stop it with `command: stop`, or wait for it later with `command: wait` and `task-id: [id]`
     ");
 }
 
