@@ -12,6 +12,8 @@ import { TextDocument } from "vscode-languageserver-textdocument";
 import { parse } from "yaml";
 
 const WARNING = 2; // DiagnosticSeverity: 1 error, 2 warning, 3 information, 4 hint
+// The service knows a payload by one example of it, and takes a list that is empty there for one without items.
+const FALSE_ALARM = "Context access might be invalid: 0";
 const KINDS = ["", "error", "warning", "note", "hint"];
 
 const ours = existsSync("action.yml") ? parse(readFileSync("action.yml", "utf8")) : {};
@@ -36,7 +38,7 @@ for (const file of process.argv.slice(2)) {
   for (const { severity = 1, range, message } of await validate(document, config)) {
     const { line, character } = range.start;
     console.log(`${file}:${line + 1}:${character + 1}: ${KINDS[severity]}: ${message}`);
-    faults += severity <= WARNING;
+    faults += severity <= WARNING && message !== FALSE_ALARM;
   }
 }
 process.exitCode = faults ? 1 : 0;
