@@ -244,11 +244,10 @@ impl<'a> Reporter<'a> {
         self.written_at = Some(Instant::now());
         let is_early = |at: Instant| !is_last && self.many() > 0 && at.elapsed() < OUTPUTS_INTERVAL;
         let writes_outputs = !self.outputs_written_at.is_some_and(is_early);
-        // Each is written whatever becomes of the others, and what later steps build on comes first.
-        let written = [
-            if writes_outputs { self.host.write_outputs(&outputs) } else { Ok(()) },
-            self.host.write_results(&outputs::all_results(&self.outcomes)),
-        ];
+        // Each is written whatever becomes of the others. The outputs name the file of the results, so it comes first: a
+        // kill in between must not leave a name without a file.
+        let results = self.host.write_results(&outputs::all_results(&self.outcomes));
+        let written = [if writes_outputs { self.host.write_outputs(&outputs) } else { Ok(()) }, results];
         self.host.write_summary(&self.summary(false));
         let mut is_whole = true;
         for written in written {
