@@ -7,8 +7,9 @@
 #![expect(clippy::disallowed_methods, reason = "libFuzzer's macro can write what it gives into a file")]
 
 use agent_task::actions::context::{Context, Environment};
+use agent_task::actions::host::time_zone;
 use agent_task::prompt::fence::Untrusted;
-use agent_task::prompt::render::{MAX_BYTES, Scope, Template, render};
+use agent_task::prompt::render::{MAX_BYTES, Rendered, Scope, Template, render};
 use libfuzzer_sys::fuzz_target;
 use serde_json::json;
 
@@ -28,6 +29,8 @@ fuzz_target!(|input: &str| {
     });
     let context = Context::new(&Environment::default(), Some(event), None).fenced_by(BOUNDARY.to_owned());
     let vars = json!({"version": "1.10", "items": ["a", "b"], "count": 3, "nothing": null, "urgent": false});
+    let pull_request = json!({"number": 12, "title": text, "body": text, "failed_checks": [{"name": text, "url": ""}]});
+    let zone = time_zone("UTC").unwrap_or_else(|why| unreachable!("{why}"));
     let target = "octo/app".parse().unwrap_or_else(|why| unreachable!("{why}"));
     let template = Template { name: "it.md".to_owned(), source };
     for samples in [false, true] {
@@ -35,12 +38,16 @@ fuzz_target!(|input: &str| {
             context: &context,
             vars: vars.as_object(),
             target: &target,
+            entry: Some("api"),
+            pull_request: Some(&pull_request),
+            zone: &zone,
             now: "2026-11-20T08:00:00Z".parse().unwrap_or_else(|why| unreachable!("{why}")),
             untrusted: Untrusted::Fence,
             samples,
         };
         match render(&template, &scope) {
-            Ok(prompt) => {
+            Ok(Rendered::Skipped(reason)) => assert!(!reason.contains([OUTSIDER, 'щ']), "{reason}"),
+            Ok(Rendered::Prompt(prompt)) => {
                 assert!(prompt.len() <= MAX_BYTES);
                 // What comes before the end of a fence is inside it.
                 let begins = format!("[untrusted text {BOUNDARY} begins]");
@@ -50,7 +57,7 @@ fuzz_target!(|input: &str| {
                 });
                 assert!(!outside.collect::<String>().contains([OUTSIDER, 'щ']), "{prompt}");
             }
-            Err(error) => assert!(!error.contains("the template engine failed"), "{error}"),
+            Err(error) => assert!(!error.to_string().contains("the template engine failed"), "{error}"),
         }
     }
 });
