@@ -52,7 +52,7 @@ pub async fn run(
         Err(error) => return Ending::load_error(&error),
     };
     if resolved.targets.is_empty() {
-        return nothing_to_start(host);
+        return nothing_to_do(host, "Nothing started", "there is no repository to start a task in");
     }
     let template = match load_prompt(host, inputs, policy.template) {
         Ok(template) => template,
@@ -171,23 +171,19 @@ pub fn refused(
     ending
 }
 
-/// The end of a step without any repository, where that is fine.
-fn nothing_to_start(host: &Host) -> Ending {
-    let message = "there is no repository to start a task in".to_owned();
+/// The end of a step that has nothing to do, where that is fine.
+pub(super) fn nothing_to_do(host: &Host, title: &str, message: &str) -> Ending {
+    let message = message.to_owned();
     let results_file = host.results_file();
     let mut outputs = outputs(&[], &StepOutputs { results_file: &results_file, ..StepOutputs::default() });
     for (_, value) in outputs.iter_mut().filter(|(name, _)| *name == "conclusion") {
         *value = Conclusion::Skipped.to_string();
     }
     Ending {
-        annotations: vec![Annotation {
-            level: Level::Notice,
-            title: "Nothing started".to_owned(),
-            message: message.clone(),
-        }],
+        annotations: vec![Annotation { level: Level::Notice, title: title.to_owned(), message: message.clone() }],
         outputs,
         results: Some(all_results(&[])),
-        summary: summary::note("⏭️ Nothing started", &[message]),
+        summary: summary::note(&format!("⏭️ {title}"), &[message]),
         exit: Exit::Fine,
     }
 }

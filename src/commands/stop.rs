@@ -6,9 +6,8 @@ use futures_util::future::join_all;
 
 use crate::actions::context::Environment;
 use crate::actions::host::Host;
-use crate::actions::workflow_command::{Annotation, Level};
 use crate::commands::resolve_targets::resolve_targets;
-use crate::commands::start::{carry_out, refused, show};
+use crate::commands::start::{carry_out, nothing_to_do, refused, show};
 use crate::commands::{load_context, warn};
 use crate::github::answers::TaskAnswer;
 use crate::github::client::GitHub;
@@ -24,10 +23,7 @@ use crate::inputs::problem::{LoadError, Problem};
 use crate::inputs::request::{Inputs, Request, StopRequest, WaitTarget};
 use crate::plan::{Action, PlanContext, PlanError, PlannedTask, plan};
 use crate::report::ending::Ending;
-use crate::report::outputs::{StepOutputs, all_results, outputs};
-use crate::report::summary;
 use crate::run::clients::Clients;
-use crate::task::conclusion::{Conclusion, Exit};
 use crate::task::stop::{Selection, select};
 use crate::text::{repositories, spelled};
 
@@ -68,7 +64,7 @@ pub async fn run(
     let of_error = |(repository, error)| PlannedTask { repository, entry: None, action: Action::NotListed(error) };
     plan.tasks.extend(unlisted.into_iter().map(of_error));
     if plan.tasks.is_empty() {
-        return nothing_to_stop(host);
+        return nothing_to_do(host, "Nothing stopped", "there is no task to stop");
     }
     plan.waves = std::iter::once(0..plan.tasks.len()).collect();
     show(host, &inputs, &plan);
@@ -176,25 +172,4 @@ async fn overdue(
         }
     }
     Ok(found)
-}
-
-/// The end of a step that found nothing to stop.
-fn nothing_to_stop(host: &Host) -> Ending {
-    let message = "there is no task to stop".to_owned();
-    let results_file = host.results_file();
-    let mut outputs = outputs(&[], &StepOutputs { results_file: &results_file, ..StepOutputs::default() });
-    for (_, value) in outputs.iter_mut().filter(|(name, _)| *name == "conclusion") {
-        *value = Conclusion::Skipped.to_string();
-    }
-    Ending {
-        annotations: vec![Annotation {
-            level: Level::Notice,
-            title: "Nothing stopped".to_owned(),
-            message: message.clone(),
-        }],
-        outputs,
-        results: Some(all_results(&[])),
-        summary: summary::note("⏭️ Nothing stopped", &[message]),
-        exit: Exit::Fine,
-    }
 }

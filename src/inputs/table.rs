@@ -168,7 +168,7 @@ inputs! {
     if_active "if-active" "start" START
         "What to do if a task in `active-scope` is not settled yet: `start`, `skip`, `attach` or `fail`.";
     active_scope "active-scope" "job" START
-        "Which tasks count for `if-active`: those of the same `job`, of the same task `class`, or all of the `repository`, whoever started them.";
+        "Which tasks count for `if-active`: those of the same `job`, of the same task `class`, or all of the `repository`, by any creator.";
     confirm_timeout "confirm-timeout" "60s" START
         "How long to look for a task after a start without an answer, with a unit.";
     max_parallel "max-parallel" "" START

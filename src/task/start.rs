@@ -71,7 +71,7 @@ pub enum ActiveScope {
     Job,
     /// Those of the same task class.
     Class,
-    /// All, whoever started them.
+    /// All, by any creator.
     Repository,
 }
 
