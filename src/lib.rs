@@ -20,13 +20,13 @@ pub mod yaml;
 
 use crate::actions::context::Environment;
 use crate::actions::host::Host;
-use crate::commands::{doctor, load_policy, plan as plan_command, report as report_command, start, stop, wait, warn};
+use crate::commands::{doctor, load_policy, warn};
 use crate::github::client::GitHub;
 use crate::github::token::Token;
 use crate::github::url::ApiUrl;
 use crate::inputs::parse::{Bootstrap, ParsedInputs};
 use crate::inputs::problem::LoadError;
-use crate::inputs::request::{Inputs, Request};
+use crate::inputs::request::Inputs;
 use crate::inputs::table::Command;
 use crate::report::ending::{Ending, finish};
 use crate::report::outputs::{StepOutputs, outputs};
@@ -71,11 +71,5 @@ async fn run_command(
             return Ending::bad_input(&problems);
         }
     };
-    match &inputs.request {
-        Request::Plan(_, parts) => plan_command::run(host, &inputs, *parts, connect).await,
-        Request::Report(request) => report_command::run(host, &inputs, request, connect).await,
-        Request::Wait(_) => wait::run(environment, host, &inputs, connect).await,
-        Request::Stop(_) => stop::run(environment, host, inputs, connect).await,
-        Request::Start(_) | Request::Doctor(_) => start::run(environment, host, &inputs, policy, connect).await,
-    }
+    commands::run(environment, host, inputs, policy, connect).await
 }

@@ -3,7 +3,12 @@
 use crate::actions::context::{Context, Environment};
 use crate::actions::host::Host;
 use crate::actions::workflow_command::{Annotation, Level};
-use crate::inputs::request::Inputs;
+use crate::commands::load_policy::LoadedPolicy;
+use crate::github::client::GitHub;
+use crate::github::token::Token;
+use crate::github::url::ApiUrl;
+use crate::inputs::request::{Inputs, Request};
+use crate::report::ending::Ending;
 
 pub mod doctor;
 pub mod load_follow_up;
@@ -15,6 +20,24 @@ pub mod resolve_targets;
 pub mod start;
 pub mod stop;
 pub mod wait;
+
+/// Runs the command that the inputs ask for. The doctor, which also takes inputs that are wrong, only comes here when
+/// they are right.
+pub async fn run(
+    environment: &Environment,
+    host: &Host,
+    inputs: Inputs,
+    policy: LoadedPolicy,
+    connect: impl Fn(&ApiUrl, &Token) -> anyhow::Result<GitHub>,
+) -> Ending {
+    match &inputs.request {
+        Request::Start(_) | Request::Doctor(_) => start::run(environment, host, &inputs, policy, connect).await,
+        Request::Wait(_) => wait::run(environment, host, &inputs, connect).await,
+        Request::Stop(_) => stop::run(environment, host, inputs, connect).await,
+        Request::Plan(_, parts) => plan::run(host, &inputs, *parts, connect).await,
+        Request::Report(request) => report::run(host, &inputs, request, connect).await,
+    }
+}
 
 /// Shows warnings on the run's page.
 pub fn warn(host: &Host, warnings: &[String]) {

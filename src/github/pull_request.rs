@@ -24,6 +24,22 @@ pub struct PullRequest {
     pub open: bool,
 }
 
+#[cfg(test)]
+impl PullRequest {
+    /// A pull request of a repository, for tests.
+    pub(crate) fn sample(repository: &str, number: u64) -> Self {
+        Self {
+            number,
+            url: format!("https://github.com/{repository}/pull/{number}"),
+            database_id: None,
+            node_id: None,
+            head_ref: "copilot/a".to_owned(),
+            base_ref: "main".to_owned(),
+            open: true,
+        }
+    }
+}
+
 /// A pull request in the answers of the REST API, <https://docs.github.com/en/rest/pulls/pulls>.
 #[derive(Debug, Deserialize)]
 pub struct RestPullRequest {

@@ -2,6 +2,7 @@
 
 pub mod parse;
 pub mod problem;
+mod reader;
 pub mod request;
 pub mod table;
 pub mod targets;

@@ -1,22 +1,28 @@
-//! What the user asks for, in types.
+//! What a command is to do, in types, and how it is read from the inputs.
 
+use std::collections::HashSet;
 use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::actions::context::Environment;
+use crate::actions::host::time_zone;
 use crate::github::repository::Repository;
 use crate::github::task::TaskId;
 use crate::github::token::Token;
 use crate::github::url::ApiUrl;
-use crate::inputs::parse::{Bootstrap, ParsedInputs, Reader};
-use crate::inputs::targets::{List, Shard, Target};
+use crate::inputs::problem::{LONGEST_VALUE, Problem};
+use crate::inputs::reader::{Reader, listed};
+use crate::inputs::table::{Command, Input, input};
+use crate::inputs::targets::{List, MOST_SHARDS, Shard, Source, Target};
 use crate::inputs::threshold::Threshold;
+use crate::inputs::{targets, vars};
 use crate::policy::actor::ActorAllowlist;
-use crate::policy::evaluate::{EntrySettings, PolicyMetadata, Rules};
+use crate::policy::evaluate::{EntrySettings, Overrides, PolicyMetadata, Rules};
 use crate::policy::location::PolicyLocation;
 use crate::prompt::fence::Untrusted;
 use crate::task::acceptance::Expect;
@@ -25,8 +31,10 @@ use crate::task::rollout::Rollout;
 use crate::task::start::{ActiveScope, IfActive};
 use crate::task::stop::StopRules;
 use crate::task::wait;
-use crate::text::parse_days;
+use crate::text::{cut, parse_days};
 
+/// How many hexadecimal digits a commit has, by SHA-1 or SHA-256.
+const SHA_DIGITS: [usize; 2] = [40, 64];
 /// The warning for a head ref whose base ref is not known.
 pub const HEAD_WITHOUT_BASE: &str = "head-ref without base-ref: GitHub commits to an existing branch only if it has an \
                                      open pull request onto the base ref, and creates a new branch otherwise";
@@ -248,24 +256,6 @@ pub struct WaitTarget {
 }
 
 impl Inputs {
-    /// Reads the inputs from the environment, where there is no policy.
-    pub fn read(environment: &Environment) -> ParsedInputs {
-        Self::under(&Bootstrap::read(environment), environment, Some(&Rules::default()))
-    }
-
-    /// Parses the inputs of `bootstrap`, and puts the rules of the policy in their place. Without rules, because
-    /// the policy is invalid, the checks that depend on them are left out.
-    pub fn under(bootstrap: &Bootstrap, environment: &Environment, rules: Option<&Rules>) -> ParsedInputs {
-        let mut reader = bootstrap.given.clone();
-        reader.is_ruled = rules.is_some();
-        let inputs = reader.inputs(environment, rules);
-        let Reader { problems, warnings, secrets, .. } = reader;
-        let inputs = inputs.filter(|_| problems.is_empty()).ok_or(problems);
-        ParsedInputs { inputs, secrets, warnings }
-    }
-}
-
-impl Inputs {
     /// What a record keeps of the policy and the user's word.
     pub fn facts(&self) -> PolicyMetadata {
         self.rules.facts(self.request.start().and_then(|start| start.ticket.clone()))
@@ -277,7 +267,7 @@ impl Request {
     pub fn start(&self) -> Option<&StartRequest> {
         match self {
             Self::Start(start) | Self::Doctor(start) => Some(start),
-            Self::Wait(_) | Self::Stop(_) | Self::Plan(..) | Self::Report(_) => None,
+            _ => None,
         }
     }
 
@@ -295,4 +285,356 @@ impl Request {
             _ => self.start().map(|start| &start.list),
         }
     }
+}
+
+impl Reader {
+    /// What a command is to do, and whether the step waits for it. `settled` is what inputs and policy say together.
+    pub(super) fn request(
+        &mut self,
+        command: Command,
+        environment: &Environment,
+        rules: &Rules,
+        settled: Overrides,
+    ) -> (Option<Request>, bool) {
+        let is_start = command == Command::Start;
+        let wait = settled.wait.unwrap_or(false);
+        match command {
+            Command::Start | Command::Doctor => {
+                // The doctor can look at everything else without a prompt.
+                let start = self.start(environment, rules, settled, is_start).map(Box::new);
+                (start.map(if is_start { Request::Start } else { Request::Doctor }), wait)
+            }
+            Command::Wait => {
+                let repository = self.repository(environment);
+                (self.tasks(repository.as_ref(), true).map(Request::Wait), true)
+            }
+            Command::Stop => (self.stop(environment, settled.max_duration).map(Request::Stop), false),
+            Command::Plan => (self.parting().map(|(list, parts)| Request::Plan(list, parts)), false),
+            Command::Report => (self.report().map(Box::new).map(Request::Report), false),
+        }
+    }
+
+    /// The tasks that are to be stopped. `longest` is how long those of a class may run.
+    fn stop(&mut self, environment: &Environment, longest: Option<Duration>) -> Option<StopRequest> {
+        let class = self.get(input::task_class).map(str::to_owned);
+        match (self.get(input::task_id).is_some(), class, longest) {
+            (true, ..) => {
+                for input in [input::repositories, input::task_class, input::policy, input::max_duration] {
+                    if self.is_set(input) {
+                        self.refuse(input, "has no effect with task-id; remove one of them");
+                    }
+                }
+                let repository = self.repository(environment);
+                self.tasks(repository.as_ref(), false).map(StopRequest::Tasks)
+            }
+            (false, None, _) => {
+                let why = "is missing; pass the output task-id or results of the step that started the task, or name a \
+                           task-class and a max-duration to stop all of its tasks that run longer";
+                self.refuse(input::task_id, why);
+                None
+            }
+            (false, Some(_), None) => {
+                if self.is_ruled {
+                    self.refuse(input::max_duration, "is missing; say how long tasks of the class may run, such as 2h");
+                }
+                None
+            }
+            (false, Some(class), Some(longest)) => {
+                Some(StopRequest::Sweep { list: self.list(environment)?, class, longest })
+            }
+        }
+    }
+
+    fn start(
+        &mut self,
+        environment: &Environment,
+        rules: &Rules,
+        settled: Overrides,
+        needs_prompt: bool,
+    ) -> Option<StartRequest> {
+        let list = self.list(environment);
+        let shard = self.parsed(input::shard, |text| text.parse::<Shard>().map_err(|why| why.to_string()));
+        if shard.is_some() && self.get(input::repositories).is_none() {
+            self.refuse(input::shard, "requires repositories");
+        } else if let (Some(_), Some(part)) = (shard, list.as_ref().and_then(|list| list.part)) {
+            self.refuse(input::shard, format!("has no effect, because repositories is already part {part}; remove it"));
+        }
+        let requires_pull_request = settled.requires_pull_request();
+        let own = input::prompt.written(&self.given).map(|text| PromptSource::Text(text.to_owned()));
+        let own = own.or(settled.prompt_file.map(PromptSource::File));
+        let prompt = rules.prompt().map(PromptSource::Class).or(own);
+        if prompt.is_none() && self.is_ruled && needs_prompt {
+            self.refuse(input::prompt, "is missing; write the task for the agent, or name a file in prompt-file");
+        }
+        let vars = self.parsed(input::vars, vars::parse).unwrap_or_default();
+        let inputs = self.parsed(input::inputs, vars::parse);
+        for input in [input::vars, input::inputs] {
+            let warnings = vars::warnings(self.get(input).unwrap_or_default().trim());
+            self.warnings.extend(warnings.into_iter().map(|warning| format!("`{}`, {warning}", input.name)));
+        }
+        let base_ref = settled.base_ref;
+        let head_ref = settled.head_ref;
+        if head_ref.is_some() && base_ref.is_none() {
+            self.warnings.push(HEAD_WITHOUT_BASE.to_owned());
+        }
+        let follow_up = self.follow_up();
+        // There is one already.
+        let create_pull_request = settled.create_pull_request.unwrap_or(false) && follow_up.is_none();
+        let is_named = |source: &Source| matches!(source, Source::Named(it) if it.settings.head_ref.is_some());
+        let has_heads = list.as_ref().is_some_and(|list| list.sources.iter().all(is_named));
+        if requires_pull_request
+            && !create_pull_request
+            && head_ref.is_none()
+            && !has_heads
+            && follow_up.is_none()
+            && self.is_ruled
+        {
+            let input = if settled.expect.is_empty() { input::require_pull_request } else { input::expect };
+            self.refuse(input, "requires create-pull-request: true, a head-ref or a follow-up");
+        }
+        let idempotency_key = self.get(input::idempotency_key).map(str::to_owned);
+        let if_active = settled.if_active.unwrap_or(IfActive::Start);
+        let active_scope = settled.active_scope.unwrap_or(ActiveScope::Job);
+        self.check_scope(if_active, active_scope, rules);
+        let confirm_timeout = self.duration(input::confirm_timeout);
+        let allowed = ActorAllowlist {
+            users: settled.allow_users.unwrap_or_default(),
+            bots: settled.allow_bots.unwrap_or_default(),
+        };
+        let untrusted = settled.untrusted.unwrap_or(Untrusted::Fence);
+        let timezone = self.parsed(input::timezone, time_zone).unwrap_or(TimeZone::UTC);
+        Some(StartRequest {
+            list: list?,
+            shard,
+            prompt,
+            vars,
+            inputs,
+            models: settled.models.unwrap_or_else(|| vec![None]),
+            custom_agent: settled.custom_agent,
+            create_pull_request,
+            base_ref,
+            head_ref,
+            follow_up,
+            idempotency_key,
+            if_active,
+            active_scope,
+            confirm_timeout,
+            allowed,
+            untrusted,
+            timezone,
+            ticket: settled.ticket,
+        })
+    }
+
+    /// The pull request to continue. Its branches are known once it was read.
+    fn follow_up(&mut self) -> Option<FollowUp> {
+        let number = self.parsed(input::follow_up, |text| match text.parse::<u64>() {
+            Ok(number) if number > 0 => Ok(number),
+            _ => Err("is not the number of a pull request; write for example 12".to_owned()),
+        });
+        let expected_head = self.parsed(input::expected_head, |text| {
+            let is_sha = SHA_DIGITS.contains(&text.len()) && text.chars().all(|c| c.is_ascii_hexdigit());
+            if is_sha { Ok(text.to_owned()) } else { Err("is not a commit; write all digits of its SHA".to_owned()) }
+        });
+        let max = self.text(input::max_follow_ups).parse::<u32>().ok().filter(|max| *max > 0);
+        if max.is_none() {
+            self.problem(input::max_follow_ups, "is not a number of follow-ups; write 1 or more");
+        }
+        if self.get(input::follow_up).is_none() {
+            for input in [input::expected_head, input::max_follow_ups] {
+                if self.is_set(input) {
+                    self.refuse(input, "requires follow-up");
+                }
+            }
+            return None;
+        }
+        for other in [input::repositories, input::base_ref, input::head_ref, input::create_pull_request] {
+            if self.is_set(other) {
+                self.refuse(input::follow_up, format!("and {} exclude each other; remove one", other.name));
+            }
+        }
+        Some(FollowUp { number: number?, expected_head, max: max? })
+    }
+
+    /// Where tasks are to be started.
+    fn list(&mut self, environment: &Environment) -> Option<List> {
+        if self.get(input::repositories).is_none() && self.is_set(input::allow_empty) {
+            self.refuse(input::allow_empty, "requires repositories");
+        }
+        match (self.get(input::repositories), self.get(input::repository)) {
+            (None, _) => {
+                let target = Target::new(self.repository(environment)?);
+                Some(List { sources: vec![Source::Named(target)], part: None })
+            }
+            (Some(_), Some(_)) => {
+                self.refuse(input::repositories, "and repository exclude each other; remove one");
+                None
+            }
+            (Some(text), None) => match targets::read(text) {
+                Ok(list) => Some(list),
+                Err(wrong) => {
+                    self.problems.extend(wrong.into_iter().map(|why| Problem::new(input::repositories.name, why)));
+                    None
+                }
+            },
+        }
+    }
+
+    /// The list that is to be parted, and into how many parts.
+    fn parting(&mut self) -> Option<(List, Option<usize>)> {
+        let parts = self.parsed(input::shard, |text| match text.parse::<usize>() {
+            Ok(parts) if (1..=MOST_SHARDS).contains(&parts) => Ok(parts),
+            _ => Err(format!("is not a number of parts; with command: plan write 1 to {MOST_SHARDS}")),
+        });
+        if self.get(input::repositories).is_none() {
+            self.refuse(input::repositories, "is missing; list the repositories for the jobs of the matrix");
+            return None;
+        }
+        Some((self.list(&Environment::default())?, parts))
+    }
+
+    /// Which tasks are reported on, and how.
+    fn report(&mut self) -> Option<ReportRequest> {
+        let list = match self.get(input::repositories) {
+            Some(_) => Some(self.list(&Environment::default())?),
+            None => None,
+        };
+        let since = self.text(input::since).parse::<Since>();
+        if since.is_err() {
+            self.expected(input::since, "a time such as 30d, or a day such as 2026-11-01");
+        }
+        let stale_after = parse_days(self.text(input::stale_after));
+        if stale_after.is_none() {
+            self.expected(input::stale_after, "a duration above zero such as 3d or 12h");
+        }
+        let mut fail_if = Vec::new();
+        for word in self.get(input::report_fail_if).map(listed).unwrap_or_default() {
+            match word.parse::<Threshold>() {
+                Ok(threshold) => fail_if.push(threshold),
+                Err(why) => {
+                    self.note(input::report_fail_if, Problem::shown(input::report_fail_if.name, &word, why));
+                }
+            }
+        }
+        let text = |input: Input| self.get(input).map(str::to_owned);
+        Some(ReportRequest {
+            list,
+            since: since.ok()?,
+            stale_after: stale_after?,
+            cache: text(input::report_cache),
+            fail_if,
+            task_class: text(input::task_class),
+            rollout: text(input::rollout),
+        })
+    }
+
+    /// Refuses a scope of `if-active` that has no effect or no meaning.
+    fn check_scope(&mut self, if_active: IfActive, scope: ActiveScope, rules: &Rules) {
+        match (if_active, scope) {
+            (IfActive::Start, _) if self.is_set(input::active_scope) && self.is_ruled => {
+                self.refuse(input::active_scope, "requires if-active: skip, attach or fail");
+            }
+            (IfActive::Start, _) => {}
+            (_, ActiveScope::Class) if rules.class().is_none() && self.is_ruled => {
+                self.refuse(input::active_scope, "class requires a task-class");
+            }
+            (IfActive::Attach, ActiveScope::Repository) => {
+                let why = "repository excludes if-active: attach, because the active task can be of anyone and about \
+                           anything; write if-active: skip or fail";
+                self.refuse(input::active_scope, why);
+            }
+            _ => {}
+        }
+    }
+
+    /// The tasks that were started earlier. Results without any task are an error for a wait, and for a stop there is
+    /// nothing to do.
+    fn tasks(&mut self, repository: Option<&Repository>, is_wait: bool) -> Option<Vec<WaitTarget>> {
+        let Some(text) = self.get(input::task_id).map(str::to_owned) else {
+            self.refuse(
+                input::task_id,
+                "is missing; pass the output task-id or results of the step that started the task",
+            );
+            return None;
+        };
+        let mut tasks = Vec::new();
+        if text.starts_with(['[', '{']) {
+            match results(&text) {
+                Ok((found, without)) => {
+                    tasks = found;
+                    if without > 0 {
+                        self.warnings.push(format!("task-id has {without} results without a task; they are ignored"));
+                    }
+                }
+                Err(why) => self.problem(input::task_id, why),
+            }
+        } else {
+            for word in listed(&text) {
+                match (TaskId::parse(&word), repository) {
+                    (Ok(task_id), Some(repository)) => {
+                        tasks.push(WaitTarget { repository: repository.clone(), name: None, task_id });
+                    }
+                    (Err(why), _) => {
+                        self.note(input::task_id, Problem::shown(input::task_id.name, &word, why.to_string()));
+                    }
+                    (Ok(_), None) => {}
+                }
+            }
+        }
+        let mut seen = HashSet::new();
+        tasks.retain(|task| seen.insert((task.repository.clone(), task.task_id.clone())));
+        if tasks.is_empty() && self.problems.is_empty() && (is_wait || !text.starts_with(['[', '{'])) {
+            self.refuse(input::task_id, if is_wait { "has no task to wait for" } else { "has no task to stop" });
+        }
+        Some(tasks)
+    }
+
+    /// The repository; a wait for `results` needs none.
+    fn repository(&mut self, environment: &Environment) -> Option<Repository> {
+        if self.get(input::repository).is_some() {
+            return self.parsed(input::repository, |text| text.parse::<Repository>().map_err(|why| why.to_string()));
+        }
+        let actual = environment.get("GITHUB_REPOSITORY");
+        match (actual, actual.map(str::parse::<Repository>)) {
+            (_, Some(Ok(repository))) => Some(repository),
+            (Some(actual), Some(Err(why))) => {
+                self.problems.push(Problem::shown("GITHUB_REPOSITORY", actual, why.to_string()));
+                None
+            }
+            _ if self.get(input::task_id).is_some_and(|text| text.starts_with(['[', '{'])) => None,
+            _ => {
+                self.refuse(input::repository, "is missing, and GITHUB_REPOSITORY is not set; write owner/name");
+                None
+            }
+        }
+    }
+}
+
+/// The tasks in the `results` of an earlier step, and how many results have none.
+pub(crate) fn results(text: &str) -> Result<(Vec<WaitTarget>, usize), String> {
+    #[derive(Deserialize)]
+    struct Result_ {
+        repository: String,
+        #[serde(default)]
+        name: Option<String>,
+        #[serde(rename = "task-id", default)]
+        task_id: Option<String>,
+    }
+    let wrong = |why: String| format!("{why}; give the `results` output of an earlier step as it is");
+    let read: Vec<Result_> = serde_json::from_str(text).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    let mut tasks = Vec::new();
+    let mut without = 0;
+    for result in read {
+        let Some(id) = result.task_id.filter(|id| !id.is_empty()) else {
+            without += 1;
+            continue;
+        };
+        let repository = result.repository.parse().map_err(|why| wrong(format!("`{}` {why}", result.repository)))?;
+        tasks.push(WaitTarget {
+            repository,
+            name: result.name.filter(|name| !name.is_empty()).map(|name| cut(&name, LONGEST_VALUE)),
+            task_id: TaskId::parse(&id).map_err(|why| wrong(format!("`{id}` {why}")))?,
+        });
+    }
+    Ok((tasks, without))
 }

@@ -132,7 +132,7 @@ fn no_problem_shows_a_token() {
 fn later_commands_are_refused_rather_than_ignored() {
     assert!(
         problems(&[("INPUT_COMMAND", "repeat")])[0]
-            .contains("expected start, wait, stop, plan, doctor or report, got repeat")
+            .contains("expected one of start, wait, stop, plan, doctor, report, got repeat")
     );
     assert!(problems(&[("INPUT_COMMAND", "start over")])[0].contains("got start over"));
 }

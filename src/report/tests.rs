@@ -112,15 +112,7 @@ fn session() -> Value {
 }
 
 fn pull(repository: &str, number: u64) -> PullRequest {
-    PullRequest {
-        number,
-        url: format!("https://github.com/{repository}/pull/{number}"),
-        database_id: None,
-        node_id: None,
-        head_ref: "copilot/prepare-release".to_owned(),
-        base_ref: "main".to_owned(),
-        open: true,
-    }
+    PullRequest { head_ref: "copilot/prepare-release".to_owned(), ..PullRequest::sample(repository, number) }
 }
 
 /// A task that was started in a repository, and what happened to it then.

@@ -581,15 +581,7 @@ mod tests {
     #[test]
     fn log_has_each_change_once() {
         let mut outcome = outcome(&[]);
-        let pull = PullRequest {
-            number: 7,
-            url: "https://github.com/octo/app/pull/7".to_owned(),
-            database_id: None,
-            node_id: None,
-            head_ref: "copilot/a".to_owned(),
-            base_ref: "main".to_owned(),
-            open: true,
-        };
+        let pull = PullRequest::sample("octo/app", 7);
         let events = [
             Event::LookingFirst { thoroughly: true, within: Duration::from_secs(60) },
             Event::Limited { why: "too many requests".to_owned(), wait: Duration::from_secs(60) },

@@ -371,15 +371,7 @@ mod tests {
     }
 
     fn pull() -> PullRequest {
-        PullRequest {
-            number: 7,
-            url: "https://github.com/octo/app/pull/7".to_owned(),
-            database_id: None,
-            node_id: None,
-            head_ref: "copilot/a".to_owned(),
-            base_ref: "main".to_owned(),
-            open: true,
-        }
+        PullRequest::sample("octo/app", 7)
     }
 
     fn ended(state: &str, ending: WaitEnd) -> Outcome {

@@ -118,13 +118,12 @@ mod tests {
 
     fn pull(number: u64, database_id: u64, head: &str, base: &str, open: bool) -> PullRequest {
         PullRequest {
-            number,
-            url: format!("https://github.com/octo/app/pull/{number}"),
             database_id: Some(database_id),
             node_id: Some(format!("PR_{database_id}")),
             head_ref: head.to_owned(),
             base_ref: base.to_owned(),
             open,
+            ..PullRequest::sample("octo/app", number)
         }
     }
 

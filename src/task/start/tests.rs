@@ -1,0 +1,373 @@
+use serde_json::json;
+
+use super::*;
+
+fn marker(key: &str, name: &str) -> Marker {
+    Marker { key: Key::over([key]), name: name.to_owned(), ..Marker::default() }
+}
+
+fn options(first: Precheck, if_active: IfActive) -> StartOptions {
+    StartOptions {
+        marker: marker("ours", "weekly/prep"),
+        confirm: seconds(60),
+        first,
+        if_active,
+        active_scope: ActiveScope::Job,
+        longest_limit: LONGEST_LIMIT,
+    }
+}
+
+fn machine(models: &[&str]) -> StartMachine {
+    let models = models.iter().map(|model| Some((*model).to_owned())).collect::<Vec<_>>();
+    let mut machine = StartMachine::new(options(Precheck::Nothing, IfActive::Start), &models, Duration::ZERO);
+    assert!(matches!(machine.begin(), StartStep::Send(..)));
+    machine
+}
+
+/// A machine whose start was sent at once and not answered.
+fn unanswered() -> StartMachine {
+    let mut machine = machine(&["a"]);
+    machine.set_user(Some(1));
+    assert!(matches!(machine.answered(seconds(1), Err(lost())), StartStep::Look { .. }));
+    machine
+}
+
+fn lost() -> Error {
+    Error::Unanswered { why: "status 502 came instead".to_owned(), retry_after: None }
+}
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn task(id: &str, state: &str, prompt: Option<&str>, creator: u64) -> Task {
+    let sessions = prompt.map(|prompt| json!([{"prompt": prompt}])).unwrap_or_default();
+    let actual = json!({"id": id, "state": state, "sessions": sessions, "creator": {"id": creator},
+        "html_url": format!("https://github.com/octo/app/tasks/{id}")});
+    serde_json::from_value(actual).unwrap()
+}
+
+fn ours(id: &str, state: &str) -> Task {
+    task(id, state, Some(&marker("ours", "weekly/prep").put_under("x")), 1)
+}
+
+fn kin(id: &str, state: &str) -> Task {
+    task(id, state, Some(&marker("other", "weekly/prep").put_under("x")), 1)
+}
+
+fn seen(tasks: &[(Task, u64)]) -> Result<Vec<Candidate>, Error> {
+    Ok(tasks.iter().map(|(task, age)| Candidate { task: task.clone(), read: true, age: Some(seconds(*age)) }).collect())
+}
+
+fn adopted(step: StartStep) -> (String, Adoption) {
+    match step {
+        StartStep::Adopted(task, why) => (task.id.to_string(), why),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn start_that_never_left_is_sent_again_for_a_while() {
+    let mut machine = machine(&["a"]);
+    let away = || Err(Error::Unreachable { why: "no route".to_owned() });
+    let mut pauses = Vec::new();
+    while let StartStep::Sleep(pause, _) = machine.answered(seconds(pauses.iter().sum()), away()) {
+        pauses.push(pause.as_secs());
+        assert!(matches!(machine.resumed(seconds(pauses.iter().sum())), StartStep::Send(..)));
+    }
+    assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30, 30]);
+}
+
+#[test]
+fn start_waits_for_limits_within_a_bound() {
+    let mut machine = machine(&["a"]);
+    let limit = || Err(Error::RateLimited(RateLimit { wait: seconds(600), primary: false }));
+    assert!(matches!(machine.answered(seconds(0), limit()), StartStep::Sleep(wait, _) if wait == seconds(600)));
+    assert!(matches!(machine.answered(seconds(600), limit()), StartStep::Refused(Error::RateLimited(_))));
+}
+
+#[test]
+fn start_tries_the_next_model_after_a_refusal() {
+    let mut two = machine(&["a", "b"]);
+    let invalid = || Err(Error::Invalid { said: "Validation Failed".to_owned() });
+    assert!(matches!(two.answered(seconds(0), invalid()), StartStep::Send(Some(model), _) if model == "b"));
+    assert!(matches!(two.answered(seconds(0), invalid()), StartStep::Refused(Error::Invalid { .. })));
+    let bad_token = Err(Error::BadToken { said: String::new() });
+    assert!(matches!(machine(&["a", "b"]).answered(seconds(0), bad_token), StartStep::Refused(_)));
+}
+
+#[test]
+fn start_without_an_answer_is_looked_for_and_adopted() {
+    for error in [lost(), Error::Malformed { why: "expected value".to_owned() }] {
+        let mut machine = machine(&["a"]);
+        machine.set_user(Some(1));
+        assert!(matches!(machine.answered(seconds(1), Err(error)), StartStep::Look { .. }));
+        assert!(machine.is_open());
+        // One that failed meanwhile is still what came of the start.
+        let found = machine.looked(seconds(2), seen(&[(ours("t-1", "failed"), 2)]));
+        assert_eq!(adopted(found), ("t-1".to_owned(), Adoption::Unanswered));
+    }
+}
+
+#[test]
+fn start_does_not_adopt_a_task_older_than_itself() {
+    let mut machine = unanswered();
+    assert!(matches!(machine.looked(seconds(9), seen(&[(ours("t-1", "failed"), 9 + 31)])), StartStep::Look { .. }));
+    let found = machine.looked(seconds(9), seen(&[(ours("t-2", "queued"), 9 + 29)]));
+    assert_eq!(adopted(found).0, "t-2");
+}
+
+#[test]
+fn start_is_sent_once_more_and_no_more() {
+    let mut machine = unanswered();
+    let stranger = task("t-9", "queued", Some("theirs"), 2);
+    assert!(matches!(machine.looked(seconds(60), seen(&[(stranger.clone(), 3)])), StartStep::Look { .. }));
+    assert!(!machine.wants(&stranger), "a stranger is read once");
+    assert!(matches!(machine.looked(seconds(61), seen(&[])), StartStep::Send(_, Some(Event::SentAgain))));
+    assert!(matches!(machine.answered(seconds(62), Err(lost())), StartStep::Look { .. }));
+    // What came of the first start is ours as well, however late it comes.
+    assert_eq!(adopted(machine.looked(seconds(70), seen(&[(ours("t-1", "queued"), 70)]))).0, "t-1");
+    assert!(
+        matches!(machine.looked(seconds(122), seen(&[])), StartStep::Unconfirmed(why) if why.contains("sent twice"))
+    );
+}
+
+#[test]
+fn start_links_tasks_that_stay_unreadable() {
+    let mut machine = unanswered();
+    let stub = task("t-1", "queued", None, 1);
+    assert!(matches!(machine.looked(seconds(30), seen(&[(stub.clone(), 30)])), StartStep::Look { .. }));
+    let end = machine.looked(seconds(61), seen(&[(stub, 61)]));
+    assert!(matches!(end, StartStep::Unconfirmed(why) if why.contains("https://github.com/octo/app/tasks/t-1")));
+}
+
+#[test]
+fn start_is_unconfirmed_where_lists_fail() {
+    let mut machine = unanswered();
+    assert!(matches!(machine.looked(seconds(61), Err(lost())), StartStep::Look { .. }));
+    assert!(matches!(machine.looked(seconds(130), Err(lost())), StartStep::Unconfirmed(_)));
+    let refused = Err(Error::BadToken { said: String::new() });
+    assert!(matches!(unanswered().looked(seconds(2), refused), StartStep::Unconfirmed(_)));
+}
+
+#[test]
+fn start_refused_the_second_time_is_unconfirmed() {
+    let mut machine = unanswered();
+    assert!(matches!(machine.looked(seconds(61), seen(&[])), StartStep::Send(..)));
+    let refused = machine.answered(seconds(62), Err(Error::BadToken { said: "Bad credentials".to_owned() }));
+    assert!(
+        matches!(refused, StartStep::Unconfirmed(why) if why.contains("status 502") && why.contains("Bad credentials"))
+    );
+}
+
+#[test]
+fn start_waits_for_unreadable_tasks_unless_they_are_old_and_over() {
+    for (first, state, read, age, decided) in [
+        (Precheck::Nothing, "in_progress", false, 9999, false),
+        (Precheck::Nothing, "in_progress", true, 30, false),
+        (Precheck::Nothing, "in_progress", true, 9999, false),
+        (Precheck::Attempt, "completed", true, 9999, true),
+        (Precheck::Attempt, "completed", true, 30, false),
+    ] {
+        let mut machine = StartMachine::new(options(first, IfActive::Fail), &[None], seconds(999));
+        machine.begin();
+        let candidate = Candidate { task: task("t-1", state, None, 1), read, age: Some(seconds(age)) };
+        let step = machine.looked(seconds(1), Ok(vec![candidate]));
+        assert_eq!(matches!(step, StartStep::Send(..)), decided, "{first:?} {state} {read} {age}: {step:?}");
+    }
+}
+
+#[test]
+fn start_ignores_our_marker_in_a_task_of_another_user() {
+    let mut machine = unanswered();
+    machine.set_user(Some(1));
+    let forged = task("t-1", "queued", Some(&marker("ours", "weekly/prep").put_under("x")), 666);
+    assert!(!machine.wants(&forged));
+    assert!(matches!(machine.looked(seconds(2), seen(&[(forged, 1)])), StartStep::Look { .. }));
+}
+
+#[test]
+fn start_adopts_no_task_whose_creator_is_another_or_unknown() {
+    let prompt = marker("ours", "weekly/prep").put_under("x");
+    for if_active in [IfActive::Start, IfActive::Attach] {
+        for (creator, kind) in [
+            (json!({"id": 2}), json!("User")),
+            (json!({"id": 2}), json!("")),
+            (json!({"id": 2}), json!(null)),
+            (json!({"id": 2}), json!("Bot")),
+            (json!({"id": 2}), json!("app")),
+            (json!(null), json!("user")),
+        ] {
+            let actual = json!({"id": "t-1", "state": "queued", "sessions": [{"prompt": prompt}], "creator": creator,
+                "creator_type": kind});
+            let forged: Task = serde_json::from_value(actual).unwrap();
+            let mut machine = StartMachine::new(options(Precheck::Key, if_active), &[None], Duration::ZERO);
+            machine.set_user(Some(1));
+            machine.begin();
+            for elapsed in [1, 61] {
+                let step = machine.looked(seconds(elapsed), seen(&[(forged.clone(), 5)]));
+                assert!(!matches!(step, StartStep::Adopted(..)), "{if_active:?} {creator} {kind}: {step:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn start_reads_the_marker_of_the_first_session_only() {
+    let other = marker("other", "other").put_under("x");
+    let ours = marker("ours", "weekly/prep").put_under("x");
+    for (prompts, adopted) in [([&ours, &other], true), ([&other, &ours], false)] {
+        let actual = json!({"id": "t-1", "state": "queued", "creator": {"id": 1},
+            "sessions": [{"prompt": prompts[0]}, {"prompt": prompts[1]}]});
+        let mut machine = unanswered();
+        let step = machine.looked(seconds(2), seen(&[(serde_json::from_value(actual).unwrap(), 1)]));
+        assert_eq!(matches!(step, StartStep::Adopted(..)), adopted, "{step:?}");
+    }
+}
+
+#[test]
+fn rerun_adopts_what_did_not_fail() {
+    for (state, taken) in [
+        ("queued", true),
+        ("in_progress", true),
+        ("idle", true),
+        ("waiting_for_user", true),
+        ("completed", true),
+        ("of_tomorrow", true),
+        ("failed", false),
+        ("timed_out", false),
+        ("cancelled", false),
+    ] {
+        let mut machine = StartMachine::new(options(Precheck::Key, IfActive::Start), &[None], Duration::ZERO);
+        machine.set_user(Some(1));
+        assert!(matches!(machine.begin(), StartStep::Look { .. }));
+        match machine.looked(seconds(1), seen(&[(ours("t-1", state), 9999)])) {
+            StartStep::Adopted(_, Adoption::SameKey) => assert!(taken, "{state}"),
+            StartStep::Look { .. } => {
+                assert!(!taken, "{state}");
+                assert!(matches!(machine.looked(seconds(60), seen(&[])), StartStep::Send(..)));
+            }
+            other => panic!("{state}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn rerun_looks_until_lists_are_current() {
+    for (running, looks) in [(0, true), (59, true), (60, false), (3600, false)] {
+        let mut machine = StartMachine::new(options(Precheck::Attempt, IfActive::Start), &[None], seconds(running));
+        assert!(matches!(machine.begin(), StartStep::Look { .. }) && machine.wants_its_own_only());
+        assert_eq!(matches!(machine.looked(seconds(0), seen(&[])), StartStep::Look { .. }), looks, "{running}");
+    }
+}
+
+#[test]
+fn start_adopts_nothing_before_the_user_is_known() {
+    let mut machine = StartMachine::new(options(Precheck::Key, IfActive::Start), &[None], Duration::ZERO);
+    machine.begin();
+    assert!(matches!(machine.looked(seconds(1), seen(&[(ours("t-1", "queued"), 5)])), StartStep::Look { .. }));
+    machine.set_user(Some(1));
+    assert_eq!(adopted(machine.looked(seconds(2), seen(&[(ours("t-1", "queued"), 6)]))).1, Adoption::SameKey);
+}
+
+#[test]
+fn start_pauses_longer_after_each_limit() {
+    let mut machine = machine(&["a"]);
+    let limit = || Err(Error::RateLimited(RateLimit { wait: Duration::ZERO, primary: false }));
+    let pauses = (0..8).map(|_| match machine.answered(seconds(0), limit()) {
+        StartStep::Sleep(wait, _) => wait.as_secs(),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(pauses.collect::<Vec<_>>(), [1, 2, 4, 8, 16, 32, 32, 32]);
+    let endless = Err(Error::RateLimited(RateLimit { wait: Duration::MAX, primary: false }));
+    assert!(matches!(machine.answered(seconds(0), endless), StartStep::Refused(_)));
+}
+
+#[test]
+fn active_task_of_another_user_is_not_attached() {
+    for (if_active, declined) in [(IfActive::Skip, true), (IfActive::Attach, false)] {
+        let mut machine = StartMachine::new(options(Precheck::Nothing, if_active), &[None], Duration::ZERO);
+        machine.begin();
+        machine.set_user(Some(1));
+        let theirs = task("t-1", "in_progress", Some(&marker("other", "weekly/prep").put_under("x")), 2);
+        assert!(machine.wants(&theirs) && !machine.wants(&task("t-2", "completed", None, 2)));
+        match machine.looked(seconds(1), seen(&[(theirs, 5)])) {
+            StartStep::Declined(..) => assert!(declined),
+            StartStep::Undecided(_) => assert!(!declined),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn active_task_of_the_same_name_follows_if_active() {
+    for (if_active, state) in [
+        (IfActive::Skip, "in_progress"),
+        (IfActive::Fail, "idle"),
+        (IfActive::Attach, "queued"),
+        (IfActive::Skip, "completed"),
+    ] {
+        let mut machine = StartMachine::new(options(Precheck::Nothing, if_active), &[None], Duration::ZERO);
+        machine.set_user(Some(1));
+        assert!(matches!(machine.begin(), StartStep::Look { .. }));
+        match (if_active, state, machine.looked(seconds(1), seen(&[(kin("t-1", state), 500)]))) {
+            (_, "completed", StartStep::Send(..))
+            | (IfActive::Skip, _, StartStep::Declined(_, false))
+            | (IfActive::Fail, _, StartStep::Declined(_, true))
+            | (IfActive::Attach, _, StartStep::Adopted(_, Adoption::Active)) => {}
+            (_, _, step) => panic!("{if_active:?} {state}: {step:?}"),
+        }
+    }
+}
+
+#[test]
+fn active_task_that_cannot_be_read_prevents_a_start() {
+    let mut machine = StartMachine::new(options(Precheck::Nothing, IfActive::Skip), &[None], Duration::ZERO);
+    machine.begin();
+    let stub = task("t-1", "queued", None, 1);
+    assert!(matches!(machine.looked(seconds(1), seen(&[(stub.clone(), 1)])), StartStep::Look { .. }));
+    assert!(matches!(machine.looked(seconds(60), seen(&[(stub, 60)])), StartStep::Undecided(_)));
+    let gone = task("t-2", "completed", None, 1);
+    assert!(matches!(machine.looked(seconds(60), seen(&[(gone, 600)])), StartStep::Send(..)));
+}
+
+#[test]
+fn active_task_counts_in_its_scope() {
+    let of = |class: &str| {
+        let marker = Marker { class: class.to_owned(), ..marker("other", "other/job") };
+        task("t-1", "in_progress", Some(&marker.put_under("x")), 2)
+    };
+    let (foreign, hidden) = (task("t-1", "idle", Some("by a person"), 2), task("t-1", "queued", None, 2));
+    let settled = task("t-1", "completed", Some("by a person"), 2);
+    for (scope, task, counts) in [
+        (ActiveScope::Job, of("bump"), false),
+        (ActiveScope::Class, of("bump"), true),
+        (ActiveScope::Class, of("docs"), false),
+        (ActiveScope::Class, foreign.clone(), false),
+        (ActiveScope::Repository, of("docs"), true),
+        (ActiveScope::Repository, foreign, true),
+        (ActiveScope::Repository, hidden, true),
+        (ActiveScope::Repository, settled, false),
+    ] {
+        for first in [Precheck::Nothing, Precheck::Attempt] {
+            let marker = Marker { class: "bump".to_owned(), ..marker("ours", "weekly/prep") };
+            let options = StartOptions { marker, active_scope: scope, ..options(first, IfActive::Skip) };
+            let mut machine = StartMachine::new(options, &[None], seconds(999));
+            machine.begin();
+            machine.set_user(Some(1));
+            let step = machine.looked(seconds(1), seen(&[(task.clone(), 5)]));
+            assert_eq!(matches!(step, StartStep::Declined(..)), counts, "{scope:?} {first:?} {task:?}: {step:?}");
+        }
+    }
+}
+
+#[test]
+fn hidden_task_of_ours_is_not_taken_for_anothers() {
+    let options = StartOptions { active_scope: ActiveScope::Repository, ..options(Precheck::Attempt, IfActive::Skip) };
+    let mut machine = StartMachine::new(options, &[None], seconds(999));
+    machine.begin();
+    machine.set_user(Some(1));
+    let hidden = task("t-1", "queued", None, 1);
+    assert!(matches!(machine.looked(seconds(1), seen(&[(hidden.clone(), 1)])), StartStep::Look { .. }));
+    assert!(matches!(machine.looked(seconds(60), seen(&[(hidden, 60)])), StartStep::Undecided(_)));
+}
