@@ -44,7 +44,7 @@ impl fmt::Display for Key {
     }
 }
 
-/// What tells one text of a template from another: the beginning of its SHA-256, as long as a key.
+/// What distinguishes one text of a template from another: the beginning of its SHA-256, as long as a key.
 pub fn template_hash(source: &str) -> String {
     let mut hash = sha256(source);
     hash.truncate(DIGITS);

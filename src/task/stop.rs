@@ -482,7 +482,7 @@ mod tests {
 
     #[test]
     fn stop_needs_proof_that_nothing_runs() {
-        // Nobody knows where the agent runs if no run of it was ever seen.
+        // Where the agent runs is not known if no run of it was ever seen.
         let mut unseen = machine(false);
         let others = [run(4, "dynamic/agents/other", BRANCH, "in_progress")];
         assert_eq!(look(&mut unseen, 0, "in_progress", &others), StopStep::Pause);

@@ -137,7 +137,7 @@ async fn tasks_of_strangers_are_not_adopted() {
     let prompt = simulator.tasks()[0].prompt.clone();
     assert_eq!(first.code, 0);
 
-    // Somebody else copies the prompt with its stamp, a moment before our own start comes to nothing.
+    // Another person copies the prompt with its marker, a moment before our own start comes to nothing.
     let simulator = Simulator::new();
     simulator.add_task(ExistingTask {
         repository: "octo/app".to_owned(),

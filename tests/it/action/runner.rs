@@ -256,7 +256,7 @@ impl Job {
             ("TMPDIR", &folder.path("tmp")),
         ];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        // Nobody waits here for a network to come back.
+        // No test waits for a network to come back.
         folder.write_program("bin/sleep", "#!/bin/sh\n");
         Self { folder, action, with: BTreeMap::new(), variables }
     }
@@ -333,8 +333,8 @@ impl Job {
             folder.write(&output, "");
             let file = File::create(folder.0.join(format!("runner/{id}.log"))).unwrap();
             let mut command = match shell {
-                // Whoever started these tests in the background may have them ignore SIGINT, and a shell cannot
-                // undo that; a runner's shells heed it.
+                // Tests that run in the background may ignore SIGINT, and a shell cannot undo that; a runner's
+                // shells heed it.
                 "sh" if cfg!(target_os = "linux") => {
                     let mut command = Command::new("/usr/bin/env");
                     command.args(["--default-signal=INT", "sh"]);

@@ -152,7 +152,7 @@ impl Repository {
         self.access(login).map_or("none", |(permission, _)| permission)
     }
 
-    /// Whether this person is known to be unable to push. Whoever is not listed owns the token of a test.
+    /// Whether this person is known to be unable to push. A person who is not listed owns the token of a test.
     pub(crate) fn cannot_push(&self, login: &str) -> bool {
         self.role(login).is_some() && !matches!(self.permission(login), "admin" | "write")
     }

@@ -22,7 +22,7 @@ use crate::token::Token;
 pub(crate) struct Scenario {
     /// What the calendar says at the beginning; the real time when absent.
     pub(crate) now: Option<String>,
-    /// Stands above `settings.speed`.
+    /// Overrides `settings.speed`.
     pub(crate) speed: Option<f64>,
     /// Start from the settings by the book.
     pub(crate) documented: bool,
