@@ -354,8 +354,10 @@ impl Subject for RepositoryName {
     fn check(text: &str) -> Result<String, String> {
         const FORM: &str = "is not a pattern for repositories; write `owner/name`, such as `acme/*`";
         let bare = text.strip_prefix('@').unwrap_or(text);
-        if let Some((_, rest)) = text.split_once("://") {
-            let parts = rest.split('/').skip(1).take(2).collect::<Vec<_>>().join("/");
+        // `https://host/owner/name`, or `git@host:owner/name`.
+        if let Some((_, rest)) = text.split_once("://").or_else(|| text.split_once('@')?.1.split_once(':')) {
+            let host = usize::from(text.contains("://"));
+            let parts = rest.split('/').skip(host).take(2).collect::<Vec<_>>().join("/");
             let parts = parts.strip_suffix(".git").unwrap_or(&parts);
             return Err(format!("is an address; write `{}`", if parts.contains('/') { parts } else { "owner/name" }));
         }
@@ -588,7 +590,9 @@ mod tests {
             (&["@acme/secrets"], "write `acme/secrets`"),
             (&["acme/secrets.git"], "write `acme/secrets`"),
             (&["https://github.com/acme/secrets.git"], "write `acme/secrets`"),
-            (&["git@github.com:acme/secrets"], "write `owner/name`"),
+            (&["git@github.com:acme/secrets.git"], "write `acme/secrets`"),
+            (&["ssh://git@github.com/acme/secrets.git"], "write `acme/secrets`"),
+            (&["git@github.com:acme/secrets"], "write `acme/secrets`"),
             (&["acme"], "write `owner/name`"),
             (&["acme/a/b"], "write `owner/name`"),
             (&["acme/{a"], "without its partner"),

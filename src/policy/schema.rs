@@ -25,7 +25,7 @@ use crate::task::start::{ActiveScope, IfActive};
 use crate::task::stop::UnfinishedTask;
 use crate::task::time_span::TimeSpan;
 use crate::text::nearest;
-use crate::yaml::compose;
+use crate::yaml::compose::{self, Kind};
 use crate::yaml::de::{OneOrMany, Spelled, read_as};
 
 /// The most bytes of a policy that are read. A hundred classes with everything that a class can have take a quarter.
@@ -42,19 +42,6 @@ pub struct Policy {
     pub defaults: Class,
     /// The task classes, by the names that the input `task-class` gives.
     pub task_classes: BTreeMap<ClassName, Class>,
-    /// What the task classes were called before.
-    #[cfg_attr(test, schemars(skip))]
-    tasks: RenamedKey,
-}
-
-/// A key with another name by now. It takes no value.
-#[derive(Debug, Clone, Default)]
-struct RenamedKey;
-
-impl<'de> Deserialize<'de> for RenamedKey {
-    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
-        Err(de::Error::custom("the key `tasks` was renamed; write `task-classes`"))
-    }
 }
 
 /// A task class. What it names is fixed: an input that contradicts it is refused.
@@ -248,9 +235,20 @@ impl Policy {
         }
         let problem =
             |fault: compose::Fault| format!("{place}:{}:{}: {}", fault.place.line, fault.place.column, fault.why);
-        let (tree, twice) = compose::parse(text).map_err(|fault| vec![problem(fault)])?;
-        let (policy, mut faults) = read_as::<Self>(tree);
-        faults.extend(twice);
+        let (mut tree, mut faults) = compose::parse(text).map_err(|fault| vec![problem(fault)])?;
+        if let Kind::Mapping(entries) = &mut tree.kind {
+            entries.retain(|(key, _)| match key.name.as_str() {
+                // The name of an earlier version.
+                "tasks" => {
+                    let why = "the key `tasks` was renamed; write `task-classes`".to_owned();
+                    faults.push(compose::Fault { place: key.place, why });
+                    false
+                }
+                _ => true,
+            });
+        }
+        let (policy, more) = read_as::<Self>(tree);
+        faults.extend(more);
         faults.sort();
         match (policy, faults.is_empty()) {
             (Some(policy), true) => Ok(policy),

@@ -235,16 +235,29 @@ fn faults_of_a_file_come_at_once_with_their_places() {
             "5:15: `release/[*` has `[` without its `]`; write `[ab]`",
             "6:20: `acme` is not a pattern for repositories; write `owner/name`, such as `acme/*`",
             "6:26: `a/**b` has `**` beside something else; write it alone between slashes, such as `release/**`",
-            "7:26: expected a boolean, got a text",
+            "7:26: expected true or false, got `yes please`",
             "9:10: `text` is not a type; there is `string`, `number`, `boolean`, `list`, `mapping`",
             "10:10: `options` are for a `string` or a `number`",
             "11:10: `default` is a number, and the type is `string`; write it in quotes",
             "12:13: `CHG-(` is not a regular expression: found open group without closing ')'",
             "13:14: `never` means none of them, so it must be alone",
-            "14:26: expected a whole number, got a text",
+            "14:26: expected a whole number from 0, got `many`",
             "14:43: `2026-02-30` is not a day; write it as `2026-12-31`",
             "15:12: expected a text or a number, got nothing",
             "16:3: duplicate of a key above; keep one",
+        ]
+    );
+}
+
+#[test]
+fn faults_name_the_new_key_and_what_a_number_can_be() {
+    assert_eq!(
+        faults("tasks: {}\nsize: 1\ndefaults: {max-credits: 0, max-duration: 90}\n"),
+        [
+            "1:1: the key `tasks` was renamed; write `task-classes`",
+            "2:1: unknown key `size`; there is `require-class`, `defaults`, `task-classes`",
+            "3:25: expected a whole number from 1, got `0`",
+            "3:42: expected a duration above zero with a unit, such as 45m or 1h30m",
         ]
     );
 }

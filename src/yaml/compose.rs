@@ -333,14 +333,12 @@ impl Node {
     }
 
     /// Its kind, for people.
-    pub(super) fn noun(&self) -> &'static str {
+    pub(super) fn shown(&self) -> String {
         match &self.kind {
-            Kind::Mapping(_) => "a mapping",
-            Kind::List(_) => "a list",
-            Kind::Scalar(Value::Null) => "nothing",
-            Kind::Scalar(Value::Bool(_)) => "a boolean",
-            Kind::Scalar(Value::Number(_)) => "a number",
-            Kind::Scalar(_) => "a text",
+            Kind::Mapping(_) => "a mapping".to_owned(),
+            Kind::List(_) => "a list".to_owned(),
+            Kind::Scalar(Value::Null) => "nothing".to_owned(),
+            Kind::Scalar(_) => format!("`{}`", harmless(&cut(&self.written, LONGEST_NAME))),
         }
     }
 

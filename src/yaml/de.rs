@@ -70,7 +70,7 @@ impl DeError {
         if self.at.is_none() {
             self.at = Some(node.place);
             if let Some(wanted) = self.wanted.take() {
-                self.why = format!("expected {wanted}, got {}{}", node.noun(), node.remedy(&wanted));
+                self.why = format!("expected {wanted}, got {}{}", node.shown(), node.remedy(&wanted));
             }
         }
         self
@@ -102,7 +102,9 @@ impl de::Error for Box<DeError> {
             word if word.starts_with("struct ") => "a mapping".to_owned(),
             word if word == "a map" => "a mapping".to_owned(),
             word if word == "a sequence" => "a list".to_owned(),
-            word if word.starts_with('u') => "a whole number".to_owned(),
+            word if word == "a boolean" => "true or false".to_owned(),
+            word if word.starts_with('u') => "a whole number from 0".to_owned(),
+            word if word.starts_with("a nonzero ") => "a whole number from 1".to_owned(),
             word => word,
         };
         DeError::expected(wanted)
@@ -361,15 +363,15 @@ mod tests {
             faults,
             [
                 "2:1 unknown key `flors`; did you mean `floors`?",
-                "3:9 expected a whole number, got a text",
-                "5:19 expected a boolean, got a text",
+                "3:9 expected a whole number from 0, got `many`",
+                "5:19 expected true or false, got `yes please`",
                 "7:13 unknown value `blue`; there is `red`, `green`",
                 "8:5 unknown key `size`; there is `has-window`, `colour`",
                 "7:5 `has-window` is missing",
                 "9:6 expected a mapping, got a list",
-                "10:11 expected a text, got a number; write it in quotes",
+                "10:11 expected a text, got `3`; write it in quotes",
                 "10:14 expected a text, got a list",
-                "11:10 expected a text or a number, got a boolean; write it in quotes",
+                "11:10 expected a text or a number, got `true`; write it in quotes",
             ]
         );
         let house = house.unwrap();
@@ -382,7 +384,7 @@ mod tests {
         assert_eq!(read_house("").1, ["1:1 expected a mapping, got nothing"]);
         assert_eq!(
             read_house("floors: -1\n").1,
-            ["1:9 expected a whole number, got a number", "1:1 `name` is missing"]
+            ["1:9 expected a whole number from 0, got `-1`", "1:1 `name` is missing"]
         );
         let many = (0..99).map(|at| format!("x{at}: 1\n")).collect::<String>();
         assert_eq!(read_house(&many).1.len(), MAX_FAULTS);

@@ -138,7 +138,7 @@ fn policy_that_is_broken_is_refused_with_all_its_places() {
     let ran = start(&world(with_pull())).with("policy", "rules.yml").file("rules.yml", policy).run_process();
     assert_snapshot!(refused(&ran), @"
     policy is wrong. rules.yml:2:3: unknown key `modle`; did you mean `model`?
-    policy is wrong. rules.yml:3:9: expected a boolean, got a text
+    policy is wrong. rules.yml:3:9: expected true or false, got `yes`
     ");
 }
 
