@@ -36,10 +36,10 @@ const GRACE_AFTER_START: Duration = Duration::from_secs(60);
 const GRACE_LATER: Duration = Duration::from_secs(10);
 
 /// The inputs that are templates besides the prompt.
-const TEMPLATES: [Input; 4] = [input::idempotency_key, input::base_ref, input::head_ref, input::ticket];
+const TEMPLATES: [&Input; 4] = [input::idempotency_key, input::base_ref, input::head_ref, input::ticket];
 /// The inputs in which `{{` is part of the value: the prompt, and values for it. A list of repositories has such values,
 /// and the results of an earlier step can quote any text.
-const QUOTING: [Input; 5] = [input::prompt, input::vars, input::inputs, input::repositories, input::task_id];
+const QUOTING: [&Input; 5] = [input::prompt, input::vars, input::inputs, input::repositories, input::task_id];
 
 /// What reading the inputs brought.
 #[derive(Debug)]
@@ -115,8 +115,8 @@ impl Reader {
         let lookup_token = self.token(input::lookup_token);
         let command = self.command();
         for input in INPUTS {
-            self.check_literal(*input);
-            self.check_command(*input, command?);
+            self.check_literal(input);
+            self.check_command(input, command?);
         }
         let address = self.address(environment);
         let dry_run = self.flag(input::dry_run);
@@ -218,7 +218,7 @@ impl Reader {
 
     /// An input that has no effect with this command is an error. One that equals its default is fine: an action passes
     /// all of its inputs.
-    fn check_command(&mut self, input: Input, command: Command) {
+    fn check_command(&mut self, input: &Input, command: Command) {
         if !self.is_set(input) || input.commands.contains(&command) {
             return;
         }
@@ -229,8 +229,8 @@ impl Reader {
     }
 
     /// A value with `{{` that is not a template would be used literally.
-    fn check_literal(&mut self, input: Input) {
-        let is = |other: &Input| other.name == input.name;
+    fn check_literal(&mut self, input: &Input) {
+        let is = |other: &&Input| other.name == input.name;
         if TEMPLATES.iter().chain(&QUOTING).any(is) || !self.get(input).is_some_and(|text| text.contains("{{")) {
             return;
         }
@@ -278,7 +278,7 @@ impl Reader {
         }
     }
 
-    fn unfinished(&mut self, input: Input) -> UnfinishedTask {
+    fn unfinished(&mut self, input: &Input) -> UnfinishedTask {
         match self.text(input) {
             "leave" => UnfinishedTask::Leave,
             "stop" => UnfinishedTask::Stop,
@@ -328,7 +328,7 @@ impl Reader {
         Rollout { waves: waves.unwrap_or_else(Waves::one), success, most_at_once, tolerate }
     }
 
-    fn share(&mut self, input: Input) -> Share {
+    fn share(&mut self, input: &Input) -> Share {
         self.text(input).parse().unwrap_or_else(|why: ShareError| {
             self.problem(input, why.to_string());
             Share::ALL

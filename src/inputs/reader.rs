@@ -65,12 +65,12 @@ impl Reader {
     }
 
     /// Whether an input has another value than its default: an action passes all of its inputs.
-    pub(super) fn is_set(&self, input: Input) -> bool {
+    pub(super) fn is_set(&self, input: &Input) -> bool {
         self.text(input) != input.default
     }
 
     /// A word from a set; absent where it is the default, or none of them.
-    pub(super) fn word<T: Copy>(&mut self, input: Input, all: &[(T, &'static str)], expected: &str) -> Option<T> {
+    pub(super) fn word<T: Copy>(&mut self, input: &Input, all: &[(T, &'static str)], expected: &str) -> Option<T> {
         let known = all.iter().find(|(_, word)| *word == self.text(input)).map(|(value, _)| *value);
         if known.is_none() {
             self.expected(input, expected);
@@ -78,7 +78,7 @@ impl Reader {
         known.filter(|_| self.is_set(input))
     }
 
-    pub(super) fn logins(&mut self, input: Input, read: impl Fn(&str) -> Result<String, String>) -> Vec<String> {
+    pub(super) fn logins(&mut self, input: &Input, read: impl Fn(&str) -> Result<String, String>) -> Vec<String> {
         let mut logins = Vec::new();
         for word in self.get(input).map(listed).unwrap_or_default() {
             match read(&word) {
@@ -90,7 +90,7 @@ impl Reader {
     }
 
     /// A list of words from a set, or `never` for none of them.
-    pub(super) fn choices<T>(&mut self, input: Input, known: impl Fn(&str) -> Option<T>, words: &str) -> Vec<T> {
+    pub(super) fn choices<T>(&mut self, input: &Input, known: impl Fn(&str) -> Option<T>, words: &str) -> Vec<T> {
         let written = listed(self.text(input));
         if written.len() == 1 && written.first().is_some_and(|word| word == "never") {
             return Vec::new();
@@ -109,7 +109,7 @@ impl Reader {
     }
 
     /// A boolean as `@actions/core` reads it, <https://yaml.org/spec/1.2.2/#10212-boolean>.
-    pub(super) fn flag(&mut self, input: Input) -> bool {
+    pub(super) fn flag(&mut self, input: &Input) -> bool {
         match self.text(input) {
             "true" | "True" | "TRUE" => true,
             "false" | "False" | "FALSE" => false,
@@ -120,7 +120,7 @@ impl Reader {
         }
     }
 
-    pub(super) fn duration(&mut self, input: Input) -> Duration {
+    pub(super) fn duration(&mut self, input: &Input) -> Duration {
         let text = self.text(input);
         match parse_duration(text) {
             Some(duration) => duration,
@@ -136,7 +136,7 @@ impl Reader {
         }
     }
 
-    pub(super) fn token(&mut self, input: Input) -> Option<Token> {
+    pub(super) fn token(&mut self, input: &Input) -> Option<Token> {
         match Token::parse(self.get(input)?) {
             Ok(token) => {
                 self.secrets.push(token.clone());
@@ -154,7 +154,7 @@ impl Reader {
         }
     }
 
-    pub(super) fn parsed<T>(&mut self, input: Input, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+    pub(super) fn parsed<T>(&mut self, input: &Input, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
         match parse(self.get(input)?) {
             Ok(value) => Some(value),
             Err(why) => {
@@ -165,7 +165,7 @@ impl Reader {
     }
 
     /// The value of an input that can be a template, which is checked once it is rendered.
-    pub(super) fn template(&mut self, input: Input, parse: impl Fn(&str) -> Result<String, String>) -> Option<String> {
+    pub(super) fn template(&mut self, input: &Input, parse: impl Fn(&str) -> Result<String, String>) -> Option<String> {
         match self.get(input) {
             Some(text) if is_template(text) => Some(text.to_owned()),
             _ => self.parsed(input, parse),
@@ -173,33 +173,33 @@ impl Reader {
     }
 
     /// The text of an input that is not blank, without white space around it.
-    pub(super) fn get(&self, input: Input) -> Option<&str> {
+    pub(super) fn get(&self, input: &Input) -> Option<&str> {
         input.written(&self.given).map(str::trim)
     }
 
     /// An input's text, or its default.
-    pub(super) fn text(&self, input: Input) -> &str {
+    pub(super) fn text(&self, input: &Input) -> &str {
         self.get(input).unwrap_or(input.default)
     }
 
     /// Notes a problem with an input, and shows its value.
-    pub(super) fn problem(&mut self, input: Input, why: impl Into<String>) {
+    pub(super) fn problem(&mut self, input: &Input, why: impl Into<String>) {
         let problem = Problem::shown(input.name, self.text(input), why);
         self.note(input, problem);
     }
 
     /// Notes an input that has none of the values that it can have.
-    pub(super) fn expected(&mut self, input: Input, expected: &str) {
+    pub(super) fn expected(&mut self, input: &Input, expected: &str) {
         let problem = Problem::expected(input.name, expected, self.text(input));
         self.note(input, problem);
     }
 
     /// Notes a problem with an input whose value does not matter, or must not be shown.
-    pub(super) fn refuse(&mut self, input: Input, why: impl Into<String>) {
+    pub(super) fn refuse(&mut self, input: &Input, why: impl Into<String>) {
         self.note(input, Problem::new(input.name, why));
     }
 
-    pub(super) fn note(&mut self, input: Input, problem: Problem) {
+    pub(super) fn note(&mut self, input: &Input, problem: Problem) {
         if !self.rejected.contains(&input.name) {
             self.problems.push(problem);
         }

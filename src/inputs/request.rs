@@ -516,7 +516,7 @@ impl Reader {
                 }
             }
         }
-        let text = |input: Input| self.get(input).map(str::to_owned);
+        let text = |input: &Input| self.get(input).map(str::to_owned);
         Some(ReportRequest {
             list,
             since: since.ok()?,

@@ -1,7 +1,10 @@
 //! The table of inputs: one row for each, from which the struct that envy fills, the parser, the checks of `action.yml`
 //! and the table of the reference follow.
 
-use serde::Deserialize;
+use std::fmt;
+
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 /// What the step does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,8 +62,6 @@ pub struct Input {
     pub default: &'static str,
     /// The commands that take it.
     pub commands: &'static [Command],
-    /// The description in `action.yml`.
-    pub help: &'static str,
     /// Its value among those that were given.
     value: fn(&GivenInputs) -> Option<&str>,
 }
@@ -75,12 +76,46 @@ impl Input {
 /// Inputs of earlier versions, with their names of today. Each is an error that says so.
 pub const RENAMED: [(&str, &str); 1] = [("task", "task-class")];
 
+/// By hand, because the derived code for each field takes 300 bytes of the binary.
+impl<'de> Deserialize<'de> for GivenInputs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct GivenVisitor;
+        impl<'de> Visitor<'de> for GivenVisitor {
+            type Value = GivenInputs;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("inputs")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut inputs: A) -> Result<GivenInputs, A::Error> {
+                let mut given = GivenInputs::default();
+                while let Some((name, text)) = inputs.next_entry::<String, String>()? {
+                    if let Some(field) = given.field(&name) {
+                        *field = Some(text);
+                    }
+                }
+                Ok(given)
+            }
+        }
+        deserializer.deserialize_map(GivenVisitor)
+    }
+}
+
 macro_rules! inputs {
     ($($field:ident $name:literal $default:literal $commands:ident $help:literal;)*) => {
         /// The inputs that are not blank, as envy reads them from the environment.
-        #[derive(Default, Deserialize)]
+        #[derive(Default)]
         pub struct GivenInputs {
-            $(#[serde(rename = $name)] $field: Option<String>,)*
+            $($field: Option<String>,)*
+        }
+
+        impl GivenInputs {
+            fn field(&mut self, name: &str) -> Option<&mut Option<String>> {
+                match name {
+                    $($name => Some(&mut self.$field),)*
+                    _ => None,
+                }
+            }
         }
 
         /// Each input by the name of its field.
@@ -88,17 +123,19 @@ macro_rules! inputs {
         pub(super) mod input {
             use super::*;
 
-            $(pub(crate) const $field: Input = Input {
+            $(pub(crate) const $field: &Input = &Input {
                 name: $name,
                 default: $default,
                 commands: $commands,
-                help: $help,
                 value: |given| given.$field.as_deref(),
             };)*
         }
 
         /// Every input.
-        pub const INPUTS: &[Input] = &[$(input::$field),*];
+        pub const INPUTS: &[&Input] = &[$(input::$field),*];
+
+        /// The description of each input in `action.yml`, in the order of [`INPUTS`]. The program itself shows none.
+        pub const DESCRIPTIONS: &[&str] = &[$($help),*];
     };
 }
 

@@ -14,7 +14,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use agent_task::inputs::table::{INPUTS, Input, RENAMED};
+use agent_task::inputs::table::{DESCRIPTIONS, INPUTS, RENAMED};
 use agent_task::report::outputs::OUTPUTS;
 use serde::Deserialize;
 
@@ -172,9 +172,9 @@ fn faults(text: &str) -> Vec<String> {
     let current = INPUTS.iter().map(|input| (input.name, input.default));
     let wanted = current.chain(RENAMED.iter().map(|(old, _)| (*old, ""))).chain(INSTALLER);
     check(inputs.collect::<BTreeSet<_>>() == wanted.collect(), "the inputs are not those of the program");
-    for Input { name, help, .. } in INPUTS {
-        let described = action.inputs.get(*name).map(|input| input.description.as_str());
-        check(described == Some(help), &format!("input `{name}` is described otherwise than in the table"));
+    for (name, description) in INPUTS.iter().map(|input| input.name).zip(DESCRIPTIONS) {
+        let described = action.inputs.get(name).map(|input| input.description.as_str());
+        check(described == Some(description), &format!("input `{name}` is described otherwise than in the table"));
     }
     for (old, new) in RENAMED {
         let message = action.inputs.get(old).and_then(|input| input.deprecation_message.as_deref());
