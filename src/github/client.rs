@@ -3,11 +3,16 @@
 //! Nothing here repeats a request. octocrab's usual client would send a failed POST four times, and each could be a
 //! task that is paid for; so octocrab gets a bare service, and the caller decides.
 
+use std::sync::Arc;
+
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{StatusCode, header};
 use octocrab::{OctoBody, Octocrab, OctocrabBuilder};
+use rustls::crypto::{CryptoProvider, KeyProvider};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::sign::SigningKey;
 use serde_json::Value;
 use tower::Service;
 use tower::util::MapRequestLayer;
@@ -51,14 +56,25 @@ pub struct GitHub {
     pub(super) token: Token,
 }
 
+/// Reads no private keys: this program has no certificate of its own, and signing is 30 kB of the binary.
+#[derive(Debug)]
+struct NoClientKeys;
+
+impl KeyProvider for NoClientKeys {
+    fn load_private_key(&self, _: PrivateKeyDer<'static>) -> Result<Arc<dyn SigningKey>, rustls::Error> {
+        Err(rustls::Error::General("there are no certificates of clients".to_owned()))
+    }
+}
+
 impl GitHub {
     /// A connection over the network, with the proxies of the environment and the system's certificates.
     ///
     /// # Errors
     /// Where the machine has no certificate authorities.
     pub fn connect(address: &ApiUrl, token: &Token) -> anyhow::Result<Self> {
+        let provider = CryptoProvider { key_provider: &NoClientKeys, ..rustls::crypto::ring::default_provider() };
         // A second call finds the provider in place.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        let _ = provider.install_default();
         let mut client = reqwest::Client::builder();
         if address.is_loopback() {
             // A proxy would take the token off this machine unencrypted.
