@@ -11,9 +11,14 @@ pub(super) fn value(json: &Json) -> Value {
     match json {
         Json::Null => null(),
         Json::Array(items) => items.iter().map(value).collect::<Vec<_>>().into(),
-        Json::Object(entries) => Value::from_pairs(entries.iter().map(|(name, it)| (name.as_str(), value(it)))),
+        Json::Object(entries) => mapping(&mut entries.iter().map(|(name, it)| (name.as_str().into(), value(it)))),
         other => Value::from(Serde(other)),
     }
+}
+
+/// A mapping. One function for all, because each kind of iterator would be sorted by a sort of its own.
+pub(super) fn mapping(entries: &mut dyn Iterator<Item = (Value, Value)>) -> Value {
+    Value::from_pairs(entries)
 }
 
 /// Null as empty text.
@@ -31,7 +36,7 @@ pub(super) fn restored(value: &Value) -> Value {
     let entries = || value.as_object().and_then(DynObject::try_iter_pairs).into_iter().flatten();
     match value.kind() {
         _ if is_null(value) => Value::from(()),
-        ValueKind::Map if !value.is_kwargs() => Value::from_pairs(entries().map(|(key, it)| (key, restored(&it)))),
+        ValueKind::Map if !value.is_kwargs() => mapping(&mut entries().map(|(key, it)| (key, restored(&it)))),
         ValueKind::Seq => value.try_iter().into_iter().flatten().map(|item| restored(&item)).collect::<Vec<_>>().into(),
         _ => value.clone(),
     }

@@ -93,16 +93,16 @@ impl Scope<'_> {
             return values_of(github);
         }
         let names = PROPERTIES.iter().copied().chain(["event"]);
-        Value::from_pairs(names.map(|name| match github.get(name).filter(|_| name != "event") {
-            Some(value) => (name, null::value(value)),
-            None => (name, Sample::value(self.now)),
+        null::mapping(&mut names.map(|name| match github.get(name).filter(|_| name != "event") {
+            Some(value) => (name.into(), null::value(value)),
+            None => (name.into(), Sample::value(self.now)),
         }))
     }
 
     fn vars(&self) -> Value {
         match self.vars {
             Some(vars) if self.samples => {
-                Value::from_pairs(vars.iter().map(|(name, value)| (name.as_str(), Sample::or(value, self.now))))
+                null::mapping(&mut vars.iter().map(|(name, value)| (name.as_str().into(), Sample::or(value, self.now))))
             }
             Some(vars) => values_of(vars),
             None => Sample::value(self.now),
@@ -119,7 +119,7 @@ impl Scope<'_> {
         let mut names = vec![
             ("github", self.github()),
             ("vars", self.vars()),
-            ("target", Value::from_pairs(target)),
+            ("target", null::mapping(&mut target.into_iter().map(|(name, text)| (name.into(), text.into())))),
             ("now", Value::from_object(Time(self.now.to_zoned(self.zone.clone())))),
         ];
         match self.pull_request {
@@ -132,13 +132,13 @@ impl Scope<'_> {
         } else if let Some(inputs) = self.context.inputs() {
             names.push(("inputs", values_of(inputs)));
         }
-        Value::from_pairs(names)
+        null::mapping(&mut names.into_iter().map(|(name, value)| (name.into(), value)))
     }
 }
 
 /// A mapping for a template.
 fn values_of(mapping: &Map<String, Json>) -> Value {
-    Value::from_pairs(mapping.iter().map(|(name, value)| (name.as_str(), null::value(value))))
+    null::mapping(&mut mapping.iter().map(|(name, value)| (name.as_str().into(), null::value(value))))
 }
 
 /// A time. A template can show it as it is, in parts, or by the filter `date`.

@@ -4,6 +4,7 @@
 //! it runs: each instruction that makes a value becomes a filter of ours, which weighs what it makes. The names of
 //! those filters, such as `+`, cannot be written in a template.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,7 +17,7 @@ use minijinja::value::{Rest, Value, ValueKind, ValueOrKwargs};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, filters, functions, tests};
 
 use crate::prompt::compare::{check_items, compare};
-use crate::prompt::null::{is_null, null, restored};
+use crate::prompt::null::{is_null, mapping, null, restored};
 use crate::prompt::sample::Sample;
 
 /// The most instructions that a template may take; a loop over ten thousand items takes a hundredth of it.
@@ -377,7 +378,8 @@ fn operate(state: &State<'_, '_>, sign: &str, one: Value, other: Value) -> Resul
     let again = |error: Error| Error::new(error.kind(), error.detail().unwrap_or_default().to_owned());
     let operation = state.env().compile_expression_owned(format!("a {sign} b")).map_err(again)?;
     // The operands are not text of a template, so the rewritten instructions do not apply.
-    operation.eval(Value::from_pairs([("a", one), ("b", other)])).map_err(again)
+    let operands = [("a".into(), one), ("b".into(), other)];
+    operation.eval(mapping(&mut operands.into_iter())).map_err(again)
 }
 
 fn repeat(value: &Value, times: &Value) -> Result<Value, Error> {
@@ -472,7 +474,7 @@ fn present(name: &str, args: &[Value]) -> Result<Vec<Value>, Error> {
         "tojson" | "bool" | "int" | "float" => *first = restored(first),
         "abs" | "round" if is_null(first) => return Err(no_number(name)),
         "default" | "d" if is_null(first) => *first = Value::UNDEFINED,
-        "items" | "dictsort" if is_null(first) => *first = Value::from_pairs([("", ""); 0]),
+        "items" | "dictsort" if is_null(first) => *first = mapping(&mut std::iter::empty()),
         "join" => {
             let items = items(first);
             if !items.is_empty() {
@@ -635,9 +637,10 @@ pub(super) fn render<'s>(
     generator.compile_stmt(tree);
     let (instructions, blocks) = generator.finish();
     let instructions = bounded(&instructions, name, source, tries);
-    let blocks = blocks.iter().map(|(block, it)| (*block, bounded(it, name, source, tries))).collect();
+    let mut bounded_blocks = BTreeMap::new();
+    bounded_blocks.extend(blocks.iter().map(|(block, it)| (*block, bounded(it, name, source, tries))));
     let mut rendered = String::new();
-    eval(environment, &instructions, scope, &blocks, &mut make_string_output(&mut rendered), AutoEscape::None)?;
+    eval(environment, &instructions, scope, &bounded_blocks, &mut make_string_output(&mut rendered), AutoEscape::None)?;
     Ok(rendered)
 }
 
