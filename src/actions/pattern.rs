@@ -47,14 +47,7 @@ pub trait Subject: fmt::Debug + Clone {
     /// # Errors
     /// As for [`Subject::check`].
     fn compile(text: &str) -> Result<Matcher, String> {
-        check_glob(text)?;
-        let checked = Self::check(text)?;
-        Pattern::new(&checked).map(Matcher::Glob).map_err(|error| match error.msg {
-            msg if msg.contains("recursive") || msg.contains("wildcards") => {
-                "has `**` beside something else; write it alone between slashes, such as `release/**`".to_owned()
-            }
-            msg => format!("is not a pattern: {msg} at character {}", error.pos + 1),
-        })
+        compile_glob(text, Self::check)
     }
 
     /// What is compared with a pattern.
@@ -104,14 +97,8 @@ impl<S: Subject> FromStr for ListPattern<S> {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let read = || {
-            if text.contains(|c: char| c.is_control() || c.is_whitespace() && !S::HAS_SPACES) {
-                return Err("has white space, so it matches nothing; take it out".to_owned());
-            }
-            let bare = text.strip_prefix('!').unwrap_or(text);
-            expand(bare)?.iter().map(|one| S::compile(one)).collect::<Result<Vec<_>, _>>()
-        };
-        let alternatives = read().map_err(|why| format!("`{}` {why}", cut(text, LONGEST_VALUE)))?;
+        let alternatives = alternatives(text, S::HAS_SPACES, S::compile);
+        let alternatives = alternatives.map_err(|why| format!("`{}` {why}", cut(text, LONGEST_VALUE)))?;
         let is_negative = text.starts_with('!');
         Ok(Self { text: text.to_owned(), is_negative, alternatives, subject: PhantomData })
     }
@@ -230,6 +217,30 @@ impl<S: Subject> schemars::JsonSchema for PatternList<S> {
         let one = serde_json::json!({"type": "string", "pattern": S::SCHEMA});
         schemars::json_schema!({"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]})
     }
+}
+
+/// The compiled alternatives of a pattern.
+fn alternatives(
+    text: &str,
+    has_spaces: bool,
+    compile: fn(&str) -> Result<Matcher, String>,
+) -> Result<Vec<Matcher>, String> {
+    if text.contains(|c: char| c.is_control() || c.is_whitespace() && !has_spaces) {
+        return Err("has white space, so it matches nothing; take it out".to_owned());
+    }
+    let bare = text.strip_prefix('!').unwrap_or(text);
+    expand(bare)?.iter().map(|one| compile(one)).collect()
+}
+
+fn compile_glob(text: &str, check: fn(&str) -> Result<String, String>) -> Result<Matcher, String> {
+    check_glob(text)?;
+    let checked = check(text)?;
+    Pattern::new(&checked).map(Matcher::Glob).map_err(|error| match error.msg {
+        msg if msg.contains("recursive") || msg.contains("wildcards") => {
+            "has `**` beside something else; write it alone between slashes, such as `release/**`".to_owned()
+        }
+        msg => format!("is not a pattern: {msg} at character {}", error.pos + 1),
+    })
 }
 
 /// A pattern for each alternative of `{a,b}`.
