@@ -2,6 +2,15 @@
 
 use std::cmp::Ordering;
 
+use serde_json::{Map, Value};
+
+/// A JSON object. `collect` would sort the entries first, by a sort of its own for each kind of iterator.
+pub fn json_object(entries: &mut dyn Iterator<Item = (String, Value)>) -> Map<String, Value> {
+    let mut object = Map::new();
+    object.extend(entries);
+    object
+}
+
 /// The items in their order. Equal ones stay in the order that they have.
 pub fn sorted<T>(items: Vec<T>, compare: &dyn Fn(&T, &T) -> Ordering) -> Vec<T> {
     fn places(count: usize, compare: &dyn Fn(usize, usize) -> Ordering) -> Vec<usize> {

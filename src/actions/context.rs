@@ -5,6 +5,8 @@ use std::ffi::OsString;
 
 use serde_json::{Map, Value};
 
+use crate::order::json_object;
+
 /// The environment, read once when the process starts.
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
@@ -155,7 +157,7 @@ fn typed(inputs: &Map<String, Value>) -> Map<String, Value> {
         Some("false") => Value::Bool(false),
         _ => value.clone(),
     };
-    inputs.iter().map(|(name, value)| (name.clone(), typed(value))).collect()
+    json_object(&mut inputs.iter().map(|(name, value)| (name.clone(), typed(value))))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::github::repository::{Repository, branch_name};
 use crate::inputs::vars;
+use crate::order::json_object;
 use crate::policy::evaluate::{EntrySettings, is_template};
 use crate::policy::values::{agent, model_name};
 use crate::text::{cut, harmless};
@@ -50,7 +51,7 @@ impl Target {
 
     /// The variables of all repositories, with those of this one in their place.
     pub fn with_own(&self, vars: &Map<String, Value>) -> Map<String, Value> {
-        vars.iter().chain(&self.vars).map(|(name, value)| (name.clone(), value.clone())).collect()
+        json_object(&mut vars.iter().chain(&self.vars).map(|(name, value)| (name.clone(), value.clone())))
     }
 
     /// What it is called: its repository and its name.
@@ -106,8 +107,10 @@ impl Target {
         let models = models.as_ref().map(|models| models.iter().map(name).collect::<Value>());
         let texts = [&self.name, base_ref, head_ref].map(|text| text.as_deref().map(Value::from));
         let values = texts.into_iter().chain([models, custom_agent.as_deref().map(Value::from)]);
-        let fields = FIELDS.into_iter().zip(values).filter_map(|(name, value)| Some((name.to_owned(), value?)));
-        [("repository".to_owned(), self.repository.to_string().into())].into_iter().chain(fields).collect()
+        let mut fields = FIELDS.into_iter().zip(values).filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        let mut fields = json_object(&mut fields);
+        fields.insert("repository".to_owned(), self.repository.to_string().into());
+        fields
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::order::json_object;
 use crate::yaml::compose;
 use crate::yaml::compose::{Fault, Kind, Node};
 
@@ -53,7 +54,7 @@ pub fn read(text: &str, max: usize) -> Result<Value, String> {
 fn resolve(node: Node) -> Value {
     let value = match node.kind {
         Kind::Mapping(entries) => {
-            return Value::Object(entries.into_iter().map(|(key, value)| (key.name, resolve(value))).collect());
+            return Value::Object(json_object(&mut entries.into_iter().map(|(key, value)| (key.name, resolve(value)))));
         }
         Kind::List(items) => return Value::Array(items.into_iter().map(resolve).collect()),
         Kind::Scalar(value) => value,

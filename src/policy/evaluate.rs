@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use crate::actions::context::Context;
 use crate::actions::pattern::{BranchName, LONGEST_VALUE, PatternList};
 use crate::github::repository::Repository;
+use crate::order::json_object;
 use crate::policy::limits::LimitCounter;
 use crate::policy::location::PolicyLocation;
 use crate::policy::schema::{Class, CloudAgent, Limits, Repositories};
@@ -453,7 +454,7 @@ impl Rules {
     /// A value for each variable that the class declares and that has to be there; `None` where it declares none.
     pub fn samples(&self) -> Option<Map<String, Value>> {
         let declared = self.terms.vars.as_ref()?.iter();
-        Some(declared.filter_map(|(name, var)| Some((name.0.clone(), var.sample()?))).collect())
+        Some(json_object(&mut declared.filter_map(|(name, var)| Some((name.0.clone(), var.sample()?)))))
     }
 
     /// The task class.

@@ -12,6 +12,7 @@ use serde::de::{IntoDeserializer as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, de};
 
 use crate::actions::pattern::{BranchName, PatternList, RepositoryName, WorkflowPath};
+use crate::order::sorted;
 use crate::policy::evaluate::Rules;
 use crate::policy::location::PolicyLocation;
 use crate::policy::values::{
@@ -249,7 +250,7 @@ impl Policy {
         }
         let (policy, more) = read_as::<Self>(tree);
         faults.extend(more);
-        faults.sort();
+        let faults = sorted(faults, &Ord::cmp);
         match (policy, faults.is_empty()) {
             (Some(policy), true) => Ok(policy),
             _ => Err(faults.into_iter().map(problem).collect()),

@@ -9,6 +9,7 @@ use crate::actions::context::Context;
 use crate::github::repository::Repository;
 use crate::github::task::{State, Task, TaskId};
 use crate::github::token::Token;
+use crate::order::json_object;
 use crate::plan::{Action, PlannedTask};
 use crate::policy::evaluate::PolicyMetadata;
 use crate::task::acceptance::ChecksState;
@@ -136,7 +137,7 @@ pub struct AuditLog {
 impl AuditLog {
     /// The record of a run, with the kind of the token and what the policy says.
     pub fn new(context: &Context, token: Option<&Token>, policy: &PolicyMetadata) -> Self {
-        let run = RUN.iter().filter_map(|name| Some(((*name).to_owned(), context.property(name)?.into())));
+        let mut run = RUN.iter().filter_map(|name| Some(((*name).to_owned(), context.property(name)?.into())));
         let policy = json!({
             "policy": policy.policy,
             "commit": policy.commit,
@@ -146,7 +147,7 @@ impl AuditLog {
         });
         Self {
             source: context.run_url().unwrap_or_else(|| NO_RUN.to_owned()),
-            run: run.collect(),
+            run: json_object(&mut run),
             token: token.map(|token| token.kind().to_string()),
             policy: known(policy),
         }

@@ -99,7 +99,8 @@ pub fn parse(text: &str) -> Result<(Node, Vec<Fault>), Fault> {
 /// anchor that no alias names (`title: &x y` is only `y`). Quotes around the value keep it.
 pub fn dropped_texts(text: &str) -> Vec<Fault> {
     let events = Parser::new_from_str(text).map_while(Result::ok).collect::<Vec<_>>();
-    let aliases = events.iter().filter_map(|(event, _)| event.alias_id()).collect::<BTreeSet<_>>();
+    let mut aliases = BTreeSet::new();
+    aliases.extend(events.iter().filter_map(|(event, _)| event.alias_id()));
     let mut before = Span::default();
     let mut dropped = Vec::new();
     for (event, span) in &events {
