@@ -9,8 +9,9 @@ use serde_json::Value;
 /// Where it is not JSON: cut off, empty, or nested too deep.
 pub fn parse_payload(bytes: &[u8]) -> Result<Value, serde_json::Error> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    serde_json::from_slice(bytes)
-        .or_else(|error| serde_json::from_str(&with_whole_pairs(&String::from_utf8_lossy(bytes))).map_err(|_| error))
+    serde_json::from_slice(bytes).or_else(|error| {
+        serde_json::from_slice(with_whole_pairs(&String::from_utf8_lossy(bytes)).as_bytes()).map_err(|_| error)
+    })
 }
 
 /// JSON in which each escape of half a surrogate pair is one of U+FFFD.

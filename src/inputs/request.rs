@@ -621,7 +621,8 @@ pub(crate) fn results(text: &str) -> Result<(Vec<WaitTarget>, usize), String> {
         task_id: Option<String>,
     }
     let wrong = |why: String| format!("{why}; give the `results` output of an earlier step as it is");
-    let read: Vec<Result_> = serde_json::from_str(text).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    let read: Vec<Result_> =
+        serde_json::from_slice(text.as_bytes()).map_err(|error| wrong(format!("cannot be read: {error}")))?;
     let mut tasks = Vec::new();
     let mut without = 0;
     for result in read {

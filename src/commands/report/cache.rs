@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use crate::actions::host::Host;
@@ -17,8 +16,10 @@ use crate::task::marker::Marker;
 pub(super) fn load(host: &Host, path: &str) -> Result<HashMap<String, Task>, Problem> {
     let refused = |error: anyhow::Error| Problem::shown("report-cache", path, format!("cannot be used: {error:#}"));
     let text = host.kept(path).map_err(refused)?;
-    let kept = text.and_then(|text| serde_json::from_str::<Value>(&text).ok()).unwrap_or_default();
-    let tasks = kept.as_array().into_iter().flatten().filter_map(|task| Task::deserialize(task).ok());
+    let kept = text.and_then(|text| serde_json::from_slice::<Value>(text.as_bytes()).ok()).unwrap_or_default();
+    // Read as an answer is: another way to read a task is 10 kB of the binary.
+    let read = |task: &Value| serde_json::from_slice::<Task>(task.to_string().as_bytes()).ok();
+    let tasks = kept.as_array().into_iter().flatten().filter_map(read);
     Ok(tasks.map(|task| (task.id.to_string(), task)).collect())
 }
 
