@@ -18,10 +18,12 @@ pub mod task;
 pub mod text;
 pub mod yaml;
 
+use futures_util::future::LocalBoxFuture;
+
 use crate::actions::context::Environment;
 use crate::actions::host::Host;
 use crate::commands::{doctor, load_policy, warn};
-use crate::github::client::GitHub;
+use crate::github::client::{Connect, GitHub};
 use crate::github::token::Token;
 use crate::github::url::ApiUrl;
 use crate::inputs::parse::{Bootstrap, ParsedInputs};
@@ -43,17 +45,22 @@ pub async fn run(
     host.mask(&bootstrap.secrets);
     // Every output exists from here on, whatever happens. An error here comes up again where the outputs are needed.
     let _ = host.write_outputs(&outputs(&[], &StepOutputs::default()));
-    let ending = run_command(environment, host, &bootstrap, connect).await;
+    let ending = boxed_command(environment, host, &bootstrap, &connect).await;
     finish(host, ending)
 }
 
-async fn run_command(
-    environment: &Environment,
-    host: &Host,
-    bootstrap: &Bootstrap,
-    connect: impl Fn(&ApiUrl, &Token) -> anyhow::Result<GitHub>,
-) -> Ending {
-    let policy = match load_policy::read(bootstrap, host, &connect).await {
+/// A command behind a pointer, so that this crate compiles it once, and not every caller for its own `connect`.
+fn boxed_command<'a>(
+    environment: &'a Environment,
+    host: &'a Host,
+    bootstrap: &'a Bootstrap,
+    connect: &'a Connect<'a>,
+) -> LocalBoxFuture<'a, Ending> {
+    Box::pin(run_command(environment, host, bootstrap, connect))
+}
+
+async fn run_command(environment: &Environment, host: &Host, bootstrap: &Bootstrap, connect: &Connect<'_>) -> Ending {
+    let policy = match load_policy::read(bootstrap, host, connect).await {
         Ok(policy) => Ok(policy),
         Err(LoadError::BadInput(problems)) => Err(problems),
         Err(LoadError::GitHub(error)) => return Ending::github_error(&error),

@@ -5,13 +5,11 @@ use std::fmt;
 
 use crate::actions::host::Host;
 use crate::commands::load_prompt::read_template;
-use crate::github::client::GitHub;
+use crate::github::client::Connect;
 use crate::github::error::Error;
 use crate::github::limited::LimitedClient;
 use crate::github::repository::Repository;
 use crate::github::retry;
-use crate::github::token::Token;
-use crate::github::url::ApiUrl;
 use crate::inputs::parse::Bootstrap;
 use crate::inputs::problem::{LoadError, Problem};
 use crate::inputs::table::Command;
@@ -46,11 +44,7 @@ pub struct ClassPrompt {
 ///
 /// # Errors
 /// Everything that is wrong with it, or GitHub's last answer where it is not there to be read.
-pub async fn read(
-    opening: &Bootstrap,
-    host: &Host,
-    connect: impl Fn(&ApiUrl, &Token) -> anyhow::Result<GitHub>,
-) -> Result<LoadedPolicy, LoadError> {
+pub async fn read(opening: &Bootstrap, host: &Host, connect: &Connect<'_>) -> Result<LoadedPolicy, LoadError> {
     let Some(command) = opening.command.filter(|it| !matches!(it, Command::Plan | Command::Report)) else {
         return Ok(LoadedPolicy::default());
     };
@@ -194,7 +188,7 @@ impl<'a> Source<'a> {
         host: &'a Host,
         repository: &'a Repository,
         at: Option<&str>,
-        connect: impl Fn(&ApiUrl, &Token) -> anyhow::Result<GitHub>,
+        connect: &Connect<'_>,
     ) -> Result<Self, FetchError> {
         let address = opening.address.as_ref().filter(|_| !opening.tokens.is_empty()).ok_or(FetchError::NoToken)?;
         let readers = opening

@@ -4,9 +4,7 @@ use crate::actions::context::{Context, Environment};
 use crate::actions::host::Host;
 use crate::actions::workflow_command::{Annotation, Level};
 use crate::commands::load_policy::LoadedPolicy;
-use crate::github::client::GitHub;
-use crate::github::token::Token;
-use crate::github::url::ApiUrl;
+use crate::github::client::Connect;
 use crate::inputs::request::{Inputs, Request};
 use crate::report::ending::Ending;
 
@@ -28,7 +26,7 @@ pub async fn run(
     host: &Host,
     inputs: Inputs,
     policy: LoadedPolicy,
-    connect: impl Fn(&ApiUrl, &Token) -> anyhow::Result<GitHub>,
+    connect: &Connect<'_>,
 ) -> Ending {
     match &inputs.request {
         Request::Start(_) | Request::Doctor(_) => start::run(environment, host, &inputs, policy, connect).await,

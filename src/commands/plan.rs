@@ -2,9 +2,7 @@
 
 use crate::actions::host::Host;
 use crate::commands::resolve_targets::resolve_targets;
-use crate::github::client::GitHub;
-use crate::github::token::Token;
-use crate::github::url::ApiUrl;
+use crate::github::client::Connect;
 use crate::inputs::request::Inputs;
 use crate::inputs::targets::Target;
 use crate::plan::matrix;
@@ -16,12 +14,7 @@ use crate::task::conclusion::Exit;
 use crate::text;
 
 /// Splits the list into `parts`, or into as many as it takes.
-pub async fn run(
-    host: &Host,
-    inputs: &Inputs,
-    parts: Option<usize>,
-    connect: impl Fn(&ApiUrl, &Token) -> anyhow::Result<GitHub>,
-) -> Ending {
+pub async fn run(host: &Host, inputs: &Inputs, parts: Option<usize>, connect: &Connect<'_>) -> Ending {
     let clients = match Clients::connect(host, inputs, connect) {
         Ok(clients) => clients,
         Err(error) => return Ending::unreachable(&format!("{error:#}")),

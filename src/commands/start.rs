@@ -13,10 +13,8 @@ use crate::commands::load_policy::LoadedPolicy;
 use crate::commands::load_prompt::load_prompt;
 use crate::commands::resolve_targets::resolve_targets;
 use crate::commands::{load_context, warn};
-use crate::github::client::GitHub;
+use crate::github::client::Connect;
 use crate::github::repository::Repository;
-use crate::github::token::Token;
-use crate::github::url::ApiUrl;
 use crate::inputs::problem::Problem;
 use crate::inputs::request::Inputs;
 use crate::plan::{Action, Plan, PlanContext, PlanError, plan};
@@ -41,7 +39,7 @@ pub async fn run(
     host: &Host,
     inputs: &Inputs,
     policy: LoadedPolicy,
-    connect: impl Fn(&ApiUrl, &Token) -> anyhow::Result<GitHub>,
+    connect: &Connect<'_>,
 ) -> Ending {
     let clients = match Clients::connect(host, inputs, connect) {
         Ok(clients) => clients,

@@ -10,15 +10,13 @@ use crate::commands::resolve_targets::resolve_targets;
 use crate::commands::start::{carry_out, nothing_to_do, refused, show};
 use crate::commands::{load_context, warn};
 use crate::github::answers::TaskAnswer;
-use crate::github::client::GitHub;
+use crate::github::client::Connect;
 use crate::github::error::Error;
 use crate::github::limited::LimitedClient;
 use crate::github::repository::Repository;
 use crate::github::retry;
 use crate::github::task::{TaskId, UNSETTLED};
 use crate::github::task_list::TaskQuery;
-use crate::github::token::Token;
-use crate::github::url::ApiUrl;
 use crate::inputs::problem::{LoadError, Problem};
 use crate::inputs::request::{Inputs, Request, StopRequest, WaitTarget};
 use crate::plan::{Action, PlanContext, PlanError, PlannedTask, plan};
@@ -28,12 +26,7 @@ use crate::task::stop::{Selection, select};
 use crate::text::{repositories, spelled};
 
 /// Stops the tasks that the inputs ask for.
-pub async fn run(
-    environment: &Environment,
-    host: &Host,
-    mut inputs: Inputs,
-    connect: impl Fn(&ApiUrl, &Token) -> anyhow::Result<GitHub>,
-) -> Ending {
+pub async fn run(environment: &Environment, host: &Host, mut inputs: Inputs, connect: &Connect<'_>) -> Ending {
     let clients = match Clients::connect(host, &inputs, connect) {
         Ok(clients) => clients,
         Err(error) => return Ending::unreachable(&format!("{error:#}")),

@@ -4,21 +4,14 @@ use crate::actions::context::Environment;
 use crate::actions::host::Host;
 use crate::commands::start::{carry_out, refused, show};
 use crate::commands::{load_context, warn};
-use crate::github::client::GitHub;
-use crate::github::token::Token;
-use crate::github::url::ApiUrl;
+use crate::github::client::Connect;
 use crate::inputs::request::Inputs;
 use crate::plan::{PlanContext, PlanError, plan};
 use crate::report::ending::Ending;
 use crate::run::clients::Clients;
 
 /// Waits for the tasks that the inputs name.
-pub async fn run(
-    environment: &Environment,
-    host: &Host,
-    inputs: &Inputs,
-    connect: impl Fn(&ApiUrl, &Token) -> anyhow::Result<GitHub>,
-) -> Ending {
+pub async fn run(environment: &Environment, host: &Host, inputs: &Inputs, connect: &Connect<'_>) -> Ending {
     let clients = match Clients::connect(host, inputs, connect) {
         Ok(clients) => clients,
         Err(error) => return Ending::unreachable(&format!("{error:#}")),

@@ -47,6 +47,9 @@ pub const PAGE_SIZE: usize = 100;
 /// <https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api#node-limit>.
 pub const MAX_NODES: usize = 100;
 
+/// Makes the connection to GitHub: over the network, or to a simulator.
+pub type Connect<'a> = dyn Fn(&ApiUrl, &Token) -> anyhow::Result<GitHub> + 'a;
+
 /// A connection to GitHub's API with one token.
 ///
 /// It sends nothing by itself: [`LimitedClient`] does, at the pace that GitHub's rate limits allow.

@@ -1,10 +1,9 @@
 //! The clients of a step: one for each token.
 
 use crate::actions::host::Host;
-use crate::github::client::GitHub;
+use crate::github::client::Connect;
 use crate::github::limited::LimitedClient;
 use crate::github::token::Token;
-use crate::github::url::ApiUrl;
 use crate::inputs::request::Inputs;
 
 /// The clients of a step.
@@ -20,11 +19,7 @@ impl<'a> Clients<'a> {
     ///
     /// # Errors
     /// Where no connection can be set up, for example for want of certificate authorities.
-    pub fn connect(
-        host: &'a Host,
-        inputs: &Inputs,
-        connect: impl Fn(&ApiUrl, &Token) -> anyhow::Result<GitHub>,
-    ) -> anyhow::Result<Option<Self>> {
+    pub fn connect(host: &'a Host, inputs: &Inputs, connect: &Connect<'_>) -> anyhow::Result<Option<Self>> {
         let jobs = inputs.request.sharing_jobs();
         let open = |token: &Token| {
             connect(&inputs.address, token).map(|github| LimitedClient::new(github, jobs).logging_to(host))

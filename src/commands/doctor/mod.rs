@@ -22,12 +22,11 @@ use crate::commands::load_follow_up::load_follow_up;
 use crate::commands::load_policy::{ClassPrompt, LoadedPolicy};
 use crate::commands::load_prompt::load_prompt;
 use crate::commands::resolve_targets::resolve_targets;
-use crate::github::client::GitHub;
+use crate::github::client::Connect;
 use crate::github::error::Error;
 use crate::github::limited::LimitedClient;
 use crate::github::retry;
 use crate::github::token::Token;
-use crate::github::url::ApiUrl;
 use crate::inputs::problem::{LoadError, Problem};
 use crate::inputs::request::{Inputs, PromptSource, StartRequest};
 use crate::inputs::targets::Target;
@@ -52,7 +51,7 @@ pub async fn run(
     host: &Host,
     inputs: Result<Inputs, Vec<Problem>>,
     policy: Result<LoadedPolicy, Vec<Problem>>,
-    connect: impl Fn(&ApiUrl, &Token) -> anyhow::Result<GitHub>,
+    connect: &Connect<'_>,
 ) -> Ending {
     let (policy, policy_problems) = match policy {
         Ok(policy) => (policy, Vec::new()),
@@ -89,7 +88,7 @@ async fn run_checks(
     inputs: &Inputs,
     policy: LoadedPolicy,
     report: &mut DoctorReport,
-    connect: impl Fn(&ApiUrl, &Token) -> anyhow::Result<GitHub>,
+    connect: &Connect<'_>,
 ) -> Result<(), Error> {
     let Some(start) = inputs.request.start() else {
         return Ok(());

@@ -9,9 +9,7 @@ use crate::actions::host::Host;
 use crate::actions::workflow_command::{Annotation, Level};
 use crate::commands::resolve_targets::resolve_targets;
 use crate::commands::warn;
-use crate::github::client::GitHub;
-use crate::github::token::Token;
-use crate::github::url::ApiUrl;
+use crate::github::client::Connect;
 use crate::inputs::problem::Problem;
 use crate::inputs::request::{Inputs, ReportRequest};
 use crate::report::ending::Ending;
@@ -25,12 +23,7 @@ use crate::run::clients::Clients;
 use crate::task::conclusion::Exit;
 
 /// Reports on the tasks that the inputs name.
-pub async fn run(
-    host: &Host,
-    inputs: &Inputs,
-    request: &ReportRequest,
-    connect: impl Fn(&ApiUrl, &Token) -> anyhow::Result<GitHub>,
-) -> Ending {
+pub async fn run(host: &Host, inputs: &Inputs, request: &ReportRequest, connect: &Connect<'_>) -> Ending {
     let clients = match Clients::connect(host, inputs, connect) {
         Ok(Some(clients)) => clients,
         Ok(None) => return Ending::bad_input(&[Problem::new("token", "is missing")]),
