@@ -289,6 +289,11 @@ impl Host {
         self.sleep(wait, status).await;
     }
 
+    /// The same as a function. All callers share its type, so that what takes it is compiled once.
+    pub fn pausing<'a>(&'a self, status: &'a str) -> impl AsyncFn(&Error, Duration) + 'a {
+        async move |error, wait| self.pause(error, wait, status).await
+    }
+
     /// The path of the file with all results; empty where no folder for it can be made.
     pub fn results_file(&self) -> String {
         self.own_file(&self.results_name).map(|file| file.path().display().to_string()).unwrap_or_default()

@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use crate::actions::host::Host;
 use crate::commands::warn;
-use crate::github::error::Error;
 use crate::github::limited::LimitedClient;
 use crate::github::pull_details::{FailedCheck, PullDetails};
 use crate::github::retry;
@@ -38,8 +37,9 @@ pub async fn load_follow_up(
         return Err(vec![Problem::new("token", why)].into());
     };
     let question = async |client: &&LimitedClient<'_>| client.pull_details(&target.repository, number).await;
-    let pause = async |error: &Error, wait| host.pause(error, wait, "reading the pull request").await;
-    let pull = retry::ask(&clients.lookup_first(), question, pause).await.map_err(LoadError::GitHub)?;
+    let pull = retry::ask(&clients.lookup_first(), question, host.pausing("reading the pull request"))
+        .await
+        .map_err(LoadError::GitHub)?;
     if [&pull.head_ref, &pull.base_ref].into_iter().any(|branch| is_template(branch)) {
         let why = format!("{number} has a branch whose name reads as a template; rename the branch");
         return Err(vec![Problem::new("follow-up", why)].into());

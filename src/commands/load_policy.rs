@@ -207,7 +207,6 @@ impl<'a> Source<'a> {
     }
 
     async fn ask<T>(&self, question: impl AsyncFn(&LimitedClient<'a>) -> Result<T, Error>) -> Result<T, FetchError> {
-        let pause = async |error: &Error, wait| self.host.pause(error, wait, "reading the policy").await;
-        retry::ask(&self.readers, question, pause).await.map_err(FetchError::GitHub)
+        retry::ask(&self.readers, question, self.host.pausing("reading the policy")).await.map_err(FetchError::GitHub)
     }
 }

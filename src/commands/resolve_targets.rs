@@ -125,7 +125,7 @@ async fn found(query: &str, host: &Host, client: Option<&LimitedClient<'_>>) -> 
         return Err(vec![Problem::new("token", format!("is missing, and `query: {query}` needs one"))].into());
     };
     let question = async |client: &&LimitedClient<'_>| search(query, client).await;
-    let found = retry::ask(&[client], question, async |error, wait| host.pause(error, wait, "searching").await).await;
+    let found = retry::ask(&[client], question, host.pausing("searching")).await;
     let refused = |why: &str| LoadError::from(vec![problem(format!("`query: {query}` {why}"))]);
     match found {
         Ok(Ok(targets)) => {
@@ -175,8 +175,7 @@ async fn search(query: &str, client: &LimitedClient<'_>) -> Result<Result<Vec<Ta
 async fn under_real_names(targets: Vec<Target>, host: &Host, client: &LimitedClient<'_>) -> Vec<Target> {
     join_all(targets.into_iter().map(async |mut target| {
         let question = async |client: &&LimitedClient<'_>| client.repository(&target.repository).await;
-        let pause = async |error: &Error, wait| host.pause(error, wait, "looking up repositories").await;
-        let info = retry::ask(&[client], question, pause).await.ok();
+        let info = retry::ask(&[client], question, host.pausing("looking up repositories")).await.ok();
         let name = info.and_then(|info| info.full_name.parse().ok()).filter(|name| *name != target.repository);
         if let Some(name) = name {
             host.log(&format!("{} is now {name}; the policy's rules apply to that name", target.repository));

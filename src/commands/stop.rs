@@ -80,13 +80,12 @@ async fn find(host: &Host, inputs: &Inputs, clients: Option<&Clients<'_>>) -> Re
         return Err(vec![Problem::new("token", "is missing, and tasks are listed even in a dry run")].into());
     };
     let resolved = resolve_targets(host, inputs, clients).await?;
-    let pause = async |error: &Error, wait| host.pause(error, wait, "listing the tasks").await;
     let user = async |client: &&LimitedClient<'_>| client.user().await.map(|user| user.id);
-    let user = retry::ask(&[client], user, pause).await.map_err(LoadError::GitHub)?;
+    let user = retry::ask(&[client], user, host.pausing("listing the tasks")).await.map_err(LoadError::GitHub)?;
     let lists = join_all(resolved.targets.iter().map(async |target| {
         let overdue =
             async |client: &&LimitedClient<'_>| overdue(client, &target.repository, user, class, *longest).await;
-        (target.repository.clone(), retry::ask(&[client], overdue, pause).await)
+        (target.repository.clone(), retry::ask(&[client], overdue, host.pausing("listing the tasks")).await)
     }));
     let mut found = Found { tasks: Vec::new(), unlisted: Vec::new() };
     let mut warnings = Vec::new();

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::github::client::GitHub;
 use crate::github::error::{Error, RUN_REMEDIES, RateLimit, Remedies, classify};
 use crate::github::rate_limit::{RateLimiter, RequestKind};
-use crate::github::transport::{Answer, MAX_REDIRECTS};
+use crate::github::transport::{Answer, MAX_REDIRECTS, Sending};
 
 /// Takes a line about each request.
 pub trait RequestLog {
@@ -91,7 +91,7 @@ impl<'a> LimitedClient<'a> {
             let _capacity = self.capacity.acquire().await;
             self.wait(RequestKind::Read).await;
             let sending = self.github.api._get_with_headers(uri.as_str(), Some(headers.clone()));
-            let answer = self.send(RequestKind::Read, &uri, remedies, sending).await?;
+            let answer = self.send(RequestKind::Read, &uri, remedies, Box::pin(sending)).await?;
             if !answer.is_redirect() {
                 return Ok(answer);
             }
@@ -113,7 +113,8 @@ impl<'a> LimitedClient<'a> {
         body: &(impl Serialize + Sync),
     ) -> Result<Answer, Error> {
         let uri = format!("{}{path}", self.github.address.rest);
-        self.send(RequestKind::Start, &uri, None, self.github.api._post(uri.as_str(), Some(body))).await
+        let sending = self.github.api._post(uri.as_str(), Some(body));
+        self.send(RequestKind::Start, &uri, None, Box::pin(sending)).await
     }
 
     /// Sends a request that cancels. A redirect is not followed.
@@ -122,7 +123,8 @@ impl<'a> LimitedClient<'a> {
         let kind = if is_urgent { RequestKind::UrgentCancel } else { RequestKind::Cancel };
         self.wait(kind).await;
         let uri = format!("{}{path}", self.github.address.rest);
-        self.send(kind, &uri, Some(RUN_REMEDIES), self.github.api._post(uri.as_str(), None::<&()>)).await
+        let sending = self.github.api._post(uri.as_str(), None::<&Value>);
+        self.send(kind, &uri, Some(RUN_REMEDIES), Box::pin(sending)).await
     }
 
     /// Asks the GraphQL API. Its hourly limit is one of its own and is not waited out here, since the REST API knows
@@ -136,21 +138,18 @@ impl<'a> LimitedClient<'a> {
         self.wait(RequestKind::GraphQl).await;
         let uri = &self.github.address.graphql;
         let body = serde_json::json!({"query": query, "variables": variables});
-        self.send(RequestKind::GraphQl, uri, None, self.github.api._post(uri.as_str(), Some(&body))).await
+        let sending = self.github.api._post(uri.as_str(), Some(&body));
+        self.send(RequestKind::GraphQl, uri, None, Box::pin(sending)).await
     }
 
     /// Sends a request, and learns from its answer. A redirect is an answer.
-    async fn send<B>(
+    async fn send(
         &self,
         kind: RequestKind,
         uri: &str,
         remedies: Option<Remedies>,
-        sending: impl Future<Output = octocrab::Result<http::Response<B>>>,
-    ) -> Result<Answer, Error>
-    where
-        B: http_body::Body<Data = bytes::Bytes>,
-        B::Error: Into<tower::BoxError>,
-    {
+        sending: Sending<'_>,
+    ) -> Result<Answer, Error> {
         let sent = self.began.elapsed();
         let answer = Answer::of(&self.github.token, sending).await;
         self.log_answer(kind, uri, sent, &answer);

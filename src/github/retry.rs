@@ -1,6 +1,9 @@
 //! Asking again: the one place that repeats a question to GitHub, beside the state machines of a start and of a wait.
 
+use std::cell::Cell;
 use std::time::Duration;
+
+use futures_util::future::LocalBoxFuture;
 
 use crate::github::error::Error;
 
@@ -9,6 +12,9 @@ const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
 /// The longest that one question waits for rate limits in all, as for a start. After an exhausted hourly limit it can
 /// take longer; then a person should know.
 pub const MAX_LIMITED: Duration = Duration::from_secs(15 * 60);
+
+/// A question to the client at this place. It puts its answer aside, so that one loop serves answers of every type.
+type Question<'a> = dyn Fn(usize) -> LocalBoxFuture<'a, Result<(), Error>> + 'a;
 
 /// Asks the clients in their order until one is answered. A question without any answer is asked again, after a pause
 /// that `pause` sleeps through; a rate limit is waited out for up to [`MAX_LIMITED`]. There must be a client.
@@ -20,17 +26,43 @@ pub async fn ask<C, T>(
     question: impl AsyncFn(&C) -> Result<T, Error>,
     pause: impl AsyncFn(&Error, Duration),
 ) -> Result<T, Error> {
+    let answer = Cell::new(None);
+    repeat(clients.len(), &|at| put_aside(&question, &clients[at], &answer), pause).await?;
+    Ok(answer.take().unwrap_or_else(|| unreachable!("the question was answered")))
+}
+
+fn put_aside<'a, C, T>(
+    question: &'a impl AsyncFn(&C) -> Result<T, Error>,
+    client: &'a C,
+    answer: &'a Cell<Option<T>>,
+) -> LocalBoxFuture<'a, Result<(), Error>> {
+    Box::pin(async {
+        answer.set(Some(question(client).await?));
+        Ok(())
+    })
+}
+
+async fn repeat(clients: usize, question: &Question<'_>, pause: impl AsyncFn(&Error, Duration)) -> Result<(), Error> {
     let mut pauses = Pauses::default();
     loop {
-        let error = match ask_once(clients, &question).await {
-            Err(error) => error,
-            answer => return answer,
-        };
+        let Err(error) = first_answer(clients, question).await else { return Ok(()) };
         match pauses.after(&error) {
             Some(wait) => pause(&error, wait).await,
             None => return Err(error),
         }
     }
+}
+
+async fn first_answer(clients: usize, question: &Question<'_>) -> Result<(), Error> {
+    let mut last = None::<Error>;
+    for at in 0..clients {
+        match question(at).await {
+            Ok(()) => return Ok(()),
+            // One token may lack a permission, or not reach GitHub at present; an error that may pass counts most.
+            Err(error) => last = last.filter(Error::may_pass).or(Some(error)),
+        }
+    }
+    Err(last.unwrap_or_else(|| unreachable!("there is a client")))
 }
 
 /// The pauses of one question.
@@ -67,15 +99,9 @@ impl Pauses {
 /// # Errors
 /// The last error, or one that may pass.
 pub async fn ask_once<C, T>(clients: &[C], question: impl AsyncFn(&C) -> Result<T, Error>) -> Result<T, Error> {
-    let mut last = None::<Error>;
-    for client in clients {
-        match question(client).await {
-            Ok(answer) => return Ok(answer),
-            // One token may lack a permission, or not reach GitHub at present; an error that may pass counts most.
-            Err(error) => last = last.filter(Error::may_pass).or(Some(error)),
-        }
-    }
-    Err(last.unwrap_or_else(|| unreachable!("there is a client")))
+    let answer = Cell::new(None);
+    first_answer(clients.len(), &|at| put_aside(&question, &clients[at], &answer)).await?;
+    Ok(answer.take().unwrap_or_else(|| unreachable!("the question was answered")))
 }
 
 #[cfg(test)]

@@ -5,7 +5,9 @@ use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::{BoxFuture, LocalBoxFuture};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Limited};
 use octocrab::OctoBody;
 use serde::de::DeserializeOwned;
@@ -53,7 +55,7 @@ pub(super) struct Wire(pub(super) reqwest::Client);
 impl Service<http::Request<OctoBody>> for Wire {
     type Response = http::Response<reqwest::Body>;
     type Error = io::Error;
-    type Future = futures_util::future::BoxFuture<'static, io::Result<Self::Response>>;
+    type Future = BoxFuture<'static, io::Result<Self::Response>>;
 
     fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<io::Result<()>> {
         std::task::Poll::Ready(Ok(()))
@@ -163,6 +165,9 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// A request on its way. It is boxed, so that what waits for it is compiled once and not for each method.
+pub(super) type Sending<'a> = LocalBoxFuture<'a, octocrab::Result<http::Response<BoxBody<Bytes, octocrab::Error>>>>;
+
 /// An answer as it came, without the token.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
@@ -173,14 +178,7 @@ pub(super) struct Answer {
 impl Answer {
     /// Waits for an answer and for all of its body. Where the answer contains the token, `***` replaces it: what is
     /// quoted from an answer is cut, and a part of a token is not found any more.
-    pub(super) async fn of<B>(
-        token: &Token,
-        sending: impl Future<Output = octocrab::Result<http::Response<B>>>,
-    ) -> Result<Self, Error>
-    where
-        B: http_body::Body<Data = Bytes>,
-        B::Error: Into<tower::BoxError>,
-    {
+    pub(super) async fn of(token: &Token, sending: Sending<'_>) -> Result<Self, Error> {
         let unanswered = |why: String| Error::Unanswered { why, retry_after: None };
         let whole = async {
             let (parts, body) = sending.await.map_err(|error| no_answer(&error))?.into_parts();

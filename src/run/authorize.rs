@@ -35,8 +35,7 @@ pub async fn authorize(
     let readers = clients.lookup_first();
     for actor in &query.people {
         let ask = async |client: &&LimitedClient<'_>| client.access(&query.repository, &actor.login).await;
-        let pause = async |error: &Error, wait| host.pause(error, wait, "checking the actor's access").await;
-        match retry::ask(&readers, ask, pause).await {
+        match retry::ask(&readers, ask, host.pausing("checking the actor's access")).await {
             Ok(access) => query.answered(actor, &access).map_err(refused)?,
             Err(error) if error.kind() != ErrorKind::Refused => return Err(AuthorizationError::Unanswered(error)),
             Err(error) => return Err(refused(query.unanswered(actor, &error.to_string()))),

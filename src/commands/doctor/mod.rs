@@ -312,8 +312,7 @@ async fn ask<T>(
     question: impl AsyncFn(&LimitedClient<'_>) -> Result<T, Error>,
     host: &Host,
 ) -> Result<T, Error> {
-    let pause = async |error: &Error, wait| host.pause(error, wait, "checking").await;
-    retry::ask(clients, async |client: &&LimitedClient<'_>| question(client).await, pause).await
+    retry::ask(clients, async |client: &&LimitedClient<'_>| question(client).await, host.pausing("checking")).await
 }
 
 fn log_findings(host: &Host, subject: &str, findings: &[Finding]) {

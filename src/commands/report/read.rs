@@ -368,11 +368,10 @@ impl<'a> Reader<'a> {
         client: &'a LimitedClient<'a>,
         question: impl AsyncFn(&LimitedClient<'a>) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let pause = async |error: &Error, wait| self.host.pause(error, wait, "reading the history").await;
         let mut hours = 0..MAX_HOURS;
         loop {
             let asked = async |client: &&LimitedClient<'a>| question(client).await;
-            match (retry::ask(&[client], asked, pause).await, hours.next()) {
+            match (retry::ask(&[client], asked, self.host.pausing("reading the history")).await, hours.next()) {
                 (Err(error @ Error::RateLimited(_)), Some(_)) => {
                     let Error::RateLimited(limit) = &error else { return Err(error) };
                     self.host.pause(&error, limit.wait, "reading the history").await;
