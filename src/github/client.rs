@@ -620,17 +620,28 @@ impl<'a> LimitedClient<'a> {
         variables: Value,
         found: impl Fn(&Value) -> Vec<Option<T>>,
     ) -> Result<Vec<Option<T>>, Error> {
+        let mut read = None;
+        self.check_query(query, &variables, &mut |body| read.insert(found(body)).iter().all(Option::is_none)).await?;
+        Ok(read.unwrap_or_default())
+    }
+
+    /// Sends a query. `read` reads the answer, and says whether nothing was found in it.
+    async fn check_query(
+        &self,
+        query: &str,
+        variables: &Value,
+        read: &mut dyn FnMut(&Value) -> bool,
+    ) -> Result<(), Error> {
         let sent = self.elapsed();
-        let answer = self.graphql(query, &variables).await?;
+        let answer = self.graphql(query, variables).await?;
         if answer.is_redirect() {
             return Err(answer.refusal());
         }
         let body = answer.read::<Value>()?;
-        let found = found(&body);
-        match graphql_error(&body, &answer.headers, found.iter().all(Option::is_none)) {
+        match graphql_error(&body, &answer.headers, read(&body)) {
             Some(Error::RateLimited(limit)) => Err(self.limited(RequestKind::GraphQl, sent, &limit)),
             Some(error) => Err(error),
-            None => Ok(found),
+            None => Ok(()),
         }
     }
 }

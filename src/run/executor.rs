@@ -155,7 +155,7 @@ impl Executor<'_> {
         join_all(waiting.into_iter().map(async |(index, (repository, id, task))| {
             self.record(index, Event::Stopping(StopReason::Interrupt));
             let stop = StopRun { executor: self, repository, id, task, is_urgent: true };
-            if stop.run(|event| self.record(index, event)).await == StopEnd::Stopped {
+            if stop.run(&mut |event| self.record(index, event)).await == StopEnd::Stopped {
                 self.record(index, Event::Ended(WaitEnd::Stopped(StopReason::Interrupt)));
             }
         }))

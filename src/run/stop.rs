@@ -37,7 +37,7 @@ pub(super) struct StopRun<'a> {
 
 impl StopRun<'_> {
     /// Stops the task, or finds out why that cannot be done. `record` takes what happens.
-    pub(super) async fn run(mut self, mut record: impl FnMut(Event)) -> StopEnd {
+    pub(super) async fn run(mut self, record: &mut dyn FnMut(Event)) -> StopEnd {
         // Its time is not spent in a queue. The semaphore is never closed.
         let _place = if self.is_urgent { None } else { self.executor.stop_permits.acquire().await.ok() };
         let (times, longest) = match self.is_urgent {
@@ -50,7 +50,7 @@ impl StopRun<'_> {
         let began = Instant::now();
         loop {
             let left = || times.bound.saturating_sub(began.elapsed());
-            let look = tokio::time::timeout(left().clamp(LEAST, LONGEST_LOOK), self.look(&mut record));
+            let look = tokio::time::timeout(left().clamp(LEAST, LONGEST_LOOK), self.look(record));
             let look = look.await.unwrap_or_else(|_| Err(late()));
             let step = match &look {
                 Ok(runs) => {
@@ -61,7 +61,7 @@ impl StopRun<'_> {
             };
             let step = match step {
                 StopStep::Cancel(due) => {
-                    self.cancel(&due, &look.unwrap_or_default(), &mut machine, (times, began), &mut record).await
+                    self.cancel(&due, &look.unwrap_or_default(), &mut machine, (times, began), record).await
                 }
                 step => step,
             };
@@ -79,7 +79,7 @@ impl StopRun<'_> {
     }
 
     /// Looks at the task, and returns the runs of its branch.
-    async fn look(&mut self, record: &mut impl FnMut(Event)) -> Result<Vec<WorkflowRun>, Error> {
+    async fn look(&mut self, record: &mut dyn FnMut(Event)) -> Result<Vec<WorkflowRun>, Error> {
         match self.executor.clients.tasks.task(&self.repository, &self.id, None).await {
             Ok(TaskAnswer::Seen(mut task, _)) => {
                 if let Some(before) = &self.task {
@@ -107,7 +107,7 @@ impl StopRun<'_> {
         runs: &[WorkflowRun],
         machine: &mut StopMachine,
         (times, began): (StopTimes, Instant),
-        record: &mut impl FnMut(Event),
+        record: &mut dyn FnMut(Event),
     ) -> StopStep {
         for (id, by_force) in due {
             let Some(run) = runs.iter().find(|run| run.id == *id) else { continue };

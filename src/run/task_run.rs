@@ -554,7 +554,7 @@ impl<'a> TaskRun<'a> {
         self.record(Event::Stopping(reason));
         let (executor, repository, task) = (self.executor, self.repository().clone(), self.task.clone());
         let stop = StopRun { executor, repository, id: id.clone(), task, is_urgent: false };
-        stop.run(|event| self.record(event)).await
+        stop.run(&mut |event| self.record(event)).await
     }
 
     /// Stops the task because `command: stop` asks for it.

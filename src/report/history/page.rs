@@ -106,7 +106,7 @@ impl Cell {
 /// # Errors
 /// Those of the template engine, which a test rules out.
 pub fn page(report: &Report) -> Result<String, minijinja::Error> {
-    let open = report.tasks.iter().filter(|task| task.place.is_open()).take(MAX_ROWS);
+    let mut open = report.tasks.iter().filter(|task| task.place.is_open()).take(MAX_ROWS);
     let all = report.tasks.iter().collect();
     let mut newest = sorted(all, &|a: &&TaskRow, b| b.created_at.cmp(&a.created_at));
     newest.truncate(MAX_ROWS);
@@ -140,9 +140,9 @@ pub fn page(report: &Report) -> Result<String, minijinja::Error> {
         ],
         comparisons: report.comparisons.iter().map(compared).collect(),
         groups: groups.iter().filter(|(_, all)| !all.is_empty()).map(|(title, all)| by_group(title, all)).collect(),
-        work: listed("What to look at, oldest first", open, &WORK),
+        work: listed("What to look at, oldest first", &mut open, &WORK),
         unlisted: report.tasks.len() - newest.len(),
-        tasks: listed("All tasks, newest first", newest.into_iter(), &COLUMNS),
+        tasks: listed("All tasks, newest first", &mut newest.into_iter(), &COLUMNS),
     };
     let mut engine = Environment::new();
     engine.set_auto_escape_callback(|_| AutoEscape::Html);
@@ -287,7 +287,7 @@ const COLUMNS: [&str; 12] = [
 /// Those that matter for what is open.
 const WORK: [&str; 8] = ["Created", "Place", "Task", "Repository", "Class", "State", "Pull request", "Checks"];
 
-fn listed<'a>(title: &'static str, tasks: impl Iterator<Item = &'a TaskRow>, columns: &[&'static str]) -> Table {
+fn listed(title: &'static str, tasks: &mut dyn Iterator<Item = &TaskRow>, columns: &[&'static str]) -> Table {
     let row = |task: &TaskRow| {
         let pull = task.pull_request.as_ref();
         let created = task.created_at.map(|time| time.to_string()).unwrap_or_default();
