@@ -130,15 +130,15 @@ impl Report {
         let tasks = sorted(tasks, &|a, b| key(a).cmp(&key(b)).then_with(|| a.id.cmp(&b.id)));
         let rows = tasks.iter().collect::<Vec<_>>();
         let all = Figures::of(&rows);
-        let by_version = groups(&rows, version);
-        let by_model = groups(&rows, |task| task.model.clone());
+        let by_version = groups(&rows, &version);
+        let by_model = groups(&rows, &|task| task.model.clone());
         Self {
             version: 1,
             scope,
             warnings,
-            by_class: groups(&rows, |task| task.class.clone()),
-            by_repository: groups(&rows, |task| task.repository.clone()),
-            by_rollout: groups(&rows, |task| task.rollout.clone()),
+            by_class: groups(&rows, &|task| task.class.clone()),
+            by_repository: groups(&rows, &|task| task.repository.clone()),
+            by_rollout: groups(&rows, &|task| task.rollout.clone()),
             by_week: weeks(&rows),
             comparisons: versions_compared(&by_version).into_iter().chain(models_compared(&by_model)).collect(),
             conditions: thresholds.iter().map(|threshold| condition(*threshold, &all)).collect(),
@@ -167,7 +167,7 @@ fn version(task: &TaskRow) -> Option<String> {
 }
 
 /// The groups, the one with the most tasks first. Nothing where no task has such a name.
-fn groups(tasks: &[&TaskRow], name: impl Fn(&TaskRow) -> Option<String>) -> Vec<Group> {
+fn groups(tasks: &[&TaskRow], name: &dyn Fn(&TaskRow) -> Option<String>) -> Vec<Group> {
     let mut by_name = BTreeMap::<Option<String>, Vec<&TaskRow>>::new();
     for task in tasks {
         by_name.entry(name(task)).or_default().push(task);
