@@ -1,7 +1,5 @@
 //! The repositories that a list comes to, once its files are read and its queries are asked.
 
-use futures_util::future::join_all;
-
 use crate::actions::host::Host;
 use crate::github::client::PAGE_SIZE;
 use crate::github::error::Error;
@@ -12,6 +10,7 @@ use crate::inputs::problem::{LoadError, Problem};
 use crate::inputs::request::{Inputs, Request};
 use crate::inputs::targets;
 use crate::inputs::targets::{List, MOST_BYTES, Shard, Source, Target};
+use crate::join::join_all;
 use crate::order::sorted;
 use crate::run::clients::Clients;
 use crate::text::repositories;

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use futures_util::future::join_all;
-
 use crate::actions::context::Environment;
 use crate::actions::host::Host;
 use crate::commands::resolve_targets::resolve_targets;
@@ -19,6 +17,7 @@ use crate::github::task::{TaskId, UNSETTLED};
 use crate::github::task_list::TaskQuery;
 use crate::inputs::problem::{LoadError, Problem};
 use crate::inputs::request::{Inputs, Request, StopRequest, WaitTarget};
+use crate::join::join_all;
 use crate::plan::{Action, PlanContext, PlanError, PlannedTask, plan};
 use crate::report::ending::Ending;
 use crate::run::clients::Clients;

@@ -7,7 +7,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Mutex, OwnedMutexGuard, Semaphore, SetOnce, watch};
 
@@ -16,6 +15,7 @@ use crate::actions::signal::Signal;
 use crate::github::error::Error;
 use crate::github::repository::Repository;
 use crate::github::task::{Task, TaskId};
+use crate::join::join_all;
 use crate::plan::{Action, Plan};
 use crate::report::reporter::Update;
 use crate::run::clients::Clients;

@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -18,6 +17,7 @@ use crate::github::repository::Repository;
 use crate::github::retry;
 use crate::github::task::{Phase, State, Task, TaskId, UNSETTLED};
 use crate::github::task_list::TaskQuery;
+use crate::join::join_all;
 use crate::run::batch::{Batcher, GATHER_TIME};
 use crate::run::pull_request::PullRequestReader;
 use crate::task::marker::{Key, Marker};

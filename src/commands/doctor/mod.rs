@@ -8,7 +8,6 @@ mod settings;
 mod summary;
 mod token;
 
-use futures_util::future::join_all;
 use serde_json::{Map, Value};
 
 use crate::actions::context::{Context, Environment};
@@ -30,6 +29,7 @@ use crate::github::token::Token;
 use crate::inputs::problem::{LoadError, Problem};
 use crate::inputs::request::{Inputs, PromptSource, StartRequest};
 use crate::inputs::targets::Target;
+use crate::join::join_all;
 use crate::plan::permitted;
 use crate::policy::actor;
 use crate::policy::evaluate::is_template;

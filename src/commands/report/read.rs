@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
-use futures_util::future::join_all;
 use jiff::Timestamp;
 use tokio::sync::Mutex;
 
@@ -17,6 +16,7 @@ use crate::github::repository::Repository;
 use crate::github::retry;
 use crate::github::task::{Phase, Task};
 use crate::github::task_list::TaskQuery;
+use crate::join::join_all;
 use crate::report::history::task::{TaskFacts, Unreadable};
 
 /// How many pages of a hundred tasks one list may have. A user may send 5,000 requests an hour, so that no report on more
