@@ -6,6 +6,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "a test plays the runner, whose files and processes these are")]
 
+mod fleet;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -665,33 +667,6 @@ fn plan_approve_implement_works_on_one_pull_request() {
 }
 
 #[test]
-fn fan_out_begins_with_a_canary_and_has_a_result_of_each_repository() {
-    let repositories = ["octo-org/catalogue", "octo-org/checkout", "octo-org/shipping"];
-    for (failing, conclusions) in [(1, ["success", "failure", "success"]), (0, ["failure", "skipped", "skipped"])] {
-        let mut run = Run::of_example("fan-out", &[]).dispatched(json!({"request": "Drop Node 20"}));
-        for repository in repositories {
-            run.simulator.repository(repository, Repository::default());
-        }
-        run.next(repositories[failing], Script::new().state("failed", Duration::ZERO));
-        let ran = run.step("tasks", "tasks");
-        ran.exits(1);
-        let file = std::fs::read_to_string(&ran.outputs["results-file"]).unwrap();
-        let results = serde_json::from_str::<Vec<Value>>(&file).unwrap();
-        let actual = results.iter().map(|it| (it["repository"].as_str().unwrap(), it["conclusion"].as_str().unwrap()));
-        let expected = repositories.into_iter().zip(conclusions);
-        assert_eq!(actual.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
-        let prompts = run.simulator.tasks().into_iter().map(|task| (task.repository, task.prompt));
-        for (repository, prompt) in prompts {
-            assert!(prompt.starts_with(&format!("In {repository}: Drop Node 20\n")), "{prompt}");
-            assert_eq!(prompt.contains("\nNote: release-by-hand\n"), repository == repositories[1], "{prompt}");
-        }
-        run.end("tasks");
-        assert_eq!(run.values["needs.tasks.outputs.failed"], "1");
-        assert_eq!(run.readers(), ["github_…"]);
-    }
-}
-
-#[test]
 fn nightly_sweep_stops_the_overdue_tasks_of_its_class() {
     let overdue = |simulator: &Simulator, minutes: u64, class: &str| {
         simulator.add_task(ExistingTask {
@@ -767,31 +742,6 @@ fn weekly_report_crosses_a_line() {
 }
 
 #[test]
-fn fan_out_over_a_matrix_has_each_repository_in_one_part() {
-    let mut run = Run::of_example("fan-out-matrix", &[]).dispatched(json!({"request": "Drop Node 20"}));
-    let names = (0..6).map(|at| format!("octo-org/service-{at}")).collect::<Vec<_>>();
-    for (at, name) in names.iter().enumerate() {
-        let topics = vec!["java".to_owned()];
-        run.simulator.repository(name, Repository { topics, archived: at == 5, ..Repository::default() });
-    }
-    run.step("plan", "plan").exits(0);
-    run.end("plan");
-    let matrix: Value = serde_json::from_str(&run.values["needs.plan.outputs.matrix"]).unwrap();
-    let mut results = Vec::new();
-    for part in matrix["include"].as_array().unwrap() {
-        run.values.insert("matrix.repositories".to_owned(), part["repositories"].as_str().unwrap().to_owned());
-        let ran = run.step("tasks", "tasks");
-        ran.exits(0);
-        let file = std::fs::read_to_string(&ran.outputs["results-file"]).unwrap();
-        results.extend(serde_json::from_str::<Vec<Value>>(&file).unwrap());
-    }
-    let mut actual = results.iter().map(|it| it["repository"].as_str().unwrap()).collect::<Vec<_>>();
-    actual.sort_unstable();
-    assert_eq!(actual, names[..5]);
-    assert_eq!(matrix["include"].as_array().unwrap().len(), 4);
-}
-
-#[test]
 fn new_repository_is_set_up_by_its_class() {
     let policy = std::fs::read_to_string(folder().join("../prompts/agent-tasks.yml")).unwrap().replace("acme", "octo");
     let values = [
@@ -857,4 +807,23 @@ fn follow_up_fixes_a_failed_check_once_for_each_commit() {
     run.event.1["workflow_run"]["head_sha"] = late.into();
     run.step("follow-up", "task").exits(0).gives("conclusion", "skipped");
     assert_eq!(run.simulator.starts(), 1);
+}
+
+#[test]
+fn release_is_prepared_only_if_it_is_needed() {
+    let commits = |count| [("steps.commits.outputs.count", count)];
+    let mut run = Run::of_example("release-if-needed", &commits("0"));
+    let ran = run.step("release", "task");
+    ran.exits(0).gives("conclusion", "skipped").gives("error-message", "no commits since the last release");
+    assert_eq!(run.simulator.starts(), 0);
+    let mut run = Run::of_example("release-if-needed", &commits("7"));
+    run.step("release", "task").exits(0).gives("created", "true");
+    let prompt = run.start(0)["prompt"].as_str().unwrap().to_owned();
+    assert!(prompt.starts_with("Prepare release 20") && prompt.contains(" It has 7 commits;"), "{prompt}");
+    // While an agent of another person is at work.
+    let mut run = Run::of_example("release-if-needed", &commits("7"));
+    let script = Script::runs_forever();
+    run.simulator.add_task(ExistingTask { creator: 7, script, ..ExistingTask::default() });
+    run.step("release", "task").exits(0).gives("conclusion", "skipped");
+    assert_eq!(run.simulator.starts(), 0);
 }
