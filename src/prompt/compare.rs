@@ -1,5 +1,5 @@
-//! Comparisons of values. A text and a number, or a text and a boolean, have none: the engine's answer would always be
-//! the same, whichever is meant.
+//! Comparisons of values. Values of two kinds, such as a text and a number, have none: the engine's answer would always
+//! be the same, whichever is meant.
 
 use minijinja::value::{Value, ValueKind};
 use minijinja::{Error, ErrorKind};
@@ -81,9 +81,9 @@ fn contains(item: &Value, container: &Value) -> Result<bool, Error> {
     first_error.map_or(Ok(false), Err)
 }
 
-/// Refuses a text beside a number or a boolean, in lists as well.
+/// Refuses a text beside a number or a boolean, and a mapping such as `now` beside any of them, in lists as well.
 fn check(sign: &str, one: &Value, other: &Value) -> Result<(), Error> {
-    use ValueKind::{Bool, Iterable, Number, Seq, String};
+    use ValueKind::{Bool, Iterable, Map, Number, Seq, String};
     match (one.kind(), other.kind()) {
         (String, Number) | (Number, String) => Err(invalid(format!(
             "`{sign}` compares a text with a number; write `| int` or `| float` behind the text, or the number in \
@@ -92,6 +92,10 @@ fn check(sign: &str, one: &Value, other: &Value) -> Result<(), Error> {
         (String, Bool) | (Bool, String) => {
             Err(invalid(format!("`{sign}` compares a text with a boolean; write `true` and `false` without quotes")))
         }
+        (Map, String | Number | Bool) | (String | Number | Bool, Map) => Err(invalid(format!(
+            "`{sign}` compares a mapping with a text, a number or a boolean; name the part that is meant, such as \
+             `now.date`, or `labels | map(attribute='name')` in a list"
+        ))),
         (Seq | Iterable, Seq | Iterable) => {
             one.try_iter()?.zip(other.try_iter()?).try_for_each(|(one, other)| equal(sign, &one, &other).map(drop))
         }

@@ -229,7 +229,9 @@ fn add(state: &mut State, value: &Value, shift: &Kwargs, zone: &TimeZone) -> Res
         ("hours", Span::try_hours),
         ("minutes", Span::try_minutes),
     ];
-    if let Some(other) = shift.args().find(|name| !UNITS.iter().any(|(unit, _)| unit == name)) {
+    let is_unit = |name: &&str| UNITS.iter().any(|(unit, _)| unit == name);
+    if shift.args().next().is_none() || !shift.args().all(|name| is_unit(&name)) {
+        let other = shift.args().find(|name| !is_unit(name)).unwrap_or("nothing");
         return Err(invalid(format!("`add` takes `{}`, not `{other}`", UNITS.map(|(unit, _)| unit).join("`, `"))));
     }
     let Some(mut time) = time_of(state, "add", value, zone)? else {
@@ -241,7 +243,7 @@ fn add(state: &mut State, value: &Value, shift: &Kwargs, zone: &TimeZone) -> Res
             return Ok(amount);
         }
         let Ok(number) = i64::try_from(amount.clone()) else {
-            return Err(invalid(format!("`add` takes whole numbers, and `{unit}` is `{amount}`")));
+            return Err(invalid(format!("`add` takes whole numbers, and `{unit}` is `{amount:?}`")));
         };
         let moved = span(Span::new(), number).and_then(|span| time.checked_add(span));
         time = moved.map_err(|error| invalid(format!("`{unit}={number}` leads to no time: {error}")))?;

@@ -598,7 +598,8 @@ fn times_move_by_the_calendar() {
         assert_eq!(rendered(source).as_deref(), Ok(text), "{source}");
     }
     for (source, part) in [
-        ("{{ now | add(days='a') }}", "`add` takes whole numbers, and `days` is `a`"),
+        ("{{ now | add(days='a') }}", "`add` takes whole numbers, and `days` is `'a'`"),
+        ("{{ now | add() }}", "`add` takes `years`, `months`, `weeks`, `days`, `hours`, `minutes`, not `nothing`"),
         ("{{ now | add(day=1) }}", "`add` takes `years`, `months`, `weeks`, `days`, `hours`, `minutes`, not `day`"),
         ("{{ now | add(years=99999) }}", "`years=99999` leads to no time"),
         ("{{ now | add(years=9000) }}", "`years=9000` leads to no time"),
@@ -611,6 +612,24 @@ fn times_move_by_the_calendar() {
         assert!(error.contains(part), "{source}: {error}");
     }
     assert_eq!(tried("a{{ now | add(days=inputs.days) | date('%F') }}", &json!({})).as_deref(), Ok("a2026-11-20"));
+}
+
+#[test]
+fn mappings_are_compared_with_nothing_else() {
+    for source in [
+        "{{ now > '2026-01-01' }}",
+        "{{ '2026-01-01' <= now }}",
+        "{{ now == 5 }}",
+        "{{ github.event.issue == true }}",
+        "{{ 'bug' in [github.event.issue] }}",
+        "{{ [now] == ['2026-01-01'] }}",
+    ] {
+        let error = rendered(source).unwrap_err();
+        assert!(error.contains("compares a mapping with a text, a number or a boolean"), "{source}: {error}");
+    }
+    for source in ["{{ now == now }}", "{{ now.date > '2026-01-01' }}", "{{ 'issue' in github.event }}"] {
+        assert_eq!(rendered(source).as_deref(), Ok("true"), "{source}");
+    }
 }
 
 #[test]
