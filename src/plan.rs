@@ -383,7 +383,9 @@ fn rendered(input: &str, source: &str, scope: &Scope<'_>) -> Result<String, Stri
             let why = "uses event text that an outsider can write, and only the prompt can do that; use another value";
             return Err(why.to_owned());
         }
-        Err(RenderError::Invalid(why)) => return Err(format!("cannot be rendered. {why}")),
+        Err(RenderError::Invalid(why)) => {
+            return Err(format!("cannot be rendered. {}", why.replace(&template.source, source.trim())));
+        }
     };
     match text.strip_suffix(END).unwrap_or(&text).trim() {
         "" => Err("is empty once it is rendered; a value is needed".to_owned()),

@@ -373,14 +373,12 @@ impl Host {
             false => Some(OwnFile { root: self.workspace.clone(), below: path.to_owned() }),
         };
         let file = file.filter(|file| file.below.components().all(|part| part != Component::ParentDir));
-        let remedy =
-            "is outside of the workspace and of RUNNER_TEMP; use a path inside the workspace, such as `audit.jsonl`";
-        let file = file.context(remedy)?;
+        let file = file.context("is outside of the workspace and of RUNNER_TEMP; use a path inside the workspace")?;
         let is_reserved =
             |part: Component<'_>| [".git", ".github"].iter().any(|name| part.as_os_str().eq_ignore_ascii_case(name));
         anyhow::ensure!(
             !file.below.components().any(is_reserved),
-            "is in a folder that Git or GitHub reads; use another one, such as `audit.jsonl`"
+            "is in a folder that Git or GitHub reads; use another one"
         );
         Ok(file)
     }

@@ -123,6 +123,7 @@ fn inputs_are_templates_for_each_repository() {
 fn templates_in_inputs_are_strict_and_trusted() {
     for (input, value, part) in [
         ("INPUT_BASE_REF", "release/{{ vars.nope }}", "base-ref cannot be rendered"),
+        ("INPUT_BASE_REF", "release/{{ vars.nope }}", "\n 1 | release/{{ vars.nope }}\n"),
         ("INPUT_BASE_REF", "{{ 'a b' }}", "is rendered to a b"),
         ("INPUT_HEAD_REF", "{{ 'a..b' }}", "is rendered to a..b"),
         ("INPUT_IDEMPOTENCY_KEY", "{{ '' }}", "is empty once it is rendered"),
