@@ -122,6 +122,11 @@ pub fn escaped(text: &str) -> String {
     line
 }
 
+/// A number of things for people: `1 task`, `2 tasks`.
+pub fn counted(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+}
+
 /// A number of repositories for people: `1 repository`.
 pub fn repositories(count: usize) -> String {
     format!("{count} {}", if count == 1 { "repository" } else { "repositories" })

@@ -17,6 +17,7 @@ use crate::github::task::{TaskId, UNSETTLED};
 use crate::github::task_list::TaskQuery;
 use crate::inputs::problem::{LoadError, Problem};
 use crate::inputs::request::{Inputs, Request, StopRequest, WaitTarget};
+use crate::inputs::targets::distinct_repositories;
 use crate::join::join_all;
 use crate::plan::{Action, PlanContext, PlanError, PlannedTask, plan};
 use crate::report::ending::Ending;
@@ -78,13 +79,12 @@ async fn find(host: &Host, inputs: &Inputs, clients: Option<&Clients<'_>>) -> Re
     let Some(client) = clients.map(|clients| &clients.tasks) else {
         return Err(vec![Problem::new("token", "is missing, and tasks are listed even in a dry run")].into());
     };
-    let resolved = resolve_targets(host, inputs, clients).await?;
+    let targets = distinct_repositories(resolve_targets(host, inputs, clients).await?.targets);
     let user = async |client: &&LimitedClient<'_>| client.user().await.map(|user| user.id);
     let user = retry::ask(&[client], user, host.pausing("listing the tasks")).await.map_err(LoadError::GitHub)?;
-    let lists = join_all(resolved.targets.iter().map(async |target| {
-        let overdue =
-            async |client: &&LimitedClient<'_>| overdue(client, &target.repository, user, class, *longest).await;
-        (target.repository.clone(), retry::ask(&[client], overdue, host.pausing("listing the tasks")).await)
+    let lists = join_all(targets.iter().map(async |repository| {
+        let overdue = async |client: &&LimitedClient<'_>| overdue(client, repository, user, class, *longest).await;
+        (repository.clone(), retry::ask(&[client], overdue, host.pausing("listing the tasks")).await)
     }));
     let mut found = Found { tasks: Vec::new(), unlisted: Vec::new() };
     let mut warnings = Vec::new();
@@ -109,7 +109,7 @@ async fn find(host: &Host, inputs: &Inputs, clients: Option<&Clients<'_>>) -> Re
         "tasks of the class `{class}` that run for longer than {}: {} in {}",
         spelled(*longest),
         found.tasks.len(),
-        repositories(resolved.targets.len())
+        repositories(targets.len())
     ));
     Ok(Some(found))
 }

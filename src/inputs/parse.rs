@@ -224,7 +224,8 @@ impl Reader {
         }
         // The doctor takes the step of a start as it is written.
         let others = input.commands.iter().filter(|it| **it != Command::Doctor).map(|it| it.as_str());
-        let others = others.collect::<Vec<_>>().join(" and ");
+        let others = others.collect::<Vec<_>>().join(", ");
+        let others = others.rsplit_once(", ").map_or(others.clone(), |(all, last)| format!("{all} and {last}"));
         self.refuse(input, format!("has no effect with command: {}; it is for command: {others}", command.as_str()));
     }
 

@@ -1,10 +1,10 @@
 //! What a command is to do, in types, and how it is read from the inputs.
 
 use std::collections::HashSet;
-use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -98,6 +98,8 @@ pub struct ReportRequest {
     pub list: Option<List>,
     /// From when on tasks count, by their creation.
     pub since: Since,
+    /// The time zone of days and weeks.
+    pub timezone: TimeZone,
     /// How long an open task may be untouched before it is stale.
     pub stale_after: Duration,
     /// The file that keeps what was read of settled tasks.
@@ -127,15 +129,11 @@ impl Since {
             Self::At(moment) => moment,
         }
     }
-}
 
-impl FromStr for Since {
-    type Err = ();
-
-    /// A span such as `30d`, a day in UTC, or a moment in RFC 3339.
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let at = || text.parse().or_else(|_| format!("{text}T00:00:00Z").parse());
-        parse_days(text).map(Self::Ago).or_else(|| at().ok().map(Self::At)).ok_or(())
+    /// A span such as `30d`, a day in a time zone, or a moment in RFC 3339.
+    pub fn parse(text: &str, zone: &TimeZone) -> Option<Self> {
+        let local = || zone.to_timestamp(text.parse::<DateTime>().ok()?).ok();
+        parse_days(text).map(Self::Ago).or_else(|| text.parse().ok().or_else(local).map(Self::At))
     }
 }
 
@@ -402,7 +400,7 @@ impl Reader {
             bots: settled.allow_bots.unwrap_or_default(),
         };
         let untrusted = settled.untrusted.unwrap_or(Untrusted::Fence);
-        let timezone = self.parsed(input::timezone, time_zone).unwrap_or(TimeZone::UTC);
+        let timezone = self.timezone();
         Some(StartRequest {
             list: list?,
             shard,
@@ -493,14 +491,19 @@ impl Reader {
         Some((self.list(&Environment::default())?, parts))
     }
 
+    fn timezone(&mut self) -> TimeZone {
+        self.parsed(input::timezone, time_zone).unwrap_or(TimeZone::UTC)
+    }
+
     /// Which tasks are reported on, and how.
     fn report(&mut self) -> Option<ReportRequest> {
         let list = match self.get(input::repositories) {
             Some(_) => Some(self.list(&Environment::default())?),
             None => None,
         };
-        let since = self.text(input::since).parse::<Since>();
-        if since.is_err() {
+        let timezone = self.timezone();
+        let since = Since::parse(self.text(input::since), &timezone);
+        if since.is_none() {
             self.expected(input::since, "a time such as 30d, or a day such as 2026-11-01");
         }
         let stale_after = parse_days(self.text(input::stale_after));
@@ -519,7 +522,8 @@ impl Reader {
         let text = |input: &Input| self.get(input).map(str::to_owned);
         Some(ReportRequest {
             list,
-            since: since.ok()?,
+            since: since?,
+            timezone,
             stale_after: stale_after?,
             cache: text(input::report_cache),
             fail_if,

@@ -46,6 +46,7 @@ const START: &[Command] = &[Command::Start, Command::Doctor];
 const START_WAIT: &[Command] = &[Command::Start, Command::Wait, Command::Doctor];
 const START_WAIT_STOP: &[Command] = &[Command::Start, Command::Wait, Command::Stop, Command::Doctor];
 const START_PLAN: &[Command] = &[Command::Start, Command::Plan, Command::Doctor];
+const START_REPORT: &[Command] = &[Command::Start, Command::Doctor, Command::Report];
 const START_WAIT_STOP_REPORT: &[Command] =
     &[Command::Start, Command::Wait, Command::Stop, Command::Doctor, Command::Report];
 const START_STOP_PLAN_REPORT: &[Command] =
@@ -224,8 +225,8 @@ inputs! {
         "The same for bots, such as `dependabot`.";
     untrusted "untrusted" "fence" START
         "What to do with event text that an outsider can write: `fence` puts it into the prompt between marks that declare it data, `refuse` refuses a template that uses any.";
-    timezone "timezone" "" START
-        "The time zone of `now` and of the filter `date` in the prompt, as an IANA name such as `Europe/Berlin`. Default: UTC.";
+    timezone "timezone" "" START_REPORT
+        "The time zone of `now` and of the filter `date` in the prompt, and of days and weeks in a report, as an IANA name such as `Europe/Berlin`. Default: UTC.";
     policy "policy" "" START_WAIT_STOP
         "The policy file with the rules for tasks: a file of the workspace, or one of another repository as `owner/name:path@ref`. Default: `.github/agent-tasks.yml`, if it exists.";
     task_class "task-class" "" START_WAIT_STOP_REPORT

@@ -272,6 +272,12 @@ fn source(text: &str) -> Result<Source, String> {
             format!("`{}` behind {repository} is not a variable; write `name=value` without spaces", shown(word))
         })?;
         let is_field = FIELDS.contains(&name);
+        // A field with a wrong name would be a variable that no template reads.
+        let alike = name.to_ascii_lowercase().replace('_', "-");
+        if !is_field && (name.contains('-') || FIELDS.contains(&alike.as_str())) {
+            let (name, known) = (shown(name), FIELDS.join("`, `"));
+            return Err(format!("`{name}` of {repository} is none of `{known}`; such a variable goes under `vars`"));
+        }
         let value = match value {
             "true" if !is_field => Value::Bool(true),
             "false" if !is_field => Value::Bool(false),
@@ -354,6 +360,17 @@ pub fn once(targets: Vec<Target>) -> Result<Vec<Target>, Vec<String>> {
         }
     }
     if wrong.is_empty() { Ok(kept) } else { Err(wrong) }
+}
+
+/// The repositories of some entries, each once.
+pub fn distinct_repositories(targets: Vec<Target>) -> Vec<Repository> {
+    let mut repositories = Vec::new();
+    for Target { repository, .. } in targets {
+        if !repositories.contains(&repository) {
+            repositories.push(repository);
+        }
+    }
+    repositories
 }
 
 /// A list as [`read`] reads it, marked as a part.
@@ -586,6 +603,10 @@ mod tests {
             ("octo/app custom-agent=.github/agents/fixer.agent.md", "without folder and extension"),
             ("octo/app name=a name=b", "octo/app has `name` twice"),
             ("octo/app base-ref=release/{{ vars.v }}", "without spaces"),
+            ("octo/app base-rf=main", "`base-rf` of octo/app is none of `name`, `base-ref`,"),
+            ("octo/app head_ref=main", "such a variable goes under `vars`"),
+            ("octo/app Model=gpt-5.4", "such a variable goes under `vars`"),
+            ("octo/app create-pull-request=true", "such a variable goes under `vars`"),
             ("- {repository: octo/app, model: [a, {b: c}]}", "`model` of octo/app is not a text or a list of texts"),
             ("- {repository: octo/app, base-ref: [a]}", "`base-ref` of octo/app is not a text"),
             ("- {repository: octo/app, version: 1}", "variables go under `vars`"),

@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 use serde_json::{Value, json};
-use simulator::{Repository, Script, Simulator};
+use simulator::{ExistingTask, Repository, Script, Simulator, Token};
 
 use crate::support::{Step, seconds};
 
@@ -163,4 +163,25 @@ async fn doctor_checks_each_entry() {
         "{}",
         ran.message()
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn entries_of_one_repository_are_stopped_and_reported_once() {
+    let simulator = world();
+    let marker = "Fix it\n\n<!-- agent-task key=0123456789abcdef class=it -->";
+    let (prompt, age, script) = (marker.to_owned(), seconds(9000), Script::runs_forever());
+    simulator.add_task(ExistingTask { creator: Token::default().id, prompt, age, script, ..ExistingTask::default() });
+    let list = "octo/app name=api\nocto/app name=web v=1\nocto/app";
+    let policy = "task-classes: {it: {}}";
+    let sweep = Step::stopping(&simulator, "").with("task-class", "it").with("max-duration", "1h");
+    let ran =
+        sweep.with("repositories", list).with("dry-run", "true").file(".github/agent-tasks.yml", policy).run().await;
+    ran.exits(0);
+    assert_eq!(ran.results().len(), 1, "{}", ran.log);
+    let report = Step::new(&simulator).with("command", "report").with("repositories", list);
+    let report = ["prompt", "wait", "create-pull-request"].into_iter().fold(report, |step, input| step.with(input, ""));
+    let ran = report.run().await;
+    ran.exits(0).gives("tasks", "1");
+    let lists = ran.calls.iter().filter(|call| call.path == "/agents/repos/octo/app/tasks");
+    assert_eq!(lists.count(), 4, "each command reads the list once, and that of archived tasks");
 }

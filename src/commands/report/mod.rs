@@ -12,15 +12,17 @@ use crate::commands::warn;
 use crate::github::client::Connect;
 use crate::inputs::problem::Problem;
 use crate::inputs::request::{Inputs, ReportRequest};
+use crate::inputs::targets::distinct_repositories;
 use crate::report::ending::Ending;
 use crate::report::history::csv::csv;
 use crate::report::history::document::{Report, Scope};
 use crate::report::history::page::page;
 use crate::report::history::summary::{summary, title};
-use crate::report::history::task::{TaskRow, Unreadable};
+use crate::report::history::task::{TaskRow, Time, Unreadable};
 use crate::report::outputs::{StepOutputs, outputs};
 use crate::run::clients::Clients;
 use crate::task::conclusion::Exit;
+use crate::text::counted;
 
 /// Reports on the tasks that the inputs name.
 pub async fn run(host: &Host, inputs: &Inputs, request: &ReportRequest, connect: &Connect<'_>) -> Ending {
@@ -38,21 +40,23 @@ pub async fn run(host: &Host, inputs: &Inputs, request: &ReportRequest, connect:
 }
 
 async fn report(host: &Host, inputs: &Inputs, request: &ReportRequest, clients: &Clients<'_>) -> Ending {
+    let now = host.now();
+    // The API is asked for whole seconds.
+    let since = whole_seconds(request.since.moment(now));
+    if since.0 > now {
+        return Ending::bad_input(&[Problem::shown("since", &since.to_string(), "is in the future")]);
+    }
     let targets = match resolve_targets(host, inputs, Some(clients)).await {
         Ok(resolved) => resolved.targets,
         Err(error) => return Ending::load_error(&error),
     };
-    let repositories = targets.into_iter().map(|target| target.repository).collect::<Vec<_>>();
+    let repositories = distinct_repositories(targets);
     let repositories = request.list.is_some().then_some(repositories);
     let cache = match request.cache.as_deref().map(|path| cache::load(host, path)).transpose() {
         Ok(cache) => cache.unwrap_or_default(),
         Err(problem) => return Ending::bad_input(&[problem]),
     };
-    let now = host.now();
-    // The API is asked for whole seconds.
-    let since = request.since.moment(now);
-    let since = Timestamp::from_second(since.as_second()).unwrap_or(since);
-    let reader = read::Reader { host, tasks: &clients.tasks, pulls: clients.lookup_first(), since, cache };
+    let reader = read::Reader { host, tasks: &clients.tasks, pulls: clients.lookup_first(), since: since.0, cache };
     let read = match reader.read(repositories.as_deref()).await {
         Ok(read) => read,
         Err(error) => return Ending::github_error(&error),
@@ -66,8 +70,9 @@ async fn report(host: &Host, inputs: &Inputs, request: &ReportRequest, clients: 
     let rows = read.tasks.into_iter().map(|task| task.placed(now, request.stale_after)).collect();
     let rows = filtered(rows, request, &mut warnings);
     let scope = Scope {
-        generated_at: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        since: since.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        generated_at: whole_seconds(now),
+        since,
+        timezone: request.timezone.clone(),
         stale_after: request.stale_after.as_secs(),
         repositories: repositories.iter().flatten().map(ToString::to_string).collect(),
         unreadable_repositories: read.unreadable.iter().map(ToString::to_string).collect(),
@@ -82,6 +87,10 @@ async fn report(host: &Host, inputs: &Inputs, request: &ReportRequest, clients: 
     }
 }
 
+fn whole_seconds(time: Timestamp) -> Time {
+    Time(Timestamp::from_second(time.as_second()).unwrap_or(time))
+}
+
 /// The tasks of the class and the rollout that are asked for. Those whose sessions could not be read may belong to them.
 fn filtered(rows: Vec<TaskRow>, request: &ReportRequest, warnings: &mut Vec<String>) -> Vec<TaskRow> {
     let is = |wanted: &Option<String>, actual: &Option<String>| wanted.is_none() || wanted == actual;
@@ -89,8 +98,13 @@ fn filtered(rows: Vec<TaskRow>, request: &ReportRequest, warnings: &mut Vec<Stri
     if hidden > 0 && (request.task_class.is_some() || request.rollout.is_some()) {
         warnings.push(format!("{hidden} tasks are left out, because their class and rollout could not be read"));
     }
+    let total = rows.len();
     let fits = |row: &TaskRow| is(&request.task_class, &row.class) && is(&request.rollout, &row.rollout);
-    rows.into_iter().filter(fits).collect()
+    let rows = rows.into_iter().filter(fits).collect::<Vec<_>>();
+    if rows.is_empty() && total > 0 {
+        warnings.push(format!("none of {} has this task-class and rollout", counted(total, "task")));
+    }
+    rows
 }
 
 /// Writes the three files, and returns their paths.
@@ -106,7 +120,7 @@ fn written(host: &Host, report: &Report) -> anyhow::Result<[String; 3]> {
 fn ending(host: &Host, report: &Report, paths: &[String; 3]) -> Ending {
     let crossed = report.conditions.iter().filter(|condition| condition.crossed);
     let crossed = crossed.map(|it| format!("{}: {}", it.condition, it.reason)).collect::<Vec<_>>();
-    host.log(&title(report, report.scope.since.get(..10).unwrap_or_default()));
+    host.log(&title(report));
     let [json, csv, html] = paths.clone();
     host.log(&format!("the report for people is {html}"));
     let number = |number: Option<u64>| number.map(|it| it.to_string()).unwrap_or_default();

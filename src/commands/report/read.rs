@@ -18,6 +18,7 @@ use crate::github::task::{Phase, Task};
 use crate::github::task_list::TaskQuery;
 use crate::join::join_all;
 use crate::report::history::task::{TaskFacts, Unreadable};
+use crate::text::counted;
 
 /// How many pages of a hundred tasks one list may have. A user may send 5,000 requests an hour, so that no report on more
 /// tasks ends within a day.
@@ -102,7 +103,7 @@ impl Gaps {
         for (at, Gap { what, why, count }) in gaps.iter().enumerate() {
             match gaps[..at].iter().filter(|other| other.what == *what).count() {
                 before if before < MAX_ERRORS => {
-                    warnings.push(format!("{what} of {count} tasks could not be read: {why}"));
+                    warnings.push(format!("{what} of {} could not be read: {why}", counted(*count, "task")));
                 }
                 MAX_ERRORS => warnings.push(format!("{what} of other tasks could not be read for other reasons")),
                 _ => {}
@@ -256,7 +257,7 @@ impl<'a> Reader<'a> {
         }
         if !ids.is_empty() {
             let read = tasks.iter().filter(|task| task.row.pull_request.is_some()).count();
-            self.host.log(&format!("read {read} pull requests"));
+            self.host.log(&format!("read {}", counted(read, "pull request")));
         }
     }
 

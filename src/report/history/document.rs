@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use serde::{Serialize, Serializer};
 
 use crate::github::task::State;
 use crate::inputs::threshold::{Measure, Threshold};
 use crate::order::sorted;
 use crate::report::history::comparison::Comparison;
 use crate::report::history::figures::{Credits, Figures, Share, Spread};
-use crate::report::history::task::{TaskRow, Unreadable};
+use crate::report::history::task::{TaskRow, Time, Unreadable};
+use crate::text::counted;
 
 /// How many digits of a template's hash name a group: enough to tell the texts of one prompt apart.
 const HASH_DIGITS: usize = 8;
@@ -21,9 +24,13 @@ const HASH_DIGITS: usize = 8;
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Scope {
     /// When it was made, in RFC 3339.
-    pub generated_at: String,
+    pub generated_at: Time,
     /// The creation time from which on tasks count, in RFC 3339.
-    pub since: String,
+    pub since: Time,
+    /// The time zone of the weeks, and of the days that people read, by its IANA name.
+    #[serde(serialize_with = "zone_name")]
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub timezone: TimeZone,
     /// How long an open task may be untouched before it is stale, in seconds.
     pub stale_after: u64,
     /// The repositories; empty for all tasks of the token's owner.
@@ -34,6 +41,17 @@ pub struct Scope {
     pub task_class: Option<String>,
     /// The rollout that the tasks belong to; null for any.
     pub rollout: Option<String>,
+}
+
+impl Scope {
+    /// What calendar and clock show at a moment.
+    pub(super) fn local(&self, time: Time) -> DateTime {
+        self.timezone.to_datetime(time.0)
+    }
+}
+
+fn zone_name<S: Serializer>(zone: &TimeZone, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(zone.iana_name().unwrap_or_default())
 }
 
 /// A group of tasks.
@@ -58,7 +76,7 @@ pub struct Group {
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Week {
-    /// The Monday that it begins with, in UTC.
+    /// The Monday that it begins with.
     pub begins: String,
     /// How many tasks there are.
     pub tasks: u64,
@@ -134,19 +152,24 @@ impl Report {
         let by_model = groups(&rows, &|task| task.model.clone());
         Self {
             version: 1,
-            scope,
-            warnings,
             by_class: groups(&rows, &|task| task.class.clone()),
             by_repository: groups(&rows, &|task| task.repository.clone()),
             by_rollout: groups(&rows, &|task| task.rollout.clone()),
-            by_week: weeks(&rows),
+            by_week: weeks(&rows, &scope.timezone),
             comparisons: versions_compared(&by_version).into_iter().chain(models_compared(&by_model)).collect(),
             conditions: thresholds.iter().map(|threshold| condition(*threshold, &all)).collect(),
             by_version,
             by_model,
             all,
             tasks,
+            scope,
+            warnings,
         }
+    }
+
+    /// The day from which on tasks count.
+    pub(super) fn since(&self) -> String {
+        self.scope.local(self.scope.since).date().to_string()
     }
 
     /// How many pull requests were merged; `None` where none could be read although there are some.
@@ -213,12 +236,13 @@ fn compared(by: &'static str, first: &Group, second: &Group) -> Option<Compariso
 }
 
 /// All weeks from the first to the last, also those without a task.
-fn weeks(tasks: &[&TaskRow]) -> Vec<Week> {
+fn weeks(tasks: &[&TaskRow], zone: &TimeZone) -> Vec<Week> {
     const WEEK: i64 = 7 * 24 * 3600;
     // The first day of Unix time was a Thursday.
     const MONDAY: i64 = 4 * 24 * 3600;
     let monday = |task: &TaskRow| {
-        let second = task.created_at?.0.as_second();
+        let created = task.created_at?.0;
+        let second = created.as_second() + i64::from(zone.to_offset(created).seconds());
         Some((second - MONDAY).div_euclid(WEEK) * WEEK + MONDAY)
     };
     let mondays = || tasks.iter().filter_map(|task| monday(task));
@@ -263,10 +287,15 @@ fn condition(threshold: Threshold, all: &Figures) -> Condition {
         Measure::Credits => (all.credits.total, &[Unreadable::Sessions]),
         Measure::CreditsPerMerged => (all.credits.per_merged, &[Unreadable::Sessions, Unreadable::PullRequest]),
     };
-    let hidden = parts.iter().filter_map(|part| all.unreadable.get(part.as_str())).max();
-    let (crossed, reason) = match (figure, hidden) {
-        (Some(figure), _) => (threshold.is_crossed(figure), format!("it is {}", threshold.shown(figure))),
-        (None, Some(tasks)) => (true, format!("it is not known, because {tasks} tasks could not be read")),
+    let unread = parts.iter().filter_map(|part| all.unreadable.get(part.as_str())).max();
+    let hidden = |tasks: u64| counted(tasks as usize, "task");
+    let (crossed, reason) = match (figure, unread) {
+        (Some(figure), None) => (threshold.is_crossed(figure), format!("it is {}", threshold.shown(figure))),
+        (Some(figure), Some(tasks)) => {
+            let reason = format!("it is {} without {} that could not be read", threshold.shown(figure), hidden(*tasks));
+            (threshold.is_crossed(figure), reason)
+        }
+        (None, Some(tasks)) => (true, format!("it is not known, because {} could not be read", hidden(*tasks))),
         (None, None) => (false, "there is nothing to count".to_owned()),
     };
     Condition { condition: threshold.to_string(), figure, crossed, reason }

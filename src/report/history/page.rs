@@ -25,7 +25,7 @@ const MAX_ROWS: usize = 2000;
 /// What the template reads.
 #[derive(Serialize)]
 struct Page<'a> {
-    since: &'a str,
+    since: String,
     about: String,
     warnings: &'a [String],
     conditions: &'a [Condition],
@@ -118,9 +118,10 @@ pub fn page(report: &Report) -> Result<String, minijinja::Error> {
         ("By rollout", &report.by_rollout),
     ];
     let hash = |text: &str| STANDARD.encode(digest(&SHA256, text.as_bytes()));
+    let scope = &report.scope;
     let page = Page {
-        since: report.scope.since.get(..10).unwrap_or_default(),
-        about: about(&report.scope),
+        since: report.since(),
+        about: about(scope),
         warnings: &report.warnings,
         conditions: &report.conditions,
         policy: format!(
@@ -140,9 +141,9 @@ pub fn page(report: &Report) -> Result<String, minijinja::Error> {
         ],
         comparisons: report.comparisons.iter().map(compared).collect(),
         groups: groups.iter().filter(|(_, all)| !all.is_empty()).map(|(title, all)| by_group(title, all)).collect(),
-        work: listed("What to look at, oldest first", &mut open, &WORK),
+        work: listed(scope, "What to look at, oldest first", &mut open, &WORK),
         unlisted: report.tasks.len() - newest.len(),
-        tasks: listed("All tasks, newest first", &mut newest.into_iter(), &COLUMNS),
+        tasks: listed(scope, "All tasks, newest first", &mut newest.into_iter(), &COLUMNS),
     };
     let mut engine = Environment::new();
     engine.set_auto_escape_callback(|_| AutoEscape::Html);
@@ -162,8 +163,9 @@ fn about(scope: &Scope) -> String {
     for (name, value) in filters.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?))) {
         text.push_str(&format!(", {name} {}", harmless(value)));
     }
-    let made = scope.generated_at.get(..16).unwrap_or_default().replace('T', " ");
-    format!("{text}. Made on {made} UTC.")
+    let made = scope.local(scope.generated_at);
+    let zone = scope.timezone.iana_name().unwrap_or_default();
+    format!("{text}. Made on {} at {:02}:{:02} {zone}.", made.date(), made.hour(), made.minute())
 }
 
 fn cards(all: &Figures) -> Vec<Card> {
@@ -287,15 +289,21 @@ const COLUMNS: [&str; 12] = [
 /// Those that matter for what is open.
 const WORK: [&str; 8] = ["Created", "Place", "Task", "Repository", "Class", "State", "Pull request", "Checks"];
 
-fn listed(title: &'static str, tasks: &mut dyn Iterator<Item = &TaskRow>, columns: &[&'static str]) -> Table {
+fn listed(
+    scope: &Scope,
+    title: &'static str,
+    tasks: &mut dyn Iterator<Item = &TaskRow>,
+    columns: &[&'static str],
+) -> Table {
     let row = |task: &TaskRow| {
         let pull = task.pull_request.as_ref();
-        let created = task.created_at.map(|time| time.to_string()).unwrap_or_default();
+        let sort = task.created_at.map(|time| time.to_string()).unwrap_or_default();
+        let day = task.created_at.map_or(UNKNOWN.to_owned(), |time| scope.local(time).date().to_string());
         let name = pull.map(|pull| &pull.title).or(task.name.as_ref()).unwrap_or(&task.id);
         let merge = pull.and_then(|pull| pull.time_to_merge).map(|seconds| seconds as f64);
         let place = Cell { place: Some(Place::as_str(task.place)), ..Cell::text(task.place.label()) };
         let cells = [
-            Cell { text: created.get(..10).unwrap_or(UNKNOWN).to_owned(), sort: created, ..Cell::default() },
+            Cell { text: day, sort, ..Cell::default() },
             place,
             Cell::text(name.as_str()).leading(task.url.as_ref()),
             Cell::optional(task.repository.as_ref()),

@@ -7,7 +7,7 @@ use crate::report::history::show::{known, percent, points, span, spelled_number,
 use crate::report::history::task::{Place, TaskRow};
 use crate::report::markdown::{details, inline, link, table};
 use crate::report::summary::cut_to_fit;
-use crate::text::{cut, escaped};
+use crate::text::{counted, cut, escaped};
 
 /// How many open tasks are listed; the page has them all.
 const MAX_OPEN: usize = 50;
@@ -20,8 +20,7 @@ const MAX_NAME: usize = 100;
 
 /// The summary.
 pub fn summary(report: &Report) -> String {
-    let since = report.scope.since.get(..10).unwrap_or_default();
-    let mut text = format!("### 📊 {}\n\n", escaped(&title(report, since)));
+    let mut text = format!("### 📊 {}\n\n", escaped(&title(report)));
     for warning in &report.warnings {
         text.push_str(&format!("- ⚠️ {}\n", inline(warning)));
     }
@@ -32,7 +31,7 @@ pub fn summary(report: &Report) -> String {
     text.push('\n');
     text.push_str(&figures(&report.all));
     text.push_str(&chart(report));
-    text.push_str(&work(&report.tasks));
+    text.push_str(&work(report));
     for comparison in &report.comparisons {
         text.push_str(&compared(comparison));
     }
@@ -51,11 +50,9 @@ pub fn summary(report: &Report) -> String {
 }
 
 /// A line that says it all.
-pub fn title(report: &Report, since: &str) -> String {
-    let tasks = match report.all.tasks {
-        1 => "1 task".to_owned(),
-        count => format!("{count} tasks"),
-    };
+pub fn title(report: &Report) -> String {
+    let since = report.since();
+    let tasks = counted(report.tasks.len(), "task");
     match report.merged() {
         Some(merged) => format!("{tasks} since {since}, {merged} of {} pull requests merged", report.all.pull_requests),
         None => format!("{tasks} since {since}; their pull requests could not be read"),
@@ -101,8 +98,8 @@ fn chart(report: &Report) -> String {
 }
 
 /// The open tasks, oldest first.
-fn work(tasks: &[TaskRow]) -> String {
-    let open = tasks.iter().filter(|task| task.place.is_open()).collect::<Vec<_>>();
+fn work(report: &Report) -> String {
+    let open = report.tasks.iter().filter(|task| task.place.is_open()).collect::<Vec<_>>();
     let counts = Place::ALL.iter().filter(|place| place.is_open()).filter_map(|place| {
         let count = open.iter().filter(|task| task.place == *place).count();
         (count > 0).then(|| format!("{count} {}", place.label()))
@@ -116,7 +113,7 @@ fn work(tasks: &[TaskRow]) -> String {
         let name = pull.map(|pull| pull.title.as_str()).or(task.name.as_deref()).unwrap_or(&task.id);
         let number = pull.map(|pull| link(&format!("#{}", pull.number), &pull.url)).unwrap_or_default();
         vec![
-            task.created_at.map(|time| time.to_string()).unwrap_or_default().chars().take(10).collect(),
+            task.created_at.map(|time| report.scope.local(time).date().to_string()).unwrap_or_default(),
             task.place.label().replace(' ', "\u{a0}"),
             link(&cut(name, MAX_NAME), task.url.as_deref().unwrap_or_default()),
             escaped(task.repository.as_deref().unwrap_or_default()),

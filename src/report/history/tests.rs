@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -28,8 +29,9 @@ fn ago(days: u32) -> Time {
 
 fn scope() -> Scope {
     Scope {
-        generated_at: "2026-11-29T12:00:00Z".to_owned(),
-        since: "2026-08-29T00:00:00Z".to_owned(),
+        generated_at: Time(now()),
+        since: Time("2026-08-29T00:00:00Z".parse().unwrap()),
+        timezone: TimeZone::UTC,
         stale_after: 259_200,
         repositories: Vec::new(),
         unreadable_repositories: Vec::new(),
@@ -184,6 +186,38 @@ fn versions_and_models_are_compared() {
 }
 
 #[test]
+fn days_and_weeks_are_of_the_time_zone() {
+    let created = |time: &str| TaskRow { created_at: Some(Time(time.parse().unwrap())), ..row("idle", None) };
+    // In Kiritimati the day is another one for most of a day, and the second task is of the next week.
+    let tasks = vec![created("2026-11-21T23:00:00Z"), created("2026-11-22T11:00:00Z")];
+    let zone = crate::actions::host::time_zone("Pacific/Kiritimati").unwrap();
+    for (timezone, weeks, days) in [
+        (TimeZone::UTC, vec![("2026-11-16", 2)], ["2026-08-29", "2026-11-21", "2026-11-22", "2026-11-29 at 12:00 UTC"]),
+        (
+            zone,
+            vec![("2026-11-16", 1), ("2026-11-23", 1)],
+            ["2026-08-29", "2026-11-22", "2026-11-23", "2026-11-30 at 02:00 Pacific/Kiritimati"],
+        ),
+    ] {
+        let report = Report::new(Scope { timezone, ..scope() }, tasks.clone(), &[], Vec::new());
+        let found = report.by_week.iter().map(|week| (week.begins.as_str(), week.tasks)).collect::<Vec<_>>();
+        assert_eq!(found, weeks);
+        let (page, summary) = (page(&report).unwrap(), summary(&report));
+        let [since, days @ .., made] = days;
+        assert!(page.contains(&format!("since {since}")) && summary.contains(&format!("since {since}")), "{summary}");
+        assert!(page.contains(&format!("Made on {}.", made.replace('/', "&#x2f;"))), "{made}");
+        for day in days {
+            assert!(
+                page.contains(&format!(">{day}</td>")) && summary.contains(&format!("| {day} |")),
+                "{day} {summary}"
+            );
+        }
+        // Files for programs have moments.
+        assert!(csv(&report.tasks).contains("2026-11-21T23:00:00Z"));
+    }
+}
+
+#[test]
 fn comparison_of_few_tasks_has_a_warning() {
     let of = |version: &str, state| TaskRow {
         prompt_version: Some(version.to_owned()),
@@ -204,6 +238,8 @@ fn condition_on_what_cannot_be_read_fails() {
     let merged = || row("completed", Some(pull(PullWord::Merged)));
     assert_eq!(crossed(vec![merged()], "merged < 50%"), (false, "it is 100%".to_owned()));
     assert_eq!(crossed(vec![merged()], "merged > 50%"), (true, "it is 100%".to_owned()));
+    let partly = (false, "it is 100% without 1 task that could not be read".to_owned());
+    assert_eq!(crossed(vec![merged(), hidden.clone()], "merged < 50%"), partly);
     assert!(crossed(vec![hidden], "merged < 50%").0);
     assert_eq!(crossed(Vec::new(), "merged < 50%"), (false, "there is nothing to count".to_owned()));
 }

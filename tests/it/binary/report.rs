@@ -184,12 +184,45 @@ fn settled_tasks_are_read_once() {
 fn report_refuses_what_it_cannot_read() {
     let simulator = world_of_reports();
     let step = report(&simulator).with("since", "soon").with("stale-after", "3").with("report-fail-if", "merged");
-    let ran = step.with("model", "x").run_process();
+    let ran = step.with("model", "x").with("timezone", "Berlin").run_process();
     ran.exits(2).sends_nothing();
     insta::assert_snapshot!(ran.refusal(), @"
     model has no effect with command: report; it is for command: start
+    timezone: Berlin is not a time zone of this system; write an IANA name such as Europe/Berlin
     since: expected a time such as 30d, or a day such as 2026-11-01, got soon
     stale-after: expected a duration above zero such as 3d or 12h, got 3
     report-fail-if: merged is not a condition; write a figure, < or >, and a limit, such as merged < 50%: success, merged, accepted, rework, failed-checks, reverted, credits, credits-per-merged
     ");
+}
+
+#[test]
+fn since_is_a_day_in_the_time_zone() {
+    let simulator = world_of_reports();
+    task(&simulator, "octo/app", "One", "8", 2, delivering(PullContent::default()));
+    for (since, timezone, expected) in [
+        ("2026-01-31", "", "2026-01-31T00:00:00Z"),
+        ("2026-01-31", "America/Los_Angeles", "2026-01-31T08:00:00Z"),
+        ("2026-07-31", "Europe/Berlin", "2026-07-30T22:00:00Z"),
+        // The clock went from 0:00 to 1:00.
+        ("2017-10-15", "America/Sao_Paulo", "2017-10-15T03:00:00Z"),
+        ("2026-01-31T12:00", "Asia/Kolkata", "2026-01-31T06:30:00Z"),
+        ("2026-01-31T12:00:00+01:00", "Asia/Kolkata", "2026-01-31T11:00:00Z"),
+    ] {
+        let ran = report(&simulator).with("since", since).with("timezone", timezone).run_process();
+        ran.exits(0);
+        let scope = &json_of(&ran)["scope"];
+        assert_eq!(scope["since"], expected, "{since} {timezone}");
+        assert_eq!(scope["timezone"], if timezone.is_empty() { "UTC" } else { timezone });
+        let day = since.get(..10).unwrap();
+        let is_early = expected.ends_with("11:00:00Z");
+        assert!(is_early || ran.summary.contains(&format!("1 task since {day}")), "{}", ran.summary);
+    }
+}
+
+#[test]
+fn since_in_the_future_is_refused() {
+    let simulator = world_of_reports();
+    let ran = report(&simulator).with("since", "2126-11-01").with("timezone", "Europe/Berlin").run_process();
+    ran.exits(2).sends_nothing();
+    insta::assert_snapshot!(ran.refusal(), @"since: 2126-10-31T23:00:00Z is in the future");
 }
