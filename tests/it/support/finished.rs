@@ -276,6 +276,7 @@ fn given_tokens(step: &Step) -> impl Iterator<Item = &str> {
 /// What must be found nowhere: every token of the step that looks like one. A property gives common words as well.
 fn secrets(step: &Step) -> Vec<String> {
     let given = given_tokens(step).map(|token| token.trim_start_matches("Bearer "));
-    let real = given.filter(|token| token.len() >= 8 && ["gh", "eyJ"].iter().any(|start| token.starts_with(start)));
+    let starts = ["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "eyJ"];
+    let real = given.filter(|token| token.len() >= 8 && starts.iter().any(|start| token.starts_with(start)));
     real.chain([TOKEN]).map(str::to_owned).collect()
 }
