@@ -386,3 +386,6 @@ fn block(span: Span, source: &str) -> Place {
         after: format!("{{% endfilter {last}%}}"),
     }
 }
+
+#[cfg(test)]
+mod tests;
