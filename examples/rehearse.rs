@@ -37,6 +37,8 @@ use crate::page::{Log, Page, say};
 mod history;
 #[path = "rehearsal/page.rs"]
 mod page;
+#[path = "rehearsal/rollout.rs"]
+mod rollout;
 
 const HELP: &str = "\
 Rehearses a step of agent-task against a simulated GitHub: no token, no cost, nothing leaves this machine.
@@ -52,6 +54,7 @@ usage: cargo run --example rehearse -- [ARGUMENTS]
   --end STATE            how the task ends: completed (the default), failed, timed_out, cancelled,
                          waiting_for_user, no-pull-request, out-of-scope or never
   --report               the report on a year of tasks, with the path of its page; the files are kept
+  --rollout              ten days of a rollout in twelve repositories, an hourly run each, in about ten seconds
   --fleet                six repositories in two waves, a canary first; one of the others fails
   --slow                 let the agent's five minutes take 30 seconds instead of five
   --keep                 keep the files that the step has read and written, and say where they are
@@ -63,6 +66,7 @@ The exit code is that of the step, or 2 where an argument is wrong. Some things 
   cargo run --example rehearse -- --end waiting_for_user --input fail-on=never
   cargo run --example rehearse -- --end out-of-scope
   cargo run --example rehearse -- --report
+  cargo run --example rehearse -- --rollout
   cargo run --example rehearse -- --fleet
   cargo run --example rehearse -- --fleet --end failed";
 
@@ -104,6 +108,9 @@ async fn rehearse(wishes: &Wishes) -> anyhow::Result<Exit> {
     tokio::spawn(simulator::serve(listener, simulator.clone()));
 
     let story = match wishes.fleet {
+        _ if wishes.rollout => {
+            "Every hour for ten days, a run of a workflow goes on with a rollout: one repository first, then four, then the\nothers, each wave once the pull requests of the one before are merged."
+        }
         _ if wishes.report => "A step of a workflow says what came of a year of Copilot agent tasks.",
         true => {
             "A step of a workflow starts a Copilot agent task in each of six repositories, first in one and then\nin the others, and returns all of their pull requests' numbers."
@@ -111,6 +118,7 @@ async fn rehearse(wishes: &Wishes) -> anyhow::Result<Exit> {
         false => "A step of a workflow starts a Copilot agent task, waits for it, and returns its pull request number.",
     };
     let over = match wishes.report {
+        _ if wishes.rollout => "ten days are over in seconds".to_owned(),
         true => "a year is there at once".to_owned(),
         false => {
             format!("{} minutes of the agent's work are over in {}", WORK.as_secs() / 60, spelled(wishes.lasting()))
@@ -122,6 +130,15 @@ async fn rehearse(wishes: &Wishes) -> anyhow::Result<Exit> {
          takes no token, costs nothing, and {over}.",
     ));
     let page = Page::new();
+    if wishes.rollout {
+        page.title("The runs that change something (✔ merged, ▶ at work, … waits for review, · not started)");
+        let exit = rollout::play(&simulator, &variables).await;
+        page.title("The summary of the last run");
+        page.summary(&read(&variables["GITHUB_STEP_SUMMARY"]));
+        page.title("Behind the scenes");
+        behind_the_scenes(&simulator, &[], exit);
+        return Ok(exit);
+    }
     page.title("The log, as the run's page shows it");
     let mut log = Log::new(page);
     log.introduce(&shown_inputs(&variables));
@@ -156,6 +173,7 @@ struct Wishes {
     end: Option<String>,
     fleet: bool,
     report: bool,
+    rollout: bool,
     slow: bool,
     keep: bool,
     help: bool,
@@ -200,6 +218,7 @@ impl Wishes {
                     wishes.end = Some(end);
                 }
                 "--fleet" if alone => wishes.fleet = true,
+                "--rollout" if alone => wishes.rollout = true,
                 "--report" if alone => wishes.report = true,
                 "--slow" if alone => wishes.slow = true,
                 "--keep" if alone => wishes.keep = true,
@@ -247,6 +266,11 @@ impl Wishes {
             own.insert("tolerate", "20%".to_owned());
         } else if !said("wait") && !said("create-pull-request") {
             own.insert("require-pull-request", "true".to_owned());
+        }
+        if self.rollout {
+            own.extend(rollout::inputs());
+            own.remove("require-pull-request");
+            own.remove("poll-interval");
         }
         match self.end() {
             "never" => drop(own.insert("wait-timeout", format!("{}s", self.lasting().as_secs()))),
@@ -374,6 +398,9 @@ fn world(wishes: &Wishes, variables: &mut BTreeMap<String, String>) -> Simulator
     }
     if wishes.report {
         history::add(&simulator);
+    }
+    if wishes.rollout {
+        rollout::prepare(&simulator);
     }
     if let Some(head) = head {
         simulator.open_pull(&target, &head, base.as_deref().unwrap_or("main"));

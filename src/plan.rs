@@ -29,10 +29,11 @@ use crate::task::conclusion::{Conclusion, Refusal, RefusedBy};
 use crate::task::event::Event;
 use crate::task::follow_up::FollowUpCounter;
 use crate::task::marker::{Key, Marker, template_hash};
-use crate::task::rollout::{Rollout, Share};
+use crate::task::rollout::view::RolloutView;
 use crate::task::start::{ActiveScope, IfActive, LONGEST_LIMIT, LONGEST_LIMIT_OF_MANY, Precheck, StartOptions};
 use crate::task::stop::StopRules;
 use crate::task::wait::WaitRules;
+use crate::task::waves::{Share, WaveRules};
 use crate::text::{harmless, repositories, sha256, spelled};
 
 /// How many repositories a part has by default: the list of their tasks is one page.
@@ -61,7 +62,7 @@ pub struct Plan {
     /// Which tasks start together, one wave after the other.
     pub waves: Vec<Range<usize>>,
     /// What a wave has to bring, and how many tasks run at once.
-    pub rollout: Rollout,
+    pub wave_rules: WaveRules,
     /// How many jobs share GitHub's limits.
     pub sharing_jobs: usize,
     /// Whether the actor of the event may start tasks; absent for a wait, which starts none.
@@ -74,6 +75,8 @@ pub struct Plan {
     pub limit_counter: Option<LimitCounter>,
     /// The pull request that the start follows up on.
     pub follow_up: Option<FollowedPull>,
+    /// The rollout over days that the tasks belong to.
+    pub rollout: Option<Box<RolloutView>>,
     /// Whether the plan is all there will be.
     pub dry_run: bool,
     /// What the user should know without the step failing.
@@ -243,7 +246,7 @@ pub fn plan(inputs: &Inputs, given: PlanContext<'_>) -> Result<Plan, PlanError> 
         (Request::Stop(StopRequest::Tasks(tasks)), _) => named(tasks, Action::Stop),
         _ => Vec::new(),
     };
-    let waves = inputs.rollout.waves.over(tasks.len()).map_err(|why| vec![Problem::new("waves", why)])?;
+    let waves = inputs.wave_rules.waves.over(tasks.len()).map_err(|why| vec![Problem::new("waves", why)])?;
     Ok(Plan {
         tasks,
         wait: inputs.wait.clone(),
@@ -252,13 +255,14 @@ pub fn plan(inputs: &Inputs, given: PlanContext<'_>) -> Result<Plan, PlanError> 
         require_pull_request: inputs.require_pull_request,
         expect: inputs.expect.clone(),
         waves,
-        rollout: inputs.rollout.clone(),
+        wave_rules: inputs.wave_rules.clone(),
         sharing_jobs: inputs.request.sharing_jobs(),
         actor_check,
         policy,
         has_repository_rules: inputs.rules.has_repository_rules(),
         limit_counter: start.and_then(|_| inputs.rules.counter()),
         follow_up: given.follow_up.cloned(),
+        rollout: None,
         dry_run: inputs.dry_run,
         warnings,
     })
@@ -512,11 +516,22 @@ fn start_options(
     // Names are the same in any case.
     let repository = target.label().to_ascii_lowercase();
     let follow_up = start.follow_up.as_ref().map(|follow_up| follow_up.number.to_string());
-    let key = match &rendered.idempotency_key {
-        Some(key) => Key::over([repository.as_str(), key]),
+    let rollout = start.rollout.as_ref().zip(target.place);
+    let origin = property("repository_id");
+    let origin = if origin.is_empty() { property("repository").to_ascii_lowercase() } else { origin };
+    let key = match (&rendered.idempotency_key, rollout) {
+        (_, Some((rollout, place))) => Key::over([
+            "rollout",
+            &rollout.rules.name.to_ascii_lowercase(),
+            class,
+            &origin,
+            &repository,
+            &place.attempt.to_string(),
+        ]),
+        (Some(key), None) => Key::over([repository.as_str(), key]),
         // The key has what the prompt is made from rather than the prompt: a second attempt of a run has another time
         // and another attempt's number to speak of, and everything else it has is the run's.
-        None => Key::over([
+        (None, None) => Key::over([
             repository.as_str(),
             &property("run_id"),
             &property("job"),
@@ -536,6 +551,7 @@ fn start_options(
     };
     let attempt = property("run_attempt");
     let first = match (attempt.as_str(), &start.idempotency_key) {
+        _ if rollout.is_some() => Precheck::Rollout,
         ("" | "1", None) => Precheck::Nothing,
         (_, None) => Precheck::Attempt,
         (_, Some(_)) => Precheck::Key,
@@ -553,7 +569,10 @@ fn start_options(
         follow_up: follow_up.unwrap_or_default(),
         version: inputs.facts().version.unwrap_or_default(),
         template: template_hash(&template.source),
-        rollout: String::new(),
+        rollout: rollout.map(|(rollout, _)| rollout.rules.name.clone()).unwrap_or_default(),
+        wave: rollout.map(|(_, place)| place.wave.to_string()).unwrap_or_default(),
+        origin: rollout.map(|_| origin).unwrap_or_default(),
+        repository: rollout.map(|_| target.repository.to_string()).unwrap_or_default(),
         run,
         attempt,
         actor: property("actor"),
@@ -671,7 +690,7 @@ impl Plan {
             fact("prompt", &format!("{template}, {} characters", task.prompt.chars().count()));
             match options.first {
                 Precheck::Nothing => {}
-                Precheck::Attempt | Precheck::Key => fact("look first", "for a task with this key"),
+                Precheck::Attempt | Precheck::Key | Precheck::Rollout => fact("look first", "for a task with this key"),
             }
             match options.if_active {
                 IfActive::Start => {}
@@ -737,16 +756,16 @@ impl Plan {
     fn rollout_facts(&self, fact: &mut impl FnMut(&str, &str)) {
         if self.waves.len() > 1 {
             let sizes = self.waves.iter().map(|wave| wave.len().to_string()).collect::<Vec<_>>().join(", ");
-            fact("waves", &format!("{sizes}; the next starts at {} success", self.rollout.success));
+            fact("waves", &format!("{sizes}; the next starts at {} success", self.wave_rules.success));
         }
-        if let Some(most) = self.rollout.most_at_once {
+        if let Some(most) = self.wave_rules.most_at_once {
             fact("max parallel", &format!("{most} tasks"));
         }
         if self.sharing_jobs > 1 {
             fact("shared by", &format!("{} jobs, so that each has that part of GitHub's limits", self.sharing_jobs));
         }
-        if self.rollout.tolerate != Share::NONE {
-            fact("tolerate", &format!("{} may fail", self.rollout.tolerate));
+        if self.wave_rules.tolerate != Share::NONE {
+            fact("tolerate", &format!("{} may fail", self.wave_rules.tolerate));
         }
         fact("at least", &format!("{} of starting, by GitHub's limits", spelled(self.least())));
     }

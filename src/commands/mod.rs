@@ -1,10 +1,13 @@
 //! The commands, one file each. A command returns an [`Ending`](crate::report::ending::Ending).
 
+use serde_json::Value;
+
 use crate::actions::context::{Context, Environment};
 use crate::actions::host::Host;
 use crate::actions::workflow_command::{Annotation, Level};
 use crate::commands::load_policy::LoadedPolicy;
 use crate::github::client::Connect;
+use crate::inputs::problem::Problem;
 use crate::inputs::request::{Inputs, Request};
 use crate::report::ending::Ending;
 
@@ -15,6 +18,7 @@ pub mod load_prompt;
 pub mod plan;
 pub mod report;
 pub mod resolve_targets;
+pub mod rollout;
 pub mod start;
 pub mod stop;
 pub mod wait;
@@ -43,6 +47,16 @@ pub fn warn(host: &Host, warnings: &[String]) {
         let title = "agent-task".to_owned();
         host.annotate(&Annotation { level: Level::Warning, title, message: message.clone() });
     }
+}
+
+/// The JSON that an earlier run kept in a file; nothing where there is no file, or something else in it.
+///
+/// # Errors
+/// Where the path leads out of the workspace.
+fn kept(host: &Host, input: &str, path: &str) -> Result<Value, Problem> {
+    let refused = |error: anyhow::Error| Problem::shown(input, path, format!("cannot be used: {error:#}"));
+    let text = host.kept(path).map_err(refused)?;
+    Ok(text.and_then(|text| serde_json::from_slice(text.as_bytes()).ok()).unwrap_or_default())
 }
 
 /// The context of the run, with the event's payload where it can be read.

@@ -12,7 +12,7 @@ use crate::commands::load_follow_up::load_follow_up;
 use crate::commands::load_policy::LoadedPolicy;
 use crate::commands::load_prompt::load_prompt;
 use crate::commands::resolve_targets::resolve_targets;
-use crate::commands::{load_context, warn};
+use crate::commands::{load_context, rollout, warn};
 use crate::github::client::Connect;
 use crate::github::repository::Repository;
 use crate::inputs::problem::Problem;
@@ -65,6 +65,11 @@ pub async fn run(
         Ok(follow_up) => follow_up,
         Err(error) => return Ending::load_error(&error),
     };
+    let rollout = inputs.request.start().and_then(|start| Some((start, start.rollout.as_ref()?)));
+    if let Some((start, request)) = rollout {
+        let run = rollout::RolloutRun { host, inputs, start, request, clients: clients.as_ref(), context: &context };
+        return run.run(resolved.targets, template.as_ref()).await;
+    }
     let parts = PlanContext {
         context: &context,
         template: template.as_ref(),

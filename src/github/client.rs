@@ -30,7 +30,7 @@ use crate::github::pull_content::{ChangedFile, ContentQuery, PullContent, RestFi
 use crate::github::pull_details;
 use crate::github::pull_details::PullDetails;
 use crate::github::pull_history;
-use crate::github::pull_history::{BranchHistory, BranchQuery, PullHistory};
+use crate::github::pull_history::{BranchHistory, BranchQuery, PullHistory, PullReview};
 use crate::github::pull_request::{GraphQlPullRequest, PullRequest, RestPullRequest};
 use crate::github::rate_limit::RequestKind;
 use crate::github::repository::{Repository, RepositoryError};
@@ -475,6 +475,19 @@ impl<'a> LimitedClient<'a> {
     pub async fn pull_histories(&self, ids: &[String]) -> Result<Vec<Result<PullHistory, Error>>, Error> {
         let found = |body: &Value| (0..ids.len()).map(|at| Some(pull_history::read(body, at))).collect();
         let found = self.query(pull_history::QUERY, serde_json::json!({"ids": ids}), found).await?;
+        each_or_none(found.into_iter().flatten().collect())
+    }
+
+    /// Where the pull requests with these ids of the GraphQL API are, in their order and at most [`MAX_NODES`].
+    ///
+    /// <https://docs.github.com/en/graphql/reference/objects#pullrequest>
+    ///
+    /// # Errors
+    /// All of [`Error`], for all of them or for each by itself.
+    pub async fn pull_reviews(&self, ids: &[String]) -> Result<Vec<Result<PullReview, Error>>, Error> {
+        let found =
+            |body: &Value| (0..ids.len()).map(|at| Some(pull_history::read_review(body, at, graph_pull))).collect();
+        let found = self.query(pull_history::REVIEW_QUERY, serde_json::json!({"ids": ids}), found).await?;
         each_or_none(found.into_iter().flatten().collect())
     }
 

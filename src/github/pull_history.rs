@@ -78,22 +78,84 @@ pub struct PullHistory {
     pub is_reverted: bool,
 }
 
+impl PullState {
+    /// The state with this word in the GraphQL API.
+    fn of(word: &str) -> Self {
+        match word {
+            "OPEN" => Self::Open,
+            "MERGED" => Self::Merged,
+            _ => Self::Closed,
+        }
+    }
+}
+
+/// Where a pull request is between its opening and its merge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PullReview {
+    /// The pull request.
+    pub pull: PullRequest,
+    /// Whether it is open, and how it ended.
+    pub state: PullState,
+    /// Whether it is a draft.
+    pub is_draft: bool,
+    /// Its repository, as `owner/name`, under its name of today.
+    pub repository: String,
+    /// The logins and the teams whose review is requested.
+    pub reviewers: Vec<String>,
+}
+
+/// What is asked about where the pull requests with the ids `$ids` are.
+pub(super) const REVIEW_QUERY: &str = "query($ids: [ID!]!) { nodes(ids: $ids) { ... on PullRequest { id fullDatabaseId \
+    number url state headRefName baseRefName isDraft repository { nameWithOwner } reviewRequests(first: 10) { nodes { \
+    requestedReviewer { ... on User { login } ... on Team { combinedSlug } } } } } } }";
+
+/// What an answer says about where the pull request at this place of the ids is.
+pub(super) fn read_review(
+    body: &Value,
+    at: usize,
+    pull: impl Fn(&Value) -> Option<PullRequest>,
+) -> Result<PullReview, Error> {
+    let node = node(body, at)?;
+    let requests = node["reviewRequests"]["nodes"].as_array().into_iter().flatten();
+    let reviewer = |request: &Value| {
+        let reviewer = &request["requestedReviewer"];
+        reviewer["login"].as_str().or(reviewer["combinedSlug"].as_str()).map(str::to_owned)
+    };
+    Ok(PullReview {
+        pull: pull(node).ok_or_else(|| malformed("number"))?,
+        state: PullState::of(node["state"].as_str().ok_or_else(|| malformed("state"))?),
+        is_draft: node["isDraft"] == true,
+        repository: node["repository"]["nameWithOwner"].as_str().ok_or_else(|| malformed("repository"))?.to_owned(),
+        reviewers: requests.filter_map(reviewer).collect(),
+    })
+}
+
+fn malformed(name: &str) -> Error {
+    Error::Malformed { why: format!("the pull request has no `{name}`") }
+}
+
+fn errors(body: &Value, at: usize) -> impl Iterator<Item = &Value> {
+    let all = body["errors"].as_array().into_iter().flatten();
+    all.filter(move |error| error["path"][0] == "nodes" && error["path"][1] == at)
+}
+
+/// The pull request at this place of the ids.
+fn node(body: &Value, at: usize) -> Result<&Value, Error> {
+    let pull = &body["data"]["nodes"][at];
+    if !pull["number"].is_null() {
+        return Ok(pull);
+    }
+    let any = || body["errors"].as_array().and_then(|all| all.first());
+    Err(match errors(body, at).next().or_else(any) {
+        Some(error) => field_error(error, PULL_REMEDIES),
+        None => Error::NotFound { said: "no such pull request".to_owned(), remedy: PULL_REMEDIES.not_found() },
+    })
+}
+
 /// What an answer says about the pull request at this place of the ids.
 pub(super) fn read(body: &Value, at: usize) -> Result<PullHistory, Error> {
-    let pull = &body["data"]["nodes"][at];
-    let errors = || {
-        let all = body["errors"].as_array().into_iter().flatten();
-        all.filter(move |error| error["path"][0] == "nodes" && error["path"][1] == at)
-    };
-    let of_field = |name: &str| errors().find(|error| error["path"][2] == name);
-    if pull["number"].is_null() {
-        let any = || body["errors"].as_array().and_then(|all| all.first());
-        return Err(match errors().next().or_else(any) {
-            Some(error) => field_error(error, PULL_REMEDIES),
-            None => Error::NotFound { said: "no such pull request".to_owned(), remedy: PULL_REMEDIES.not_found() },
-        });
-    }
-    let malformed = |name: &str| Error::Malformed { why: format!("the pull request has no `{name}`") };
+    let pull = node(body, at)?;
+    let of_field = |name: &str| errors(body, at).find(|error| error["path"][2] == name);
     let text = |name: &str| pull[name].as_str().ok_or_else(|| malformed(name));
     let number = |value: &Value, name: &str| value[name].as_u64().ok_or_else(|| malformed(name));
     let time = |value: &Value| value.as_str().and_then(|text| text.parse::<Timestamp>().ok());
@@ -109,11 +171,7 @@ pub(super) fn read(body: &Value, at: usize) -> Result<PullHistory, Error> {
         title: text("title")?.to_owned(),
         repository: repository.to_owned(),
         repository_id: pull["repository"]["databaseId"].as_u64(),
-        state: match text("state")? {
-            "OPEN" => PullState::Open,
-            "MERGED" => PullState::Merged,
-            _ => PullState::Closed,
-        },
+        state: PullState::of(text("state")?),
         is_draft: pull["isDraft"] == true,
         created_at: time(&pull["createdAt"]).ok_or_else(|| malformed("createdAt"))?,
         updated_at: time(&pull["updatedAt"]).ok_or_else(|| malformed("updatedAt"))?,

@@ -9,7 +9,7 @@ use crate::github::answers::TaskPage;
 use crate::github::error::Error;
 use crate::github::limited::LimitedClient;
 use crate::github::repository::Repository;
-use crate::github::task::TaskId;
+use crate::github::task::{Task, TaskId};
 
 /// How many pages of a hundred tasks are read. No user is known to have as many tasks in the time that matters.
 pub const MAX_PAGES: u32 = 50;
@@ -41,6 +41,7 @@ pub struct TaskPages<'a> {
     filter: TaskFilter<'a>,
     max_pages: u32,
     horizon: Option<Duration>,
+    oldest: Option<Timestamp>,
     pages: u32,
     more: bool,
     last: Option<Timestamp>,
@@ -61,6 +62,7 @@ impl<'a> TaskPages<'a> {
             filter,
             max_pages: MAX_PAGES,
             horizon: None,
+            oldest: None,
             pages: 0,
             more: true,
             last: None,
@@ -82,6 +84,13 @@ impl<'a> TaskPages<'a> {
     #[must_use]
     pub fn changed_since(self, since: Timestamp, max_pages: u32) -> Self {
         Self { filter: TaskFilter { since: Some(since), ..self.filter }, max_pages, ..self }
+    }
+
+    /// The same pages up to the first one with nothing created since a moment, or to the end of the list without one, and
+    /// at most so many of them.
+    #[must_use]
+    pub fn created_since(self, oldest: Option<Timestamp>, max_pages: u32) -> Self {
+        Self { oldest, max_pages, ..self }
     }
 
     /// How many pages were read.
@@ -116,7 +125,9 @@ impl<'a> TaskPages<'a> {
                 }
             }
             let is_old = |age: Option<Duration>| self.horizon.zip(age).is_some_and(|(horizon, age)| age > horizon);
-            let nothing_new = self.is_ordered && page.tasks.iter().all(|task| is_old(page.age(task)));
+            let is_before = |task: &Task| self.oldest.zip(task.created_at).is_some_and(|(oldest, at)| at < oldest);
+            let nothing_new =
+                self.is_ordered && page.tasks.iter().all(|task| is_old(page.age(task)) || is_before(task));
             self.more = page.more && !nothing_new;
             self.is_cut = page.more && nothing_new && !page.tasks.is_empty();
             self.total = self.total.into_iter().chain(page.total).min();

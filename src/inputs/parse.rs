@@ -18,10 +18,10 @@ use crate::policy::values;
 use crate::prompt::fence::Untrusted;
 use crate::task::acceptance::Expect;
 use crate::task::conclusion::Conclusion;
-use crate::task::rollout::{Rollout, Share, ShareError, Waves};
 use crate::task::start::{ActiveScope, IfActive};
 use crate::task::stop::{StopRules, UnfinishedTask};
 use crate::task::wait;
+use crate::task::waves::{Share, ShareError, WaveRules, Waves};
 use crate::yaml::{compose, de};
 
 /// Where the API is when neither the runner nor the user says.
@@ -172,14 +172,24 @@ impl Reader {
         let require_pull_request = settled.requires_pull_request();
         let has_no_pull_rule = settled.require_pull_request == Some(false);
         let stop = StopRules { interval, ..stop };
+        let is_rollout = self.get(input::rollout).is_some() && command? != Command::Report;
         let (request, wait) = self.request(command?, environment, &rules, settled);
         if command? != Command::Stop {
             self.check_stop(&stop, wait);
         }
-        let rollout = self.rollout(wait);
-        if require_pull_request && !wait && self.is_ruled {
-            let input = if expect.is_empty() { input::require_pull_request } else { input::expect };
-            self.refuse(input, "requires wait: true");
+        let mut wave_rules = self.wave_rules(wait, is_rollout);
+        if is_rollout {
+            wave_rules = WaveRules::default();
+        }
+        if require_pull_request && !wait && !is_rollout && self.is_ruled {
+            let (input, why) = match expect.is_empty() {
+                true => (input::require_pull_request, "requires wait: true"),
+                false => (input::expect, "requires wait: true or rollout"),
+            };
+            self.refuse(input, why);
+        }
+        if wait && is_rollout {
+            self.refuse(input::rollout, "excludes wait: true, because each run ends and the next one goes on");
         }
         if has_no_pull_rule && !expect.is_empty() {
             self.refuse(input::expect, "requires a pull request, and the policy has require-pull-request: false");
@@ -197,7 +207,7 @@ impl Reader {
             fail_on,
             require_pull_request,
             expect,
-            rollout,
+            wave_rules,
             allow_empty: self.flag(input::allow_empty),
             rules,
             refusals,
@@ -309,24 +319,25 @@ impl Reader {
     }
 
     /// How the tasks are rolled out. `wait` says whether the step waits for them.
-    fn rollout(&mut self, wait: bool) -> Rollout {
+    fn wave_rules(&mut self, wait: bool, is_rollout: bool) -> WaveRules {
         let read = |text: &str| text.parse::<Waves>().map_err(|why| why.to_string());
         let waves = self.parsed(input::waves, read);
         let most_at_once = self.parsed(input::max_parallel, |text| match text.parse::<usize>() {
             Ok(most) if most > 0 => Ok(most),
             _ => Err("is not a number of tasks; write 1 or more".to_owned()),
         });
-        for (input, is_given) in [(input::waves, waves.is_some()), (input::max_parallel, most_at_once.is_some())] {
-            if is_given && !wait && self.is_ruled {
-                self.refuse(input, "requires wait: true");
-            }
+        if waves.is_some() && !wait && !is_rollout && self.is_ruled {
+            self.refuse(input::waves, "requires wait: true or rollout");
+        }
+        if most_at_once.is_some() && !wait && self.is_ruled {
+            self.refuse(input::max_parallel, "requires wait: true");
         }
         let success = self.share(input::wave_success);
         if self.get(input::waves).is_none() && success != Share::ALL {
             self.refuse(input::wave_success, "requires waves");
         }
         let tolerate = self.share(input::tolerate);
-        Rollout { waves: waves.unwrap_or_else(Waves::one), success, most_at_once, tolerate }
+        WaveRules { waves: waves.unwrap_or_else(Waves::one), success, most_at_once, tolerate }
     }
 
     fn share(&mut self, input: &Input) -> Share {

@@ -27,12 +27,15 @@ use crate::policy::location::PolicyLocation;
 use crate::prompt::fence::Untrusted;
 use crate::task::acceptance::Expect;
 use crate::task::conclusion::{Conclusion, Refusal};
-use crate::task::rollout::Rollout;
+use crate::task::rollout::{AdvanceOn, OnChange, RolloutRules};
 use crate::task::start::{ActiveScope, IfActive};
 use crate::task::stop::StopRules;
 use crate::task::wait;
+use crate::task::waves::{WaveRules, Waves};
 use crate::text::{cut, parse_days};
 
+/// The most tasks of a repository in a rollout. What has failed so often needs a person.
+const MAX_ATTEMPTS: usize = 10;
 /// How many hexadecimal digits a commit has, by SHA-1 or SHA-256.
 const SHA_DIGITS: [usize; 2] = [40, 64];
 /// The warning for a head ref whose base ref is not known.
@@ -61,7 +64,7 @@ pub struct Inputs {
     /// What the pull request must be like.
     pub expect: Expect,
     /// How many tasks are rolled out.
-    pub rollout: Rollout,
+    pub wave_rules: WaveRules,
     /// Whether a list without any repository is fine.
     pub allow_empty: bool,
     /// Where the record goes, where the user says.
@@ -194,6 +197,17 @@ pub struct StartRequest {
     pub timezone: TimeZone,
     /// The change ticket.
     pub ticket: Option<String>,
+    /// The rollout over days that the tasks belong to.
+    pub rollout: Option<RolloutRequest>,
+}
+
+/// A rollout over days.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RolloutRequest {
+    /// How tasks are rolled out.
+    pub rules: RolloutRules,
+    /// The file that keeps which task has which marker.
+    pub cache: Option<String>,
 }
 
 /// A pull request to be continued.
@@ -351,6 +365,7 @@ impl Reader {
         needs_prompt: bool,
     ) -> Option<StartRequest> {
         let list = self.list(environment);
+        let rollout = self.rollout(&settled, list.as_ref());
         let shard = self.parsed(input::shard, |text| text.parse::<Shard>().map_err(|why| why.to_string()));
         if shard.is_some() && self.get(input::repositories).is_none() {
             self.refuse(input::shard, "requires repositories");
@@ -400,6 +415,10 @@ impl Reader {
             bots: settled.allow_bots.unwrap_or_default(),
         };
         let untrusted = settled.untrusted.unwrap_or(Untrusted::Fence);
+        let lacks_pull = !create_pull_request && head_ref.is_none() && !has_heads;
+        if rollout.as_ref().is_some_and(|it| it.rules.advance_on == AdvanceOn::Merged) && lacks_pull && self.is_ruled {
+            self.refuse(input::advance_on, "merged requires create-pull-request: true or a head-ref");
+        }
         let timezone = self.timezone();
         Some(StartRequest {
             list: list?,
@@ -421,7 +440,69 @@ impl Reader {
             untrusted,
             timezone,
             ticket: settled.ticket,
+            rollout,
         })
+    }
+
+    /// The rollout over days, if there is one.
+    fn rollout(&mut self, settled: &Overrides, list: Option<&List>) -> Option<RolloutRequest> {
+        let attempts = self.text(input::attempts).parse::<usize>().ok().filter(|it| (1..=MAX_ATTEMPTS).contains(it));
+        if attempts.is_none() {
+            self.problem(input::attempts, format!("is not a number of tasks; write 1 to {MAX_ATTEMPTS}"));
+        }
+        let stall_after = parse_days(self.text(input::stall_after));
+        if stall_after.is_none() {
+            self.expected(input::stall_after, "a duration above zero such as 3d or 12h");
+        }
+        let on_change = self.word(input::on_change, &OnChange::ALL, "stop or continue").unwrap_or(OnChange::Stop);
+        let advance_on = match self.get(input::advance_on) {
+            Some(_) => self.word(input::advance_on, &AdvanceOn::ALL, "completed, accepted or merged"),
+            None if settled.expect.is_empty() => Some(AdvanceOn::Completed),
+            None => Some(AdvanceOn::Accepted),
+        };
+        if self.get(input::rollout).is_none() {
+            let own = [input::advance_on, input::attempts, input::on_change, input::stall_after, input::rollout_cache];
+            for input in own {
+                if self.is_set(input) {
+                    self.refuse(input, "requires rollout");
+                }
+            }
+            return None;
+        }
+        if self.get(input::repositories).is_none() {
+            self.refuse(input::rollout, "requires repositories");
+        }
+        for input in [input::shard, input::idempotency_key, input::tolerate, input::fail_on] {
+            if self.is_set(input) {
+                self.refuse(input, "has no effect with rollout; remove one of them");
+            }
+        }
+        if list.is_some_and(|list| list.part.is_some()) {
+            self.refuse(input::repositories, "is a part of a list, and a rollout needs all of it");
+        }
+        if settled.if_active == Some(IfActive::Attach) && self.is_ruled {
+            let why = "attach excludes rollout, because the active task does not belong to it; write skip or fail";
+            self.refuse(input::if_active, why);
+        }
+        if advance_on == Some(AdvanceOn::Accepted) && settled.expect.is_empty() && self.is_ruled {
+            self.refuse(input::advance_on, "accepted requires expect");
+        }
+        if advance_on == Some(AdvanceOn::Completed) && !settled.expect.is_empty() && self.is_ruled {
+            self.refuse(input::advance_on, "completed excludes expect; write accepted or merged");
+        }
+        let name = self.parsed(input::rollout, targets::entry_name);
+        // `wave_rules` reports what is wrong with these.
+        let waves = self.get(input::waves).map_or(Ok(Waves::one()), str::parse);
+        let rules = RolloutRules {
+            name: name?,
+            waves: waves.ok()?,
+            success: self.text(input::wave_success).parse().ok()?,
+            advance_on: advance_on?,
+            attempts: attempts?,
+            stall_after: stall_after?,
+            on_change,
+        };
+        Some(RolloutRequest { rules, cache: self.get(input::rollout_cache).map(str::to_owned) })
     }
 
     /// The pull request to continue. Its branches are known once it was read.

@@ -200,7 +200,7 @@ inputs! {
     require_pull_request "require-pull-request" "false" START_WAIT
         "Whether a task that completes without a pull request is a `failure`. Requires `wait: true`.";
     expect "expect" "" START_WAIT
-        "YAML mapping of what the pull request must be like for a success: `max-changed-files`, `max-changed-lines`, `paths`, `paths-ignore`, `required-files`, `checks: success`, `checks-timeout`. Requires `wait: true`.";
+        "YAML mapping of what the pull request must be like for a success: `max-changed-files`, `max-changed-lines`, `paths`, `paths-ignore`, `required-files`, `checks: success`, `checks-timeout`. Requires `wait: true` or `rollout`.";
     idempotency_key "idempotency-key" "" START
         "The key that makes two starts the same start, in place of the one made from the run, the job, the step and the request. A template without access to untrusted text, such as `release-{{ now | date('%G-W%V') }}`.";
     if_active "if-active" "start" START
@@ -212,9 +212,21 @@ inputs! {
     max_parallel "max-parallel" "" START
         "The most tasks that run at once. Requires `wait: true`.";
     waves "waves" "" START
-        "How many repositories each wave has, such as `1, 5, *`: a wave begins once the one before has succeeded. Requires `wait: true`.";
+        "How many repositories each wave has, such as `1, 5, *`: a wave begins once the one before has succeeded. Requires `wait: true` or `rollout`.";
     wave_success "wave-success" "100%" START
         "The share of a wave that must be a `success` before the next one begins.";
+    rollout "rollout" "" START_REPORT
+        "The name of a rollout over days: each run of the workflow starts what is due and ends, and the next wave begins once enough pull requests of the one before are merged or accepted. Requires `repositories`, and excludes `wait: true`. For `command: report`: the rollout that the tasks belong to.";
+    advance_on "advance-on" "" START
+        "What counts as a success in a `rollout`: `completed`, `accepted` (as `expect` says, or merged) or `merged`. Default: `accepted` where there is an `expect`, otherwise `completed`.";
+    attempts "attempts" "1" START
+        "How many tasks a repository can get in a `rollout`.";
+    on_change "on-change" "stop" START
+        "What to do if the prompt has changed since the newest task of the `rollout`: `stop`, or `continue` with the new prompt.";
+    stall_after "stall-after" "3d" START
+        "How long a repository of a `rollout` can wait for people before that is a warning, such as `3d`.";
+    rollout_cache "rollout-cache" "" START
+        "A file, relative to the workspace, that keeps which task belongs to which `rollout`. Keep it with `actions/cache`.";
     tolerate "tolerate" "0%" START_WAIT
         "The share of the tasks that may fail without failing the step.";
     shard "shard" "" START_PLAN
@@ -241,8 +253,6 @@ inputs! {
         "For `command: report`: how old the tasks may be, such as `30d`, or the day from which on they were created, such as `2026-11-01`.";
     stale_after "stale-after" "3d" REPORT
         "For `command: report`: how long an open task may be untouched before it is listed as stale.";
-    rollout "rollout" "" REPORT
-        "For `command: report`: the rollout that the tasks belong to.";
     report_cache "report-cache" "" REPORT
         "For `command: report`: a file, relative to the workspace, that keeps what was read of settled tasks. Keep it with `actions/cache`.";
     report_fail_if "report-fail-if" "" REPORT

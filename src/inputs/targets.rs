@@ -41,12 +41,23 @@ pub struct Target {
     pub settings: EntrySettings,
     /// What `vars` has for this entry alone; it goes before what `vars` has for all.
     pub vars: Map<String, Value>,
+    /// Where its next task belongs in a rollout over days.
+    pub place: Option<StartPlace>,
+}
+
+/// Where a task belongs in a rollout over days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StartPlace {
+    /// The number of its wave, counted from one.
+    pub wave: usize,
+    /// Which task of its entry it is, counted from one.
+    pub attempt: usize,
 }
 
 impl Target {
     /// A repository without anything of its own.
     pub fn new(repository: Repository) -> Self {
-        Self { repository, name: None, settings: EntrySettings::default(), vars: Map::new() }
+        Self { repository, name: None, settings: EntrySettings::default(), vars: Map::new(), place: None }
     }
 
     /// The variables of all repositories, with those of this one in their place.
@@ -114,8 +125,8 @@ impl Target {
     }
 }
 
-/// The name of an entry.
-fn entry_name(text: &str) -> Result<String, String> {
+/// The name of an entry, or of a rollout.
+pub(super) fn entry_name(text: &str) -> Result<String, String> {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     match text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(fits) && text.len() <= MAX_NAME {
         true => Ok(text.to_owned()),

@@ -157,7 +157,7 @@ fn many_repositories_come_as_a_list_and_are_rolled_out_in_waves() {
     ];
     let inputs = good(&many);
     assert_eq!((start(&inputs).list.sources.len(), start(&inputs).shard), (3, Some(Shard { number: 2, count: 8 })));
-    assert_eq!((inputs.rollout.success.to_string(), inputs.rollout.most_at_once), ("90%".to_owned(), Some(20)));
+    assert_eq!((inputs.wave_rules.success.to_string(), inputs.wave_rules.most_at_once), ("90%".to_owned(), Some(20)));
     for (pairs, part) in [
         (
             &[("INPUT_REPOSITORIES", "octo/a"), ("INPUT_REPOSITORY", "octo/b")][..],

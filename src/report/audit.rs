@@ -202,6 +202,8 @@ fn request(order: &PlannedTask) -> Value {
         Action::Start { task, models, template, prompt_sha256, options } => known(json!({
             "key": options.marker.key.to_string(),
             "name": options.marker.name,
+            "rollout": some(&options.marker.rollout),
+            "wave": some(&options.marker.wave),
             "template": template,
             "promptSha256": prompt_sha256,
             "models": models.iter().map(|model| model.as_deref().unwrap_or("auto")).collect::<Vec<_>>(),
@@ -213,6 +215,11 @@ fn request(order: &PlannedTask) -> Value {
         Action::Wait(id) | Action::Stop(id) => json!({"taskId": id.as_str()}),
         Action::Skip(_) | Action::NotListed(_) => json!({}),
     }
+}
+
+/// A text that is not empty.
+fn some(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
 }
 
 /// The task as far as it is known.

@@ -7,6 +7,7 @@ pub mod history;
 pub(crate) mod markdown;
 pub mod outputs;
 pub mod reporter;
+pub mod rollout;
 pub mod summary;
 
 #[cfg(test)]

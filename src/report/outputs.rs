@@ -12,7 +12,7 @@ use crate::task::outcome::Outcome;
 use crate::text::cut;
 
 /// Every output there is, in the order of the reference.
-pub const OUTPUTS: [&str; 31] = [
+pub const OUTPUTS: [&str; 33] = [
     "task-id",
     "task-url",
     "state",
@@ -39,6 +39,8 @@ pub const OUTPUTS: [&str; 31] = [
     "started",
     "succeeded",
     "failed",
+    "rollout-state",
+    "rollout-waves",
     "report-json",
     "report-csv",
     "report-html",
@@ -67,8 +69,8 @@ pub struct StepOutputs<'a> {
     pub error: &'a str,
     /// The parts of a list, for the jobs of a matrix.
     pub matrix: &'a str,
-    /// The outputs of a report.
-    pub report: &'a [(&'static str, String)],
+    /// The outputs of a report or of a rollout.
+    pub own: &'a [(&'static str, String)],
 }
 
 /// The outputs as they are now. All keys are there at any time, empty where nothing is known. With several tasks those
@@ -87,8 +89,8 @@ pub fn outputs(outcomes: &[Outcome], step: &StepOutputs<'_>) -> Vec<(&'static st
                 "results-file" => step.results_file.to_owned(),
                 "matrix" => step.matrix.to_owned(),
                 "audit-log" => step.audit_log.to_owned(),
-                name if step.report.iter().any(|(other, _)| *other == name) => {
-                    step.report.iter().filter(|(other, _)| *other == name).map(|(_, value)| value.clone()).collect()
+                name if step.own.iter().any(|(other, _)| *other == name) => {
+                    step.own.iter().filter(|(other, _)| *other == name).map(|(_, value)| value.clone()).collect()
                 }
                 "started" => count(&|outcome| outcome.created == Some(true)),
                 "succeeded" => count(&|outcome| outcome.conclusion == Some(Conclusion::Success)),
@@ -176,6 +178,13 @@ struct Entry<'a> {
     session_ids: Option<Vec<&'a str>>,
     prompt_sha256: Option<&'a str>,
     error_message: Option<String>,
+    // These are there in a rollout only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wave: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rollout_status: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempts: Option<usize>,
 }
 
 impl<'a> Entry<'a> {
@@ -206,6 +215,9 @@ impl<'a> Entry<'a> {
             session_ids: task.map(Task::session_ids).filter(|ids| !ids.is_empty()),
             prompt_sha256: outcome.prompt_sha256.as_deref(),
             error_message: outcome.error_message().map(|why| cut(&why, longest_message)),
+            wave: outcome.rollout.map(|place| place.wave),
+            rollout_status: outcome.rollout.map(|place| place.status.as_str()),
+            attempts: outcome.rollout.map(|place| place.attempts),
         }
     }
 }
@@ -269,6 +281,7 @@ mod tests {
         let outcome = outcome();
         let result = serde_json::to_value(Entry::of(&outcome, MAX_ERROR_MESSAGE)).unwrap();
         let of_all = ["results", "results-file", "matrix", "audit-log", "started", "succeeded", "failed"];
+        let of_all = [&of_all[..], &["rollout-state", "rollout-waves"]].concat();
         let of_all = [&of_all[..], &["report-json", "report-csv", "report-html", "tasks", "merged"]].concat();
         for name in OUTPUTS.iter().filter(|name| !of_all.contains(name)) {
             assert!(result.get(name).is_some(), "{name}");

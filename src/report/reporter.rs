@@ -15,15 +15,15 @@ use crate::actions::workflow_command::{Annotation, Level};
 use crate::plan::{Action, Plan};
 use crate::report::audit::{AuditEntry, AuditLog};
 use crate::report::ending::Ending;
-use crate::report::outputs;
 use crate::report::outputs::StepOutputs;
 use crate::report::summary::{SummaryContext, summary};
+use crate::report::{outputs, rollout};
 use crate::task::conclusion::Exit;
 use crate::task::event::Event;
 use crate::task::messages;
 use crate::task::outcome::{Outcome, Stop};
-use crate::task::rollout::StoppedWave;
 use crate::task::stop::StopReason;
+use crate::task::waves::StoppedWave;
 use crate::text::repositories;
 
 /// GitHub shows ten annotations of a kind for a step; one is kept for the count of the others,
@@ -246,7 +246,7 @@ impl<'a> Reporter<'a> {
         let writes_outputs = !self.outputs_written_at.is_some_and(is_early);
         // Each is written whatever becomes of the others. The outputs name the file of the results, so it comes first: a
         // kill in between must not leave a name without a file.
-        let results = self.host.write_results(&outputs::all_results(&self.outcomes));
+        let results = self.host.write_results(&self.results());
         let written = [if writes_outputs { self.host.write_outputs(&outputs) } else { Ok(()) }, results];
         self.host.write_summary(&self.summary(false));
         let mut is_whole = true;
@@ -265,10 +265,27 @@ impl<'a> Reporter<'a> {
         let results_file = self.host.results_file();
         let audit_log = self.audit.map(|_| self.host.audit_log()).unwrap_or_default();
         let more = StepOutputs { results_file: &results_file, audit_log: &audit_log, ..StepOutputs::default() };
-        outputs::outputs(&self.outcomes, &more)
+        match &self.plan.rollout {
+            Some(view) => {
+                let (decision, outcomes) = view.after(&self.outcomes);
+                let own = &rollout::values(&decision);
+                outputs::outputs(&outcomes, &StepOutputs { own, ..more })
+            }
+            None => outputs::outputs(&self.outcomes, &more),
+        }
+    }
+
+    fn results(&self) -> String {
+        match &self.plan.rollout {
+            Some(view) => outputs::all_results(&view.after(&self.outcomes).1),
+            None => outputs::all_results(&self.outcomes),
+        }
     }
 
     fn summary(&self, ended: bool) -> String {
+        if let Some(view) = &self.plan.rollout {
+            return rollout::summary(view, &self.outcomes, &self.plan.policy, self.context);
+        }
         let context = SummaryContext { elapsed: self.host.elapsed(), ended, stopped: self.stopped.as_ref() };
         summary(self.plan, &self.outcomes, self.context, &context)
     }
@@ -298,7 +315,7 @@ impl<'a> Reporter<'a> {
 
     /// How the step ends. `signal` is the one that interrupted it.
     pub fn ending(mut self, signal: Option<Signal>) -> Ending {
-        let exit = Exit::of(&self.outcomes, &self.plan.fail_on, self.plan.rollout.tolerate);
+        let exit = Exit::of(&self.outcomes, &self.plan.fail_on, self.plan.wave_rules.tolerate);
         let mut annotations = messages::held_back(&self.outcomes, self.stopped.as_ref());
         for annotation in &annotations {
             self.host.log(&annotation.message);
@@ -318,6 +335,15 @@ impl<'a> Reporter<'a> {
             annotations.truncate(MAX_ANNOTATIONS);
             annotations.push(more);
         }
+        let exit = match &self.plan.rollout {
+            Some(view) => {
+                let (decision, outcomes) = view.after(&self.outcomes);
+                self.host.log(&rollout::title(view, &decision));
+                annotations.extend(rollout::annotations(view, &decision, &outcomes));
+                if exit == Exit::Fine { rollout::exit(&decision) } else { exit }
+            }
+            None => exit,
+        };
         let error = self.error.take();
         if let Some(error) = &error {
             let message = format!("{error:#}");
@@ -325,7 +351,7 @@ impl<'a> Reporter<'a> {
         }
         Ending {
             outputs: self.outputs(),
-            results: Some(outputs::all_results(&self.outcomes)),
+            results: Some(self.results()),
             summary: self.summary(true),
             exit: match (signal, exit) {
                 (Some(signal), _) => Exit::Signalled(signal),

@@ -8,12 +8,14 @@ use crate::actions::context::Context;
 use crate::github::task::{State, Task};
 use crate::order::sorted;
 use crate::plan::{Action, Plan};
+use crate::policy::evaluate::PolicyMetadata;
 use crate::report::markdown::{details, fenced, inline, link, table};
+use crate::report::rollout;
 use crate::task::acceptance::{Acceptance, Comparison, Fit};
 use crate::task::conclusion::{Conclusion, Exit, Trouble};
 use crate::task::messages::{Explanation, named};
 use crate::task::outcome::Outcome;
-use crate::task::rollout::StoppedWave;
+use crate::task::waves::StoppedWave;
 use crate::text::{cut, escaped, repositories, spelled};
 
 /// GitHub drops a summary of more than 1 MiB,
@@ -145,12 +147,15 @@ pub fn summary(plan: &Plan, outcomes: &[Outcome], context: &Context, run: &Summa
         [outcome] => single(plan, outcome, run),
         many => fleet(plan, many, run),
     };
-    with_prompts(format!("{head}{}", footer(plan, context)), plan)
+    with_prompts(format!("{head}{}", footer(&plan.policy, context)), plan)
 }
 
 /// The summary of a dry run. `requests` are those that would be sent: address and body.
 pub fn dry_run(plan: &Plan, context: &Context, requests: &[(String, String)]) -> String {
     let mut text = "### 🧪 Dry run, nothing was sent\n\n".to_owned();
+    if let Some(view) = &plan.rollout {
+        text.push_str(&rollout::body(view, &[]));
+    }
     let one = |order: &str| format!("This step would {order}.\n\n");
     text.push_str(&match plan.tasks.as_slice() {
         [order] => match &order.action {
@@ -169,7 +174,7 @@ pub fn dry_run(plan: &Plan, context: &Context, requests: &[(String, String)]) ->
         _ => one(&format!("start an agent task in each of **{}**", repositories(requests.len()))),
     });
     text.push_str(&waves(plan, &[], None));
-    text.push_str(&footer(plan, context));
+    text.push_str(&footer(&plan.policy, context));
     let mut body =
         requests.iter().take(MAX_PROMPTS).map(|(to, body)| fenced(&format!("{to}\n{body}"))).collect::<String>();
     if requests.len() > MAX_PROMPTS {
@@ -356,7 +361,7 @@ fn verdict(plan: &Plan, all: &[(Status, &Outcome)], run: &SummaryContext<'_>) ->
     };
     let over = all.iter().filter(|(_, outcome)| outcome.is_over()).count();
     let outcomes = all.iter().map(|(_, outcome)| (*outcome).clone()).collect::<Vec<_>>();
-    let fine = Exit::of(&outcomes, &plan.fail_on, plan.rollout.tolerate) == Exit::Fine;
+    let fine = Exit::of(&outcomes, &plan.fail_on, plan.wave_rules.tolerate) == Exit::Fine;
     let worst = all.first().map_or(Status::Succeeded, |(status, _)| *status);
     match (run.stopped, run.ended) {
         (Some(_), _) => format!("⛔ Rollout stopped, {count} agent tasks{counts}"),
@@ -491,11 +496,11 @@ fn remedy(explanation: &Explanation, single: bool) -> String {
 }
 
 /// The text with a full stop, unless it ends like a sentence.
-fn sentence(text: &str) -> String {
+pub(super) fn sentence(text: &str) -> String {
     if text.ends_with(['.', '!', '?', '…']) { text.to_owned() } else { format!("{text}.") }
 }
 
-fn capital(text: &str) -> String {
+pub(super) fn capital(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
@@ -524,7 +529,7 @@ fn chart(outcomes: &[Outcome], elapsed: Duration) -> String {
 }
 
 /// The run, its actor, and what the policy says of the task.
-fn footer(plan: &Plan, context: &Context) -> String {
+pub(super) fn footer(policy: &PolicyMetadata, context: &Context) -> String {
     let mut parts = Vec::new();
     if let Some(actor) = context.property("actor") {
         let workflow = context.property("workflow").unwrap_or("a workflow");
@@ -536,7 +541,7 @@ fn footer(plan: &Plan, context: &Context) -> String {
         let run = link(&run, &context.run_url().unwrap_or_default());
         parts.push(format!("Requested by {} in {run}", escaped(actor)));
     }
-    parts.extend(plan.policy.lines().iter().map(|(name, value)| format!("{name} {}", escaped(value))));
+    parts.extend(policy.lines().iter().map(|(name, value)| format!("{name} {}", escaped(value))));
     if parts.is_empty() { String::new() } else { format!("{}\n\n", parts.join(" · ")) }
 }
 

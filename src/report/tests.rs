@@ -18,10 +18,10 @@ use crate::task::event::Event;
 use crate::task::marker::Marker;
 use crate::task::outcome::Outcome;
 use crate::task::pull_request::NoPullRequest;
-use crate::task::rollout::{Rollout, Share, StoppedWave};
 use crate::task::start::{ActiveScope, IfActive, LONGEST_LIMIT, Precheck, StartOptions};
 use crate::task::stop::StopRules;
 use crate::task::wait::{WaitEnd, WaitRules};
+use crate::task::waves::{Share, StoppedWave, WaveRules};
 
 fn order(repository: &str) -> PlannedTask {
     let task = NewTask {
@@ -69,13 +69,14 @@ fn plan(repositories: &[String], waves: &[usize]) -> Plan {
         fail_on: vec![Conclusion::Failure, Conclusion::TimedOut, Conclusion::ActionRequired],
         require_pull_request: false,
         waves: waves.collect(),
-        rollout: Rollout::default(),
+        wave_rules: WaveRules::default(),
         sharing_jobs: 1,
         actor_check: None,
         policy: PolicyMetadata::default(),
         has_repository_rules: false,
         limit_counter: None,
         follow_up: None,
+        rollout: None,
         dry_run: false,
         warnings: Vec::new(),
     }

@@ -24,9 +24,9 @@ use crate::run::stop::StopRun;
 use crate::run::task_run::TaskRun;
 use crate::task::conclusion::Conclusion;
 use crate::task::event::Event;
-use crate::task::rollout::StoppedWave;
 use crate::task::stop::{StopEnd, StopReason, UnfinishedTask};
 use crate::task::wait::WaitEnd;
+use crate::task::waves::StoppedWave;
 
 /// How many tasks are being started at once. GitHub allows a hundred requests at once,
 /// <https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#about-secondary-rate-limits>.
@@ -57,6 +57,7 @@ pub async fn run(
     let config = PollerConfig {
         tasks: plan.tasks.len(),
         keys: keys.collect::<HashSet<_>>(),
+        unrelated: plan.rollout.as_ref().map(|rollout| rollout.known.clone()).unwrap_or_default(),
         interval: plan.wait.as_ref().map(|rules| rules.interval).unwrap_or_default(),
         parts: plan.sharing_jobs,
         host,
@@ -178,7 +179,7 @@ impl Executor<'_> {
 
     /// Carries out one wave, and returns the conclusion of each of its tasks.
     async fn run_wave(&self, wave: Range<usize>) -> Vec<Option<Conclusion>> {
-        let permits = Semaphore::new(self.plan.rollout.most_at_once.unwrap_or(wave.len()).max(1));
+        let permits = Semaphore::new(self.plan.wave_rules.most_at_once.unwrap_or(wave.len()).max(1));
         let permits = &permits;
         join_all(wave.map(|index| async move {
             // The semaphore is never closed.
@@ -193,7 +194,7 @@ impl Executor<'_> {
     fn stopped_by(&self, index: usize, conclusions: &[Option<Conclusion>]) -> Option<StoppedWave> {
         let counted = conclusions.iter().filter(|it| **it != Some(Conclusion::Skipped)).collect::<Vec<_>>();
         let succeeded = counted.iter().filter(|it| ***it == Some(Conclusion::Success)).count();
-        let needed = self.plan.rollout.success;
+        let needed = self.plan.wave_rules.success;
         let (wave, waves) = (index + 1, self.plan.waves.len());
         let stopped = StoppedWave { wave, waves, size: counted.len(), succeeded, needed };
         (!needed.is_reached(succeeded, counted.len())).then_some(stopped)

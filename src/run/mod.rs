@@ -6,5 +6,7 @@ pub mod clients;
 pub mod executor;
 pub mod poller;
 pub mod pull_request;
+pub mod questions;
+pub mod rollout;
 pub mod stop;
 pub mod task_run;

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
+use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -107,6 +108,8 @@ pub struct PollerConfig<'a> {
     pub tasks: usize,
     /// The idempotency keys of those that are started.
     pub keys: HashSet<Key>,
+    /// Tasks that are known to have none of these keys.
+    pub unrelated: HashSet<TaskId>,
     /// The longest pause between two polls.
     pub interval: Duration,
     /// How many jobs share GitHub's limits.
@@ -137,7 +140,7 @@ impl<'a> Poller<'a> {
             failing: Cell::new(false),
             snapshot: Mutex::default(),
             keys: config.keys,
-            index: Mutex::default(),
+            index: Mutex::new(TaskIndex { unrelated: config.unrelated, ..TaskIndex::default() }),
         }
     }
 
@@ -343,16 +346,25 @@ impl<'a> Poller<'a> {
     ///
     /// # Errors
     /// Why there is none, or why its number is unknown.
-    pub async fn pull(&self, repository: &Repository, hints: &PullRequestHints) -> Result<PullRequest, NoPullRequest> {
-        let mut hidden = None;
-        for reader in &self.readers {
-            match reader.pull(repository, hints, self.is_shared()).await {
-                Ok(pull) => return Ok(pull),
-                Err(why @ (NoPullRequest::Hidden(_) | NoPullRequest::MayNotRead(_))) => hidden = hidden.or(Some(why)),
-                Err(why) => return Err(why),
+    pub fn pull<'s>(
+        &'s self,
+        repository: &'s Repository,
+        hints: &'s PullRequestHints,
+    ) -> Pin<Box<dyn Future<Output = Result<PullRequest, NoPullRequest>> + 's>> {
+        // Boxed, so that its code is there once.
+        Box::pin(async move {
+            let mut hidden = None;
+            for reader in &self.readers {
+                match reader.pull(repository, hints, self.is_shared()).await {
+                    Ok(pull) => return Ok(pull),
+                    Err(why @ (NoPullRequest::Hidden(_) | NoPullRequest::MayNotRead(_))) => {
+                        hidden = hidden.or(Some(why));
+                    }
+                    Err(why) => return Err(why),
+                }
             }
-        }
-        Err(hidden.unwrap_or(NoPullRequest::NotMade))
+            Err(hidden.unwrap_or(NoPullRequest::NotMade))
+        })
     }
 
     /// What a pull request has brought, read with the first token that may read all of it.

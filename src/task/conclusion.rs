@@ -6,8 +6,8 @@ use std::str::FromStr;
 use crate::actions::signal::Signal;
 use crate::github::task::State;
 use crate::task::outcome::Outcome;
-use crate::task::rollout::Share;
 use crate::task::wait::WaitEnd;
+use crate::task::waves::Share;
 
 /// How a task ended, in the words of GitHub's Checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

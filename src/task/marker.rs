@@ -70,6 +70,12 @@ pub struct Marker {
     pub template: String,
     /// The rollout that the task belongs to; empty where there is none.
     pub rollout: String,
+    /// The number of the wave of the rollout; empty where there is none.
+    pub wave: String,
+    /// The repository of the workflow, which belongs to the identity of a rollout: its id, or its name outside of Actions.
+    pub origin: String,
+    /// The repository of a task of a rollout, under the name that it had then: lists of tasks have its id alone.
+    pub repository: String,
     /// The page of the workflow run; empty where there is none.
     pub run: String,
     /// Which attempt of the run it was; empty where there is none.
@@ -117,6 +123,9 @@ impl Marker {
                 "version" => marker.version = value,
                 "template" => marker.template = value,
                 "rollout" => marker.rollout = value,
+                "wave" => marker.wave = value,
+                "origin" => marker.origin = value,
+                "repository" => marker.repository = value,
                 "run" => marker.run = value,
                 "attempt" => marker.attempt = value,
                 "actor" => marker.actor = value,
@@ -141,6 +150,9 @@ impl fmt::Display for Marker {
             ("version", &self.version),
             ("template", &self.template),
             ("rollout", &self.rollout),
+            ("wave", &self.wave),
+            ("origin", &self.origin),
+            ("repository", &self.repository),
             ("run", &self.run),
             ("attempt", &self.attempt),
             ("actor", &self.actor),
@@ -168,7 +180,10 @@ mod tests {
             follow_up: "7".to_owned(),
             version: "8".to_owned(),
             template: template_hash("Prepare the release."),
-            rollout: String::new(),
+            rollout: "baseline".to_owned(),
+            wave: "2".to_owned(),
+            origin: "812340001".to_owned(),
+            repository: "octo/app".to_owned(),
             run: "https://github.com/octo/app/actions/runs/17".to_owned(),
             attempt: "1".to_owned(),
             actor: "mona".to_owned(),
@@ -183,7 +198,7 @@ mod tests {
             format!(
                 "Prepare the release.\n\n<!-- agent-task key={} name=Weekly%20release%20/%20prep%20-%2D%3E%20done \
                  class=release-prep entry=api follow-up=7 version=8 template={} \
-                 run=https://github.com/octo/app/actions/runs/17 attempt=1 actor=mona -->",
+                 rollout=baseline wave=2 origin=812340001 repository=octo/app run=https://github.com/octo/app/actions/runs/17 attempt=1 actor=mona -->",
                 marker().key,
                 marker().template
             )

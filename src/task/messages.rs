@@ -10,9 +10,9 @@ use crate::task::conclusion::{Conclusion, Trouble};
 use crate::task::event::{Adoption, Event};
 use crate::task::outcome::{Changes, Outcome, Reason};
 use crate::task::pull_request::NoPullRequest;
-use crate::task::rollout::StoppedWave;
 use crate::task::stop::{StopEnd, StopReason};
 use crate::task::wait::WaitEnd;
+use crate::task::waves::StoppedWave;
 use crate::text::{repositories, spelled};
 
 /// How many repositories a sentence about several names; the table and `results` have them all.
@@ -266,7 +266,7 @@ impl Outcome {
     fn message(&self) -> Option<String> {
         let state = self.state().map_or("not seen", State::as_str);
         let text = match &self.reason {
-            Some(Reason::Task(why) | Reason::Refused(why) | Reason::Skipped(why)) => why.clone(),
+            Some(Reason::Task(why) | Reason::Refused(why) | Reason::Skipped(why) | Reason::Rollout(why)) => why.clone(),
             Some(Reason::Findings(why) | Reason::Unconfirmed(why) | Reason::Undecided(why)) => why.clone(),
             Some(Reason::HeldBack(why)) => format!("not started: {why}"),
             Some(Reason::Renamed { from, differs }) => {

@@ -13,3 +13,4 @@ pub mod start;
 pub mod stop;
 pub mod time_span;
 pub mod wait;
+pub mod waves;

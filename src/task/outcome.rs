@@ -11,6 +11,7 @@ use crate::task::acceptance::Acceptance;
 use crate::task::conclusion::{Conclusion, Trouble};
 use crate::task::event::{Adoption, Event};
 use crate::task::pull_request::NoPullRequest;
+use crate::task::rollout::view::RolloutPlace;
 use crate::task::start::ActiveScope;
 use crate::task::stop::{StopEnd, StopReason};
 use crate::task::wait::WaitEnd;
@@ -57,6 +58,8 @@ pub struct Outcome {
     pub held_back: bool,
     /// The person or team to mention when the agent asks.
     pub owner: Option<String>,
+    /// Where it is in a rollout over days.
+    pub rollout: Option<RolloutPlace>,
     /// The moment from which there was a task, as time since the process began.
     pub began: Option<Duration>,
     /// The moment from which nothing more happens to it, as time since the process began.
@@ -112,6 +115,8 @@ pub enum Reason {
     },
     /// The faults that the doctor found.
     Findings(String),
+    /// What a rollout knows of an earlier task.
+    Rollout(String),
 }
 
 /// What an event changed, as far as a reader of the log wants to know.
@@ -152,6 +157,7 @@ impl Outcome {
             reason: None,
             held_back: false,
             owner: None,
+            rollout: None,
             began: None,
             ended: None,
         }
@@ -357,7 +363,7 @@ mod tests {
 
     use crate::actions::signal::Signal;
     use crate::task::conclusion::{Exit, Refusal, RefusedBy};
-    use crate::task::rollout::Share;
+    use crate::task::waves::Share;
 
     use super::*;
 

@@ -1,206 +1,323 @@
-//! Waves of a fleet: each has to succeed before the next begins.
+//! A rollout over days: what a run of the workflow does and where the rollout is, decided from what GitHub shows. It has no
+//! clock, no network, and no memory.
+
+pub mod standing;
+pub mod view;
 
 use std::fmt;
-use std::ops::Range;
-use std::str::FromStr;
+use std::time::Duration;
 
-/// A share of something, to a hundredth of a per cent.
+use jiff::Timestamp;
+
+use crate::task::waves::{Share, Waves};
+
+/// What counts as the success of a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Share(u64);
+pub enum AdvanceOn {
+    /// Its task completed.
+    Completed,
+    /// Its pull request is accepted, or merged.
+    Accepted,
+    /// Its pull request is merged.
+    Merged,
+}
 
-/// A text that is not a share.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("is not a share; use a percentage between `0%` and `100%`, such as `90%` or `99.5%`")]
-pub struct ShareError;
+impl AdvanceOn {
+    /// All of them by their words.
+    pub const ALL: [(Self, &'static str); 3] =
+        [(Self::Completed, "completed"), (Self::Accepted, "accepted"), (Self::Merged, "merged")];
 
-/// Hundredths of a per cent in a whole.
-const WHOLE: u64 = 10_000;
-
-impl Share {
-    /// Nothing.
-    pub const NONE: Self = Self(0);
-    /// All of it.
-    pub const ALL: Self = Self(WHOLE);
-
-    /// Whether `part` of `whole` is at least this share.
-    pub fn is_reached(self, part: usize, whole: usize) -> bool {
-        part as u64 * WHOLE >= self.0 * whole as u64
-    }
-
-    /// Whether `part` of `whole` is at most this share.
-    pub fn has_room_for(self, part: usize, whole: usize) -> bool {
-        part as u64 * WHOLE <= self.0 * whole as u64
+    /// The word of the input.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(it, _)| *it == self).map_or("", |(_, word)| word)
     }
 }
 
-impl FromStr for Share {
-    type Err = ShareError;
-
-    fn from_str(text: &str) -> Result<Self, ShareError> {
-        let number = text.trim().strip_suffix('%').ok_or(ShareError)?.trim();
-        let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
-        let digits = |text: &str| !text.is_empty() && text.len() <= 3 && text.bytes().all(|byte| byte.is_ascii_digit());
-        if !digits(whole) || !digits(part) || part.len() > 2 {
-            return Err(ShareError);
-        }
-        let read = |text: &str| text.parse::<u64>().map_err(|_| ShareError);
-        let hundredths = read(&format!("{part:0<2}"))?;
-        match read(whole)? * 100 + hundredths {
-            share if share <= WHOLE => Ok(Self(share)),
-            _ => Err(ShareError),
-        }
-    }
+/// What to do where the prompt has changed since the newest task of the rollout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnChange {
+    /// Start no further task.
+    Stop,
+    /// Go on with the new prompt.
+    Continue,
 }
 
-impl fmt::Display for Share {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (whole, part) = (self.0 / 100, self.0 % 100);
-        match part {
-            0 => write!(f, "{whole}%"),
-            part => write!(f, "{whole}.{}%", format!("{part:02}").trim_end_matches('0')),
-        }
-    }
+impl OnChange {
+    /// All of them by their words.
+    pub const ALL: [(Self, &'static str); 2] = [(Self::Stop, "stop"), (Self::Continue, "continue")];
 }
 
-/// How many repositories each wave has.
+/// How tasks are rolled out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Waves {
-    sizes: Vec<usize>,
-    rest: bool,
-}
-
-/// A text that is not a list of waves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "is not a list of waves; write how many repositories each wave has, with `*` at the end for all others: `1, 5, *`"
-)]
-pub struct WavesError;
-
-impl Waves {
-    /// All in one wave.
-    pub fn one() -> Self {
-        Self { sizes: Vec::new(), rest: true }
-    }
-
-    /// The waves of `count` repositories; empty waves are left out.
-    ///
-    /// # Errors
-    /// If repositories are left over, with the remedy.
-    pub fn over(&self, count: usize) -> Result<Vec<Range<usize>>, String> {
-        let mut waves = Vec::new();
-        let mut begin = 0;
-        for size in self.sizes.iter().copied().chain(self.rest.then_some(count)) {
-            let end = begin + size.min(count - begin);
-            if end > begin {
-                waves.push(begin..end);
-            }
-            begin = end;
-        }
-        if begin < count {
-            let why = format!("has room for {begin} of {count} repositories; end it with `*` for the others");
-            return Err(why);
-        }
-        Ok(waves)
-    }
-}
-
-impl FromStr for Waves {
-    type Err = WavesError;
-
-    fn from_str(text: &str) -> Result<Self, WavesError> {
-        let mut waves = Self { sizes: Vec::new(), rest: false };
-        for word in text.split([',', '\n']).map(str::trim).filter(|word| !word.is_empty()) {
-            match (word, word.parse::<usize>()) {
-                _ if waves.rest => return Err(WavesError),
-                ("*", _) => waves.rest = true,
-                (_, Ok(size)) if size > 0 => waves.sizes.push(size),
-                _ => return Err(WavesError),
-            }
-        }
-        if waves.rest || !waves.sizes.is_empty() { Ok(waves) } else { Err(WavesError) }
-    }
-}
-
-/// How a fleet is rolled out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rollout {
-    /// The waves.
+pub struct RolloutRules {
+    /// What the rollout is called.
+    pub name: String,
+    /// How many repositories each wave has.
     pub waves: Waves,
-    /// The share of a wave that has to succeed before the next begins.
+    /// The share of a wave that must succeed before the next one begins.
     pub success: Share,
-    /// The most tasks that run at once; absent where there is no bound.
-    pub most_at_once: Option<usize>,
-    /// The share of repositories that may fail without the step failing.
-    pub tolerate: Share,
+    /// What counts as a success.
+    pub advance_on: AdvanceOn,
+    /// How many tasks a repository can get.
+    pub attempts: usize,
+    /// How long a repository can wait before that is a warning.
+    pub stall_after: Duration,
+    /// What to do where the prompt has changed.
+    pub on_change: OnChange,
 }
 
-impl Default for Rollout {
-    fn default() -> Self {
-        Self { waves: Waves::one(), success: Share::ALL, most_at_once: None, tolerate: Share::NONE }
-    }
-}
-
-/// A wave that did not succeed, so that the next did not begin.
+/// How a task of the rollout fares.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoppedWave {
-    /// The number of the wave, counted from one.
-    pub wave: usize,
-    /// How many waves there are.
-    pub waves: usize,
-    /// How many repositories it has.
-    pub size: usize,
-    /// How many of those succeeded.
-    pub succeeded: usize,
-    /// The share that should have succeeded.
-    pub needed: Share,
+pub enum Standing {
+    /// It is a success.
+    Succeeded,
+    /// It is at work.
+    Running,
+    /// It waits for a person or for checks, for this reason.
+    Waiting(String),
+    /// It is not a success, for this reason.
+    Failed(String),
+    /// What decides about it could not be read, for this reason.
+    Unknown(String),
 }
 
-impl fmt::Display for StoppedWave {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "in wave {} of {}, {} of {} succeeded; `wave-success` requires {}",
-            self.wave, self.waves, self.succeeded, self.size, self.needed
-        )
+/// A task of the rollout.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RolloutTask {
+    /// The number of the wave in which it was started, counted from one.
+    pub wave: usize,
+    /// How it fares.
+    pub standing: Standing,
+    /// When it last changed, by GitHub's clock.
+    pub since: Option<Timestamp>,
+}
+
+/// An entry of the list with its tasks.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Member {
+    /// Its tasks, oldest first.
+    pub tasks: Vec<RolloutTask>,
+    /// Whether the template asks for no task.
+    pub is_skipped: bool,
+    /// Why GitHub refused its start in this run.
+    pub refused: Option<String>,
+}
+
+/// How an entry of the list fares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// One of its tasks is a success.
+    Succeeded,
+    /// A task is at work.
+    Running,
+    /// A task waits for a person or for checks.
+    Waiting,
+    /// What decides about a task could not be read.
+    Unknown,
+    /// Its tasks have failed, and it gets no other.
+    Failed,
+    /// The template asks for no task.
+    Skipped,
+    /// Its next task can be started.
+    Due,
+    /// Its next task waits for an earlier wave, or for the end of a stop.
+    Queued,
+}
+
+impl Status {
+    /// The word of the results and of the summary.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Unknown => "unknown",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+            Self::Due => "due",
+            Self::Queued => "queued",
+        }
     }
+}
+
+/// Where a rollout is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RolloutState {
+    /// Tasks are at work, or about to be started.
+    Running,
+    /// Nothing is at work; people or checks are waited for.
+    Waiting,
+    /// No further task is started.
+    Stopped,
+    /// All waves have reached their share, and nothing is open.
+    Done,
+}
+
+impl fmt::Display for RolloutState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Stopped => "stopped",
+            Self::Done => "done",
+        })
+    }
+}
+
+/// Why a rollout is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RolloutStop {
+    /// The wave with this number cannot reach its share.
+    Wave(usize),
+    /// The prompt has changed.
+    Changed,
+}
+
+/// A wave with its entries by their status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaveStatus {
+    /// Its number, counted from one.
+    pub number: usize,
+    /// Its entries, as places of the list.
+    pub members: Vec<usize>,
+    /// How many of them count for the share: all that are not skipped.
+    pub counted: usize,
+    /// How many have succeeded.
+    pub succeeded: usize,
+    /// How many have failed.
+    pub failed: usize,
+    /// Whether the share is reached.
+    pub is_reached: bool,
+}
+
+/// What a run does, and where the rollout is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// Where the rollout is.
+    pub state: RolloutState,
+    /// Why it is stopped.
+    pub stop: Option<RolloutStop>,
+    /// The number of the wave and the status of each entry of the list.
+    pub places: Vec<(usize, Status)>,
+    /// The waves that have entries.
+    pub waves: Vec<WaveStatus>,
+}
+
+impl Decision {
+    /// The entries whose next task is to be started, in the order of the list.
+    pub fn due(&self) -> Vec<usize> {
+        self.with(Status::Due).collect()
+    }
+
+    /// The entries with a status, in the order of the list.
+    pub fn with(&self, status: Status) -> impl Iterator<Item = usize> {
+        self.places.iter().enumerate().filter(move |(_, (_, it))| *it == status).map(|(at, _)| at)
+    }
+
+    /// The first wave that has not reached its share.
+    pub fn current(&self) -> Option<&WaveStatus> {
+        self.waves.iter().find(|wave| !wave.is_reached)
+    }
+}
+
+impl Member {
+    /// The task that stands for the entry: a success before one that is open, and the newest of these.
+    pub fn leading(&self) -> Option<usize> {
+        let rank = |task: &RolloutTask| match task.standing {
+            Standing::Succeeded => 4,
+            Standing::Unknown(_) => 3,
+            Standing::Running => 2,
+            Standing::Waiting(_) => 1,
+            Standing::Failed(_) => 0,
+        };
+        (0..self.tasks.len()).max_by_key(|at| (rank(&self.tasks[*at]), *at))
+    }
+
+    /// The number of its next task, counted from one.
+    pub fn next_attempt(&self) -> usize {
+        self.tasks.len() + 1
+    }
+
+    /// Its status, where the wave may begin.
+    fn status(&self, attempts: usize) -> Status {
+        let leading = self.leading().map(|at| &self.tasks[at].standing);
+        match leading {
+            Some(Standing::Succeeded) => Status::Succeeded,
+            Some(Standing::Unknown(_)) => Status::Unknown,
+            Some(Standing::Running) => Status::Running,
+            Some(Standing::Waiting(_)) => Status::Waiting,
+            _ if self.refused.is_some() => Status::Failed,
+            Some(Standing::Failed(_)) if self.tasks.len() >= attempts => Status::Failed,
+            // What was started stays in the rollout, whatever the template asks for today.
+            None if self.is_skipped => Status::Skipped,
+            Some(Standing::Failed(_)) | None => Status::Due,
+        }
+    }
+}
+
+/// The number of the wave of each entry. One with a task stays in the wave in which it was started. The others fill the
+/// waves in the order of the list, from the last one that has begun; those that are left over join the last wave.
+fn numbers(waves: &Waves, members: &[Member]) -> Vec<usize> {
+    let last = waves.count().max(1);
+    let started = |member: &Member| member.tasks.first().map(|task| task.wave.clamp(1, last));
+    let mut current = members.iter().filter_map(started).max().unwrap_or(1);
+    let taken = |wave: usize| members.iter().filter(|member| started(member) == Some(wave)).count();
+    let room_in = |wave: usize| waves.size(wave).saturating_sub(taken(wave));
+    let mut room = room_in(current);
+    let place = |member: &Member| {
+        started(member).unwrap_or_else(|| {
+            // The next entry takes its place.
+            if member.is_skipped {
+                return current;
+            }
+            while room == 0 && current < last {
+                current += 1;
+                room = room_in(current);
+            }
+            room = room.saturating_sub(1);
+            current
+        })
+    };
+    members.iter().map(place).collect()
+}
+
+/// What a run does, and where the rollout is. `is_changed`: the prompt is another one than that of the newest task.
+pub fn decide(rules: &RolloutRules, members: &[Member], is_changed: bool) -> Decision {
+    let numbers = numbers(&rules.waves, members);
+    let mut places =
+        numbers.iter().zip(members).map(|(wave, it)| (*wave, it.status(rules.attempts))).collect::<Vec<_>>();
+    let mut waves = Vec::new();
+    for number in 1..=rules.waves.count().max(1) {
+        let members = (0..places.len()).filter(|at| places[*at].0 == number).collect::<Vec<_>>();
+        let count = |status: Status| members.iter().filter(|at| places[**at].1 == status).count();
+        let (counted, succeeded) = (members.len() - count(Status::Skipped), count(Status::Succeeded));
+        let is_reached = rules.success.is_reached(succeeded, counted);
+        waves.push(WaveStatus { number, counted, succeeded, failed: count(Status::Failed), is_reached, members });
+    }
+    waves.retain(|wave| !wave.members.is_empty());
+    let is_lost = |wave: &&WaveStatus| !rules.success.is_reached(wave.counted - wave.failed, wave.counted);
+    let lost = waves.iter().find(is_lost).map(|wave| RolloutStop::Wave(wave.number));
+    let has = |places: &[(usize, Status)], status: Status| places.iter().any(|(_, it)| *it == status);
+    let may_begin = waves.iter().find(|wave| !wave.is_reached).map_or(usize::MAX, |wave| wave.number);
+    let is_open = |(wave, status): &(usize, Status)| *status == Status::Due && *wave <= may_begin;
+    let changed = is_changed && rules.on_change == OnChange::Stop && places.iter().any(is_open);
+    let stop = lost.or(changed.then_some(RolloutStop::Changed));
+    let may_start = stop.is_none() && !has(&places, Status::Unknown);
+    for place in &mut places {
+        if place.1 == Status::Due && !(may_start && is_open(place)) {
+            place.1 = Status::Queued;
+        }
+    }
+    let state = match stop {
+        Some(_) => RolloutState::Stopped,
+        None if has(&places, Status::Running) || has(&places, Status::Due) => RolloutState::Running,
+        None if [Status::Waiting, Status::Unknown, Status::Queued].iter().any(|it| has(&places, *it)) => {
+            RolloutState::Waiting
+        }
+        None => RolloutState::Done,
+    };
+    Decision { state, stop, places, waves }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shares_are_percentages() {
-        for (text, shown) in [
-            ("100%", "100%"),
-            ("0%", "0%"),
-            (" 99.5 %", "99.5%"),
-            ("33.33%", "33.33%"),
-            ("7%", "7%"),
-            ("2.05%", "2.05%"),
-        ] {
-            assert_eq!(text.parse::<Share>().unwrap().to_string(), shown);
-        }
-        for text in ["100", "101%", "-1%", "a%", "%", "1.234%", "1.%", "100.01%"] {
-            assert!(text.parse::<Share>().is_err(), "{text}");
-        }
-        let ninety = "90%".parse::<Share>().unwrap();
-        assert!(ninety.is_reached(9, 10) && !ninety.is_reached(8, 9) && ninety.is_reached(0, 0));
-        let tenth = "10%".parse::<Share>().unwrap();
-        assert!(tenth.has_room_for(1, 10) && !tenth.has_room_for(1, 9) && Share::NONE.has_room_for(0, 5));
-    }
-
-    #[test]
-    fn waves_are_sizes_and_the_rest() {
-        let waves = |text: &str, count| text.parse::<Waves>().unwrap().over(count);
-        assert_eq!(waves("1, 5, *", 20), Ok(vec![0..1, 1..6, 6..20]));
-        assert_eq!(waves("1, 5, *", 6), Ok(vec![0..1, 1..6]));
-        assert_eq!(waves("1, 5, *", 3), Ok(vec![0..1, 1..3]));
-        assert_eq!(waves("*", 3).map(|waves| waves.len()), Ok(1));
-        assert_eq!(Waves::one().over(0), Ok(vec![]));
-        assert!(waves("1, 5", 20).unwrap_err().contains("room for 6 of 20"));
-        for text in ["", "0, *", "*, 1", "1, x", "-1", "* *"] {
-            assert!(text.parse::<Waves>().is_err(), "{text}");
-        }
-    }
-}
+mod tests;

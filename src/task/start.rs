@@ -117,6 +117,9 @@ pub enum Precheck {
     Attempt,
     /// A task of the same key, which any other run may have started a moment ago.
     Key,
+    /// A task of the same key that an earlier run of a rollout may have started a moment before this one began. One that
+    /// has failed counts as well: the next attempt has another key.
+    Rollout,
 }
 
 /// A task as a look found it.
@@ -205,7 +208,7 @@ impl StartMachine {
         let model = models.pop_front().flatten();
         let lag = match options.first {
             Precheck::Nothing => Duration::ZERO,
-            Precheck::Attempt => options.confirm.saturating_sub(running),
+            Precheck::Attempt | Precheck::Rollout => options.confirm.saturating_sub(running),
             Precheck::Key => options.confirm,
         };
         Self {
@@ -401,7 +404,7 @@ impl StartMachine {
         active: Vec<Candidate>,
         unread: &[Candidate],
     ) -> StartStep {
-        let (good, spent): (Vec<_>, Vec<_>) = ours.into_iter().partition(is_good);
+        let (good, spent): (Vec<_>, Vec<_>) = ours.into_iter().partition(|candidate| self.adopts(candidate));
         self.unrelated.extend(spent.into_iter().map(|candidate| candidate.task.id));
         if self.options.first != Precheck::Nothing
             && let Some(task) = newest(good.clone())
@@ -517,7 +520,14 @@ impl StartMachine {
     /// Whether this task decides, so that nothing older has to be read.
     pub fn is_settled_by(&self, candidate: &Candidate) -> bool {
         let ours = matches!(self.relation(candidate), Relation::Ours);
-        ours && (self.doing == Activity::LookingFor || self.options.first != Precheck::Nothing && is_good(candidate))
+        ours && (self.doing == Activity::LookingFor
+            || self.options.first != Precheck::Nothing && self.adopts(candidate))
+    }
+
+    /// Whether a task of the same key is adopted. One that failed, timed out or was cancelled is started again by a re-run.
+    fn adopts(&self, candidate: &Candidate) -> bool {
+        let has_failed = matches!(candidate.task.state, State::Failed | State::TimedOut | State::Cancelled);
+        self.options.first == Precheck::Rollout || !has_failed
     }
 
     fn relation(&self, candidate: &Candidate) -> Relation {
@@ -564,11 +574,6 @@ enum Relation {
     Unrelated,
     /// Its prompt cannot be seen yet.
     Unread,
-}
-
-/// Whether a re-run adopts a task. One that failed, timed out or was cancelled is started again.
-fn is_good(candidate: &Candidate) -> bool {
-    !matches!(candidate.task.state, State::Failed | State::TimedOut | State::Cancelled)
 }
 
 fn is_settled(candidate: &Candidate) -> bool {

@@ -27,10 +27,10 @@ use agent_task::task::event::{Adoption, Event};
 use agent_task::task::follow_up::FollowUpCounter;
 use agent_task::task::marker::Marker;
 use agent_task::task::outcome::Outcome;
-use agent_task::task::rollout::Share;
 use agent_task::task::start::IfActive;
 use agent_task::task::stop::StopReason;
 use agent_task::task::wait::WaitEnd;
+use agent_task::task::waves::Share;
 use serde_json::{Value, json};
 
 const README: &str = "README.md";
@@ -662,6 +662,8 @@ fn key_is_made_of_what_its_table_lists() {
             "active-scope" | "max-parallel" | "waves" | "wave-success" | "allow-empty" | "repositories" | "shard" => {
                 continue;
             }
+            // A rollout has a key of its own.
+            "rollout" | "advance-on" | "attempts" | "on-change" | "stall-after" | "rollout-cache" => continue,
             "github-api-url" => "https://api.octo.ghe.com",
             // It needs others that are tried on their own.
             "require-pull-request" | "expect" => continue,

@@ -827,3 +827,19 @@ fn release_is_prepared_only_if_it_is_needed() {
     run.step("release", "task").exits(0).gives("conclusion", "skipped");
     assert_eq!(run.simulator.starts(), 0);
 }
+
+#[test]
+fn rollout_goes_on_from_run_to_run() {
+    let mut run = Run::of_example("rollout", &[("vars.ROLLOUT_PAUSED || 'false'", "false")]);
+    for name in ["catalogue", "checkout", "shipping"] {
+        run.simulator.repository(&format!("octo-org/{name}"), Repository::default());
+    }
+    let done = Script::new().state("completed", Duration::ZERO).pull();
+    run.simulator.default_script(done);
+    run.overrides.insert("confirm-timeout".to_owned(), "10ms".to_owned());
+    let states = (0..3).map(|_| run.step("rollout", "rollout").outputs["rollout-state"].clone()).collect::<Vec<_>>();
+    assert_eq!(
+        (states, run.simulator.tasks().len()),
+        (["running", "waiting", "waiting"].map(str::to_owned).to_vec(), 1)
+    );
+}

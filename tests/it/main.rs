@@ -25,6 +25,7 @@ mod policy;
 mod prompt;
 mod property;
 mod report;
+mod rollout;
 mod scope;
 mod selftest;
 mod skip;

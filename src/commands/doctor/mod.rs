@@ -76,7 +76,7 @@ pub async fn run(
     }
     let exit = match report.repositories.as_slice() {
         [] => Exit::Concluded,
-        _ => Exit::of(&report.outcomes(), &inputs.fail_on, inputs.rollout.tolerate),
+        _ => Exit::of(&report.outcomes(), &inputs.fail_on, inputs.wave_rules.tolerate),
     };
     ending(host, &report, exit)
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use crate::actions::host::Host;
+use crate::commands;
 use crate::github::task::{Artifact, Phase, Task};
 use crate::inputs::problem::Problem;
 use crate::task::marker::Marker;
@@ -14,9 +15,7 @@ use crate::task::marker::Marker;
 /// # Errors
 /// Where the path leads out of the workspace.
 pub(super) fn load(host: &Host, path: &str) -> Result<HashMap<String, Task>, Problem> {
-    let refused = |error: anyhow::Error| Problem::shown("report-cache", path, format!("cannot be used: {error:#}"));
-    let text = host.kept(path).map_err(refused)?;
-    let kept = text.and_then(|text| serde_json::from_slice::<Value>(text.as_bytes()).ok()).unwrap_or_default();
+    let kept = commands::kept(host, "report-cache", path)?;
     // Read as an answer is: another way to read a task is 10 kB of the binary.
     let read = |task: &Value| serde_json::from_slice::<Task>(task.to_string().as_bytes()).ok();
     let tasks = kept.as_array().into_iter().flatten().filter_map(read);

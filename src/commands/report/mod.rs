@@ -139,7 +139,7 @@ fn ending(host: &Host, report: &Report, paths: &[String; 3]) -> Ending {
     };
     Ending {
         annotations: (!crossed.is_empty()).then(annotation).into_iter().collect(),
-        outputs: outputs(&[], &StepOutputs { report: &values, error: &crossed.join("; "), ..StepOutputs::default() }),
+        outputs: outputs(&[], &StepOutputs { own: &values, error: &crossed.join("; "), ..StepOutputs::default() }),
         results: None,
         summary: summary(report),
         exit: if crossed.is_empty() { Exit::Fine } else { Exit::Concluded },

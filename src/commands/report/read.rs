@@ -8,16 +8,15 @@ use tokio::sync::Mutex;
 
 use crate::actions::host::Host;
 use crate::github::answers::TaskAnswer;
-use crate::github::client::MAX_NODES;
 use crate::github::error::Error;
 use crate::github::limited::LimitedClient;
 use crate::github::pull_history::BranchQuery;
 use crate::github::repository::Repository;
-use crate::github::retry;
 use crate::github::task::{Phase, Task};
 use crate::github::task_list::TaskQuery;
 use crate::join::join_all;
 use crate::report::history::task::{TaskFacts, Unreadable};
+use crate::run::questions::Questions;
 use crate::text::counted;
 
 /// How many pages of a hundred tasks one list may have. A user may send 5,000 requests an hour, so that no report on more
@@ -25,11 +24,6 @@ use crate::text::counted;
 const MAX_PAGES: u32 = 1000;
 /// How many tasks are read between two lines of progress.
 const PROGRESS: usize = 100;
-/// A query that GitHub does not answer is divided until it has no more pull requests than this.
-const MIN_QUERY: usize = 10;
-/// How often an exhausted hourly limit is waited out. A job ends after six hours,
-/// <https://docs.github.com/en/actions/reference/limits>.
-const MAX_HOURS: u32 = 6;
 /// How many different errors of one kind are reported.
 const MAX_ERRORS: usize = 3;
 
@@ -335,33 +329,16 @@ impl<'a> Reader<'a> {
         self.add_pulls(tasks, gaps).await;
     }
 
-    /// Asks about many things, a hundred at once. What one client may not see is asked of the next.
+    fn questions(&self) -> Questions<'a> {
+        Questions { host: self.host, status: "reading the history" }
+    }
+
     async fn ask_each<K: Clone, T>(
         &self,
         keys: &[K],
-        question: impl AsyncFn(&LimitedClient<'_>, &[K]) -> Result<Vec<Result<T, Error>>, Error>,
+        question: impl AsyncFn(&LimitedClient<'a>, &[K]) -> Result<Vec<Result<T, Error>>, Error>,
     ) -> Vec<Result<T, Error>> {
-        let mut found = keys.iter().map(|_| None).collect::<Vec<Option<Result<T, Error>>>>();
-        for client in &self.pulls {
-            let open = (0..keys.len()).filter(|at| !matches!(found[*at], Some(Ok(_)))).collect::<Vec<_>>();
-            let mut parts = open.chunks(MAX_NODES).rev().map(<[_]>::to_vec).collect::<Vec<_>>();
-            while let Some(part) = parts.pop() {
-                let asked = part.iter().map(|at| keys[*at].clone()).collect::<Vec<_>>();
-                match self.ask(client, async |client| question(client, &asked).await).await {
-                    Ok(answers) => part.iter().zip(answers).for_each(|(at, answer)| found[*at] = Some(answer)),
-                    // GitHub gives up on a query after ten seconds; half of it takes half of the time.
-                    Err(error)
-                        if error.may_pass() && part.len() > MIN_QUERY && !matches!(error, Error::RateLimited(_)) =>
-                    {
-                        let (first, second) = part.split_at(part.len() / 2);
-                        parts.extend([second.to_vec(), first.to_vec()]);
-                    }
-                    Err(error) => part.iter().for_each(|at| found[*at] = Some(Err(error.clone()))),
-                }
-            }
-        }
-        let absent = || Err(Error::Malformed { why: "the answer is too short".to_owned() });
-        found.into_iter().map(|answer| answer.unwrap_or_else(absent)).collect()
+        self.questions().each(&self.pulls, keys, question).await
     }
 
     async fn ask<T>(
@@ -369,17 +346,7 @@ impl<'a> Reader<'a> {
         client: &'a LimitedClient<'a>,
         question: impl AsyncFn(&LimitedClient<'a>) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let mut hours = 0..MAX_HOURS;
-        loop {
-            let asked = async |client: &&LimitedClient<'a>| question(client).await;
-            match (retry::ask(&[client], asked, self.host.pausing("reading the history")).await, hours.next()) {
-                (Err(error @ Error::RateLimited(_)), Some(_)) => {
-                    let Error::RateLimited(limit) = &error else { return Err(error) };
-                    self.host.pause(&error, limit.wait, "reading the history").await;
-                }
-                (answer, _) => return answer,
-            }
-        }
+        self.questions().ask(client, question).await
     }
 }
 

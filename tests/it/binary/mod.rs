@@ -9,6 +9,7 @@ mod input;
 #[cfg(unix)]
 mod interrupt;
 mod report;
+mod rollout;
 mod runner;
 mod start;
 mod stop;

@@ -120,10 +120,24 @@ proptest! {
 
 fn marker() -> impl Strategy<Value = Marker> {
     let key = nasty().prop_map(|key| Key::over([key.as_str()]));
-    (key, prop::array::uniform9(nasty())).prop_map(|(key, texts)| {
-        let [name, class, entry, version, template, rollout, run, attempt, actor] = texts;
-        let follow_up = String::new();
-        Marker { key, name, class, entry, follow_up, version, template, rollout, run, attempt, actor }
+    (key, prop::array::uniform12(nasty())).prop_map(|(key, texts)| {
+        let [name, class, entry, version, template, rollout, wave, origin, repository, run, attempt, actor] = texts;
+        Marker {
+            key,
+            name,
+            class,
+            entry,
+            follow_up: String::new(),
+            version,
+            template,
+            rollout,
+            wave,
+            origin,
+            repository,
+            run,
+            attempt,
+            actor,
+        }
     })
 }
 

@@ -65,6 +65,27 @@ fn account<'w>(login: &str, bot: bool) -> Object<'w> {
     }
 }
 
+/// The reviews that are requested and not given yet.
+fn review_requests<'w>(pull: &'w Pull, arguments: &JsonMap) -> Field<'w> {
+    let requested = &pull.content.requested_reviewers;
+    connection("ReviewRequestConnection", requested.len(), arguments, json!({}), move |at| {
+        let login = requested.get(at).cloned().unwrap_or_default();
+        let id = format!("RR_{}_{at}", pull.ordinal);
+        Object::new("ReviewRequest", move |name, _| {
+            Some(match (name, login.split_once('/')) {
+                ("id", _) => leaf(id.clone()),
+                ("requestedReviewer", Some((_, slug))) => {
+                    let fields = json!({"id": format!("T_{slug}"), "combinedSlug": login, "name": slug, "slug": slug});
+                    Object::plain("Team", fields).field()
+                }
+                ("requestedReviewer", None) => account(&login, false).field(),
+                _ => return None,
+            })
+        })
+        .field()
+    })
+}
+
 impl<'w> Graph<'w> {
     /// The root.
     pub(crate) fn query(self) -> Object<'w> {
@@ -290,6 +311,7 @@ impl<'w> Graph<'w> {
                 "reviewThreads" => count("PullRequestReviewThreadConnection", content.review_comments),
                 "totalCommentsCount" => leaf(content.comments + content.review_comments),
                 "reviews" => self.reviews(pull, arguments),
+                "reviewRequests" => review_requests(pull, arguments),
                 "files" => {
                     let files = content.listed_files();
                     connection("PullRequestChangedFileConnection", files.len(), arguments, json!({}), move |at| {

@@ -91,6 +91,13 @@ impl Pull {
         }
     }
 
+    pub(crate) fn reopen(&mut self, at: Moment) {
+        if self.merged.is_none() {
+            self.closed = None;
+            self.updated = at;
+        }
+    }
+
     /// The word that GraphQL has for its state.
     pub(crate) fn graphql_state(&self) -> &'static str {
         match (self.merged, self.closed) {

@@ -20,6 +20,8 @@ pub struct PullContent {
     pub statuses: Vec<CommitStatus>,
     /// Its reviews.
     pub reviews: Vec<Review>,
+    /// The logins whose review is requested; one with a slash is a team.
+    pub requested_reviewers: Vec<String>,
     /// How many comments its reviews have.
     pub review_comments: u64,
     /// How many comments it has beside those.
@@ -52,6 +54,7 @@ impl Default for PullContent {
             suites: Vec::new(),
             statuses: Vec::new(),
             reviews: vec![Review::new("mona", "COMMENTED", Duration::ZERO)],
+            requested_reviewers: vec!["mona".to_owned()],
             review_comments: 2,
             comments: 1,
             mergeable: None,

@@ -40,6 +40,8 @@ pub struct Simulator {
 
 struct Inner {
     started: Instant,
+    /// How far its clock was advanced.
+    advanced: Mutex<Duration>,
     world: Mutex<World>,
     concurrent: AtomicUsize,
     observer: Mutex<Option<Observer>>,
@@ -78,6 +80,7 @@ impl Simulator {
         Simulator {
             inner: Arc::new(Inner {
                 started: Instant::now(),
+                advanced: Mutex::default(),
                 world: Mutex::new(World::new(Clock::new(now))),
                 concurrent: AtomicUsize::new(0),
                 observer: Mutex::new(None),
@@ -156,6 +159,11 @@ impl Simulator {
         self.world().set_repository(name, repository);
     }
 
+    /// Gives a repository another name. Its old one leads to it.
+    pub fn rename_repository(&self, old: &str, new: &str) {
+        self.world().rename_repository(old, new);
+    }
+
     /// Queues a script: each start in this repository takes the next one.
     pub fn script(&self, name: &str, script: Script) {
         self.world().scripts.entry(key(name)).or_default().push_back(script);
@@ -190,6 +198,11 @@ impl Simulator {
     /// Closes a pull request, as a person would.
     pub fn close_pull(&self, name: &str, number: u64) {
         self.with_pull(name, number, Pull::close);
+    }
+
+    /// Opens a pull request again that was closed, as a person would.
+    pub fn reopen_pull(&self, name: &str, number: u64) {
+        self.with_pull(name, number, Pull::reopen);
     }
 
     /// Adds a task that exists already and returns its id.
@@ -355,7 +368,12 @@ impl Simulator {
 
     /// How long this world has been turning.
     pub fn elapsed(&self) -> Duration {
-        self.inner.started.elapsed()
+        self.inner.started.elapsed() + *self.inner.advanced.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets time pass at once.
+    pub fn advance(&self, span: Duration) {
+        *self.inner.advanced.lock().unwrap_or_else(PoisonError::into_inner) += span;
     }
 
     /// What the calendar says in this world.

@@ -140,6 +140,17 @@ impl World {
         })
     }
 
+    pub(crate) fn rename_repository(&mut self, old: &str, new: &str) {
+        let Some(mut record) = self.repositories.remove(&key(old)) else { return };
+        record.spec.renamed_from.push(std::mem::replace(&mut record.name, new.to_owned()));
+        self.repositories.insert(key(new), record);
+        self.tasks.iter_mut().filter(|task| task.repository == key(old)).for_each(|task| task.repository = key(new));
+        self.pulls.iter_mut().filter(|pull| pull.repository == key(old)).for_each(|pull| pull.repository = key(new));
+        if let Some(scripts) = self.scripts.remove(&key(old)) {
+            self.scripts.insert(key(new), scripts);
+        }
+    }
+
     /// The repository that once had this name.
     pub(crate) fn renamed(&self, name: &str) -> Option<&RepositoryRecord> {
         self.repositories
