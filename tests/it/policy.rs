@@ -435,8 +435,15 @@ async fn near_names_of_the_policy_file_start_nothing() {
         ".github/agent-tasks.yml ",
     ] {
         for text in ["require-class: true\n", "tasks: {}\n", "defaults: [\n"] {
-            let ran = Step::new(&Simulator::new()).file(path, text).run().await;
-            assert_eq!((ran.code, ran.calls.len()), (2, 0), "{path}: {}", ran.log);
+            let step = Step::new(&Simulator::new()).file(path, text);
+            // To a file system that ignores case, as on Windows and macOS, this may be the policy's own name.
+            let is_policy = step.folder.read("workspace/.github/agent-tasks.yml") == text;
+            let ran = step.run().await;
+            assert!(ran.code != 0 && ran.calls.is_empty(), "{path}: {}", ran.log);
+            if is_policy {
+                continue;
+            }
+            assert_eq!(ran.code, 2, "{path}: {}", ran.log);
             let why = format!("`{path}` would be ignored: a policy is read from `.github/agent-tasks.yml`");
             assert!(ran.output("error-message").contains(&why), "{}", ran.log);
         }

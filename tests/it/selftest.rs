@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use agent_task::inputs::table::INPUTS;
 use agent_task::report::outputs::OUTPUTS;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::action::INSTALLER;
 use crate::examples::{split, steps};
@@ -136,6 +136,7 @@ mod on_a_runner {
     use std::process::{Command, Stdio};
     use std::sync::Arc;
 
+    use serde_json::json;
     use simulator::{Simulator, serve};
     use tokio::runtime::Runtime;
 

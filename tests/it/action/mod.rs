@@ -77,12 +77,6 @@ impl Step {
     fn runs_the_program(&self) -> bool {
         self.env.contains_key(BINARY)
     }
-
-    /// The shell on a system, and the script that it runs there.
-    fn on(&self, system: &str) -> [&str; 2] {
-        [&self.shell, &self.run]
-            .map(|text| choice(text).unwrap_or_else(|why| panic!("{why}"))[usize::from(system != "Windows")])
-    }
 }
 
 /// The two constants that an expression chooses between, for Windows and for all other systems.
@@ -120,21 +114,12 @@ fn operands(text: &str) -> Result<Vec<Operand<'_>>, String> {
     inner.split("||").map(Operand::parse).collect()
 }
 
-/// An expression's value: the first operand that is not empty.
-fn evaluate(text: &str, look_up: impl Fn(&Operand<'_>) -> String) -> String {
-    operands(text).unwrap().iter().map(look_up).find(|value| !value.is_empty()).unwrap_or_default()
-}
-
 fn committed() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
 fn text_of_action() -> String {
     std::fs::read_to_string(committed().join("action.yml")).unwrap()
-}
-
-fn parse(text: &str) -> Manifest {
-    serde_saphyr::from_str(text).unwrap()
 }
 
 /// The names of the program's inputs, former ones included.

@@ -28,6 +28,17 @@ pub(super) const BASIC: [&str; 13] =
 /// What is released where the real program would only be slow: it leaves one output.
 pub(super) const SMALL: &[u8] = b"#!/bin/sh\nprintf 'task-id=small\\n' >>\"$GITHUB_OUTPUT\"\n";
 
+/// The shell of a step on a system, and the script that it runs there.
+fn shell_and_script<'a>(step: &'a Step, system: &str) -> [&'a str; 2] {
+    let of_system = usize::from(system != "Windows");
+    [&step.shell, &step.run].map(|text| choice(text).unwrap_or_else(|why| panic!("{why}"))[of_system])
+}
+
+/// An expression's value: the first operand that is not empty.
+fn evaluate(text: &str, look_up: impl Fn(&Operand<'_>) -> String) -> String {
+    operands(text).unwrap().iter().map(look_up).find(|value| !value.is_empty()).unwrap_or_default()
+}
+
 /// A folder that is removed when it is dropped.
 pub(crate) struct Folder(pub(crate) PathBuf);
 
@@ -241,7 +252,7 @@ impl Job {
         folder.write("action/Cargo.lock", "# No crates.\n");
         folder.write("action/build.rs", "fn main() {}\n");
         folder.write("action/Cargo.toml", "[package]\nname = \"agent-task\"\nversion = \"1.2.3\" # a comment\n");
-        let action = parse(&folder.read("action/action.yml"));
+        let action = serde_saphyr::from_str::<Manifest>(&folder.read("action/action.yml")).unwrap();
         let variables = [
             ("GITHUB_ACTION", "__octo_agent-task"),
             ("GITHUB_ACTIONS", "true"),
@@ -328,7 +339,7 @@ impl Job {
             }
             let id = &step.id;
             let (script, output) = (format!("runner/{id}.sh"), format!("runner/{id}.output"));
-            let [shell, run] = step.on(system);
+            let [shell, run] = shell_and_script(step, system);
             folder.write(&script, run);
             folder.write(&output, "");
             let file = File::create(folder.0.join(format!("runner/{id}.log"))).unwrap();

@@ -1,9 +1,8 @@
 //! Stops over loopback. The cases under virtual time are in `tests/it/stop.rs`.
 
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use simulator::{Effect, ExistingRun, OnCancel, Permission, Repository, RunSettings, Token};
+use simulator::{Effect, ExistingRun, Permission, Repository, RunSettings, Token};
 
 use crate::support::TOKEN;
 
@@ -103,6 +102,10 @@ fn fleet_of_fifty_stops_those_above_max_credits_over_loopback() {
 #[cfg(unix)]
 #[test]
 fn interrupt_cancels_the_run_and_writes_outputs_first() {
+    use std::sync::{Arc, Mutex};
+
+    use simulator::OnCancel;
+
     let mut messages = Vec::new();
     for (on_cancel, stopped, conclusion) in
         [(OnCancel::Ends, "true", "cancelled"), (OnCancel::GoesOn, "false", ""), (OnCancel::Refused, "false", "")]

@@ -11,6 +11,7 @@ pub(crate) use finished::Finished;
 pub(crate) use finished::KILLED;
 pub(crate) use loopback::ClosedPort;
 pub(crate) use loopback::Server;
+#[cfg(unix)]
 pub(crate) use process::PATIENCE;
 pub(crate) use redact::redact;
 pub(crate) use step::Step;
