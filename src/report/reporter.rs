@@ -50,7 +50,7 @@ pub enum Update {
     Interrupted(BTreeSet<usize>),
     /// A wave begins: its number, how many waves there are, and how many repositories it has.
     WaveBegins(usize, usize, usize),
-    /// A wave stopped the rollout before the tasks of this range.
+    /// A wave stopped the step before the tasks of this range.
     WaveStopped(StoppedWave, Range<usize>),
 }
 
@@ -194,6 +194,8 @@ impl<'a> Reporter<'a> {
         if let Some(entry) = entry {
             self.record(entry, index);
         }
+        // What the log says is in the outputs already, in case the process is killed.
+        self.write_if_due();
         for line in lines {
             self.logged_at = Instant::now();
             match line.level.filter(|_| self.warnings < MAX_ANNOTATIONS) {
@@ -205,7 +207,6 @@ impl<'a> Reporter<'a> {
                 None => self.host.log(&format!("{repository}: {}{until}", line.text)),
             }
         }
-        self.write_if_due();
     }
 
     fn record(&mut self, entry: AuditEntry, index: usize) {

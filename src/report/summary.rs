@@ -364,7 +364,7 @@ fn verdict(plan: &Plan, all: &[(Status, &Outcome)], run: &SummaryContext<'_>) ->
     let fine = Exit::of(&outcomes, &plan.fail_on, plan.wave_rules.tolerate) == Exit::Fine;
     let worst = all.first().map_or(Status::Succeeded, |(status, _)| *status);
     match (run.stopped, run.ended) {
-        (Some(_), _) => format!("⛔ Rollout stopped, {count} agent tasks{counts}"),
+        (Some(_), _) => format!("⛔ Wave failed, {count} agent tasks{counts}"),
         (None, false) => format!("⏳ {over} of {count} agent tasks done{counts}"),
         (None, true) if worst == Status::Started => format!("🚀 {count} agent tasks{counts}"),
         (None, true) if worst.is_calm() && worst != Status::HeldBack => format!("✅ {count} agent tasks{counts}"),
@@ -391,7 +391,7 @@ fn totals(outcomes: &[Outcome], elapsed: Duration) -> String {
     parts.join(" · ")
 }
 
-/// The waves of a rollout; nothing where there is only one. Without outcomes only their sizes.
+/// The waves of a step; nothing where there is only one. Without outcomes only their sizes.
 fn waves(plan: &Plan, outcomes: &[Outcome], stopped: Option<&StoppedWave>) -> String {
     if plan.waves.len() < 2 {
         return String::new();
@@ -448,7 +448,7 @@ fn task_link(outcome: &Outcome) -> String {
 /// One sentence and its remedy for each trouble; tasks with the same one share it.
 fn troubles(all: &[(Status, &Outcome)], stopped: bool) -> String {
     let mut groups = Vec::<(Status, Explanation, Vec<String>)>::new();
-    // Why a rollout was stopped is said above the table.
+    // Which wave stopped the others is said above the table.
     for (status, outcome) in all.iter().filter(|(status, _)| !(stopped && *status == Status::HeldBack)) {
         let Some(explanation) = outcome.explain() else { continue };
         let same = |other: &&mut (Status, Explanation, Vec<String>)| {

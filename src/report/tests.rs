@@ -328,7 +328,7 @@ fn summary_of_a_stopped_rollout() {
     all.extend(names[6..].iter().map(|name| without_task(name, &Event::HeldBack(stopped.to_string()))));
     let run = SummaryContext { stopped: Some(&stopped), ..run_of(433) };
     insta::assert_snapshot!(summary(&plan(&names, &[1, 5, 14]), &all, &context(), &run), @r#"
-    ### ⛔ Rollout stopped, 20 agent tasks: 1 failed, 14 not started, 5 succeeded
+    ### ⛔ Wave failed, 20 agent tasks: 1 failed, 14 not started, 5 succeeded
 
     **In wave 2 of 3, 4 of 5 succeeded; `wave-success` requires 100%.**
 

@@ -475,7 +475,7 @@ pub fn held_back(outcomes: &[Outcome], stopped: Option<&StoppedWave>) -> Vec<Ann
     for outcome in outcomes.iter().filter(|outcome| outcome.held_back) {
         *counts.entry(outcome.error_message().unwrap_or_default()).or_default() += 1;
     }
-    let title = if stopped.is_some() { "Rollout stopped" } else { "Not started" };
+    let title = if stopped.is_some() { "Wave failed" } else { "Not started" };
     let annotation = |(why, count)| Annotation {
         level: Level::Error,
         title: title.to_owned(),

@@ -353,7 +353,7 @@ async fn canary_that_is_too_large_stops_the_rollout() {
     let ran = step.with("expect", "max-changed-files: 20").run().await;
     ran.exits(1).posts(1);
     assert_snapshot!(summary(&ran), @"
-    ### ⛔ Rollout stopped, 4 agent tasks: 1 failed, 3 not started
+    ### ⛔ Wave failed, 4 agent tasks: 1 failed, 3 not started
 
     **In wave 1 of 2, 0 of 1 succeeded; `wave-success` requires 100%.**
 

@@ -152,10 +152,10 @@ async fn canary_that_fails_stops_the_rollout() {
     assert_eq!(each(&ran, "conclusion")[..2], ["failure", "skipped"]);
     assert_snapshot!(ran.results()[19]["error-message"].as_str().unwrap(), @"not started: in wave 1 of 3, 0 of 1 succeeded; `wave-success` requires 100%");
     assert_snapshot!(ran.annotations(), @"
-    error [Rollout stopped] 19 repositories not started: in wave 1 of 3, 0 of 1 succeeded; `wave-success` requires 100%
+    error [Wave failed] 19 repositories not started: in wave 1 of 3, 0 of 1 succeeded; `wave-success` requires 100%
     error [Task failed] octo/r0: The task failed: boom. Read its log: https://github.com/octo/r0/tasks/[id]
     ");
-    assert_snapshot!(ran.headline(), @"### ⛔ Rollout stopped, 20 agent tasks: 1 failed, 19 not started");
+    assert_snapshot!(ran.headline(), @"### ⛔ Wave failed, 20 agent tasks: 1 failed, 19 not started");
     assert_snapshot!(ran.summary_lines("19 ×"), @"");
 }
 

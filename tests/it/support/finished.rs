@@ -41,7 +41,7 @@ impl Finished {
             code,
             log,
             stderr,
-            outputs: outputs(&folder.read("output")),
+            outputs: outputs(&whole(&folder.read("output"), code)),
             summary: folder.read("summary"),
             record: folder.read("temp/agent-task/audit.jsonl"),
             calls: step.simulator.log(),
@@ -238,6 +238,15 @@ impl Finished {
         let rest = self.log.lines().filter(|line| !is_annotation(line)).collect::<Vec<_>>();
         lines(&rest.join("\n"), word)
     }
+}
+
+/// A file of outputs without what a kill cut off: Linux ends a write of several pages between two of them.
+fn whole(text: &str, code: i32) -> String {
+    let mut lines = text.split_inclusive('\n').collect::<Vec<_>>();
+    while code == KILLED && grammar::outputs(&lines.concat(), false).is_err() {
+        lines.pop();
+    }
+    lines.concat()
 }
 
 /// Reads outputs as the runner does, and panics where it would fail the step.

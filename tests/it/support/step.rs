@@ -99,6 +99,8 @@ impl Step {
         for value in self.variables.values_mut() {
             *value = value.replace(&old.path(""), &ran.folder.path(""));
         }
+        // The runner has a new file for each step.
+        self.folder.write("output", "");
         self
     }
 
