@@ -409,3 +409,6 @@ fn people(context: &Context, named: impl Iterator<Item = Actor>) -> Vec<Actor> {
     }
     people
 }
+
+#[cfg(test)]
+mod tests;

@@ -501,4 +501,155 @@ mod tests {
         let step = self::machine(&expect).observe(3500 * SECOND, Err(limit(300)));
         assert_eq!(conclusion(&step), Some(Conclusion::TimedOut));
     }
+
+    /// The end after one look at this.
+    #[track_caller]
+    fn ended(text: &str, content: PullContent) -> Acceptance {
+        let expect = expect(text);
+        match machine(&expect).observe(SECOND, Ok(content)) {
+            AcceptanceStep::Ended(acceptance) => *acceptance,
+            step => panic!("{step:?}"),
+        }
+    }
+
+    fn file(path: &str) -> ChangedFile {
+        ChangedFile { path: path.to_owned(), old_path: None, is_deleted: false }
+    }
+
+    fn changing(files: Vec<ChangedFile>) -> PullContent {
+        PullContent { changed_files: files.len() as u64, files: Some(files), checks: None, ..content("a", &[]) }
+    }
+
+    #[test]
+    fn acceptance_names_what_is_not_as_expected() {
+        let many = |count: usize| (0..count).map(|at| file(&format!("f{at}"))).collect::<Vec<_>>();
+        let ten = "`f0`, `f1`, `f2`, `f3`, `f4`, `f5`, `f6`, `f7`, `f8`, `f9`";
+        for (text, content, found) in [
+            ("max-changed-files: 0", changing(vec![file("a")]), "1 file"),
+            ("max-changed-lines: 8", changing(vec![file("a")]), "9 lines"),
+            ("paths: docs/**", changing(vec![file("src/a.rs")]), "1 outside: `src/a.rs`"),
+            ("paths-ignore: src/**", changing(vec![file("src/a.rs")]), "1 among them: `src/a.rs`"),
+            ("required-files: docs/**", changing(vec![file("src/a.rs")]), "1 not changed: `docs/**`"),
+            (
+                "required-files: src/**",
+                changing(vec![ChangedFile { is_deleted: true, ..file("src/a.rs") }]),
+                "1 not changed: `src/**`",
+            ),
+            (
+                "paths: src/**",
+                changing(vec![ChangedFile { old_path: Some("docs/a".to_owned()), ..file("src/a.rs") }]),
+                "1 outside: `docs/a`",
+            ),
+            (
+                "paths: src/**",
+                PullContent { changed_files: 2, ..changing(vec![file("src/a.rs")]) },
+                "only 1 of 2 files listed by GitHub",
+            ),
+            ("paths: src/**", changing(many(10)), &format!("10 outside: {ten}")),
+            ("paths: src/**", changing(many(12)), &format!("12 outside: {ten} and 2 more")),
+        ] {
+            let acceptance = ended(text, content);
+            assert_eq!(acceptance.conclusion, Conclusion::Failure);
+            assert_eq!(acceptance.problems(), [format!("expected `{text}`, found {found}")]);
+            let reason = format!("the pull request is not accepted: expected `{text}`, found {found}");
+            assert_eq!(acceptance.reason(), Some(reason));
+        }
+    }
+
+    #[test]
+    fn acceptance_says_what_it_found() {
+        let text = "max-changed-files: 1\npaths: src/**\npaths-ignore: docs/**\nrequired-files: src/**";
+        let acceptance = ended(text, changing(vec![file("src/a.rs")]));
+        let found = acceptance.comparisons.iter().map(|it| it.found.as_str()).collect::<Vec<_>>();
+        assert_eq!(found, ["1 file", "none outside", "none among them", "all changed"]);
+        assert_eq!((acceptance.problems().len(), acceptance.reason(), acceptance.checks()), (0, None, None));
+    }
+
+    #[test]
+    fn checks_are_one_word_worst_first() {
+        use CheckResult::{ActionRequired, Failure, Pending, Success};
+        for (results, word, conclusion, found) in [
+            (&[Success, Success][..], "success", Some(Conclusion::Success), "2 ended well"),
+            (&[Success, Pending], "pending", None, "1 of 2 still running: `build`"),
+            (&[Pending, Failure], "failure", Some(Conclusion::Failure), "1 of 2 failed: `build`"),
+            (&[ActionRequired, Failure], "failure", Some(Conclusion::Failure), "1 of 2 failed: `build`"),
+            (
+                &[Pending, ActionRequired],
+                "action_required",
+                Some(Conclusion::ActionRequired),
+                "1 of 2 waiting for approval: `build`",
+            ),
+            (&[], "none", None, "no checks"),
+        ] {
+            let expect = expect("checks: success");
+            let content = content("a", results);
+            let checks = content.checks.clone().and_then(Result::ok).unwrap();
+            assert_eq!(ChecksState::of(&checks).as_str(), word);
+            match machine(&expect).observe(SECOND, Ok(content)) {
+                AcceptanceStep::Sleep(_, why) => assert_eq!((None, why.as_str()), (conclusion, found)),
+                AcceptanceStep::Ended(it) => {
+                    assert_eq!((Some(it.conclusion), it.comparisons[0].found.as_str()), (conclusion, found));
+                    assert_eq!(it.checks().map(ChecksState::as_str), Some(word));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn acceptance_links_the_run_that_waits_for_approval() {
+        let mut content =
+            content("a", &[CheckResult::Success, CheckResult::ActionRequired, CheckResult::ActionRequired]);
+        let checks = content.checks.as_mut().unwrap().as_mut().unwrap();
+        for (at, check) in checks.listed.iter_mut().enumerate() {
+            check.run = (at != 1).then(|| format!("run {at}"));
+        }
+        let acceptance = ended("checks: success", content);
+        assert_eq!(acceptance.approval_page(), Some("run 2"));
+        assert_eq!(
+            acceptance.problems(),
+            ["expected `checks: success`, found 2 of 3 waiting for approval: `build`, `build`"]
+        );
+    }
+
+    #[test]
+    fn acceptance_that_ran_out_of_time_says_so() {
+        let expect = expect("checks: success\nmax-changed-files: 1");
+        let mut machine = AcceptanceMachine::new(&expect, 60 * SECOND, Pace::new(15 * SECOND, 7));
+        let AcceptanceStep::Ended(it) = machine.observe(60 * SECOND, Ok(content("a", &[CheckResult::Pending]))) else {
+            panic!("the time is up");
+        };
+        assert_eq!(
+            it.reason().unwrap(),
+            "`wait-timeout` passed before the pull request was accepted: expected `checks: success`, found 1 of 1 still \
+             running: `build`"
+        );
+    }
+
+    #[test]
+    fn files_of_a_known_head_are_not_read_again() {
+        let expect = expect("checks: success\npaths: src/**");
+        let mut machine = machine(&expect);
+        machine.observe(SECOND, Ok(content("a", &[CheckResult::Pending])));
+        assert_eq!(machine.known_files("a"), Some(vec![file("src/a.rs")]));
+        assert_eq!(machine.known_files("b"), None);
+    }
+
+    #[test]
+    fn expectations_ask_only_for_what_they_need() {
+        for (text, files, checks) in [
+            ("max-changed-files: 1", false, false),
+            ("paths: a", true, false),
+            ("paths-ignore: a", true, false),
+            ("required-files: a", true, false),
+            ("checks: success", false, true),
+        ] {
+            assert_eq!(expect(text).query(), ContentQuery { files, checks }, "{text}");
+            assert!(!expect(text).is_empty());
+        }
+        assert!(Expect::default().is_empty());
+        let joined = expect("max-changed-files: 1").over(expect("max-changed-files: 2\npaths: a\nchecks: success"));
+        let entries = joined.entries();
+        let entries = entries.iter().map(|(key, value)| (*key, value.as_str())).collect::<Vec<_>>();
+        assert_eq!(entries, [("max-changed-files", "1"), ("paths", "a"), ("checks", "success")]);
+    }
 }

@@ -240,6 +240,14 @@ mod tests {
     }
 
     #[test]
+    fn marker_is_stripped_off_the_prompt() {
+        assert_eq!(Marker::strip(&marker().put_under("Prepare the release.\n")), "Prepare the release.");
+        assert_eq!(Marker::strip("Prepare the release.\n"), "Prepare the release.\n");
+        // The beginning of the first test vector of FIPS 180-2.
+        assert_eq!(template_hash("abc"), "ba7816bf8f01cfea");
+    }
+
+    #[test]
     fn keys_differ_where_a_part_does() {
         assert_eq!(Key::over(["a", "b"]), Key::over(["a", "b"]));
         assert_ne!(Key::over(["ab", "c"]), Key::over(["a", "bc"]));

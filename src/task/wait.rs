@@ -319,6 +319,20 @@ mod tests {
     }
 
     #[test]
+    fn wait_looks_again_where_a_limit_ends_at_the_deadline() {
+        assert_sleeps(&machine().observe(3590 * SECOND, limit(10)), 10 * SECOND, 10 * SECOND);
+    }
+
+    #[test]
+    fn look_that_failed_is_a_refusal_unless_it_may_pass() {
+        let passing = Error::Malformed { why: "cut off".to_owned() };
+        let final_ = Error::Unfit { why: "no".to_owned() };
+        assert!(passing.may_pass() && !final_.may_pass());
+        assert_eq!(Observation::of(&Err(passing)), Observation::Failed(None));
+        assert_eq!(Observation::of(&Err(final_)), Observation::Refused);
+    }
+
+    #[test]
     fn wait_takes_not_found_for_delay_at_first() {
         let mut machine = machine();
         for look in 0..30 {

@@ -107,6 +107,11 @@ fn block_whose_text_is_changed_is_fenced_as_a_whole() {
             &["{% call m() %}{{ github.event.a }}{% endcall %}"],
         ),
         ("{% macro m() %}{{ caller() }}{% endmacro %}{% call m() %}{{ vars.a }}{% endcall %}", &[]),
+        (
+            "{% filter replace('a', github.event.a) %}a{% endfilter   %} b",
+            &["{% filter replace('a', github.event.a) %}a{% endfilter   %}"],
+        ),
+        ("{% call vars.m(github.event.a) %}a{% endcall %}", &["{% call vars.m(github.event.a) %}a{% endcall %}"]),
     ] {
         assert_eq!(fenced(source), expected, "{source}");
     }
@@ -133,6 +138,15 @@ fn origin_is_the_place_before_anything_was_inserted() {
     }
     assert_eq!(guarded.origin(guarded.source.len()), source.len());
     assert_eq!(guarded.origin(0), 0);
+}
+
+#[test]
+fn guard_goes_behind_the_mark_for_spaces() {
+    for before in ["", "a", "ab", "abcd"] {
+        let source = format!("{before}{{{{- github.event.a }}}}");
+        assert_eq!(guarded(&source).source, format!("{before}{{{{-( github.event.a)|untrusted }}}}"));
+    }
+    assert_eq!(guarded("{{ github.event.a").source, "{{ github.event.a");
 }
 
 #[test]

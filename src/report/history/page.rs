@@ -183,8 +183,16 @@ fn cards(all: &Figures) -> Vec<Card> {
         share("Failed checks", all.failed_checks, "checked pull requests"),
         card("First review", known(all.first_review.median, span), format!("median of {}", all.first_review.of)),
         card("Time to merge", known(all.time_to_merge.median, span), format!("median of {}", all.time_to_merge.of)),
-        card("Credits", known(all.credits.total, spelled_number), format!("{} tasks say", all.credits.of)),
-        card("Credits per merge", known(all.credits.per_merged, spelled_number), "all credits by merged".to_owned()),
+        card(
+            "Credits",
+            known(all.credits.total, spelled_number),
+            format!("of {} tasks that report them", all.credits.of),
+        ),
+        card(
+            "Credits per merge",
+            known(all.credits.per_merged, spelled_number),
+            "all credits, for each merge".to_owned(),
+        ),
     ]
 }
 
