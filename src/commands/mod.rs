@@ -1,4 +1,4 @@
-//! The commands, one file each. A command returns an [`Ending`](crate::report::ending::Ending).
+//! The commands, one file each. A command returns an [`Ending`].
 
 use serde_json::Value;
 
