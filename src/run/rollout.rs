@@ -272,7 +272,7 @@ impl<'a> RolloutReader<'a> {
         let found = self.questions().each(&clients, &ids, async |client, ids| client.pull_reviews(ids).await).await;
         let unseen = |hints: &Result<_, String>| match hints {
             Ok(_) => PullFact::Absent,
-            Err(why) => PullFact::Unread(why.clone()),
+            Err(why) => PullFact::Unreadable(why.clone()),
         };
         let mut facts = hints.iter().map(unseen).collect::<Vec<_>>();
         for (at, review) in places.into_iter().zip(found) {
@@ -287,7 +287,7 @@ impl<'a> RolloutReader<'a> {
                         tasks[at].pull = Some(review);
                     }
                 }
-                (Err(error), _) if tasks[at].pull.is_none() => facts[at] = PullFact::Unread(error.to_string()),
+                (Err(error), _) if tasks[at].pull.is_none() => facts[at] = PullFact::Unreadable(error.to_string()),
                 _ => {}
             }
         }
@@ -369,7 +369,7 @@ impl<'a> RolloutReader<'a> {
                 content => content,
             };
             verdicts[at] = Some(match content {
-                Err(error) => (Verdict::Unread(error.to_string()), None),
+                Err(error) => (Verdict::Unreadable(error.to_string()), None),
                 Ok(content) => verdict(self.expect, age(&tasks[at].task, now), content),
             });
         }

@@ -108,7 +108,7 @@ fn block_whose_text_is_changed_is_fenced_as_a_whole() {
         ),
         ("{% macro m() %}{{ caller() }}{% endmacro %}{% call m() %}{{ vars.a }}{% endcall %}", &[]),
         (
-            "{% filter replace('a', github.event.a) %}a{% endfilter   %} b",
+            "{% filter replace('a', github.event.a) %}a{% endfilter   %}b",
             &["{% filter replace('a', github.event.a) %}a{% endfilter   %}"],
         ),
         ("{% call vars.m(github.event.a) %}a{% endcall %}", &["{% call vars.m(github.event.a) %}a{% endcall %}"]),

@@ -10,7 +10,7 @@ pub enum PullFact {
     /// There is none.
     Absent,
     /// It could not be read, for this reason.
-    Unread(String),
+    Unreadable(String),
     /// It is there.
     Found {
         /// Its number.
@@ -30,7 +30,7 @@ pub enum Verdict {
     /// It is not, for this reason.
     Rejected(String),
     /// What decides could not be read, for this reason.
-    Unread(String),
+    Unreadable(String),
 }
 
 /// What decides how a task fares.
@@ -68,7 +68,7 @@ impl TaskFacts<'_> {
             _ if !needs_pull => Standing::Succeeded,
             PullFact::Absent if is_fresh => Standing::Waiting("its pull request has not appeared yet".to_owned()),
             PullFact::Absent => Standing::Failed("the task completed without a pull request".to_owned()),
-            PullFact::Unread(why) => Standing::Unknown(why.clone()),
+            PullFact::Unreadable(why) => Standing::Unknown(why.clone()),
             PullFact::Found { .. } if advance_on == AdvanceOn::Completed => Standing::Succeeded,
             PullFact::Found { state: PullState::Merged, .. } => Standing::Succeeded,
             PullFact::Found { number, state: PullState::Closed } => {
@@ -77,8 +77,8 @@ impl TaskFacts<'_> {
             PullFact::Found { number, state: PullState::Open } => match (advance_on, verdict) {
                 (AdvanceOn::Accepted, Some(Verdict::Accepted)) => Standing::Succeeded,
                 (AdvanceOn::Accepted, Some(Verdict::Rejected(why))) => Standing::Failed(why.clone()),
-                (AdvanceOn::Accepted, Some(Verdict::Unread(why))) => Standing::Unknown(why.clone()),
-                (_, Some(Verdict::Pending(why) | Verdict::Rejected(why) | Verdict::Unread(why))) => {
+                (AdvanceOn::Accepted, Some(Verdict::Unreadable(why))) => Standing::Unknown(why.clone()),
+                (_, Some(Verdict::Pending(why) | Verdict::Rejected(why) | Verdict::Unreadable(why))) => {
                     Standing::Waiting(format!("pull request #{number} is open: {why}"))
                 }
                 (_, Some(Verdict::Accepted) | None) => Standing::Waiting(format!("pull request #{number} is open")),
@@ -95,10 +95,10 @@ mod tests {
     fn task_fares_by_its_state_and_its_pull_request() {
         let found = |state| PullFact::Found { number: 7, state };
         let (open, closed, merged) = (found(PullState::Open), found(PullState::Closed), found(PullState::Merged));
-        let (absent, unread) = (PullFact::Absent, PullFact::Unread("hidden".to_owned()));
+        let (absent, unread) = (PullFact::Absent, PullFact::Unreadable("hidden".to_owned()));
         let (rejected, pending) =
             (Verdict::Rejected("too large".to_owned()), Verdict::Pending("1 still running".to_owned()));
-        let unjudged = Verdict::Unread("no access".to_owned());
+        let unjudged = Verdict::Unreadable("no access".to_owned());
         use AdvanceOn::{Accepted, Completed, Merged};
         for (state, pull, verdict, advance_on, expected) in [
             ("queued", &absent, None, Completed, "running"),
