@@ -54,7 +54,7 @@ usage: cargo run --example rehearse -- [ARGUMENTS]
   --end STATE            how the task ends: completed (the default), failed, timed_out, cancelled,
                          waiting_for_user, no-pull-request, out-of-scope or never
   --report               the report on a year of tasks, with the path of its page; the files are kept
-  --rollout              ten days of a rollout in twelve repositories, an hourly run each, in about ten seconds
+  --rollout              ten days of a rollout in twelve repositories, an hourly run each, in half a minute
   --fleet                six repositories in two waves, a canary first; one of the others fails
   --slow                 let the agent's five minutes take 30 seconds instead of five
   --keep                 keep the files that the step has read and written, and say where they are
