@@ -517,8 +517,7 @@ fn start_options(
     let repository = target.label().to_ascii_lowercase();
     let follow_up = start.follow_up.as_ref().map(|follow_up| follow_up.number.to_string());
     let rollout = start.rollout.as_ref().zip(target.place);
-    let origin = property("repository_id");
-    let origin = if origin.is_empty() { property("repository").to_ascii_lowercase() } else { origin };
+    let origin = context.origin();
     let key = match (&rendered.idempotency_key, rollout) {
         (_, Some((rollout, place))) => Key::over([
             "rollout",

@@ -140,6 +140,12 @@ impl Context {
         self.github.get(name).and_then(Value::as_str).filter(|value| !value.is_empty())
     }
 
+    /// What identifies the repository of the workflow: its id, which a new name does not change, or else its name.
+    pub fn origin(&self) -> String {
+        let id = self.property("repository_id").map(str::to_owned);
+        id.unwrap_or_else(|| self.property("repository").unwrap_or_default().to_ascii_lowercase())
+    }
+
     /// The page of this workflow run.
     pub fn run_url(&self) -> Option<String> {
         let server = self.property("server_url")?;

@@ -87,7 +87,7 @@ pub struct Host {
 /// A time zone of the IANA database, which the system has. `UTC` needs none.
 ///
 /// # Errors
-/// Where there is no such zone, with the remedy.
+/// If the system does not have this zone. The text names the remedy.
 pub fn time_zone(name: &str) -> Result<TimeZone, String> {
     let fits = |part: &str| part.starts_with(|c: char| c.is_ascii_alphabetic()) && part.chars().all(is_of_zone);
     if !name.split('/').all(fits) {

@@ -49,7 +49,7 @@ pub fn warn(host: &Host, warnings: &[String]) {
     }
 }
 
-/// The JSON that an earlier run kept in a file; nothing where there is no file, or something else in it.
+/// The JSON that an earlier run kept in a file; null if there is no such file, or no JSON in it.
 ///
 /// # Errors
 /// Where the path leads out of the workspace.

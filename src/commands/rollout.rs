@@ -97,9 +97,7 @@ impl RolloutRun<'_> {
 
     /// What GitHub shows of the rollout.
     async fn read(&self, clients: &Clients<'_>, cache: MarkerCache) -> Result<RolloutHistory, Error> {
-        let property = |name: &str| self.context.property(name).unwrap_or_default().to_ascii_lowercase();
-        let origin = Some(property("repository_id")).filter(|id| !id.is_empty());
-        let origin = origin.unwrap_or_else(|| property("repository"));
+        let origin = self.context.origin();
         let reader = RolloutReader {
             host: self.host,
             clients,

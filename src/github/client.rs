@@ -65,7 +65,7 @@ struct NoClientKeys;
 
 impl KeyProvider for NoClientKeys {
     fn load_private_key(&self, _: PrivateKeyDer<'static>) -> Result<Arc<dyn SigningKey>, rustls::Error> {
-        Err(rustls::Error::General("there are no certificates of clients".to_owned()))
+        Err(rustls::Error::General("client certificates are not supported".to_owned()))
     }
 }
 

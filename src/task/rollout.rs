@@ -221,7 +221,7 @@ impl Decision {
 }
 
 impl Member {
-    /// The task that stands for the entry: a success before one that is open, and the newest of these.
+    /// The task that decides about the entry: a success before one that is open, and the newest of these.
     pub fn leading(&self) -> Option<usize> {
         let rank = |task: &RolloutTask| match task.standing {
             Standing::Succeeded => 4,
