@@ -109,7 +109,7 @@ async fn rehearse(wishes: &Wishes) -> anyhow::Result<Exit> {
 
     let story = match wishes.fleet {
         _ if wishes.rollout => {
-            "Every hour for ten days, a run of a workflow goes on with a rollout: one repository first, then four, then the\nothers, each wave once the pull requests of the one before are merged."
+            "Every hour for ten days, a run of a workflow goes on with a rollout: one repository first, then two, then the\nothers, each wave once the pull requests of the one before are merged."
         }
         _ if wishes.report => "A step of a workflow says what came of a year of Copilot agent tasks.",
         true => {

@@ -16,8 +16,8 @@ use crate::read;
 const HOUR: Duration = Duration::from_secs(3600);
 /// How long the rehearsal lasts by the simulated clock, in hours.
 const HOURS: u32 = 10 * 24;
-/// The repositories.
-const REPOSITORIES: [&str; 12] = [
+/// The repositories. More would take longer than ten seconds, as GitHub asks for a second between two starts.
+const REPOSITORIES: [&str; 7] = [
     "octo/catalogue",
     "octo/checkout",
     "octo/shipping",
@@ -25,11 +25,6 @@ const REPOSITORIES: [&str; 12] = [
     "octo/search",
     "octo/web",
     "octo/mail",
-    "octo/stock",
-    "octo/returns",
-    "octo/prices",
-    "octo/reviews",
-    "octo/accounts",
 ];
 /// One whose first task fails, so that it gets a second one.
 const FAILING: &str = "octo/shipping";
@@ -39,7 +34,7 @@ pub(crate) fn inputs() -> [(&'static str, String); 9] {
     [
         ("rollout", "security-baseline".to_owned()),
         ("repositories", REPOSITORIES.join("\n")),
-        ("waves", "1, 4, *".to_owned()),
+        ("waves", "1, 2, *".to_owned()),
         ("advance-on", "merged".to_owned()),
         ("attempts", "2".to_owned()),
         ("stall-after", "2d".to_owned()),
@@ -69,8 +64,10 @@ pub(crate) async fn play(simulator: &Simulator, variables: &BTreeMap<String, Str
     let mut shown = (String::new(), String::new());
     let mut exit = Exit::Fine;
     for hour in 0..HOURS {
-        // Each run has a page of its own; a file that cannot be emptied shows more.
-        let _ = std::fs::write(&variables["GITHUB_STEP_SUMMARY"], "");
+        // Each run has files of its own; one that cannot be emptied shows more.
+        for file in ["GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"] {
+            let _ = std::fs::write(&variables[file], "");
+        }
         let host = Host::with_log(&environment, Box::new(std::io::sink()));
         exit = agent_task::run(&environment, &host, GitHub::connect).await;
         let outputs = outputs(&read(&variables["GITHUB_OUTPUT"]));

@@ -97,7 +97,7 @@ pub fn values(decision: &Decision) -> [(&'static str, String); 2] {
 pub fn title(view: &RolloutView, decision: &Decision) -> String {
     let done = decision.with(Status::Succeeded).count();
     let all = decision.places.len() - decision.with(Status::Skipped).count();
-    format!("rollout {}: {}, {done} of {}", view.rules.name, decision.state, repositories(all))
+    format!("rollout {}: {}, {done} of {} succeeded", view.rules.name, decision.state, repositories(all))
 }
 
 /// The exit code of a run in which no start went wrong.
@@ -240,7 +240,8 @@ pub fn body(view: &RolloutView, run: &[Outcome]) -> String {
     text.push_str(&format!("**{}**\n\n", sentence(&inline(&next(view, &decision, &outcomes)))));
     let stalled = stalled(view, &decision, &outcomes);
     if !stalled.is_empty() {
-        let lead = format!("⚠️ {} waited for longer than {}", repositories(stalled.len()), spelled_days(view));
+        let verb = if stalled.len() == 1 { "has" } else { "have" };
+        let lead = format!("⚠️ {} {verb} waited for longer than {}", repositories(stalled.len()), spelled_days(view));
         text.push_str(&format!("{lead}.\n\n"));
     }
     let waves = decision.waves.iter().map(|wave| {

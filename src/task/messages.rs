@@ -109,7 +109,7 @@ pub fn lines(event: &Event, outcome: &Outcome, changes: &Changes) -> Vec<Line> {
             lines.push(Line::plain(format!("nothing was sent: {why}; trying again in {}", spelled(*wait))));
         }
         Event::LookingFirst { thoroughly: true, within } => lines.push(Line::plain(format!(
-            "looking for a task that an earlier attempt of this run started; GitHub's lists lag, so this takes up to {}",
+            "looking for a task that an earlier attempt or run started; GitHub's lists lag, so this takes up to {}",
             spelled(*within)
         ))),
         Event::LookingFirst { .. } => lines.push(Line::plain("looking for a task that was started earlier")),
@@ -599,7 +599,7 @@ mod tests {
         ];
         let log = events.iter().flat_map(|event| log(&mut outcome, event)).collect::<Vec<_>>().join("\n");
         insta::assert_snapshot!(log, @r"
-        looking for a task that an earlier attempt of this run started; GitHub's lists lag, so this takes up to 1m
+        looking for a task that an earlier attempt or run started; GitHub's lists lag, so this takes up to 1m
         GitHub limits the rate (too many requests); retrying in 1m
         nothing was sent: no route; trying again in 2s
         GitHub did not answer
