@@ -116,7 +116,8 @@ runs() {
 # `version` (nothing if it is not a release), `base`, `target`, `wanted`, and
 # `unreleased` to the reason why there is no binary to fetch, if there is none.
 read_release() {
-	machine=$(uname -s)/$(uname -m)
+	machine=$(uname -sm)
+	machine=${machine% *}/${machine##* }
 	target=
 	while read -r name machines _; do
 		case $name/,$machines, in
