@@ -36,9 +36,10 @@ pub fn is_github(name: &str) -> bool {
 }
 
 /// Whether a file has almost the name of the policy file, or that name in a folder that is not `.github`. A backup counts
-/// only if `has_usual` is false.
+/// only if `has_usual` is false. `agent-task` at the top is this program, where `binary-path` names it.
 pub fn is_near(folder: &str, name: &str, has_usual: bool) -> bool {
-    if format!("{folder}/{name}") == USUAL_PLACE {
+    let path = format!("{folder}/{name}");
+    if path == USUAL_PLACE || path == concat!("/", env!("CARGO_PKG_NAME")) {
         return false;
     }
     let name = name.to_lowercase();
@@ -168,6 +169,7 @@ mod tests {
             (".github", "agents.yml"),
             (".github", "agent-tasks.schema.json"),
             ("", "agent-tasks.md"),
+            ("", "agent-task"),
             ("", "tasks.yml"),
         ] {
             assert!(!is_near(folder, name, false), "{folder}/{name}");

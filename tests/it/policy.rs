@@ -459,6 +459,9 @@ async fn near_names_of_the_policy_file_start_nothing() {
     ran.assert(0, "completed", "success");
     let named = Step::new(&Simulator::new()).file("agent-tasks.yml", "defaults: {}").with("policy", "agent-tasks.yml");
     named.run().await.assert(0, "completed", "success");
+    // The program itself, which `binary-path` may name.
+    let program = Step::new(&Simulator::new()).file("agent-task", "\u{7f}ELF\0");
+    program.run().await.assert(0, "completed", "success");
 }
 
 #[tokio::test(start_paused = true)]
