@@ -135,9 +135,9 @@ pub fn lines(event: &Event, outcome: &Outcome, changes: &Changes) -> Vec<Line> {
             lines.push(Line::plain(format!("nothing was started: {why}")));
         }
         Event::LookFailed(why) => lines.push(Line::plain(format!("polling failed: {why}; retrying"))),
-        Event::Moved { from, to, .. } => lines.push(Line::warning(format!(
-            "{from} was renamed or transferred: it is now {to}. Use that name"
-        ))),
+        Event::Moved { from, to, .. } => {
+            lines.push(Line::warning(format!("{from} was renamed or transferred: it is now {to}. Use that name")));
+        }
         Event::LookRecovered => lines.push(Line::plain("GitHub answers again")),
         Event::StillWaiting => {
             let state = outcome.state().map_or("not seen yet", State::as_str);

@@ -94,7 +94,7 @@ fn summary_shows_waves_repositories_and_what_is_next() {
 
     **The next run starts the next task of 1 repository: octo/r4.**
 
-    ⚠️ 1 repository waited for longer than 3 days.
+    ⚠️ 1 repository has waited for longer than 3 days.
 
     | Wave | Progress | Repositories | Counts |
     |---|---|---|---|
