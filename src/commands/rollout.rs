@@ -16,7 +16,7 @@ use crate::inputs::request::{Inputs, RolloutRequest, StartRequest};
 use crate::inputs::targets;
 use crate::inputs::targets::{StartPlace, Target};
 use crate::join::join_all;
-use crate::plan::{Action, Plan, PlanContext, PlanError, plan};
+use crate::plan::{Action, Plan, PlanContext, PlanError, PlannedTask, plan};
 use crate::prompt::render::Template;
 use crate::report::ending::Ending;
 use crate::report::outputs::{StepOutputs, all_results, outputs};
@@ -127,67 +127,70 @@ impl RolloutRun<'_> {
         template: &Template,
     ) -> Result<(RolloutView, Result<Plan, PlanError>), Error> {
         let mut resolved = HashSet::new();
-        let mut skipped = Vec::new();
+        let mut skipped = Vec::<(usize, String)>::new();
         loop {
             let mut view = self.view(history, names, &targets, template);
-            for (at, target) in targets.iter().enumerate() {
-                let label = target.label();
-                if let Some((_, reason)) = skipped.iter().find(|(it, _)| *it == label) {
-                    view.members[at].is_skipped = true;
-                    if view.members[at].tasks.is_empty() {
-                        view.outcomes[at].apply(&Event::Skipped(String::clone(reason)));
-                    }
-                }
+            for (at, reason) in &skipped {
+                skip(&mut view, *at, reason);
             }
             let decision = view.decide();
             let is_new =
                 |at: &usize| view.members[*at].tasks.is_empty() && !resolved.contains(&targets[*at].repository);
-            let open = decision.due().into_iter().filter(is_new).collect::<Vec<_>>();
-            if open.is_empty() {
-                for (at, target) in targets.iter_mut().enumerate() {
-                    let (wave, attempt) = (decision.places[at].0, view.members[at].next_attempt());
-                    target.place = Some(StartPlace { wave, attempt });
-                }
-                let given = PlanContext {
-                    context: self.context,
-                    template: Some(template),
-                    targets: targets.clone(),
-                    now: self.host.now(),
-                    follow_up: None,
-                };
-                let plan = match plan(self.inputs, given) {
-                    Ok(plan) => plan,
-                    refused => return Ok((view, refused)),
-                };
-                let before = std::mem::take(&mut skipped);
-                for task in &plan.tasks {
-                    if let Action::Skip(reason) = &task.action {
-                        skipped.push((task.label(), reason.clone()));
+            let new = decision.due().into_iter().filter(is_new).collect::<Vec<_>>();
+            if !new.is_empty() {
+                self.rename(clients, &mut targets, &new, &mut resolved).await;
+                targets = match targets::once(targets) {
+                    Ok(targets) => targets,
+                    Err(wrong) => {
+                        let problems = wrong.into_iter().map(|why| Problem::new("repositories", why)).collect();
+                        return Ok((view, Err(PlanError::BadInput(problems))));
                     }
-                }
-                if skipped == before {
-                    return Ok((view, Ok(plan)));
-                }
+                };
+                // The places of entries may be others now.
+                skipped.clear();
                 continue;
             }
-            let names = open.iter().map(|at| self.name_today(clients, RepositoryRef::Name(&targets[*at].repository)));
-            let names = join_all(names).await;
-            for (at, name) in open.into_iter().zip(names) {
-                let target = &mut targets[at];
-                resolved.insert(target.repository.clone());
-                if let Some(name) = name.ok().filter(|name| *name != target.repository) {
-                    self.host.log(&format!("{} is now {name}", target.repository));
-                    resolved.insert(name.clone());
-                    target.repository = name;
-                }
+            for (at, target) in targets.iter_mut().enumerate() {
+                let (wave, attempt) = (decision.places[at].0, view.members[at].next_attempt());
+                target.place = Some(StartPlace { wave, attempt });
             }
-            targets = match targets::once(targets) {
-                Ok(targets) => targets,
-                Err(wrong) => {
-                    let problems = wrong.into_iter().map(|why| Problem::new("repositories", why)).collect();
-                    return Ok((view, Err(PlanError::BadInput(problems))));
-                }
+            let given = PlanContext {
+                context: self.context,
+                template: Some(template),
+                targets: targets.clone(),
+                now: self.host.now(),
+                follow_up: None,
             };
+            let plan = match plan(self.inputs, given) {
+                Ok(plan) => plan,
+                refused => return Ok((view, refused)),
+            };
+            let before = std::mem::replace(&mut skipped, skips(&plan));
+            if skipped == before {
+                return Ok((view, Ok(plan)));
+            }
+        }
+    }
+
+    /// Gives these entries the names that their repositories have today, and adds the names to `resolved`. A repository
+    /// that cannot be read keeps its name; its start will say why.
+    async fn rename(
+        &self,
+        clients: &Clients<'_>,
+        targets: &mut [Target],
+        places: &[usize],
+        resolved: &mut HashSet<Repository>,
+    ) {
+        let names = places.iter().map(|at| self.name_today(clients, RepositoryRef::Name(&targets[*at].repository)));
+        let names = join_all(names).await;
+        for (at, name) in places.iter().zip(names) {
+            let target = &mut targets[*at];
+            resolved.insert(target.repository.clone());
+            if let Some(name) = name.ok().filter(|name| *name != target.repository) {
+                self.host.log(&format!("{} is now {name}", target.repository));
+                resolved.insert(name.clone());
+                target.repository = name;
+            }
         }
     }
 
@@ -371,6 +374,23 @@ impl RolloutRun<'_> {
                 exit => exit,
             },
         }
+    }
+}
+
+/// The places of the entries that the template skips, each with the reason.
+fn skips(plan: &Plan) -> Vec<(usize, String)> {
+    let reason = |(at, task): (usize, &PlannedTask)| match &task.action {
+        Action::Skip(reason) => Some((at, reason.clone())),
+        _ => None,
+    };
+    plan.tasks.iter().enumerate().filter_map(reason).collect()
+}
+
+/// Takes an entry that the template skips out of the rollout, unless it has a task already.
+fn skip(view: &mut RolloutView, at: usize, reason: &str) {
+    view.members[at].is_skipped = true;
+    if view.members[at].tasks.is_empty() {
+        view.outcomes[at].apply(&Event::Skipped(reason.to_owned()));
     }
 }
 
