@@ -78,7 +78,7 @@ step() {
 	code=0
 	: >"$root/output"
 	said=$(env -i GITHUB_ACTIONS=true GITHUB_REPOSITORY=octo/app GITHUB_OUTPUT=/output GITHUB_STEP_SUMMARY=/summary \
-		INPUT_TOKEN=github_pat_simulated INPUT_PROMPT="Prepare the release" "$@" \
+		RUNNER_TEMP=/temp INPUT_TOKEN=github_pat_simulated INPUT_PROMPT="Prepare the release" "$@" \
 		"$(command -v chroot)" "$root" /agent-task 2>&1) || code=$?
 	outputs=$(cat "$root/output")
 }
