@@ -11,9 +11,10 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::finished::{Finished, KILLED, outputs, progress};
+use super::finished::{Finished, KILLED, progress};
 use super::loopback::Server;
 use super::step::Step;
+use crate::grammar;
 
 /// How long anything may take before a test gives up on it. Nothing takes a tenth of it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -135,11 +136,11 @@ impl Running {
         }
     }
 
-    /// Waits until an output has a value.
+    /// Waits until an output has a value. What is read while the program writes can be half of it.
     #[track_caller]
     pub(crate) fn until_output(&mut self, name: &str, value: &str) {
-        let written = |it: &Self| outputs(&it.step.folder.read("output"));
-        self.until(value, |it| written(it).get(name).is_some_and(|found| found == value));
+        let written = |it: &Self| grammar::outputs(&it.step.folder.read("output"), false).unwrap_or_default();
+        self.until(value, |it| written(it).iter().any(|output| output == &(name.to_owned(), value.to_owned())));
     }
 
     /// Waits until the log has so many lines about the progress of the step.
