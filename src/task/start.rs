@@ -250,7 +250,7 @@ impl StartMachine {
     /// Whether tasks were looked for before this start, and no start was sent since.
     pub fn looked_first(&self) -> bool {
         let looks = self.options.first != Precheck::Nothing || self.options.if_active != IfActive::Start;
-        looks && self.open_since.is_none() && !self.again
+        looks && !self.is_open()
     }
 
     /// Takes the id of the token's owner: only that user's tasks are adopted, whatever marker they have.
@@ -482,10 +482,7 @@ impl StartMachine {
     /// The greatest age of a task that matters at this time: that of the first open start, or that of a run that can
     /// still be repeated.
     pub fn horizon(&self, elapsed: Duration) -> Duration {
-        match self.open_since {
-            Some(since) if self.doing == Activity::LookingFor => elapsed.saturating_sub(since) + MARGIN,
-            _ => MEMORY,
-        }
+        self.open_since.map_or(MEMORY, |since| elapsed.saturating_sub(since) + MARGIN)
     }
 
     /// The next model, if there is one. GitHub's refusals do not say which field they are about; one about another field

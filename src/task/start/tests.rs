@@ -32,6 +32,14 @@ fn unanswered() -> StartMachine {
     machine
 }
 
+/// A machine that looks before it sends, once where lists are current, for the user 1.
+fn looking(first: Precheck, if_active: IfActive) -> StartMachine {
+    let mut machine = StartMachine::new(options(first, if_active), &[None], seconds(999));
+    machine.set_user(Some(1));
+    assert!(matches!(machine.begin(), StartStep::Look { .. }));
+    machine
+}
+
 fn lost() -> Error {
     Error::Unanswered { why: "status 502 came instead".to_owned(), retry_after: None }
 }
@@ -113,7 +121,7 @@ fn start_without_an_answer_is_looked_for_and_adopted() {
 fn start_does_not_adopt_a_task_older_than_itself() {
     let mut machine = unanswered();
     assert!(matches!(machine.looked(seconds(9), seen(&[(ours("t-1", "failed"), 9 + 31)])), StartStep::Look { .. }));
-    let found = machine.looked(seconds(9), seen(&[(ours("t-2", "queued"), 9 + 29)]));
+    let found = machine.looked(seconds(9), seen(&[(ours("t-2", "queued"), 9 + 30)]));
     assert_eq!(adopted(found).0, "t-2");
 }
 
@@ -166,8 +174,9 @@ fn start_waits_for_unreadable_tasks_unless_they_are_old_and_over() {
         (Precheck::Nothing, "in_progress", false, 9999, false),
         (Precheck::Nothing, "in_progress", true, 30, false),
         (Precheck::Nothing, "in_progress", true, 9999, false),
-        (Precheck::Attempt, "completed", true, 9999, true),
-        (Precheck::Attempt, "completed", true, 30, false),
+        (Precheck::Attempt, "completed", true, 91, true),
+        (Precheck::Attempt, "completed", true, 90, false),
+        (Precheck::Attempt, "completed", false, 9999, false),
     ] {
         let mut machine = StartMachine::new(options(first, IfActive::Fail), &[None], seconds(999));
         machine.begin();
@@ -370,4 +379,228 @@ fn hidden_task_of_ours_is_not_taken_for_anothers() {
     let hidden = task("t-1", "queued", None, 1);
     assert!(matches!(machine.looked(seconds(1), seen(&[(hidden.clone(), 1)])), StartStep::Look { .. }));
     assert!(matches!(machine.looked(seconds(60), seen(&[(hidden, 60)])), StartStep::Undecided(_)));
+}
+
+#[test]
+fn first_look_takes_as_long_as_lists_may_lag() {
+    for (first, if_active, running, longest) in [
+        (Precheck::Nothing, IfActive::Skip, 0, 0),
+        (Precheck::Attempt, IfActive::Start, 10, 50),
+        (Precheck::Attempt, IfActive::Start, 60, 0),
+        (Precheck::Rollout, IfActive::Start, 10, 50),
+        (Precheck::Key, IfActive::Start, 999, 60),
+    ] {
+        let mut machine = StartMachine::new(options(first, if_active), &[None], seconds(running));
+        let within = seconds(longest);
+        let event = Some(Event::LookingFirst { thoroughly: longest > 0, within });
+        assert_eq!(machine.begin(), StartStep::Look { pause: Duration::ZERO, event }, "{first:?} {running}");
+        assert_eq!(machine.lag(), within);
+    }
+}
+
+#[test]
+fn first_look_is_for_a_key_or_for_active_tasks() {
+    for (first, if_active, looked_first, archived, key_only) in [
+        (Precheck::Nothing, IfActive::Start, false, false, false),
+        (Precheck::Nothing, IfActive::Skip, true, false, false),
+        (Precheck::Attempt, IfActive::Start, true, true, true),
+        (Precheck::Attempt, IfActive::Skip, true, true, false),
+    ] {
+        let mut machine = StartMachine::new(options(first, if_active), &[None], seconds(999));
+        assert_eq!(machine.key(), &Key::over(["ours"]));
+        machine.begin();
+        let wants = (machine.wants_archived(), machine.wants_its_own_only());
+        assert_eq!((machine.looked_first(), wants), (looked_first, (archived, key_only)), "{first:?} {if_active:?}");
+        if looked_first {
+            assert!(matches!(machine.looked(seconds(1), seen(&[])), StartStep::Send(..)));
+        }
+        assert_eq!((machine.looked_first(), machine.is_open()), (looked_first, false), "nothing was sent yet");
+        machine.answered(seconds(2), Err(lost()));
+        let wants = (machine.wants_archived(), machine.wants_its_own_only());
+        assert_eq!((machine.looked_first(), machine.is_open(), wants), (false, true, (false, false)));
+    }
+}
+
+#[test]
+fn task_is_read_only_where_it_can_decide() {
+    let (mut after, theirs) = (looking(Precheck::Nothing, IfActive::Skip), 2);
+    assert!(matches!(after.looked(seconds(1), seen(&[])), StartStep::Send(..)));
+    after.answered(seconds(2), Err(lost()));
+    for (machine, state, creator, read) in [
+        (looking(Precheck::Nothing, IfActive::Skip), "in_progress", theirs, true),
+        (looking(Precheck::Nothing, IfActive::Skip), "completed", 1, false),
+        (looking(Precheck::Key, IfActive::Start), "in_progress", theirs, false),
+        (looking(Precheck::Key, IfActive::Start), "completed", 1, true),
+        (looking(Precheck::Key, IfActive::Skip), "in_progress", theirs, true),
+        (looking(Precheck::Key, IfActive::Skip), "completed", theirs, false),
+        (unanswered(), "completed", 1, true),
+        (unanswered(), "in_progress", theirs, false),
+        (after, "in_progress", theirs, false),
+    ] {
+        assert_eq!(machine.wants(&task("t-1", state, None, creator)), read, "{state} {creator} {machine:?}");
+    }
+}
+
+#[test]
+fn task_of_another_start_is_read_once() {
+    for (mut machine, state) in [(unanswered(), "queued"), (looking(Precheck::Key, IfActive::Start), "completed")] {
+        let other = kin("t-1", state);
+        assert!(machine.wants(&other));
+        assert!(matches!(machine.looked(seconds(2), seen(&[(other.clone(), 1)])), StartStep::Look { .. }));
+        assert!(!machine.wants(&other), "{state}");
+    }
+}
+
+#[test]
+fn horizon_reaches_back_to_the_first_open_start() {
+    let mut machine = machine(&["a"]);
+    assert_eq!(machine.horizon(seconds(9)), MEMORY);
+    // The step was returned at 0, and its turn came later.
+    machine.sending(seconds(100));
+    machine.answered(seconds(101), Err(lost()));
+    assert_eq!(machine.horizon(seconds(110)), seconds(10 + 30));
+    assert!(matches!(machine.looked(seconds(161), seen(&[])), StartStep::Send(..)));
+    machine.sending(seconds(170));
+    machine.answered(seconds(171), Err(lost()));
+    assert_eq!(machine.horizon(seconds(180)), seconds(80 + 30));
+}
+
+#[test]
+fn model_that_the_license_lacks_counts_as_refused() {
+    for (said, next) in [("Model is not available", true), ("Resource not accessible by this token", false)] {
+        let missing = Err(Error::MissingPermission { said: said.to_owned(), remedy: String::new() });
+        match machine(&["a", "b"]).answered(seconds(0), missing) {
+            StartStep::Send(Some(model), Some(Event::ModelRefused { .. })) => assert!(next && model == "b", "{said}"),
+            StartStep::Refused(Error::MissingPermission { .. }) => assert!(!next, "{said}"),
+            other => panic!("{said}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn outage_of_two_minutes_ends_the_start() {
+    let away = || Err(Error::Unreachable { why: "no route".to_owned() });
+    for (elapsed, sleeps) in [(10 + 119, true), (10 + 120, false)] {
+        let mut machine = machine(&["a"]);
+        assert!(matches!(machine.answered(seconds(10), away()), StartStep::Sleep(..)));
+        assert_eq!(matches!(machine.answered(seconds(elapsed), away()), StartStep::Sleep(..)), sleeps, "{elapsed}");
+    }
+}
+
+#[test]
+fn looks_wait_for_limits_within_a_bound() {
+    let mut machine = unanswered();
+    let limit = || Err(Error::RateLimited(RateLimit { wait: seconds(600), primary: false }));
+    assert!(matches!(machine.looked(seconds(2), limit()), StartStep::Sleep(wait, _) if wait == seconds(600)));
+    assert_eq!(machine.resumed(seconds(602)), StartStep::Look { pause: Duration::ZERO, event: None });
+    assert!(matches!(machine.looked(seconds(602), limit()), StartStep::Unconfirmed(_)));
+}
+
+#[test]
+fn looks_without_an_answer_are_repeated_for_a_while() {
+    for (elapsed, again) in [(59, true), (60, false)] {
+        let step = looking(Precheck::Key, IfActive::Start).looked(seconds(elapsed), Err(lost()));
+        assert_eq!(matches!(step, StartStep::Look { .. }), again, "{elapsed}: {step:?}");
+        assert_eq!(matches!(step, StartStep::Refused(Error::Unanswered { .. })), !again, "{elapsed}: {step:?}");
+    }
+    // Twice as long after a start that was lost at 1.
+    for (elapsed, again) in [(120, true), (121, false)] {
+        let step = unanswered().looked(seconds(elapsed), Err(lost()));
+        assert_eq!(matches!(step, StartStep::Look { .. }), again, "{elapsed}: {step:?}");
+    }
+}
+
+#[test]
+fn looks_pause_longer_each_time_or_as_github_asks() {
+    let mut machine = machine(&["a"]);
+    let pause = |step: StartStep| match step {
+        StartStep::Look { pause, .. } => pause,
+        other => panic!("{other:?}"),
+    };
+    let asking = |wait: Duration| Error::Unanswered { why: "status 503".to_owned(), retry_after: Some(wait) };
+    let mut pauses = vec![pause(machine.answered(seconds(1), Err(lost())))];
+    pauses.extend((0..4).map(|_| pause(machine.looked(seconds(2), seen(&[])))));
+    assert_eq!(pauses, [1, 2, 4, 8, 8].map(seconds));
+    for (asked, slept) in [(seconds(5), seconds(8)), (seconds(20), seconds(20)), (Duration::MAX, LONGEST_LIMIT)] {
+        assert_eq!(pause(machine.looked(seconds(2), Err(asking(asked)))), slept);
+    }
+}
+
+#[test]
+fn search_ends_at_the_task_that_decides() {
+    for (machine, task, decides) in [
+        (looking(Precheck::Key, IfActive::Start), ours("t-1", "queued"), true),
+        (looking(Precheck::Key, IfActive::Start), ours("t-1", "failed"), false),
+        (looking(Precheck::Key, IfActive::Start), kin("t-1", "queued"), false),
+        (looking(Precheck::Rollout, IfActive::Start), ours("t-1", "failed"), true),
+        // Another active task may prevent the start.
+        (looking(Precheck::Nothing, IfActive::Skip), ours("t-1", "queued"), false),
+        (unanswered(), ours("t-1", "failed"), true),
+        (unanswered(), kin("t-1", "queued"), false),
+    ] {
+        let candidate = Candidate { task, read: true, age: Some(seconds(1)) };
+        assert_eq!(machine.is_settled_by(&candidate), decides, "{candidate:?} {machine:?}");
+    }
+}
+
+#[test]
+fn task_of_an_unknown_creator_is_not_taken_for_ours() {
+    let (own, other) = (ours("t-1", "in_progress"), kin("t-1", "in_progress"));
+    let unrelated = task("t-1", "in_progress", Some(&marker("other", "other/job").put_under("x")), 1);
+    let mut shown = String::new();
+    for (name, if_active, task) in [
+        ("same name, skip", IfActive::Skip, &other),
+        ("same name, attach", IfActive::Attach, &other),
+        ("same key, skip", IfActive::Skip, &own),
+        ("another name, attach", IfActive::Attach, &unrelated),
+    ] {
+        let mut machine = StartMachine::new(options(Precheck::Nothing, if_active), &[None], Duration::ZERO);
+        machine.begin();
+        let step = match machine.looked(seconds(60), seen(&[(task.clone(), 60)])) {
+            StartStep::Declined(..) => "declined".to_owned(),
+            StartStep::Send(..) => "sent".to_owned(),
+            StartStep::Undecided(why) => why,
+            other => panic!("{name}: {other:?}"),
+        };
+        shown += &format!("{name}: {step}\n");
+    }
+    insta::assert_snapshot!(shown, @"
+    same name, skip: declined
+    same name, attach: GitHub does not show the prompt of these tasks, or whose they are, and one of them may be it: https://github.com/octo/app/tasks/t-1. Check them before starting another
+    same key, skip: GitHub does not show the prompt of these tasks, or whose they are, and one of them may be it: https://github.com/octo/app/tasks/t-1. Check them before starting another
+    another name, attach: sent
+    ");
+}
+
+#[test]
+fn active_task_of_another_user_is_named_with_its_scope() {
+    let theirs = task("t-1", "in_progress", Some(&marker("other", "weekly/prep").put_under("x")), 2);
+    let whys = ActiveScope::ALL.map(|(active_scope, _)| {
+        let options = StartOptions { active_scope, ..options(Precheck::Nothing, IfActive::Attach) };
+        let mut machine = StartMachine::new(options, &[None], Duration::ZERO);
+        machine.begin();
+        machine.set_user(Some(1));
+        match machine.looked(seconds(1), seen(&[(theirs.clone(), 5)])) {
+            StartStep::Undecided(why) => why,
+            other => panic!("{other:?}"),
+        }
+    });
+    insta::assert_snapshot!(whys.join("\n"), @"
+    the active task of the same name is another user's: https://github.com/octo/app/tasks/t-1
+    the active task of the same class is another user's: https://github.com/octo/app/tasks/t-1
+    the active task of the repository is another user's: https://github.com/octo/app/tasks/t-1
+    ");
+}
+
+#[test]
+fn hidden_task_after_an_open_start_may_be_its_own() {
+    let options = StartOptions { active_scope: ActiveScope::Repository, ..options(Precheck::Nothing, IfActive::Skip) };
+    let mut machine = StartMachine::new(options, &[None], Duration::ZERO);
+    machine.begin();
+    machine.set_user(Some(1));
+    assert!(matches!(machine.looked(seconds(0), seen(&[])), StartStep::Send(..)));
+    machine.answered(seconds(1), Err(lost()));
+    let hidden = task("t-1", "queued", None, 1);
+    assert!(matches!(machine.looked(seconds(2), seen(&[(hidden.clone(), 1)])), StartStep::Look { .. }));
+    assert!(matches!(machine.looked(seconds(61), seen(&[(hidden, 60)])), StartStep::Unconfirmed(_)));
 }
