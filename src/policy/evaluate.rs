@@ -697,3 +697,6 @@ impl Evaluator {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -86,25 +86,25 @@ fn faults(text: &str) -> Vec<String> {
 }
 
 /// The rules of the one class in a policy.
-fn rules(class: &str) -> Rules {
+pub(super) fn rules(class: &str) -> Rules {
     let indented = class.lines().map(|line| format!("    {line}\n")).collect::<String>();
     policy(&format!("task-classes:\n  it:\n{indented}")).rules(&place(), None, Some("it")).unwrap()
 }
 
-fn whys(refusals: Vec<Refusal>) -> Vec<String> {
+pub(super) fn whys(refusals: Vec<Refusal>) -> Vec<String> {
     assert!(refusals.iter().all(|refusal| refusal.gate == RefusedBy::Policy));
     refusals.into_iter().map(|refusal| refusal.why).collect()
 }
 
 #[track_caller]
-fn settled(rules: &Rules, asked: Overrides) -> Overrides {
+pub(super) fn settled(rules: &Rules, asked: Overrides) -> Overrides {
     let (settled, refusals) = rules.settle(asked);
     assert_eq!(refusals, []);
     settled
 }
 
 #[track_caller]
-fn refused(rules: &Rules, asked: Overrides) -> String {
+pub(super) fn refused(rules: &Rules, asked: Overrides) -> String {
     let whys = whys(rules.settle(asked).1);
     assert_eq!(whys.len(), 1, "{whys:?}");
     whys[0].clone()
@@ -584,18 +584,6 @@ fn what_the_defaults_deny_no_class_allows() {
     assert_eq!(forbidden(&rules, &["b/y", "a/x"], &[], NOON).len(), 1);
     let limits = rules.facts(None).limits;
     assert_eq!((limits.max_active, limits.max_starts_per_day, limits.not_after), (Some(1), Some(2), None));
-}
-
-#[test]
-fn a_wait_is_held_to_what_is_about_waiting() {
-    let rules = policy(FULL).rules(&place(), None, Some("release-prep")).unwrap().of_a_wait();
-    let settled = settled(&rules, Overrides::default());
-    assert_eq!(
-        settled,
-        Overrides { stop_on: Some((true, false)), fail_on: settled.fail_on.clone(), ..Overrides::default() }
-    );
-    assert_eq!(rules.facts(None).owner.as_deref(), Some("@acme/release-managers"));
-    assert_eq!(settled.fail_on.unwrap().len(), 3);
 }
 
 #[test]
