@@ -71,12 +71,12 @@ const FULL: &str = include_str!("../../examples/policy/agent-tasks.yml");
 const ORGANISATION: &str = include_str!("../../examples/policy/organisation.yml");
 const SMALL: &str = include_str!("../../examples/policy/small.yml");
 
-fn place() -> PolicyLocation {
+pub(super) fn place() -> PolicyLocation {
     USUAL_PLACE.parse().unwrap()
 }
 
 #[track_caller]
-fn policy(text: &str) -> Policy {
+pub(super) fn policy(text: &str) -> Policy {
     Policy::parse(&place(), text).unwrap_or_else(|faults| panic!("{}", faults.join("\n")))
 }
 

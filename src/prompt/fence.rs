@@ -293,12 +293,13 @@ mod tests {
     }
 
     #[test]
-    fn texts_have_a_limit_of_characters_to_read() {
-        let all = vec![Text { shown: "twelve bytes".to_owned(), left_out: 0 }];
-        let mut texts = Texts { all, read: MAX_READ - 15, ..Texts::default() };
-        // A mark counts as the bytes that it represents.
-        assert_eq!(texts.readable("\u{100000}").as_deref(), Some("twelve bytes"));
-        assert_eq!(texts.readable("abc").as_deref(), Some("abc"));
-        assert_eq!(texts.readable("d"), None);
+    fn as_much_as_128_of_the_longest_bodies_is_read() {
+        let body = "x".repeat(65_536);
+        let all = vec![Text { shown: body.clone(), left_out: 0 }];
+        let mut texts = Texts { all, read: 126 * body.len(), ..Texts::default() };
+        for text in ["\u{100000}", &body] {
+            assert_eq!(texts.readable(text).as_ref(), Some(&body), "a mark counts as the text that it represents");
+        }
+        assert_eq!(texts.readable("y"), None);
     }
 }

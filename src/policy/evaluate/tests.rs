@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::policy::tests::{refused, rules, settled, whys};
+use crate::policy::tests::{place, policy, refused, rules, settled, whys};
 use crate::task::acceptance::ExpectedChecks;
 
 fn text(text: &str) -> Option<String> {
@@ -70,6 +70,12 @@ fn wait_and_stop_keep_the_rules_about_running_tasks() {
     for (rules, kept) in [(rules(class).of_a_wait(), of_a_wait), (rules(class).of_a_stop(), of_both)] {
         assert_eq!(settled(&rules, Overrides::default()), kept);
         assert_eq!(rules.facts(None).owner, text("@acme/ops"));
+    }
+    // Only what starts a task needs a class.
+    let strict = policy("require-class: true").rules(&place(), None, None).unwrap();
+    assert!(refused(&strict, Overrides::default()).contains("forbids free prompts"));
+    for rules in [strict.clone().of_a_wait(), strict.of_a_stop()] {
+        assert_eq!(settled(&rules, Overrides::default()), Overrides::default());
     }
 }
 

@@ -88,10 +88,19 @@ fn start_that_never_left_is_sent_again_for_a_while() {
 
 #[test]
 fn start_waits_for_limits_within_a_bound() {
-    let mut machine = machine(&["a"]);
-    let limit = || Err(Error::RateLimited(RateLimit { wait: seconds(600), primary: false }));
-    assert!(matches!(machine.answered(seconds(0), limit()), StartStep::Sleep(wait, _) if wait == seconds(600)));
-    assert!(matches!(machine.answered(seconds(600), limit()), StartStep::Refused(Error::RateLimited(_))));
+    // A start among many sits out several hours.
+    for (longest_limit, wait, times) in [(LONGEST_LIMIT, 600, 1), (LONGEST_LIMIT_OF_MANY, 3600, 6)] {
+        let options = StartOptions { longest_limit, ..options(Precheck::Nothing, IfActive::Start) };
+        let mut machine = StartMachine::new(options, &[None], Duration::ZERO);
+        machine.begin();
+        let limit = || Err(Error::RateLimited(RateLimit { wait: seconds(wait), primary: false }));
+        for _ in 0..times {
+            assert!(
+                matches!(machine.answered(seconds(0), limit()), StartStep::Sleep(pause, _) if pause == seconds(wait))
+            );
+        }
+        assert!(matches!(machine.answered(seconds(0), limit()), StartStep::Refused(Error::RateLimited(_))));
+    }
 }
 
 #[test]
@@ -448,6 +457,16 @@ fn task_of_another_start_is_read_once() {
         assert!(machine.wants(&other));
         assert!(matches!(machine.looked(seconds(2), seen(&[(other.clone(), 1)])), StartStep::Look { .. }));
         assert!(!machine.wants(&other), "{state}");
+    }
+}
+
+#[test]
+fn rerun_after_thirty_days_adopts_its_task() {
+    const DAY: u64 = 24 * 3600;
+    for (days, adopted) in [(30, true), (32, false)] {
+        let step =
+            looking(Precheck::Attempt, IfActive::Start).looked(seconds(1), seen(&[(ours("t-1", "idle"), days * DAY)]));
+        assert_eq!(matches!(step, StartStep::Adopted(..)), adopted, "{days}: {step:?}");
     }
 }
 
