@@ -95,17 +95,12 @@ impl RateLimiter {
         self.forget(now);
         let points = |window: Duration, most: u64, cost: u64| {
             let mut used = 0;
-            let recent = self.requests.iter().rev().take_while(|(at, _)| *at + window > now);
-            // The newest that has to be over before there is room.
-            recent
-                .map(|(at, points)| {
-                    (*at, {
-                        used += points;
-                        used
-                    })
-                })
-                .find(|(_, used)| used + cost > most)
-                .map(|(at, _)| at + window)
+            // The newest that has to be over before there is room; one that is over already delays none.
+            let newest = self.requests.iter().rev().find(|(_, points)| {
+                used += points;
+                used + cost > most
+            });
+            newest.map(|(at, _)| *at + window)
         };
         let part = |most: u64| (most / self.parts as u64).max(START_POINTS);
         let mut free = self.held.max(
