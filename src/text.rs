@@ -61,7 +61,9 @@ pub fn harmless_lines(text: &str) -> impl Iterator<Item = String> + '_ {
 /// rest of the category `Cf`, <https://www.unicode.org/Public/UCD/latest/ucd/extracted/DerivedGeneralCategory.txt>.
 /// Variation selectors and the plane of tags are among them, in which whole texts have been smuggled. Characters for
 /// private use, noncharacters, the object replacement character and the empty pattern of Braille are here as well.
-const INVISIBLE: [(char, char); 31] = [
+/// So are the joiners of scripts that nobody writes any more, which have no form of their own. The planes without any
+/// characters are here, other characters that are not assigned are not: a table of them takes kilobytes.
+const INVISIBLE: [(char, char); 36] = [
     ('\u{00ad}', '\u{00ad}'),
     ('\u{034f}', '\u{034f}'),
     ('\u{0600}', '\u{0605}'),
@@ -77,6 +79,7 @@ const INVISIBLE: [(char, char); 31] = [
     ('\u{202a}', '\u{202e}'),
     ('\u{2060}', '\u{206f}'),
     ('\u{2800}', '\u{2800}'),
+    ('\u{2d7f}', '\u{2d7f}'),
     ('\u{3164}', '\u{3164}'),
     ('\u{e000}', '\u{f8ff}'),
     ('\u{fdd0}', '\u{fdef}'),
@@ -85,15 +88,19 @@ const INVISIBLE: [(char, char); 31] = [
     ('\u{ffa0}', '\u{ffa0}'),
     ('\u{fff0}', '\u{fffc}'),
     ('\u{fffe}', '\u{ffff}'),
+    ('\u{10a3f}', '\u{10a3f}'),
+    ('\u{1107f}', '\u{1107f}'),
     ('\u{110bd}', '\u{110bd}'),
     ('\u{110cd}', '\u{110cd}'),
+    ('\u{11a47}', '\u{11a47}'),
+    ('\u{11a99}', '\u{11a99}'),
     ('\u{13430}', '\u{1343f}'),
+    ('\u{16fe4}', '\u{16fe4}'),
     ('\u{1bca0}', '\u{1bca3}'),
     ('\u{1d159}', '\u{1d159}'),
     ('\u{1d173}', '\u{1d17a}'),
-    ('\u{e0000}', '\u{e0fff}'),
-    // Both planes of private use, and what ends them.
-    ('\u{f0000}', '\u{10ffff}'),
+    // Planes without characters, the plane of tags, and both planes of private use.
+    ('\u{40000}', '\u{10ffff}'),
 ];
 
 /// Whether a person does not see a character, or sees its neighbors in another order than they have.

@@ -149,22 +149,34 @@ impl Texts {
     /// represent them. `None` after too many of them.
     fn readable(&mut self, text: &str) -> Option<String> {
         let mut seen = String::with_capacity(text.len());
-        for c in text.chars() {
+        let mut chars = text.chars().peekable();
+        let mut before = '\n';
+        let mut is_exact = true;
+        while let Some(c) = chars.next() {
             match place(c).and_then(|place| self.all.get(place)) {
                 Some(text) => {
                     seen += &text.shown;
                     self.read += text.shown.len();
+                    is_exact = false;
                 }
                 None => {
-                    push_visible(&mut seen, c);
+                    let length = seen.len();
+                    // One end of a line, and not two.
+                    if c != '\r' || chars.peek() != Some(&'\n') {
+                        push_visible(&mut seen, c);
+                    }
+                    // All marks of Markdown are ASCII, so behind an emoji nothing depends on what is taken out.
+                    let is_replaced = c != '\r' && !seen[length..].starts_with(c);
+                    is_exact &= !is_replaced || !before.is_ascii() && seen.len() == length;
                     self.read += 1;
                 }
             }
+            before = c;
             if self.read > MAX_READ {
                 return None;
             }
         }
-        Some(without_hidden(&seen).trim().to_owned())
+        Some(without_hidden(&seen, is_exact).trim().to_owned())
     }
 }
 
@@ -175,11 +187,13 @@ impl Text {
     }
 }
 
-/// Adds a character, if a person would see it. All that ends a line becomes a line feed.
+/// Adds a character, if a person would see it. What ends a line in Markdown becomes a line feed, and what does so
+/// elsewhere a space, so that the lines are the same here, <https://spec.commonmark.org/0.31.2/#line-ending>.
 fn push_visible(text: &mut String, c: char) {
     match c {
         '\t' | '\n' => text.push(c),
-        '\u{85}' | '\u{2028}' | '\u{2029}' => text.push('\n'),
+        '\r' => text.push('\n'),
+        '\u{85}' | '\u{2028}' | '\u{2029}' => text.push(' '),
         _ if c.is_control() || is_invisible(c) => {}
         _ => text.push(c),
     }
@@ -202,7 +216,8 @@ mod tests {
             ("\u{202e}evil\u{2066}x\u{2069}\u{202c}", "evilx"),
             ("a\u{e0049}\u{e0067}\u{e006e}b\u{fe01}\u{e0101}c", "abc"),
             ("\u{e000}\u{f0000}\u{100000}\u{10ffff}x", "x"),
-            ("a\r\nb\u{2028}c\u{85}d\u{1b}[31m\0", "a\nb\nc\nd[31m"),
+            ("a\r\nb\u{2028}c\u{85}d\u{1b}[31m\0", "a\nb c d[31m"),
+            ("a\u{16fe4}b\u{2d7f}c\u{1107f}d\u{11a47}e\u{11a99}f\u{10a3f}g\u{40000}h\u{e1000}i", "abcdefghi"),
         ] {
             assert_eq!(clean(text), seen, "{text:?}");
         }
@@ -222,6 +237,35 @@ mod tests {
             ("<!---> seen", "seen"),
             ("a\n > 1. <!-- never closed\nhidden", "a\n > 1."),
             ("write `<!--` first\nthen x", "write `<! --` first\nthen x"),
+        ] {
+            assert_eq!(clean(text), seen, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn carriage_return_ends_a_line() {
+        for (text, seen) in [
+            ("a\rb\r\nc\r\r\nd\n\re", "a\nb\nc\n\nd\n\ne"),
+            ("hi\r\r[//]: # (hidden)\r\rmore", "hi\n\n\n\nmore"),
+            ("hi\r\n\r\n[a]: b\r'hidden'\r\nmore", "hi\n\n\nmore"),
+            ("hi\r\r[^1]: hidden\rhidden\r\rmore", "hi\n\n\nmore"),
+            ("hi\r\r<!-- hidden\r\rto the end", "hi"),
+        ] {
+            assert_eq!(clean(text), seen, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn invisible_characters_show_nothing_hidden() {
+        for (text, seen) in [
+            ("a ☕\u{fe0f}[^1]\n\n[^1]: seen", "a ☕[^1]\n\n[^1]: seen"),
+            ("☕\u{fe0f}\n```\n[a]: seen\n```", "☕\n```\n[a]: seen\n```"),
+            ("`\n\u{200b}\n[^1]`\n\n[^1]: hidden", "`\n\n[^1]`"),
+            ("`\u{2028}\u{2028}[^1]`\n\n[^1]: hidden", "`  [^1]`"),
+            ("é\u{2028}\n[^1\u{200b}]\n\n[^1]: hidden", "é \n[^1]"),
+            ("\u{200b}```\n\n[a]: hidden", "```"),
+            ("x\u{2028}```\n\n[a]: hidden", "x ```"),
+            ("`\u{1}``\n\n[a]: hidden", "```"),
         ] {
             assert_eq!(clean(text), seen, "{text:?}");
         }

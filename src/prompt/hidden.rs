@@ -9,9 +9,15 @@ const HIDDEN: [(&str, &str); 4] = [("<!--", "-->"), ("<?", "?>"), ("<![CDATA[", 
 const MAX_LABEL: usize = 999;
 
 /// A text without what GitHub does not show: HTML comments, our own marker among them, and their kin, definitions of
-/// links, and footnotes that nothing refers to.
-pub(super) fn without_hidden(text: &str) -> String {
-    without_definitions(&without_comments(text))
+/// links, and footnotes that nothing refers to. Where the text is not exactly what GitHub shows, because characters were
+/// taken out of it, its lines can be others: then nothing counts as a block of code or as a reference.
+pub(super) fn without_hidden(text: &str, is_exact: bool) -> String {
+    without_definitions(&without_comments(text, is_exact), is_exact)
+}
+
+/// Whether Markdown takes a line for blank; other white space than this does not count.
+fn is_blank(line: &str) -> bool {
+    line.trim_matches([' ', '\t', '\n']).is_empty()
 }
 
 /// The kind of [`HIDDEN`] that begins a text.
@@ -23,7 +29,7 @@ fn opening(text: &str) -> Option<usize> {
     })
 }
 
-fn without_comments(text: &str) -> String {
+fn without_comments(text: &str, is_exact: bool) -> String {
     let mut seen = String::with_capacity(text.len());
     let mut rest = text;
     let mut may_close = [true; HIDDEN.len()];
@@ -60,7 +66,7 @@ fn without_comments(text: &str) -> String {
         rest = match end {
             Some(end) => &inner[end..],
             // A block that is not closed goes on to the end. In a block of code it is seen: PHP leaves its end out.
-            None if is_block && !(open == "<?" && code.is_open(&seen)) => "",
+            None if is_block && !(open == "<?" && is_exact && code.is_open(&seen)) => "",
             None => {
                 seen += open;
                 is_block = false;
@@ -119,8 +125,8 @@ impl CodeBlock {
 
 /// A text without definitions of links, such as `[//]: # (hidden)`, and without footnotes that nothing refers to,
 /// <https://spec.commonmark.org/0.31.2/#link-reference-definitions>.
-fn without_definitions(text: &str) -> String {
-    let notes = references(text);
+fn without_definitions(text: &str, is_exact: bool) -> String {
+    let mut notes = if is_exact { references(text) } else { HashSet::new() };
     let mut seen = String::with_capacity(text.len());
     let mut code = CodeBlock::default();
     let mut titles = Titles::default();
@@ -129,8 +135,8 @@ fn without_definitions(text: &str) -> String {
         let line = text[at..].split_inclusive('\n').next().unwrap_or_default();
         let block = line.trim_start_matches(|c: char| c.is_ascii_digit() || " \t>-*+.)".contains(c));
         let start = at + line.len() - block.len();
-        let end = match block.starts_with('[') && !code.is_open(&seen) {
-            true => definition(text, start, &notes, &mut titles),
+        let end = match block.starts_with('[') && !(is_exact && code.is_open(&seen)) {
+            true => definition(text, start, &mut notes, &mut titles),
             false => None,
         };
         match end {
@@ -157,18 +163,51 @@ struct Titles {
     paragraph_end: usize,
 }
 
-/// The labels of footnotes that a text refers to.
-fn references(text: &str) -> HashSet<&str> {
-    let labels = text.match_indices("[^").filter_map(|(at, _)| {
-        let rest = &text[at + 2..];
-        let end = rest.find([']', '\n'])?;
-        (rest[end..].starts_with(']') && !rest[end..].starts_with("]:")).then_some(&rest[..end])
-    });
-    labels.collect()
+/// The labels of footnotes that a text refers to for certain, in lower case. What looks like a reference is none in
+/// code, HTML, a formula, a link, an address, a table or another footnote, so behind anything that may begin one of
+/// these it does not count.
+fn references(text: &str) -> HashSet<String> {
+    let mut labels = HashSet::new();
+    let mut is_plain = true;
+    let mut was_blank = true;
+    for line in text.lines() {
+        let is_tag =
+            |(at, _): (usize, &str)| line[at + 1..].starts_with(|c: char| c.is_ascii_alphabetic() || "/!?".contains(c));
+        if line.contains("```") || line.contains("~~~") || line.match_indices('<').any(is_tag) {
+            // It may go on over blank lines.
+            break;
+        }
+        if was_blank {
+            is_plain = !line.starts_with([' ', '\t']);
+        }
+        was_blank = is_blank(line);
+        let mut rest = line;
+        let is_sign = |rest: &str| SIGNS.iter().any(|sign| rest.starts_with(sign));
+        while is_plain && let Some((at, _)) = rest.char_indices().find(|(at, _)| is_sign(&rest[*at..])) {
+            match label(&rest[at..]).filter(|_| !rest[..at].ends_with('!')) {
+                Some(label) => {
+                    labels.insert(label.to_ascii_lowercase());
+                    rest = &rest[at + label.len() + 3..];
+                }
+                None => is_plain = false,
+            }
+        }
+    }
+    labels
+}
+
+/// What may begin a text in which a reference to a footnote is none.
+const SIGNS: [&str; 11] = ["`", "\\", "$", "|", "[", "]", "//", "www.", "@", "\t", "    "];
+
+/// The label of a reference to a footnote with which a text begins.
+fn label(text: &str) -> Option<&str> {
+    let (label, rest) = text.strip_prefix("[^")?.split_once(']')?;
+    let is_word = !label.is_empty() && label.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+    (is_word && !rest.starts_with(['(', '[', ':'])).then_some(label)
 }
 
 /// Where a definition ends that begins at `start`, before the end of its line.
-fn definition(text: &str, start: usize, notes: &HashSet<&str>, titles: &mut Titles) -> Option<usize> {
+fn definition(text: &str, start: usize, notes: &mut HashSet<String>, titles: &mut Titles) -> Option<usize> {
     let inner = &text[start + 1..];
     let close = inner.char_indices().take(MAX_LABEL + 1).scan(false, |escaped, (at, c)| {
         let was = std::mem::replace(escaped, c == '\\' && !*escaped);
@@ -177,12 +216,17 @@ fn definition(text: &str, start: usize, notes: &HashSet<&str>, titles: &mut Titl
     let close = close.into_iter().find(|(_, c, escaped)| matches!(c, '[' | ']') && !escaped)?.0;
     let (label, rest) = inner.split_at(close);
     let rest = rest.strip_prefix("]:")?;
-    if label.trim().is_empty() || label.contains("\n\n") {
+    if is_blank(label) || label.contains("\n\n") {
         return None;
     }
     let after = text.len() - rest.len();
     if let Some(note) = label.strip_prefix('^') {
-        return (!notes.contains(note)).then(|| end_of_note(text, after));
+        // Of several with one label GitHub shows the first, and it knows more letters to be the same.
+        let is_seen = notes.remove(&note.to_ascii_lowercase());
+        if !note.is_ascii() {
+            notes.clear();
+        }
+        return (!is_seen).then(|| end_of_note(text, after));
     }
     let blank = |at: usize| at + text[at..].len() - text[at..].trim_start_matches([' ', '\t']).len();
     let end_of_line = |at: usize| text[at..].find('\n').map_or(text.len(), |found| at + found);
@@ -230,14 +274,14 @@ fn definition(text: &str, start: usize, notes: &HashSet<&str>, titles: &mut Titl
 /// Where the text of a footnote ends: at a blank line that no indented line follows.
 fn end_of_note(text: &str, start: usize) -> usize {
     let mut end = text[start..].find('\n').map_or(text.len(), |at| start + at);
-    let mut is_blank = false;
+    let mut was_blank = false;
     while let Some(line) = text.get(end + 1..).filter(|rest| !rest.is_empty()) {
         let line = line.split('\n').next().unwrap_or_default();
         let is_indented = line.starts_with([' ', '\t']);
-        if is_blank && !is_indented && !line.trim().is_empty() {
+        if was_blank && !is_indented && !is_blank(line) {
             break;
         }
-        is_blank = line.trim().is_empty();
+        was_blank = is_blank(line);
         end += 1 + line.len();
     }
     end
@@ -272,13 +316,32 @@ mod tests {
             ("see [a](b) and [c]: d", "see [a](b) and [c]: d"),
             ("[x] done: yes", "[x] done: yes"),
             ("a[^1]\n\n[^1]: seen", "a[^1]\n\n[^1]: seen"),
+            ("a[^1] and b[^x-2].\n\n[^1]: seen\n[^X-2]: seen", "a[^1] and b[^x-2].\n\n[^1]: seen\n[^X-2]: seen"),
+            ("a[^1]\n\n[^1]: seen\n\n[^1]: hidden", "a[^1]\n\n[^1]: seen\n\n"),
+            ("a[^s]\n\n[^\u{17f}]: seen on GitHub\n\n[^s]: hidden", "a[^s]\n\n\n"),
+            ("`[^1]`\n\n[^1]: hidden", "`[^1]`\n\n"),
+            ("\\[^1]\n\n[^1]: hidden", "\\[^1]\n\n"),
+            ("    [^1]\n\n[^1]: hidden", "    [^1]\n\n"),
+            ("-     [^1]\n\n[^1]: hidden", "-     [^1]\n\n"),
+            ("```\n\n[^1]\n```\n\n[^1]: hidden", "```\n\n[^1]\n```\n\n"),
+            ("<a title='[^1]'>b</a>\n\n[^1]: hidden", "<a title='[^1]'>b</a>\n\n"),
+            ("<pre>\n\n[^1]</pre>\n\n[^1]: hidden", "<pre>\n\n[^1]</pre>\n\n"),
+            ("[a](b '[^1]')\n\n[^1]: hidden", "[a](b '[^1]')\n\n"),
+            ("![^1]\n\n[^2](x)\n\n[^1]: hidden\n\n[^2]: hidden", "![^1]\n\n[^2](x)\n\n\n"),
+            ("http://x/[^1]\n\n[^1]: hidden", "http://x/[^1]\n\n"),
+            ("$a\n[^1]$\n\n[^1]: hidden", "$a\n[^1]$\n\n"),
+            ("a\n\n[^1]: hidden\n[^1]\n\n  [^1]", "a\n\n"),
+            ("`\n\u{a0}\n[^1]`\n\n[^1]: hidden", "`\n\u{a0}\n[^1]`\n\n"),
+            ("[^1]: hidden\n\u{a0}\nhidden\n\nseen", "\nseen"),
+            ("[\u{a0}]: hidden", ""),
+            ("a|b\n-|-\n1|2|[^1]\n\n[^1]: hidden", "a|b\n-|-\n1|2|[^1]\n\n"),
             ("a\n\n[^1]: hidden\nmore\n\n    and more\n\nseen", "a\n\n\nseen"),
             ("```\n[a]: b\n```\n[a]: b", "```\n[a]: b\n```\n"),
             ("```php\n<?php\necho 1;\n```\nseen", "```php\n< ?php\necho 1;\n```\nseen"),
             ("<div>\n```\n<?php hidden\n```\n", "<div>\n```\n"),
             ("- ```\n<?php hidden", "- ```\n"),
         ] {
-            assert_eq!(without_hidden(text), seen, "{text:?}");
+            assert_eq!(without_hidden(text, true), seen, "{text:?}");
         }
     }
 
@@ -294,11 +357,13 @@ mod tests {
             "[a]: b \"c\" d\n".repeat(100_000),
             "[^a]: b\n".repeat(100_000),
             "[^a]".repeat(200_000),
+            "[^a] ".repeat(200_000),
+            "[^a]\n".repeat(200_000),
             "[".repeat(100_000),
             "[a\n".repeat(100_000),
         ] {
             let started = std::time::Instant::now();
-            drop(without_hidden(&text));
+            drop(without_hidden(&text, true));
             assert!(started.elapsed().as_secs() < 10, "{}", &text[..8]);
         }
     }
