@@ -706,11 +706,24 @@ fn number_options_compare_as_numbers() {
     let vars = |value: Value| rules.vars(json!({"n": value}).as_object().cloned().unwrap()).unwrap();
     assert_eq!(vars(json!("1.10"))["n"], json!(1.1), "a template compares it as a number");
     assert_eq!(vars(json!("2"))["n"], json!(2));
+    assert_eq!(rules.samples().unwrap()["n"], json!(1.1));
+}
+
+#[test]
+fn samples_have_the_type_of_their_variable() {
+    let rules = rules(
+        "vars: {n: {type: number, options: [1, 2]}, s: {type: string, options: [1, 2]}, d: {type: number, default: '1.5'}, \
+         b: boolean, m: number, o: {type: number, options: [1], required: false}}",
+    );
+    let samples = Value::Object(rules.samples().unwrap());
+    assert_eq!(samples, json!({"n": 1, "s": "1", "d": 1.5, "b": true, "m": 1}));
 }
 
 #[test]
 fn tickets_are_visible_text() {
-    for c in ['\u{e0041}', '\u{2800}', '\u{200b}', '\u{fe0f}', '\u{ad}', '\u{115f}', '\u{202e}'] {
+    for c in
+        ['\u{e0041}', '\u{2800}', '\u{200b}', '\u{fe0f}', '\u{ad}', '\u{115f}', '\u{202e}', '\u{16fe4}', '\u{2d7f}']
+    {
         let actual = ticket(&format!("CHG-1{c}")).unwrap_err();
         assert!(actual.contains(&format!("U+{:04X}", u32::from(c))), "{actual}");
     }

@@ -166,7 +166,7 @@ impl Var {
             VarKind::Number => 1.into(),
             VarKind::Boolean => true.into(),
         };
-        let first = || self.options.first().map(|option| Value::from(option.as_str()));
+        let first = || self.options.first().and_then(|option| self.kind.fit(&option.as_str().into()));
         self.default.clone().or_else(|| self.required.then(|| first().unwrap_or_else(of_kind)))
     }
 
