@@ -62,10 +62,15 @@ fn contains(item: &Value, container: &Value) -> Result<bool, Error> {
         return Ok(false);
     }
     if let Some(text) = container.as_str() {
-        return Ok(is_null(item) || text.contains(&item.to_string()));
+        check("in", item, container)?;
+        return match item.as_str() {
+            Some(part) => Ok(text.contains(part)),
+            None if is_null(item) => Ok(true),
+            None => Err(invalid(format!("`in` looks for a text in a text, not for {}", noun(item)))),
+        };
     }
     if !matches!(container.kind(), ValueKind::Map | ValueKind::Seq | ValueKind::Iterable) {
-        return Err(invalid(format!("`in` takes a text, a list or a mapping, not a {}", container.kind())));
+        return Err(invalid(format!("`in` takes a text, a list or a mapping, not {}", noun(container))));
     }
     let mut first_error = None;
     for one in container.try_iter()? {
@@ -100,6 +105,25 @@ fn check(sign: &str, one: &Value, other: &Value) -> Result<(), Error> {
             one.try_iter()?.zip(other.try_iter()?).try_for_each(|(one, other)| equal(sign, &one, &other).map(drop))
         }
         _ => Ok(()),
+    }
+}
+
+/// What a value is, for people.
+pub(super) fn noun(value: &Value) -> String {
+    noun_of(&value.kind().to_string()).to_owned()
+}
+
+/// What the engine calls a kind of value, for people.
+pub(super) fn noun_of(kind: &str) -> &str {
+    match kind {
+        "string" => "a text",
+        "number" => "a number",
+        "bool" => "a boolean",
+        "sequence" | "iterable" => "a list",
+        "map" => "a mapping",
+        "none" | "undefined" => "nothing",
+        "value" => "the value",
+        other => other,
     }
 }
 

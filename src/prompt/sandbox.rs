@@ -16,14 +16,14 @@ use minijinja::machinery::{CodeGenerator, Instruction, Instructions, ast, eval, 
 use minijinja::value::{Rest, Value, ValueKind, ValueOrKwargs};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, filters, functions, tests};
 
-use crate::prompt::compare::{check_items, compare};
+use crate::prompt::compare::{check_items, compare, noun};
 use crate::prompt::null::{is_null, mapping, null, restored};
 use crate::prompt::sample::Sample;
 
 /// The most instructions that a template may take; a loop over ten thousand items takes a hundredth of it.
-const MAX_INSTRUCTIONS: u64 = 10_000_000;
+pub(super) const MAX_INSTRUCTIONS: u64 = 10_000_000;
 /// How deep macros, blocks and recursive loops may go into one another. A template rarely needs three levels.
-const MAX_RECURSION: usize = 40;
+pub(super) const MAX_RECURSION: usize = 40;
 /// The most bytes of one value. A push of two thousand commits, the largest event that GitHub sends as a rule, has
 /// half of it as JSON.
 pub(super) const MAX_VALUE_BYTES: usize = 4 * 1024 * 1024;
@@ -239,6 +239,21 @@ pub(super) fn environment<'s>(budget: &Arc<Budget>) -> Environment<'s> {
     environment.add_test("endingwith", |state: &mut State, args: &[Value]| {
         text_test(state, args, &Value::from_function(tests::is_endingwith))
     });
+    for (name, test) in [
+        ("odd", Value::from_function(tests::is_odd)),
+        ("even", Value::from_function(tests::is_even)),
+        ("divisibleby", Value::from_function(tests::is_divisibleby)),
+    ] {
+        environment.add_test(name, move |state: &mut State, args: &[Value]| {
+            if made_up(state, args)?.is_some() {
+                return Ok(true.into());
+            }
+            match args.iter().find(|arg| is_null(arg) || arg.kind() == ValueKind::String) {
+                Some(arg) => Err(no_number(name, arg)),
+                None => test.call(state, args),
+            }
+        });
+    }
     environment.add_test("none", |value: &Value| is_null(value));
     environment.add_test("sameas", |value: &Value, other: &Value| tests::is_sameas(&restored(value), &restored(other)));
     for (sign, names) in COMPARISONS {
@@ -282,24 +297,31 @@ fn add_operators(environment: &mut Environment<'_>, budget: &Arc<Budget>) {
                 return Ok(sample);
             }
             let [one, other] = [one, other].map(|operand| if operand.is_none() { null() } else { operand });
-            match (sign, list_or_text(&one), list_or_text(&other)) {
+            match (sign, is_list(&one), is_list(&other)) {
                 // A number is not text.
                 ("+", ..) if [&one, &other].iter().all(|it| it.kind() == ValueKind::String) => {
                     of.charge(text_of(&[&one, &other])?.into())
                 }
+                _ if is_null(&one) => Err(no_number(sign, &one)),
+                _ if is_null(&other) => Err(no_number(sign, &other)),
                 ("*", true, false) => of.charge(repeat(&one, &other)?),
                 ("*", false, true) => of.charge(repeat(&other, &one)?),
-                _ if is_null(&one) || is_null(&other) => Err(no_number(sign)),
                 ("+", true, true) => of.charge(operate(state, sign, one, other)?),
-                _ => operate(state, sign, one, other),
+                _ => match numbers(sign, &one, &other) {
+                    Ok(()) => operate(state, sign, one, other),
+                    Err(error) => Err(error),
+                },
             }
         });
     }
     environment.add_filter("negated", |state: &mut State, value: Value| {
         match made_up(state, std::slice::from_ref(&value))? {
             Some(sample) => Ok(sample),
-            None if is_null(&value) => Err(no_number("-")),
-            None => operate(state, "-", 0.into(), value),
+            None if is_null(&value) => Err(no_number("-", &value)),
+            None => {
+                numbers("-", &0.into(), &value)?;
+                operate(state, "-", 0.into(), value)
+            }
         }
     });
     let of = Arc::clone(budget);
@@ -369,8 +391,27 @@ fn made_up(state: &mut State<'_, '_>, operands: &[Value]) -> Result<Option<Value
     Ok(sample_among(operands))
 }
 
-fn list_or_text(value: &Value) -> bool {
-    matches!(value.kind(), ValueKind::String | ValueKind::Seq | ValueKind::Iterable)
+fn is_list(value: &Value) -> bool {
+    matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable)
+}
+
+/// Refuses an operand that is not a number. The engine repeats a text that is multiplied, and a number with a fraction
+/// in `vars` is a text.
+fn numbers(sign: &str, one: &Value, other: &Value) -> Result<(), Error> {
+    let is_number = |value: &Value| matches!(value.kind(), ValueKind::Number | ValueKind::Bool);
+    let (place, odd) = match (is_number(one), is_number(other)) {
+        (true, true) => return Ok(()),
+        (true, false) => ("behind", other),
+        (false, _) => ("before", one),
+    };
+    let takes = if sign == "+" { "two numbers, two texts or two lists" } else { "numbers" };
+    let remedy = match (odd.kind(), sign) {
+        (ValueKind::String, "+") => "; write `| float` or `| int` behind that value, or join texts with `~`",
+        (ValueKind::String, _) => "; write `| float` or `| int` behind that value",
+        (ValueKind::Map, _) => "; name the part that is meant, such as `now.day`",
+        _ => "",
+    };
+    Err(invalid(format!("`{sign}` takes {takes}, and the value {place} it is {}{remedy}", noun(odd))))
 }
 
 /// What the engine itself makes of an operator.
@@ -383,18 +424,16 @@ fn operate(state: &State<'_, '_>, sign: &str, one: Value, other: Value) -> Resul
 }
 
 fn repeat(value: &Value, times: &Value) -> Result<Value, Error> {
-    let times = times.as_usize().ok_or_else(|| invalid("a text or a list can be multiplied by a whole number only"))?;
-    if weigh(value)?.saturating_mul(times) > MAX_VALUE_BYTES.saturating_add(ITEM_BYTES.saturating_mul(times)) {
+    let remedy = if times.as_str().is_some() { "; write `| int` behind the text" } else { "" };
+    let reason = || invalid(format!("a list can be multiplied by a whole number only{remedy}"));
+    let times = times.as_usize().ok_or_else(reason)?;
+    let is_large =
+        weigh(value)?.saturating_mul(times) > MAX_VALUE_BYTES.saturating_add(ITEM_BYTES.saturating_mul(times));
+    if is_large || times > MAX_VALUE_BYTES {
         return Err(too_large());
     }
-    match value.as_str() {
-        Some(text) => Ok(text.repeat(times).into()),
-        None if times > MAX_VALUE_BYTES => Err(too_large()),
-        None => {
-            let items = value.try_iter()?.collect::<Vec<_>>();
-            Ok((0..times).flat_map(|_| items.iter().cloned()).collect::<Vec<_>>().into())
-        }
-    }
+    let items = value.try_iter()?.collect::<Vec<_>>();
+    Ok((0..times).flat_map(|_| items.iter().cloned()).collect::<Vec<_>>().into())
 }
 
 /// A part of a text or of a list, as in Python: what is counted from the end is negative, and what is outside is left
@@ -414,7 +453,7 @@ fn slice(value: &Value, start: &Value, stop: &Value, step: &Value) -> Result<Val
         None if matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable) => value.try_iter()?.collect(),
         // No value is empty text.
         None if value.is_none() || value.is_undefined() => return Ok("".into()),
-        None => return Err(invalid(format!("a {} has no slices", value.kind()))),
+        None => return Err(invalid(format!("{} has no slices", noun(value)))),
     };
     let length = i64::try_from(chars.as_ref().map_or(items.len(), Vec::len)).unwrap_or(i64::MAX);
     let (lowest, highest) = if step > 0 { (0, length) } else { (-1, length - 1) };
@@ -472,7 +511,7 @@ fn present(name: &str, args: &[Value]) -> Result<Vec<Value>, Error> {
     let Some(first) = args.first_mut() else { return Ok(args) };
     match name {
         "tojson" | "bool" | "int" | "float" => *first = restored(first),
-        "abs" | "round" if is_null(first) => return Err(no_number(name)),
+        "abs" | "round" if is_null(first) || first.kind() == ValueKind::String => return Err(no_number(name, first)),
         "default" | "d" if is_null(first) => *first = Value::UNDEFINED,
         "items" | "dictsort" if is_null(first) => *first = mapping(&mut std::iter::empty()),
         "join" => {
@@ -503,8 +542,12 @@ fn present(name: &str, args: &[Value]) -> Result<Vec<Value>, Error> {
     Ok(args)
 }
 
-fn no_number(of: &str) -> Error {
-    invalid(format!("`{of}` takes a number, and the value is null; write `| default(0)` behind it"))
+/// Why an operator, a filter or a test does not take null or a text.
+fn no_number(of: &str, value: &Value) -> Error {
+    invalid(match is_null(value) {
+        true => format!("`{of}` takes a number, and the value is null; write `| default(0)` behind it"),
+        false => format!("`{of}` takes a number, and the value is a text; write `| float` or `| int` behind it"),
+    })
 }
 
 /// Refuses what would make far more than it is given, before it is made.
