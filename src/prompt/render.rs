@@ -24,6 +24,8 @@ use crate::text::cut;
 pub const MAX_BYTES: usize = 256 * 1024;
 /// The longest reason of `skip`, in characters: two lines of a log.
 const MAX_REASON: usize = 300;
+/// How many characters of a value an error shows; a time with its zone has fewer.
+const MAX_SHOWN: usize = 40;
 
 /// A template as the user wrote it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -191,6 +193,7 @@ fn time_of(state: &mut State, filter: &str, value: &Value, zone: &TimeZone) -> R
         None => match text.to_string().parse::<Timestamp>() {
             Ok(time) => Ok(Some(time.to_zoned(zone.clone()))),
             Err(_) => {
+                let text = cut(&text.to_string(), MAX_SHOWN);
                 Err(invalid(format!("`{filter}` takes `now` or a text such as `2026-11-20T08:00:00Z`, not `{text}`")))
             }
         },
@@ -243,7 +246,8 @@ fn add(state: &mut State, value: &Value, shift: &Kwargs, zone: &TimeZone) -> Res
             return Ok(amount);
         }
         let Ok(number) = i64::try_from(amount.clone()) else {
-            return Err(invalid(format!("`add` takes whole numbers, and `{unit}` is `{amount:?}`")));
+            let amount = cut(&format!("{amount:?}"), MAX_SHOWN);
+            return Err(invalid(format!("`add` takes whole numbers, and `{unit}` is `{amount}`")));
         };
         let moved = span(Span::new(), number).and_then(|span| time.checked_add(span));
         time = moved.map_err(|error| invalid(format!("`{unit}={number}` leads to no time: {error}")))?;

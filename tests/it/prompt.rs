@@ -17,6 +17,8 @@ fn bad_templates_end_with_exit_2_and_all_outputs() {
         ("{{ vars.versoin }}", "`vars.versoin` is undefined; did you mean `vars.version`?"),
         ("{{ vars.versoin | upper }}", "did you mean `vars.version`?"),
         ("{{ inputs.requested-by }}", "`inputs['requested-by']`"),
+        ("{{ vars.version.foo }}", "`vars.version` is a text and has no names"),
+        ("{{ vars.version * 60 }}", "`| float` or `| int`"),
         ("echo ${#files[@]} and later #}", "`{% raw %}`"),
         ("{{ github.event.issue.title | format('a') }}", "cannot be a format"),
         (growth, "bytes"),

@@ -393,6 +393,22 @@ fn errors_have_their_place_in_the_template() {
 }
 
 #[test]
+fn unknown_name_shows_nothing_of_a_text() {
+    for path in LISTED.iter().chain(&ALSO) {
+        let context = context(path, EVIL);
+        for source in
+            [format!("{{{{ {}.x }}}}", expression(path)), format!("{{{{ {}.x.y | upper }}}}", expression(path))]
+        {
+            let error = fenced(&context, &source).unwrap_err();
+            assert!(
+                error.contains(&format!("`{}` is a text and has no names\n", expression(path))),
+                "{source}: {error}"
+            );
+        }
+    }
+}
+
+#[test]
 fn trusted_paths_have_none_that_github_warns_of() {
     for path in LISTED.iter().chain(&ALSO) {
         let path = path.split('.').collect::<Vec<_>>();
