@@ -1,9 +1,9 @@
 //! Patterns: one mechanism for every list of them.
 //!
-//! A list is read as in the filters of a workflow: `*` is anything but `/`, `**` any number of parts, `?` one character,
-//! `[ab]` one of several, and `!` in front takes out what the patterns before it let in, so that the order counts. On top
-//! of that `{a,b}` is one pattern for each alternative, as in a shell. A pattern that can match nothing is an error: a
-//! `deny` that never matches denies nothing. Patterns of files are those of `on.push.paths` in every sign.
+//! `*` is anything but `/`, `**` any number of parts, `?` one character, `[ab]` one of several, and `{a,b}` is one pattern
+//! for each alternative, as in a shell. As in the filters of a workflow, `!` in front takes out what the patterns before it
+//! let in, so that the order counts. A pattern that can match nothing is an error: a `deny` that never matches denies
+//! nothing. Patterns of files are those of `on.push.paths` in every sign.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -21,6 +21,10 @@ use crate::yaml::de::OneOrMany;
 pub(crate) const LONGEST_VALUE: usize = 120;
 /// The most alternatives of one pattern. A policy of 256 KiB has room for lists, and nested braces multiply.
 const MAX_ALTERNATIVES: usize = 256;
+/// The most parts of a path that are compared for `**`. Few names have more than ten, and the work grows with the square.
+const MAX_PARTS: usize = 32;
+/// What has a meaning beside itself in one alternative of a pattern.
+const SIGNS: [char; 5] = ['*', '?', '+', '[', '\\'];
 /// The folder of a repository that has its workflows,
 /// <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax>.
 const WORKFLOW_FOLDER: [&str; 2] = [".github", "workflows"];
@@ -76,8 +80,17 @@ pub struct FilePath;
 pub enum Matcher {
     /// For names, in which a sign has the meaning of a shell.
     Glob(Pattern),
-    /// For files, in which a sign has the meaning of Actions.
-    Regex(Regex),
+    /// For files, in which a sign has the meaning of Actions; with the pattern as it is written.
+    Regex(Regex, String),
+}
+
+impl Matcher {
+    fn text(&self) -> &str {
+        match self {
+            Self::Glob(glob) => glob.as_str(),
+            Self::Regex(_, text) => text,
+        }
+    }
 }
 
 /// One pattern of a list.
@@ -113,13 +126,24 @@ impl<S: Subject> ListPattern<S> {
         };
         self.alternatives.iter().any(|one| match one {
             Matcher::Glob(glob) => glob.matches_with(&S::subject(glob.as_str(), value), options),
-            Matcher::Regex(regex) => regex.is_match(value),
+            Matcher::Regex(regex, _) => regex.is_match(value),
         })
+    }
+
+    /// Whether every value that an alternative of another pattern can match is sure to match this one.
+    fn covers(&self, other: &str) -> bool {
+        let is_same = |one: &Matcher| match S::CASE_SENSITIVE {
+            true => one.text() == other,
+            false => one.text().eq_ignore_ascii_case(other),
+        };
+        let is_out = |samples: Vec<String>| samples.iter().all(|it| self.matches(it));
+        self.alternatives.iter().any(is_same) || samples(other, &self.text).is_some_and(is_out)
     }
 
     /// The value itself, where the pattern is one value and not a set of them.
     fn literal(&self) -> Option<&str> {
-        (!self.text.contains(['*', '?', '+', '[', '{', '!', '\\'])).then_some(self.text.as_str())
+        let is_literal = !self.text.contains(SIGNS) && !self.text.contains(['{', '!']);
+        is_literal.then_some(self.text.as_str())
     }
 }
 
@@ -129,17 +153,29 @@ impl<S: Subject> PatternList<S> {
         if let Some(first) = list.0.first().filter(|first| first.is_negative) {
             let bare = first.text.trim_start_matches('!');
             return Err(format!(
-                "`{}` comes first, and `!` only takes out what a pattern before it lets in; write a pattern such as `*` \
-                 before it, or `{bare}` without `!`",
+                "`{}` comes first, and `!` only takes out what a pattern before it lets in; write such a pattern before \
+                 it, or `{bare}` without `!`",
                 cut(&first.text, LONGEST_VALUE)
             ));
         }
-        match list.0.iter().filter_map(ListPattern::literal).find(|value| !list.matches(value)) {
+        let dead = list.0.iter().filter_map(ListPattern::literal).find(|value| !list.matches(value));
+        match dead.or_else(|| list.nothing()) {
             Some(value) => {
                 Err(format!("`{}` is taken out again by a pattern behind it; keep one", cut(value, LONGEST_VALUE)))
             }
             None => Ok(list),
         }
+    }
+
+    /// The first pattern of a list that matches nothing, because a pattern is taken out again by those behind it.
+    fn nothing(&self) -> Option<&str> {
+        let is_dead = |(at, pattern): (usize, &ListPattern<S>)| {
+            let behind = &self.0[at + 1..];
+            let is_out = |one: &Matcher| behind.iter().any(|other| other.is_negative && other.covers(one.text()));
+            pattern.is_negative || pattern.alternatives.iter().all(is_out)
+        };
+        let first = self.0.first().map(|pattern| pattern.text.as_str());
+        first.filter(|_| self.0.iter().enumerate().all(is_dead))
     }
 
     /// Whether the list lets a value in.
@@ -345,6 +381,67 @@ fn file_regex(text: &str) -> Result<String, String> {
     Ok(regex + "$")
 }
 
+/// Texts for all that one alternative of a pattern can match: a negative pattern that matches each of them takes out all
+/// of it. `None` where that does not follow.
+fn samples(text: &str, negative: &str) -> Option<Vec<String>> {
+    // In a sample, one character is in the place of any text. These signs match just one.
+    if text.contains(SIGNS) && (negative.contains('?') || negative[1..].contains("[!")) {
+        return None;
+    }
+    let most = match text.matches("**").count() {
+        0 => 0,
+        // With more parts than the negative pattern has itself, a `**` of its own takes at least one, and so any number.
+        1 => Some(negative.matches('/').count() + 2).filter(|most| *most <= MAX_PARTS)?,
+        _ if negative == "!**" => 0,
+        _ => return None,
+    };
+    Some((0..=most).map(|parts| sample(text, parts)).collect())
+}
+
+/// A text in which a character that no pattern has is in the place of each sign, and so many such parts in that of `**`.
+fn sample(text: &str, parts: usize) -> String {
+    const ANY: &str = "\0";
+    let mut sample = String::new();
+    let mut rest = text;
+    while let Some(sign) = rest.chars().next() {
+        rest = &rest[sign.len_utf8()..];
+        match sign {
+            '*' if rest.starts_with('*') => {
+                rest = rest.trim_start_matches('*');
+                if parts == 0 && (sample.is_empty() || sample.ends_with('/')) {
+                    rest = rest.strip_prefix('/').unwrap_or(rest);
+                }
+                sample += &vec![ANY; parts].join("/");
+            }
+            '*' => sample += ANY,
+            '?' | '+' => {
+                // For files, the sign is about the character before it.
+                if !sample.ends_with('/') {
+                    sample.pop();
+                }
+                sample += ANY;
+            }
+            '[' => {
+                rest = behind_class(rest);
+                sample += ANY;
+            }
+            // An escaped sign.
+            '\\' => {
+                sample.extend(rest.chars().next());
+                rest = rest.get(1..).unwrap_or_default();
+            }
+            plain => sample.push(plain),
+        }
+    }
+    sample
+}
+
+/// What is behind `[ab]`, from behind its `[`. A bracket that comes first is one of the characters.
+fn behind_class(class: &str) -> &str {
+    let skip = usize::from(class.starts_with('!')) + 1;
+    class.char_indices().skip(skip).find(|(_, c)| *c == ']').map_or("", |(at, _)| &class[at + 1..])
+}
+
 /// A pattern with a plain character for each of its signs.
 fn filled(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
@@ -352,8 +449,7 @@ fn filled(text: &str) -> String {
     while let Some((before, class)) = rest.split_once('[') {
         plain += before;
         plain.push('x');
-        let skip = usize::from(class.starts_with('!')) + 1;
-        rest = class.char_indices().skip(skip).find(|(_, c)| *c == ']').map_or("", |(at, _)| &class[at + 1..]);
+        rest = behind_class(class);
     }
     (plain + rest).replace(['*', '?'], "x")
 }
@@ -364,25 +460,30 @@ impl Subject for RepositoryName {
 
     fn check(text: &str) -> Result<String, String> {
         const FORM: &str = "is not a pattern for repositories; write `owner/name`, such as `acme/*`";
+        let write = |bare: &str| match filled(bare).parse::<Repository>() {
+            Ok(_) if !bare.ends_with(".git") => format!("write `{bare}`"),
+            _ => "write `owner/name`, such as `acme/*`".to_owned(),
+        };
         let bare = text.strip_prefix('@').unwrap_or(text);
         // `https://host/owner/name`, or `git@host:owner/name`.
         if let Some((_, rest)) = text.split_once("://").or_else(|| text.split_once('@')?.1.split_once(':')) {
             let host = usize::from(text.contains("://"));
             let parts = rest.split('/').skip(host).take(2).collect::<Vec<_>>().join("/");
-            let parts = parts.strip_suffix(".git").unwrap_or(&parts);
-            return Err(format!("is an address; write `{}`", if parts.contains('/') { parts } else { "owner/name" }));
+            return Err(format!("is an address; {}", write(parts.strip_suffix(".git").unwrap_or(&parts))));
         }
         if bare != text {
-            return Err(format!("begins with `@`; write `{bare}`"));
+            return Err(format!("begins with `@`; {}", write(bare)));
         }
         if let Some(bare) = text.strip_suffix(".git") {
-            return Err(format!("ends with `.git`, and no repository's name does; write `{bare}`"));
+            return Err(format!("ends with `.git`, and no repository's name does; {}", write(bare)));
         }
         if text.split('/').count() != 2 || text.split('/').any(str::is_empty) {
             return Err(FORM.to_owned());
         }
+        // A name has two parts, so that `**` can only be one.
+        let read = |part| if part == "**" { "*" } else { part };
         match filled(text).parse::<Repository>() {
-            Ok(_) => Ok(text.to_owned()),
+            Ok(_) => Ok(text.split('/').map(read).collect::<Vec<_>>().join("/")),
             Err(RepositoryError::Address | RepositoryError::Form) => Err(FORM.to_owned()),
             Err(why) => Err(why.to_string()),
         }
@@ -395,8 +496,9 @@ impl Subject for BranchName {
 
     fn check(text: &str) -> Result<String, String> {
         if let Some(bare) = text.strip_prefix("refs/") {
-            let bare = bare.strip_prefix("heads/").unwrap_or(bare);
-            return Err(format!("begins with `refs/`; write the bare name, such as `{bare}`"));
+            let branch = bare.strip_prefix("heads/").filter(|bare| branch_name(&filled(bare)).is_ok());
+            let bare = branch.unwrap_or("release/*");
+            return Err(format!("begins with `refs/`; write a branch's bare name, such as `{bare}`"));
         }
         branch_name(&filled(text)).map(|_| text.to_owned())
     }
@@ -465,22 +567,25 @@ impl Subject for FilePath {
     const HAS_SPACES: bool = true;
 
     fn check(text: &str) -> Result<String, String> {
+        let is_path = |text: &str| text.trim() == text && !text.split('/').any(|part| matches!(part, "" | "." | ".."));
+        let write = |path: &str| format!("write `{}`", if is_path(path) { path } else { "docs/**" });
         let bare = text.trim_start_matches("./").trim_start_matches('/');
         if bare != text {
-            return Err(format!("does not begin at the top of the repository; write `{bare}`"));
+            return Err(format!("does not begin at the top of the repository; {}", write(bare)));
         }
-        if let Some(folder) = text.strip_suffix('/') {
-            return Err(format!("is a folder, and only files change; write `{folder}/**`"));
+        if text.ends_with('/') {
+            return Err(format!("is a folder, and only files change; {}", write(&format!("{text}**"))));
         }
-        match text.trim() != text || text.split('/').any(|part| matches!(part, "" | "." | "..")) {
-            true => Err("is not the path of a file; write for example `docs/**`".to_owned()),
-            false => Ok(text.to_owned()),
+        match is_path(text) {
+            true => Ok(text.to_owned()),
+            false => Err("is not the path of a file; write for example `docs/**`".to_owned()),
         }
     }
 
     fn compile(text: &str) -> Result<Matcher, String> {
         let regex = file_regex(&Self::check(text)?)?;
-        Regex::new(&regex).map(Matcher::Regex).map_err(|why| format!("is not a pattern: {why}"))
+        let regex = Regex::new(&regex).map_err(|why| format!("is not a pattern: {why}"))?;
+        Ok(Matcher::Regex(regex, text.to_owned()))
     }
 }
 
@@ -591,6 +696,105 @@ mod tests {
         let required = list::<FilePath>(&["CHANGELOG.md", "docs/**", "!docs/internal/**"]).unwrap();
         assert_eq!(required.unmatched(&["CHANGELOG.md", "docs/internal/a.md"]), ["docs/**"]);
         assert_eq!(required.unmatched(&["docs/a.md"]), ["CHANGELOG.md"]);
+    }
+
+    #[test]
+    fn lists_that_can_match_nothing_are_errors() {
+        for patterns in [
+            &["acme/*", "!acme/*"][..],
+            &["octo/*", "!*/*"],
+            &["octo/*", "!OCTO/*"],
+            &["octo/{app,lib}", "!octo/app", "!octo/lib"],
+            &["octo/a*", "octo/b", "!octo/*"],
+            &["octo/a?", "!octo/a?"],
+            &["octo/a*", "!octo/[a-z]*"],
+            &["octo/**", "!octo/*"],
+            &["octo/a", "!octo/?"],
+            &["octo/a*", "!octo/b", "!octo/{b,a*}"],
+        ] {
+            let why = list::<RepositoryName>(patterns).unwrap_err();
+            assert!(why.contains("is taken out again"), "{patterns:?}: {why}");
+        }
+        for patterns in [
+            &["**", "!**"][..],
+            &["*", "!*"],
+            &["*", "!**"],
+            &["release/**", "!release/**"],
+            &["release/**", "!rel*/**"],
+            &["**/x", "!**"],
+            &["**/a/**", "!**"],
+        ] {
+            assert!(list::<BranchName>(patterns).is_err(), "{patterns:?}");
+        }
+        for patterns in
+            [&["release.yml", "!*.yml"][..], &["*.yml", "!*"], &["acme/**", "!*/**"], &["a*.yml", "!**/*.yml"]]
+        {
+            assert!(list::<WorkflowPath>(patterns).is_err(), "{patterns:?}");
+        }
+        for patterns in
+            [&["x", "!**"][..], &["docs/*.md", "!docs/**"], &["**.js", "!**"], &["src/[a-c]?+.x", "!src/**"]]
+        {
+            assert!(list::<FilePath>(patterns).is_err(), "{patterns:?}");
+        }
+    }
+
+    #[test]
+    fn lists_that_can_match_something_are_read() {
+        // With a value that matches.
+        for (patterns, value) in [
+            (&["acme/*", "!acme/a*"][..], "acme/b"),
+            (&["acme/*", "!acme/?"], "acme/ab"),
+            (&["acme/a*", "!acme/a?"], "acme/abc"),
+            (&["acme/*", "!acme/[!a]*"], "acme/a"),
+            (&["acme/*", "!acme/*", "acme/app"], "acme/app"),
+            (&["acme/*", "octo/*", "!acme/*"], "octo/app"),
+            (&["acme/[ab]", "!acme/a"], "acme/b"),
+            (&["acme/{a,b}", "!acme/a"], "acme/b"),
+            (&["acme/*-x", "!acme/*-x-*"], "acme/a-x"),
+        ] {
+            assert!(matches::<RepositoryName>(patterns, value), "{patterns:?}");
+        }
+        for (patterns, value) in [
+            (&["**", "!*"][..], "a/b"),
+            (&["**", "!*/**"], "a"),
+            (&["release/**", "!release/*"], "release/a/b"),
+            (&["release/**", "!release/*/**"], "release/a"),
+            (&["a/**/b", "!a/*/**/b"], "a/b"),
+            (&["**/a/**", "!*/a/**"], "a/b"),
+            (&["*", "!?"], "ab"),
+        ] {
+            assert!(matches::<BranchName>(patterns, value), "{patterns:?}");
+        }
+        for (patterns, value) in [
+            (&["*.jsx?", "!*.jsx"][..], "a.js"),
+            (&["a+", "!a"], "aa"),
+            (&["**.js", "!*.js"], "a/b.js"),
+            (&["**/x", "!*/**/x"], "x"),
+            (&[r"\[a\]", "!a"], "[a]"),
+        ] {
+            assert!(matches::<FilePath>(patterns, value), "{patterns:?}");
+        }
+        let path = "o/r/.github/workflows/a.yml";
+        assert!(matches::<WorkflowPath>(&["*.yml", "!acme/**"], path));
+        assert!(matches::<WorkflowPath>(&["o/**", "!b.yml"], path));
+    }
+
+    #[test]
+    fn remedies_are_patterns() {
+        for text in
+            ["acme/.git", "@acme", "@acme/.git", "https://github.com/acme/.git", "https://github.com/acme", "a.git.git"]
+        {
+            let why = list::<RepositoryName>(&[text]).unwrap_err();
+            assert!(why.ends_with("write `owner/name`, such as `acme/*`"), "{why}");
+        }
+        for text in ["refs/tags/v1", "refs/", "refs/heads/", "refs/**"] {
+            let why = list::<BranchName>(&[text]).unwrap_err();
+            assert!(why.ends_with("such as `release/*`"), "{why}");
+        }
+        for text in ["/", "./", ".//./x", "src//", "../"] {
+            let why = list::<FilePath>(&[text]).unwrap_err();
+            assert!(why.ends_with("write `docs/**`"), "{why}");
+        }
     }
 
     #[test]

@@ -321,7 +321,7 @@ async fn expectation_that_cannot_hold_is_refused() {
     assert_snapshot!(actual.join("\n"), @"
     expect requires wait: true or rollout
     expect requires create-pull-request: true, a head-ref or a follow-up
-    expect: max-files: 3 paths: [/src/**, '!a'] checks: green max-changed-lines: few is wrong. line 1, column 1: unknown key `max-files`; there is `max-changed-files`, `max-changed-lines`, `paths`, `paths-ignore`, `required-files`, `checks`, `checks-timeout`; line 2, column 9: `/src/**` does not begin at the top of the repository; write `src/**`; line 2, column 8: `!a` comes first, and `!` only takes out what a pattern before it lets in; write a pattern such as `*` before it, or `a` without `!`; line 3, column 9: unknown value `green`; there is `success`; line 4, column 20: expected a whole number from 0, got `few`
+    expect: max-files: 3 paths: [/src/**, '!a'] checks: green max-changed-lines: few is wrong. line 1, column 1: unknown key `max-files`; there is `max-changed-files`, `max-changed-lines`, `paths`, `paths-ignore`, `required-files`, `checks`, `checks-timeout`; line 2, column 9: `/src/**` does not begin at the top of the repository; write `src/**`; line 2, column 8: `!a` comes first, and `!` only takes out what a pattern before it lets in; write such a pattern before it, or `a` without `!`; line 3, column 9: unknown value `green`; there is `success`; line 4, column 20: expected a whole number from 0, got `few`
     expect: checks: success checks-timeout: 30 is wrong. line 2, column 17: expected a duration above zero with a unit, such as 45m or 1h30m
     expect has checks-timeout without checks: success; add it
     expect: checks: [ is wrong. line 1, column 9: unclosed bracket '['

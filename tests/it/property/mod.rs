@@ -6,6 +6,7 @@
 
 mod input;
 mod life;
+mod pattern;
 mod stop;
 mod text;
 
