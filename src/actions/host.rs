@@ -15,14 +15,14 @@ use tokio::time::Instant;
 
 use crate::actions::context::Environment;
 use crate::actions::event::parse_payload;
-use crate::actions::output_file::{render, unended};
+use crate::actions::output_file::{rejection, render};
 use crate::actions::redactor::Redactor;
 use crate::actions::signal::Signal;
 use crate::actions::workflow_command::{Annotation, Command, Level};
 use crate::github::error::Error;
 use crate::github::limited::RequestLog;
 use crate::github::token::Token;
-use crate::text::{LONGEST_NAME, cut, harmless, harmless_lines, hexadecimal, spelled};
+use crate::text::{harmless, harmless_lines, hexadecimal, spelled};
 
 /// GitHub caps payloads at 25 MB, <https://docs.github.com/en/webhooks/webhook-events-and-payloads#payload-cap>; the
 /// rest is room for another form of the same payload.
@@ -406,7 +406,7 @@ impl Host {
     /// Writes outputs for the runner. The last value of a name counts.
     ///
     /// # Errors
-    /// Where the file that `GITHUB_OUTPUT` names cannot be written, or another program left a value in it without an end.
+    /// Where the file that `GITHUB_OUTPUT` names cannot be written, or another program left in it what the runner rejects.
     pub fn write_outputs(&self, outputs: &[(&'static str, String)]) -> anyhow::Result<()> {
         let Some(path) = &self.output else {
             return Ok(());
@@ -416,13 +416,15 @@ impl Host {
         let failed = || format!("cannot write the outputs to `{}`, which GITHUB_OUTPUT names", path.display());
         if !self.output_checked.get() {
             let before = read_file(path).with_context(failed)?;
-            if let Some(name) = unended(&String::from_utf8_lossy(&before)) {
-                let name = harmless(&cut(name, LONGEST_NAME));
-                return Err(anyhow::anyhow!(
-                    "another program of this step left the output `{name}` without an end; write its delimiter on its \
-                     own line before this program runs"
-                ))
-                .with_context(failed);
+            // A part of a secret would not be found, so they are hidden before a line is cut.
+            let text = self.redact(&String::from_utf8_lossy(&before));
+            let why = match before.starts_with(&[0xff, 0xfe]) || before.starts_with(&[0xfe, 0xff]) {
+                true => Some("text in UTF-16; write UTF-8, in PowerShell with `-Encoding utf8`".to_owned()),
+                // The runner skips the mark that some programs begin with.
+                false => rejection(text.strip_prefix('\u{feff}').unwrap_or(&text), cfg!(windows)),
+            };
+            if let Some(why) = why {
+                return Err(anyhow::anyhow!("another program of this step left {why}")).with_context(failed);
             }
             self.output_checked.set(true);
         }

@@ -6,6 +6,7 @@ use agent_task::actions::context::Environment;
 use agent_task::actions::host::Host;
 use agent_task::report::crash;
 use agent_task::report::outputs::{OUTPUTS, StepOutputs, outputs};
+use insta::assert_snapshot;
 use simulator::{Fault, Repository, Route, Simulator, Token};
 use tempfile::TempDir;
 
@@ -59,6 +60,52 @@ fn panic_is_reported_with_all_outputs() {
     let last = outputs.iter().rev().find(|(name, _)| name == "error-message").unwrap();
     assert!(last.1.contains("tests/it/files.rs:"), "{}", last.1);
     assert!(OUTPUTS.iter().all(|name| outputs.iter().any(|(other, _)| other == name)));
+}
+
+/// A step with a file of outputs in which another program has left this.
+fn after_another_program(simulator: &Simulator, left: &[u8]) -> Step {
+    let step = Step::new(simulator);
+    step.folder.write("left", left);
+    let path = step.folder.path("left");
+    step.variable("GITHUB_OUTPUT", &path)
+}
+
+#[tokio::test(start_paused = true)]
+async fn outputs_that_the_runner_would_reject_start_nothing() {
+    let utf16 = "foo=bar\n".encode_utf16().flat_map(u16::to_le_bytes);
+    let utf16 = [0xff, 0xfe].into_iter().chain(utf16).collect::<Vec<_>>();
+    let mut actual = Vec::new();
+    for left in [b"garbage\n".as_slice(), b"a=1\nhello world\n", b"=x\n", b"<<EOF\nx\nEOF\n", b"a<<EOF\n", &utf16] {
+        let simulator = Simulator::new();
+        let ran = after_another_program(&simulator, left).run().await;
+        assert_eq!((ran.code, ran.calls.len()), (2, 0), "{}", ran.log);
+        if let Ok(text) = std::str::from_utf8(left) {
+            assert!(grammar::outputs(text, false).is_err(), "{text}");
+        }
+        actual.push(ran.annotations());
+    }
+    assert_snapshot!(actual.join("\n"), @"
+    error [Bad input, nothing was sent] cannot write the outputs to `[folder]/left`, which GITHUB_OUTPUT names: another program of this step left the line `garbage`, which is not an output; write `name=value`
+    error [Bad input, nothing was sent] cannot write the outputs to `[folder]/left`, which GITHUB_OUTPUT names: another program of this step left the line `hello world`, which is not an output; write `name=value`
+    error [Bad input, nothing was sent] cannot write the outputs to `[folder]/left`, which GITHUB_OUTPUT names: another program of this step left the line `=x`, which has no name; write `name=value`
+    error [Bad input, nothing was sent] cannot write the outputs to `[folder]/left`, which GITHUB_OUTPUT names: another program of this step left the line `<<EOF`, which has no name; write `name=value`
+    error [Bad input, nothing was sent] cannot write the outputs to `[folder]/left`, which GITHUB_OUTPUT names: another program of this step left the output `a` without an end; write its delimiter on its own line before this program runs
+    error [Bad input, nothing was sent] cannot write the outputs to `[folder]/left`, which GITHUB_OUTPUT names: another program of this step left text in UTF-16; write UTF-8, in PowerShell with `-Encoding utf8`
+    ");
+    for left in [b"\xef\xbb\xbfa=1\n\nb<<X\n\nX\n".as_slice(), b"a=1"] {
+        let ran = after_another_program(&Simulator::new(), left).run().await;
+        assert_eq!((ran.code, ran.starts()), (0, 1), "{}", ran.log);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn secret_in_a_rejected_output_is_hidden() {
+    let token = "github_pat_11ABCDEFG0_abcdefghijklmnopqrstuvwxyz0123456789";
+    let left = format!("the token is {token}\n");
+    let ran = after_another_program(&Simulator::new(), left.as_bytes()).with("token", token).run().await;
+    assert_eq!(ran.code, 2, "{}", ran.log);
+    let log = ran.log.replace(&format!("::add-mask::{token}"), "");
+    assert!(log.contains("the line `the token is ") && !log.contains(&token[..12]), "{log}");
 }
 
 #[cfg(unix)]
