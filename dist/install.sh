@@ -22,6 +22,7 @@ unset CDPATH GZIP CARGO_BUILD_RUSTFLAGS CARGO_BUILD_TARGET CARGO_ENCODED_RUSTFLA
 here=${0%/*}
 root=$here/..
 scratch=
+tried=0
 partial=
 child=
 bring_your_own="give a binary in \`binary-path\`"
@@ -203,16 +204,21 @@ take_own() {
 	printf 'agent-task: the binary of binary-path\n'
 }
 
-# Makes a private folder for what is downloaded or built.
+# Makes a private folder for what is downloaded or built, in the next folder
+# that can be written; fails if there is none.
 make_scratch() {
+	at=0
 	for folder in "${RUNNER_TEMP-}" "${TMPDIR:-/tmp}" "${RUNNER_TOOL_CACHE-}"; do
-		if [ -n "$folder" ] && scratch=$(mktemp -d "$folder/agent-task.XXXXXX" 2>/dev/null); then
+		at=$((at + 1))
+		if [ "$at" -gt "$tried" ] && [ -n "$folder" ] &&
+			scratch=$(mktemp -d "$folder/agent-task.XXXXXX" 2>/dev/null); then
+			tried=$at
 			errors=$scratch/errors
 			return
 		fi
 	done
 	scratch=
-	no_folder
+	return 1
 }
 
 no_folder() {
@@ -333,18 +339,28 @@ fetch() {
 		fail "curl and wget are missing, so the binary cannot be fetched. Install one of them in a step before, or" \
 			"$bring_your_own."
 	fi
+	full=
 	for pause in 1 3 0; do
 		download
+		while [ "$status" != 0 ]; do
+			diagnose
+			[ "$why" = space ] || break
+			full=${full:+$full, }${scratch%/*}
+			rm -rf "$scratch"
+			if ! make_scratch; then
+				fail "The disk is full in $full (${said:-$fetcher: exit status $status}). Make room there, or" \
+					"$bring_your_own."
+			fi
+			download
+		done
 		if [ "$status" = 0 ]; then
 			return
 		fi
-		diagnose
 		case $why in
 		absent)
 			fail "There is nothing at $shown. Was the release removed, or does the mirror in \`binary-base-url\` not" \
 				"have version $version? Pin another release, or $bring_your_own."
 			;;
-		space) fail "The disk of ${scratch%/*} is full (${said:-$fetcher: exit status $status}). Make room there, or $bring_your_own." ;;
 		denied) fail "The server refuses $shown ($said). Check \`binary-base-url\`, or $bring_your_own." ;;
 		esac
 		if [ "$pause" != 0 ]; then
@@ -380,7 +396,7 @@ install_release() {
 	if ! has gzip; then
 		fail "gzip is missing, so the binary cannot be unpacked. Install it in a step before, or $bring_your_own."
 	fi
-	make_scratch
+	make_scratch || no_folder
 	fetch
 	if ! place "$version/$wanted" unpack "$wanted"; then
 		if ! said=$(gzip -t <"$scratch/download" 2>&1); then
@@ -447,7 +463,7 @@ install_from_source() {
 	printf '::notice title=agent-task is built from its sources::%s\n' "$unreleased, so cargo builds it now. That takes \
 two to five minutes, once for each tool cache, and GitHub's own runners begin with an empty one. Pin a release of the \
 action to avoid it."
-	make_scratch
+	make_scratch || no_folder
 	printf '::group::cargo build --release --locked\n'
 	run build
 	printf '::endgroup::\n'

@@ -325,6 +325,25 @@ fn full_disk_is_reported() {
 }
 
 #[test]
+fn a_full_folder_is_gone_round() {
+    let release = Release::of(SMALL);
+    let job = Job::new(&release.manifest());
+    for (name, message, code) in [("curl", "curl: (23) Failure writing output to destination", 23), ("dd", "", 1)] {
+        let real = tool(name).unwrap();
+        let program = format!(
+            "#!/bin/sh\ncase \"$*\" in *\"$RUNNER_TEMP/\"*) echo '{message}' >&2; exit {code} ;; esac\nexec {} \"$@\"\n",
+            real.display()
+        );
+        job.folder.write_program(&format!("bin/{name}"), program);
+    }
+    job.run().exits(&[0, 0]).gives("task-id", "small");
+    for name in ["temp", "tmp"] {
+        assert_eq!(job.folder.files(name), Vec::<PathBuf>::new());
+    }
+    assert_eq!((release.requests().len(), job.folder.files("cache").len()), (1, 1));
+}
+
+#[test]
 fn a_refusal_may_be_over_in_a_moment() {
     let release = Release::of(SMALL);
     for status in [403, 429, 500, 503] {
