@@ -333,8 +333,18 @@ impl Node {
         }
     }
 
-    /// Its kind, for people.
-    pub(super) fn shown(&self) -> String {
+    /// What it is where another type is needed, for people, and what to do.
+    pub(super) fn instead_of(&self, wanted: &str) -> String {
+        match &self.kind {
+            Kind::Scalar(Value::String(text)) if is_quoted(text, wanted) => "a text; remove the quotes".to_owned(),
+            Kind::Scalar(Value::Bool(_) | Value::Number(_)) if wanted.starts_with("a text") => {
+                format!("{}; write it in quotes", self.shown())
+            }
+            _ => self.shown(),
+        }
+    }
+
+    fn shown(&self) -> String {
         match &self.kind {
             Kind::Mapping(_) => "a mapping".to_owned(),
             Kind::List(_) => "a list".to_owned(),
@@ -342,13 +352,14 @@ impl Node {
             Kind::Scalar(_) => format!("`{}`", harmless(&cut(&self.written, LONGEST_NAME))),
         }
     }
+}
 
-    /// What to do where another type is needed.
-    pub(super) fn remedy(&self, wanted: &str) -> &'static str {
-        match &self.kind {
-            Kind::Scalar(Value::Bool(_) | Value::Number(_)) if wanted.starts_with("a text") => "; write it in quotes",
-            _ => "",
-        }
+/// Whether a text is what is wanted but for its quotes: without them it would be a boolean or a number.
+fn is_quoted(text: &str, wanted: &str) -> bool {
+    match scalar(text, true, None) {
+        Ok(Value::Bool(_)) => wanted == "true or false",
+        Ok(Value::Number(number)) => wanted.starts_with("a whole number") && number.is_u64(),
+        _ => false,
     }
 }
 

@@ -70,7 +70,7 @@ impl DeError {
         if self.at.is_none() {
             self.at = Some(node.place);
             if let Some(wanted) = self.wanted.take() {
-                self.why = format!("expected {wanted}, got {}{}", node.shown(), node.remedy(&wanted));
+                self.why = format!("expected {wanted}, got {}", node.instead_of(&wanted));
             }
         }
         self
@@ -376,6 +376,21 @@ mod tests {
         );
         let house = house.unwrap();
         assert_eq!((house.rooms.len(), house.keepers), (0, None));
+    }
+
+    #[test]
+    fn quotes_around_other_types_are_named() {
+        let (_, faults) =
+            read_house("name: x\nfloors: \"2\"\nrooms: {a: {has-window: 'true'}, b: {has-window: '1'}}\n");
+        assert_eq!(
+            faults,
+            [
+                "2:9 expected a whole number from 0, got a text; remove the quotes",
+                "3:25 expected true or false, got a text; remove the quotes",
+                "3:50 expected true or false, got `1`",
+            ]
+        );
+        assert_eq!(read_house("name: x\nfloors: '-2'\n").1, ["2:9 expected a whole number from 0, got `-2`"]);
     }
 
     #[test]
