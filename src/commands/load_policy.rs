@@ -14,7 +14,9 @@ use crate::inputs::parse::Bootstrap;
 use crate::inputs::problem::{LoadError, Problem};
 use crate::inputs::table::Command;
 use crate::policy::evaluate::Rules;
-use crate::policy::location::{PolicyLocation, USUAL_PLACE, is_github, is_near, is_near_folder, may_be_policy};
+use crate::policy::location::{
+    MAX_CHECKOUTS, PolicyLocation, USUAL_PLACE, is_github, is_near, is_near_folder, may_be_policy,
+};
 use crate::policy::schema;
 use crate::policy::schema::Policy;
 use crate::prompt::render;
@@ -125,18 +127,27 @@ pub async fn read(opening: &Bootstrap, host: &Host, connect: &Connect<'_>) -> Re
 fn misplaced(host: &Host) -> Result<(), Vec<Problem>> {
     let mut problems = Vec::new();
     let mut folders = BTreeSet::from([String::new()]);
-    for top in host.folders_in("").into_iter().filter(|name| is_near_folder(name)) {
+    let has_usual = host.has(USUAL_PLACE);
+    let mut tops = BTreeSet::new();
+    tops.extend(host.folders_in(""));
+    // The repository may be checked out into a folder. One beside a policy of the workspace may have its own.
+    let checkouts = tops.iter().filter(|_| !has_usual).take(MAX_CHECKOUTS);
+    folders.extend(checkouts.map(|top| format!("{top}/.github")));
+    for top in tops.into_iter().filter(|name| is_near_folder(name)) {
         if is_github(&top) {
             folders.extend(host.folders_in(&top).iter().map(|name| format!("{top}/{name}")));
         }
         folders.insert(top);
     }
-    let has_usual = host.has(USUAL_PLACE);
     for folder in &folders {
         for name in host.files_in(folder).iter().filter(|name| is_near(folder, name, has_usual)) {
             let path = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
             if host.text(&path, schema::MOST_BYTES).map_or(true, |text| may_be_policy(&text)) {
-                let remedy = if has_usual { "Delete one of the two" } else { "Move it there" };
+                let remedy = match has_usual {
+                    true => "Delete one of the two",
+                    false if folder.ends_with("/.github") => "Check the repository out without `path`",
+                    false => "Move it there",
+                };
                 let why = format!(
                     "is not set, and `{path}` would be ignored: a policy is read from `{USUAL_PLACE}`. {remedy}, or \
                      write `policy: {path}`"

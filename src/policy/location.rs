@@ -19,6 +19,10 @@ const EXTENSIONS: [&str; 4] = [".txt", ".json", ".yaml", ".yml"];
 /// both.
 const MAX_TYPOS: usize = 2;
 
+/// In how many folders at the top of the workspace a checkout with a policy is looked for. More than a few repositories
+/// are hardly ever checked out side by side, and a folder of thousands must not take time.
+pub const MAX_CHECKOUTS: usize = 100;
+
 /// The letters of a name that is longer cannot be near: those of the usual name and the typos.
 const LONGEST_STEM: usize = "agenttasks".len() + MAX_TYPOS;
 

@@ -465,6 +465,19 @@ async fn near_names_of_the_policy_file_start_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn policy_of_a_checkout_below_the_workspace_starts_nothing() {
+    let step = || Step::new(&Simulator::new()).file("app/.github/agent-tasks.yml", "require-class: true\n");
+    let ran = step().file("app/README.md", "").run().await;
+    assert_eq!((ran.code, ran.calls.len()), (2, 0), "{}", ran.log);
+    assert_snapshot!(ran.message(), @"policy is not set, and `app/.github/agent-tasks.yml` would be ignored: a policy is read from `.github/agent-tasks.yml`. Check the repository out without `path`, or write `policy: app/.github/agent-tasks.yml`");
+    step().with("policy", "app/.github/agent-tasks.yml").run().await.exits(3);
+    // A repository beside the policy of the workspace, and one further down, may have their own.
+    step().file(".github/agent-tasks.yml", "defaults: {}").run().await.assert(0, "completed", "success");
+    let deep = Step::new(&Simulator::new()).file("vendor/x/.github/agent-tasks.yml", "require-class: true\n");
+    deep.run().await.assert(0, "completed", "success");
+}
+
+#[tokio::test(start_paused = true)]
 async fn former_names_are_errors_with_the_new_ones() {
     let ran = under(&Simulator::new(), "tasks: {it: {}}").with("prompt", "x").run().await;
     assert_eq!((ran.code, ran.calls.len()), (2, 0), "{}", ran.log);
