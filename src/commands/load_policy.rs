@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::actions::host::Host;
 use crate::commands::load_prompt::read_template;
+use crate::commands::warn;
 use crate::github::client::Connect;
 use crate::github::error::Error;
 use crate::github::limited::LimitedClient;
@@ -21,6 +22,7 @@ use crate::policy::schema;
 use crate::policy::schema::Policy;
 use crate::prompt::render;
 use crate::prompt::render::Template;
+use crate::yaml::compose;
 
 /// What the policy says of the step. Without a policy it says nothing.
 #[derive(Debug, Default)]
@@ -93,6 +95,7 @@ pub async fn read(opening: &Bootstrap, host: &Host, connect: &Connect<'_>) -> Re
     let policy = Policy::parse(&place, &text).map_err(|faults| {
         faults.into_iter().map(|fault| Problem::new("policy", format!("is wrong. {fault}"))).collect::<Vec<_>>()
     })?;
+    warn(host, &compose::warnings(&text, false).iter().map(|it| format!("`{place}`, {it}")).collect::<Vec<_>>());
     let commit = source.as_ref().map(|source| source.commit.clone());
     let class = opening.task_class.as_deref();
     let rules = policy

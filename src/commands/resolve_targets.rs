@@ -1,6 +1,7 @@
 //! The repositories that a list comes to, once its files are read and its queries are asked.
 
 use crate::actions::host::Host;
+use crate::commands::warn;
 use crate::github::client::PAGE_SIZE;
 use crate::github::error::Error;
 use crate::github::limited::LimitedClient;
@@ -110,6 +111,7 @@ fn file(name: &str, host: &Host) -> Result<Vec<Source>, Vec<Problem>> {
     let list = targets::read(&text).map_err(|wrong| {
         wrong.into_iter().map(|why| problem(format!("names `{name}`, which {why}"))).collect::<Vec<_>>()
     })?;
+    warn(host, &list.warnings.iter().map(|it| format!("`{name}`, {it}")).collect::<Vec<_>>());
     if list.sources.iter().any(|source| matches!(source, Source::File(_))) || list.part.is_some() {
         return Err(vec![problem(format!(
             "names `{name}`, which has another file or a part; name those in the input itself"

@@ -118,6 +118,10 @@ impl Reader {
             self.check_literal(input);
             self.check_command(input, command?);
         }
+        for (input, is_free) in [(input::vars, true), (input::inputs, true), (input::expect, false)] {
+            let warnings = compose::warnings(self.get(input).unwrap_or_default().trim(), is_free);
+            self.warnings.extend(warnings.into_iter().map(|warning| format!("`{}`, {warning}", input.name)));
+        }
         let address = self.address(environment);
         let dry_run = self.flag(input::dry_run);
         let unfit = token.as_ref().and_then(|token| token.kind().unfit_for_tasks());

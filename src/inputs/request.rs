@@ -381,10 +381,6 @@ impl Reader {
         }
         let vars = self.parsed(input::vars, vars::parse).unwrap_or_default();
         let inputs = self.parsed(input::inputs, vars::parse);
-        for input in [input::vars, input::inputs] {
-            let warnings = vars::warnings(self.get(input).unwrap_or_default().trim());
-            self.warnings.extend(warnings.into_iter().map(|warning| format!("`{}`, {warning}", input.name)));
-        }
         let base_ref = settled.base_ref;
         let head_ref = settled.head_ref;
         if head_ref.is_some() && base_ref.is_none() {
@@ -543,14 +539,18 @@ impl Reader {
         match (self.get(input::repositories), self.get(input::repository)) {
             (None, _) => {
                 let target = Target::new(self.repository(environment)?);
-                Some(List { sources: vec![Source::Named(target)], part: None })
+                Some(List { sources: vec![Source::Named(target)], ..List::default() })
             }
             (Some(_), Some(_)) => {
                 self.refuse(input::repositories, "and repository exclude each other; remove one");
                 None
             }
             (Some(text), None) => match targets::read(text) {
-                Ok(list) => Some(list),
+                Ok(list) => {
+                    self.warnings
+                        .extend(list.warnings.iter().map(|it| format!("`{}`, {it}", input::repositories.name)));
+                    Some(list)
+                }
                 Err(wrong) => {
                     self.problems.extend(wrong.into_iter().map(|why| Problem::new(input::repositories.name, why)));
                     None

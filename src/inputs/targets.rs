@@ -12,6 +12,7 @@ use crate::order::json_object;
 use crate::policy::evaluate::{EntrySettings, is_template};
 use crate::policy::values::{agent, model_name};
 use crate::text::{cut, harmless};
+use crate::yaml::compose;
 
 /// The most bytes of a list. GitHub's search finds at most 1,000 repositories for a query, and a list of ten thousand
 /// with variables of their own has about a tenth of this.
@@ -152,6 +153,8 @@ pub struct List {
     pub sources: Vec<Source>,
     /// Which part of a larger list it is already, so that nothing is cut off it and the limits are shared.
     pub part: Option<Shard>,
+    /// What YAML drops of it, see [`compose::warnings`].
+    pub warnings: Vec<String>,
 }
 
 /// Reads a list: a repository, `@file` or `query: …` on each line, or a YAML list of these.
@@ -171,6 +174,7 @@ pub fn read(text: &str) -> Result<List, Vec<String>> {
     let actual = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
     let yaml = actual.is_some_and(|line| line.starts_with('[') || line == "-" || line.starts_with("- "));
     let items = if yaml { items(text) } else { lines(text) };
+    let warnings = if yaml { compose::warnings(text, false) } else { Vec::new() };
     let mut sources = Vec::new();
     let mut wrong = Vec::new();
     for item in items.map_err(|why| vec![why])? {
@@ -179,7 +183,7 @@ pub fn read(text: &str) -> Result<List, Vec<String>> {
             (place, Err(why)) => wrong.push(format!("has a mistake in {place}: {why}")),
         }
     }
-    if wrong.is_empty() { Ok(List { sources, part }) } else { Err(wrong) }
+    if wrong.is_empty() { Ok(List { sources, part, warnings }) } else { Err(wrong) }
 }
 
 /// An item with its place.

@@ -20,13 +20,6 @@ pub fn parse(text: &str) -> Result<Map<String, Value>, String> {
     }
 }
 
-/// What the text probably means otherwise than YAML does, in sentences with line and column: comments behind values,
-/// and anchors.
-pub fn warnings(text: &str) -> Vec<String> {
-    let sentence = |Fault { why, place }| format!("line {}, column {}: {why}", place.line, place.column);
-    compose::dropped_texts(text).into_iter().map(sentence).collect()
-}
-
 /// Reads YAML of at most `max` bytes.
 ///
 /// The spelling of a value does not decide its type: a whole number is a number, unless it begins with a zero or a
@@ -129,41 +122,6 @@ mod tests {
         }
         for text in ["0", "7", "-7", "123456789012"] {
             assert_eq!(parse(&format!("a: {text}")).unwrap()["a"], json!(text.parse::<i64>().unwrap()));
-        }
-    }
-
-    #[test]
-    fn what_yaml_drops_is_warned_about() {
-        for (text, dropped) in [
-            ("title: Fix #12 now\n", "`#12 now`"),
-            ("a: 1\ntitle: #12\n", "`#12`"),
-            ("list:\n  - one #two\n", "`#two`"),
-            ("list: [a #b\n  ]\n", "`#b`"),
-            ("title: x # the title", "`# the title`"),
-            ("a: b ## c", "`## c`"),
-            ("a: b #", "`#`"),
-            ("title: &x y", "`&x`"),
-            ("title: &x 'y'\nb: c", "`&x`"),
-            ("title: &x\nb: c", "`&x`"),
-        ] {
-            let warnings = warnings(text);
-            assert!(warnings.len() == 1 && warnings[0].contains(dropped), "{text}: {warnings:?}");
-        }
-        assert_eq!(
-            warnings("title: Fix #12 now")[0],
-            "line 1, column 8: `#12 now` is a comment and is dropped; put the value in quotes"
-        );
-        for text in [
-            "title: 'Fix #12 now'",
-            "a: # a comment",
-            "a: &x 1\nb: *x",
-            "a: b#c",
-            "# x",
-            "#x\na: b",
-            "a: |\n  x #y\n",
-            "a: \"x\" #y",
-        ] {
-            assert_eq!(warnings(text), [""; 0], "{text}");
         }
     }
 }

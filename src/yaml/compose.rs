@@ -11,7 +11,7 @@ use crate::yaml::de::{Removal, RemovedKeys};
 /// The most values that a text may have once its aliases are expanded. The largest variable of the environment has room
 /// for 65,536 of two characters each.
 const MAX_NODES: usize = 100_000;
-/// How many faults are reported; with more, the file is probably another one than was meant.
+/// How many faults or warnings are reported; with more, the file is probably another one than was meant.
 pub(crate) const MAX_FAULTS: usize = 50;
 
 /// A value and its place.
@@ -95,9 +95,17 @@ pub fn parse(text: &str) -> Result<(Node, Vec<Fault>), Fault> {
     Ok((root.unwrap_or_else(nothing), composer.duplicates))
 }
 
-/// What YAML drops of values without quotes, each with that text: a comment (`title: Fix #12 now` is only `Fix`), and an
-/// anchor that no alias names (`title: &x y` is only `y`). Quotes around the value keep it.
-pub fn dropped_texts(text: &str) -> Vec<Fault> {
+/// What the text probably means otherwise than YAML does, in sentences with line and column: comments behind values
+/// (`title: Fix #12 now` is only `Fix`), and anchors that no alias names (`title: &x y` is only `y`). Quotes around the
+/// value keep it. With `is_free` a value can be text of anyone, and each comment behind it is suspect; otherwise a `#`
+/// with a space behind it begins a comment that is meant as one.
+pub fn warnings(text: &str, is_free: bool) -> Vec<String> {
+    let sentence = |Fault { why, place }| format!("line {}, column {}: {why}", place.line, place.column);
+    dropped_texts(text, is_free).into_iter().take(MAX_FAULTS).map(sentence).collect()
+}
+
+/// What [`warnings`] are about.
+fn dropped_texts(text: &str, is_free: bool) -> Vec<Fault> {
     let events = Parser::new_from_str(text).map_while(Result::ok).collect::<Vec<_>>();
     let mut aliases = BTreeSet::new();
     aliases.extend(events.iter().filter_map(|(event, _)| event.alias_id()));
@@ -123,8 +131,8 @@ pub fn dropped_texts(text: &str) -> Vec<Fault> {
         let (span, between) = if is_empty { (key, ":") } else { (*span, "") };
         let line = span.byte_range().and_then(|range| text.get(range.end..)).and_then(|rest| rest.lines().next());
         let Some(line) = line.and_then(|line| line.trim_start().strip_prefix(between)).map(str::trim) else { continue };
-        // A comment that explains an empty value has a space behind its `#`.
-        let is_cut = if is_empty { dropped_text(line) == Some(line) } else { line.starts_with('#') };
+        // A comment that explains an empty value has a space behind its `#` as well.
+        let is_cut = if is_empty || !is_free { dropped_text(line) == Some(line) } else { line.starts_with('#') };
         if is_cut {
             report(span, line, "a comment");
         }

@@ -302,7 +302,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use crate::yaml::compose::{bomb, parse};
+    use crate::yaml::compose::{bomb, parse, warnings};
 
     use super::*;
 
@@ -473,6 +473,53 @@ mod tests {
         assert_eq!(read["one"], json!({"a": 1, "b": 3}));
         assert_eq!(read["both"], json!({"a": 1, "b": 1, "c": 2}));
         assert!(json("a: {<<: 1}").unwrap_err().contains("only a mapping can be merged"));
+    }
+
+    #[test]
+    fn what_yaml_drops_is_warned_about() {
+        for (text, dropped) in [
+            ("title: Fix #12 now\n", "`#12 now`"),
+            ("a: 1\ntitle: #12\n", "`#12`"),
+            ("list:\n  - one #two\n", "`#two`"),
+            ("list: [a #b\n  ]\n", "`#b`"),
+            ("title: x # the title", "`# the title`"),
+            ("a: b ## c", "`## c`"),
+            ("a: b #", "`#`"),
+            ("title: &x y", "`&x`"),
+            ("title: &x 'y'\nb: c", "`&x`"),
+            ("title: &x\nb: c", "`&x`"),
+        ] {
+            let warnings = warnings(text, true);
+            assert!(warnings.len() == 1 && warnings[0].contains(dropped), "{text}: {warnings:?}");
+        }
+        assert_eq!(
+            warnings("title: Fix #12 now", true)[0],
+            "line 1, column 8: `#12 now` is a comment and is dropped; put the value in quotes"
+        );
+        for text in [
+            "title: 'Fix #12 now'",
+            "a: # a comment",
+            "a: &x 1\nb: *x",
+            "a: b#c",
+            "# x",
+            "#x\na: b",
+            "a: |\n  x #y\n",
+            "a: \"x\" #y",
+            "a: \"x\" #y\n# z\nb: '' #y",
+        ] {
+            assert_eq!(warnings(text, true), [""; 0], "{text}");
+        }
+    }
+
+    #[test]
+    fn comments_of_people_are_no_warnings() {
+        for text in ["a: x # the x\nb:\n  - y # the y\n# z\n", "a: x ## c", "a: x #", "a: 'x' #y", "a: x#y"] {
+            assert_eq!(warnings(text, false), [""; 0], "{text}");
+        }
+        for text in ["a: Fix #12", "a: {b: c #d\n  }", "- x #12", "a: #12", "a: &x y"] {
+            assert_eq!(warnings(text, false).len(), 1, "{text}");
+        }
+        assert_eq!(warnings(&"- x #12\n".repeat(1000), false).len(), MAX_FAULTS);
     }
 
     #[test]

@@ -478,6 +478,28 @@ async fn policy_of_a_checkout_below_the_workspace_starts_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn text_that_yaml_drops_is_a_warning() {
+    let policy = "task-classes:\n  it:\n    wait: true # always\n    vars:\n      t:\n        type: string\n        default: Fix #12\n";
+    let list = "# The list.\n- repository: octo/app # the app\n  vars:\n    u: Fix #13 now\n    v: \"Fix\" #14\n";
+    let step = || {
+        let step = under(&Simulator::new(), policy).with("prompt", "{{ vars | tojson }}").with("dry-run", "true");
+        step.with("create-pull-request", "true").with("wait", "true").with("expect", "paths: docs/** #x\n")
+    };
+    let ran = step().with("repositories", list).run().await;
+    assert_snapshot!(ran.annotations(), @"
+    warning [agent-task] `.github/agent-tasks.yml`, line 7, column 18: `#12` is a comment and is dropped; put the value in quotes
+    warning [agent-task] `expect`, line 1, column 8: `#x` is a comment and is dropped; put the value in quotes
+    warning [agent-task] `repositories`, line 4, column 8: `#13 now` is a comment and is dropped; put the value in quotes
+    ");
+    let ran = step().file("list.yml", list).with("repositories", "@list.yml").run().await;
+    assert_snapshot!(ran.annotations(), @"
+    warning [agent-task] `.github/agent-tasks.yml`, line 7, column 18: `#12` is a comment and is dropped; put the value in quotes
+    warning [agent-task] `expect`, line 1, column 8: `#x` is a comment and is dropped; put the value in quotes
+    warning [agent-task] `list.yml`, line 4, column 8: `#13 now` is a comment and is dropped; put the value in quotes
+    ");
+}
+
+#[tokio::test(start_paused = true)]
 async fn former_names_are_errors_with_the_new_ones() {
     let ran = under(&Simulator::new(), "tasks: {it: {}}").with("prompt", "x").run().await;
     assert_eq!((ran.code, ran.calls.len()), (2, 0), "{}", ran.log);
