@@ -19,10 +19,12 @@ pub mod task;
 pub mod text;
 pub mod yaml;
 
+use anyhow::Context as _;
 use futures_util::future::LocalBoxFuture;
 
 use crate::actions::context::Environment;
 use crate::actions::host::Host;
+use crate::actions::signal::Signal;
 use crate::commands::{doctor, load_policy, warn};
 use crate::github::client::{Connect, GitHub};
 use crate::github::token::Token;
@@ -46,8 +48,26 @@ pub async fn run(
     host.mask(&bootstrap.secrets);
     // Every output exists from here on, whatever happens. An error here comes up again where the outputs are needed.
     let _ = host.write_outputs(&outputs(&[], &StepOutputs::default()));
+    let connect = |address: &ApiUrl, token: &Token| {
+        connect(address, token).with_context(|| match environment.get("SSL_CERT_FILE") {
+            Some(path) => format!("`SSL_CERT_FILE` names `{path}`, from which no certificate can be read; correct it"),
+            None => {
+                "install the package `ca-certificates`, or let `SSL_CERT_FILE` name a file of certificates".to_owned()
+            }
+        })
+    };
     let ending = boxed_command(environment, host, &bootstrap, &connect).await;
     finish(host, ending)
+}
+
+/// Ends a step that a signal interrupts before its command acts, so that nothing was started or stopped.
+pub fn interrupted(environment: &Environment, signal: Signal) -> Exit {
+    let message = match Bootstrap::read(environment).command {
+        Some(Command::Report) => "interrupted before the report was written",
+        Some(Command::Doctor) => "interrupted before everything was checked",
+        _ => "interrupted before anything was started or stopped",
+    };
+    finish(&Host::new(environment), Ending::error("Interrupted", &[message.to_owned()], Exit::Signalled(signal)))
 }
 
 /// A command behind a pointer, so that this crate compiles it once, and not every caller for its own `connect`.

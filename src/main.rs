@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use agent_task::actions::context::Environment;
 use agent_task::actions::host::Host;
+use agent_task::actions::signal;
+use agent_task::actions::signal::Signals;
 use agent_task::github::client::GitHub;
 use agent_task::report::crash;
 use agent_task::task::conclusion::Exit;
@@ -48,13 +50,37 @@ fn main() -> ExitCode {
         }
     };
     end_on_panic(environment.clone());
+    let signals = end_on_signal(environment.clone());
     let exit = runtime.block_on(async {
-        let host = Host::new(&environment);
+        let host = Host::new(&environment).with_signals(signals);
         agent_task::run(&environment, &host, GitHub::connect).await
     });
     // A name that is still being looked up would be waited for otherwise, also by a process that has received a signal to end.
     runtime.shutdown_background();
     ExitCode::from(exit.code())
+}
+
+/// Lets a signal end the process as long as no command acts. A thread of its own waits for it, because a template can keep
+/// the other one busy.
+fn end_on_signal(environment: Environment) -> Signals {
+    let signals = Signals::default();
+    // Without it, a signal ends the process as the system does.
+    if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() {
+        let received = {
+            let _entered = runtime.enter();
+            signal::received()
+        };
+        let noted = signals.clone();
+        std::thread::spawn(move || {
+            let signal = runtime.block_on(received);
+            if !noted.note(signal) {
+                let exit = agent_task::interrupted(&environment, signal);
+                #[expect(clippy::disallowed_methods, reason = "nothing returns from here")]
+                std::process::exit(exit.code().into())
+            }
+        });
+    }
+    signals
 }
 
 /// Lets a panic on any thread end the process as a failed step. A release build cannot unwind, see `build.rs`, so this is

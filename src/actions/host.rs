@@ -17,7 +17,7 @@ use crate::actions::context::Environment;
 use crate::actions::event::parse_payload;
 use crate::actions::output_file::{rejection, render};
 use crate::actions::redactor::Redactor;
-use crate::actions::signal::Signal;
+use crate::actions::signal::{Signal, Signals};
 use crate::actions::workflow_command::{Annotation, Command, Level};
 use crate::github::error::Error;
 use crate::github::limited::RequestLog;
@@ -82,6 +82,7 @@ pub struct Host {
     workspace: PathBuf,
     random: SystemRandom,
     began: Instant,
+    signals: Signals,
 }
 
 /// A time zone of the IANA database, which the system has. `UTC` needs none.
@@ -166,7 +167,14 @@ impl Host {
             workspace: path("GITHUB_WORKSPACE").unwrap_or_else(|| PathBuf::from(".")),
             random,
             began: Instant::now(),
+            signals: Signals::default(),
         }
+    }
+
+    /// The same machine, where a thread receives the signals.
+    #[must_use]
+    pub fn with_signals(self, signals: Signals) -> Self {
+        Self { signals, ..self }
     }
 
     /// Hides secrets from here on in everything that this process writes, and has the runner hide them as well.
@@ -373,12 +381,13 @@ impl Host {
             false => Some(OwnFile { root: self.workspace.clone(), below: path.to_owned() }),
         };
         let file = file.filter(|file| file.below.components().all(|part| part != Component::ParentDir));
-        let file = file.context("is outside of the workspace and of RUNNER_TEMP; use a path inside the workspace")?;
+        let file =
+            file.context("it is outside of the workspace and of RUNNER_TEMP; use a path inside the workspace")?;
         let is_reserved =
             |part: Component<'_>| [".git", ".github"].iter().any(|name| part.as_os_str().eq_ignore_ascii_case(name));
         anyhow::ensure!(
             !file.below.components().any(is_reserved),
-            "is in a folder that Git or GitHub reads; use another one"
+            "it is in a folder that Git or GitHub reads; use another one"
         );
         Ok(file)
     }
@@ -522,11 +531,12 @@ impl Host {
         let workspace = dunce::canonicalize(&self.workspace).with_context(|| {
             format!("the workspace `{}`, which GITHUB_WORKSPACE names, cannot be read", self.workspace.display())
         })?;
-        let path = dunce::canonicalize(workspace.join(name)).with_context(|| {
-            format!(
+        let path = dunce::canonicalize(workspace.join(name)).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => anyhow::anyhow!(
                 "there is no such file under `{}`; is `actions/checkout` missing before this step?",
                 workspace.display()
-            )
+            ),
+            _ => error.into(),
         })?;
         anyhow::ensure!(
             path.starts_with(&workspace),
@@ -556,31 +566,9 @@ impl Host {
         parse_payload(&bytes).map(Some).with_context(failed)
     }
 
-    /// Waits for a signal that ends the process.
-    #[cfg(unix)]
-    pub async fn interrupted(&self) -> Signal {
-        use tokio::signal::unix::{SignalKind, signal};
-        let wait = async |kind, name| match signal(kind) {
-            Ok(mut signal) => {
-                signal.recv().await;
-                name
-            }
-            Err(_) => std::future::pending().await,
-        };
-        tokio::select! {
-            signal = wait(SignalKind::hangup(), Signal::Hangup) => signal,
-            signal = wait(SignalKind::interrupt(), Signal::Interrupt) => signal,
-            signal = wait(SignalKind::terminate(), Signal::Terminate) => signal,
-        }
-    }
-
-    /// Waits for a signal that ends the process.
-    #[cfg(not(unix))]
-    pub async fn interrupted(&self) -> Signal {
-        match tokio::signal::ctrl_c().await {
-            Ok(()) => Signal::Interrupt,
-            Err(_) => std::future::pending().await,
-        }
+    /// Waits for a signal that ends the process. From this call on, the command itself ends the step after one.
+    pub fn interrupted(&self) -> impl Future<Output = Signal> + use<> {
+        self.signals.act()
     }
 
     fn redact(&self, text: &str) -> String {

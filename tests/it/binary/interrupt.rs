@@ -1,5 +1,5 @@
 use insta::assert_snapshot;
-use simulator::{Fault, Route};
+use simulator::{Fault, Repository, Route};
 
 use crate::support::{ClosedPort, PATIENCE};
 
@@ -58,4 +58,60 @@ fn interrupt_of_a_wait_writes_all_that_is_known() {
             assert_snapshot!(ran.headline(), @"### ⚠️ Stopped waiting for the agent task");
         }
     }
+}
+
+#[test]
+fn interrupt_before_a_command_acts_is_told_like_any_other() {
+    let held = |route| {
+        let simulator = world(with_pull());
+        simulator.repository("octo/app", Repository::default());
+        simulator.fault(route, Fault::delay(2 * PATIENCE));
+        simulator
+    };
+    let busy = "{% for i in range(90000) %}{% set x = github.event.issue.body[59999] %}{% endfor %}x";
+    let issue = json!({"issue": {"body": "x".repeat(60_000)}});
+    let rules = "defaults: {repositories: 'octo/*'}";
+    let search = || start(&held(Route::Search)).with("repositories", "query: org:octo");
+    for (case, signal, code, step) in [
+        ("search", "HUP", 129, search()),
+        ("search", "INT", 130, search()),
+        ("search", "TERM", 143, search()),
+        ("policy", "TERM", 143, start(&held(Route::Contents)).with("policy", "octo/app:x.yml")),
+        ("names", "TERM", 143, start(&held(Route::Repository)).file(".github/agent-tasks.yml", rules)),
+        ("template", "TERM", 143, start(&world(with_pull())).with("prompt", busy).on("issues", &issue)),
+    ] {
+        let simulator = step.simulator().clone();
+        let mut running = step.spawn();
+        match case {
+            // The first outputs are written before anything is rendered, which takes seconds.
+            "template" => running.until(case, |it| !it.read("output").is_empty()),
+            _ => running.until(case, |_| !simulator.log().is_empty()),
+        }
+        let ran = running.end_by(signal);
+        ran.exits(code).posts(0).gives("conclusion", "");
+        insta::allow_duplicates! {
+            assert_snapshot!(ran.message(), @"interrupted before anything was started or stopped");
+            assert_snapshot!(ran.annotations(), @"error [Interrupted] interrupted before anything was started or stopped");
+            assert_snapshot!(ran.headline(), @"### ❌ Interrupted");
+        }
+    }
+}
+
+#[test]
+fn interrupt_of_a_command_that_reads_says_what_is_missing() {
+    let mut actual = Vec::new();
+    for (command, route) in [("report", Route::List), ("doctor", Route::User)] {
+        let simulator = world(with_pull());
+        simulator.fault(route, Fault::delay(2 * PATIENCE));
+        let mut running =
+            start(&simulator).with("command", command).with("prompt", "").with("poll-interval", "").spawn();
+        running.until(command, |_| !simulator.log().is_empty());
+        let ran = running.end_by("TERM");
+        ran.exits(143);
+        actual.push(ran.annotations());
+    }
+    assert_snapshot!(actual.join("\n"), @"
+    error [Interrupted] interrupted before the report was written
+    error [Interrupted] interrupted before everything was checked
+    ");
 }

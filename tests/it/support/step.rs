@@ -47,6 +47,11 @@ impl Step {
         Self { simulator: simulator.clone(), variables, arguments: Vec::new(), folder }
     }
 
+    /// The simulator that it is run against.
+    pub(crate) fn simulator(&self) -> &Simulator {
+        &self.simulator
+    }
+
     /// A step that waits for tasks that were started before.
     pub(crate) fn waiting(simulator: &Simulator, task_id: &str) -> Self {
         let step = Self::new(simulator).with("command", "wait").with("task-id", task_id);
