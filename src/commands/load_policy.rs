@@ -11,6 +11,8 @@ use crate::github::error::Error;
 use crate::github::limited::LimitedClient;
 use crate::github::repository::Repository;
 use crate::github::retry;
+use crate::github::token::Token;
+use crate::github::url::ApiUrl;
 use crate::inputs::parse::Bootstrap;
 use crate::inputs::problem::{LoadError, Problem};
 use crate::inputs::table::Command;
@@ -86,7 +88,9 @@ pub async fn read(opening: &Bootstrap, host: &Host, connect: &Connect<'_>) -> Re
             (text, None)
         }
         PolicyLocation::Repository { repository, path, at } => {
-            let source = Source::open(opening, host, repository, at.as_deref(), connect).await;
+            // A wrong address is reported with the other inputs.
+            let Some(address) = &opening.address else { return Err(Vec::new().into()) };
+            let source = Source::open(address, &opening.tokens, host, (repository, at.as_deref()), connect).await;
             let source = source.map_err(|no| no.about("policy", &place))?;
             let text = source.file(path, schema::MOST_BYTES).await.map_err(|no| no.about("policy", &place))?;
             (text, Some(source))
@@ -116,6 +120,7 @@ pub async fn read(opening: &Bootstrap, host: &Host, connect: &Connect<'_>) -> Re
         let template = match &source {
             Some(source) => match source.file(prompt.path(), render::MAX_BYTES).await {
                 Ok(source) => Ok(Template { name: prompt.to_string(), source }),
+                Err(FetchError::GitHub(error)) if !error.is_refusal() => return Err(LoadError::GitHub(error)),
                 Err(no) => Err(no.to_string()),
             },
             None => read_template(host, prompt.path()).map_err(|why| format!("cannot be read: {why:#}")),
@@ -173,7 +178,6 @@ struct Source<'a> {
 /// Why a file is not read.
 enum FetchError {
     NoToken,
-    NoConnection(String),
     GitHub(Error),
 }
 
@@ -181,7 +185,6 @@ impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoToken => f.write_str("needs a token to be read; give `token` or `lookup-token`"),
-            Self::NoConnection(why) => write!(f, "cannot be read: {why}"),
             Self::GitHub(error) => write!(f, "cannot be read: {error}"),
         }
     }
@@ -190,7 +193,7 @@ impl fmt::Display for FetchError {
 impl FetchError {
     fn about(self, input: &str, place: &PolicyLocation) -> LoadError {
         match self {
-            Self::GitHub(error) if error.may_pass() => LoadError::GitHub(error),
+            Self::GitHub(error) if !error.is_refusal() => LoadError::GitHub(error),
             no => LoadError::BadInput(vec![Problem::shown(input, &place.to_string(), no.to_string())]),
         }
     }
@@ -198,19 +201,20 @@ impl FetchError {
 
 impl<'a> Source<'a> {
     async fn open(
-        opening: &Bootstrap,
+        address: &ApiUrl,
+        tokens: &[Token],
         host: &'a Host,
-        repository: &'a Repository,
-        at: Option<&str>,
+        (repository, at): (&'a Repository, Option<&str>),
         connect: &Connect<'_>,
     ) -> Result<Self, FetchError> {
-        let address = opening.address.as_ref().filter(|_| !opening.tokens.is_empty()).ok_or(FetchError::NoToken)?;
-        let readers = opening
-            .tokens
+        if tokens.is_empty() {
+            return Err(FetchError::NoToken);
+        }
+        let readers = tokens
             .iter()
             .map(|token| Ok(LimitedClient::new(connect(address, token)?, 1).logging_to(host)))
             .collect::<anyhow::Result<Vec<_>>>();
-        let readers = readers.map_err(|why| FetchError::NoConnection(format!("{why:#}")))?;
+        let readers = readers.map_err(|why| FetchError::GitHub(Error::NoConnection { why: format!("{why:#}") }))?;
         let mut source = Self { readers, host, repository, commit: String::new() };
         source.commit = source.ask(async |github| github.commit(repository, at).await).await?;
         Ok(source)

@@ -59,6 +59,16 @@ fn kept(host: &Host, input: &str, path: &str) -> Result<Value, Problem> {
     Ok(text.and_then(|text| serde_json::from_slice(text.as_bytes()).ok()).unwrap_or_default())
 }
 
+/// Sets the file of the record.
+///
+/// # Errors
+/// Where the input names one that cannot be used.
+fn record_in(host: &Host, inputs: &Inputs) -> Result<(), Problem> {
+    let path = inputs.audit_log.as_deref();
+    let refused = |error| Problem::shown("audit-log", path.unwrap_or_default(), format!("cannot be used: {error:#}"));
+    host.record_in(path).map_err(refused)
+}
+
 /// The context of the run, with the event's payload where it can be read.
 fn load_context(environment: &Environment, host: &Host, inputs: &Inputs) -> Context {
     let workflow_inputs = inputs.request.start().and_then(|start| start.inputs.clone());

@@ -17,7 +17,7 @@ use crate::text;
 pub async fn run(host: &Host, inputs: &Inputs, parts: Option<usize>, connect: &Connect<'_>) -> Ending {
     let clients = match Clients::connect(host, inputs, connect) {
         Ok(clients) => clients,
-        Err(error) => return Ending::unreachable(&format!("{error:#}")),
+        Err(error) => return Ending::github_error(&error),
     };
     let resolved = match resolve_targets(host, inputs, clients.as_ref()).await {
         Ok(resolved) => resolved,

@@ -42,21 +42,25 @@ pub async fn resolve_targets(
             let is_start = matches!(inputs.request, Request::Start(_)) && !inputs.dry_run;
             let has_rules = is_start && inputs.rules.has_repository_rules();
             let client = clients.map(|clients| &clients.tasks);
-            read(list, shard, inputs.allow_empty, host, client, has_rules).await
+            let allow_empty = match inputs.request {
+                Request::Stop(_) | Request::Report(_) => None,
+                _ => Some(inputs.allow_empty),
+            };
+            read(list, shard, allow_empty, host, client, has_rules).await
         }
         None => Ok(ResolvedTargets { targets: Vec::new() }),
     }
 }
 
 /// Reads a list to its end, and takes the part of it that is asked for. With `has_repository_rules` the repositories get
-/// the names that they have today.
+/// the names that they have today. `allow_empty` is absent where the command has no such input.
 ///
 /// # Errors
 /// All that is wrong with the list, or the error of the first query that is not answered.
 async fn read(
     list: &List,
     shard: Option<Shard>,
-    allow_empty: bool,
+    allow_empty: Option<bool>,
     host: &Host,
     client: Option<&LimitedClient<'_>>,
     has_repository_rules: bool,
@@ -90,9 +94,12 @@ async fn read(
     };
     let targets = targets::once(targets).map_err(|wrong| wrong.into_iter().map(problem).collect::<Vec<_>>())?;
     // A part of a list that has fewer repositories than parts is empty, which is fine.
-    if targets.is_empty() && !allow_empty && list.part.is_none() {
-        let why = "has no repository; check its queries and files, or write allow-empty: true if that is fine";
-        return Err(vec![problem(why)].into());
+    if targets.is_empty() && allow_empty != Some(true) && list.part.is_none() {
+        return Err(vec![problem(match allow_empty {
+            Some(_) => "has no repository; check its queries and files, or write allow-empty: true if that is fine",
+            None => "has no repository; correct its queries and files",
+        })]
+        .into());
     }
     let targets = match shard {
         Some(shard) => shard.of(targets),

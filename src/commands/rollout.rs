@@ -79,14 +79,7 @@ impl RolloutRun<'_> {
             let names = self.names(clients, &history, &targets).await?;
             self.prepare(clients, &history, &names, targets, template).await
         };
-        let prepared = tokio::select! {
-            signal = self.host.interrupted() => {
-                let lines = ["the rollout was not read to its end, and nothing was started".to_owned()];
-                return Ending::error("Interrupted", &lines, Exit::Signalled(signal));
-            }
-            prepared = reading => prepared,
-        };
-        match prepared {
+        match reading.await {
             Ok((view, Ok(plan))) => self.act(clients, view, plan).await,
             // The rules are about starts, so they do not matter where nothing is due.
             Ok((view, Err(PlanError::Refused(refusals)))) => self.ending(&view, &refusals),
@@ -228,7 +221,7 @@ impl RolloutRun<'_> {
             match name {
                 Ok(name) => names.push((*id, name)),
                 // It is not in any list under a name that this token can see.
-                Err(Error::NotFound { .. } | Error::MissingPermission { .. }) => {}
+                Err(Error::NotFound { .. } | Error::MissingPermission { .. } | Error::Denied { .. }) => {}
                 Err(error) => return Err(error),
             }
         }

@@ -12,10 +12,9 @@ use crate::commands::load_follow_up::load_follow_up;
 use crate::commands::load_policy::LoadedPolicy;
 use crate::commands::load_prompt::load_prompt;
 use crate::commands::resolve_targets::resolve_targets;
-use crate::commands::{load_context, rollout, warn};
+use crate::commands::{load_context, record_in, rollout, warn};
 use crate::github::client::Connect;
 use crate::github::repository::Repository;
-use crate::inputs::problem::Problem;
 use crate::inputs::request::Inputs;
 use crate::plan::{Action, Plan, PlanContext, PlanError, plan};
 use crate::report::audit::{AuditEntry, AuditLog};
@@ -43,7 +42,7 @@ pub async fn run(
 ) -> Ending {
     let clients = match Clients::connect(host, inputs, connect) {
         Ok(clients) => clients,
-        Err(error) => return Ending::unreachable(&format!("{error:#}")),
+        Err(error) => return Ending::github_error(&error),
     };
     let mut resolved = match resolve_targets(host, inputs, clients.as_ref()).await {
         Ok(resolved) => resolved,
@@ -57,8 +56,8 @@ pub async fn run(
         Err(problems) => return Ending::bad_input(&problems),
     };
     let context = load_context(environment, host, inputs);
-    if let Err(error) = host.record_in(inputs.audit_log.as_deref()) {
-        return Ending::bad_input(&[Problem::new("audit-log", format!("{error:#}"))]);
+    if let Err(problem) = record_in(host, inputs) {
+        return Ending::bad_input(&[problem]);
     }
     let entries = resolved.targets.iter().map(|it| (it.repository.clone(), it.name.clone())).collect();
     let follow_up = match load_follow_up(host, inputs, clients.as_ref(), &mut resolved.targets).await {

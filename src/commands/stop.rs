@@ -6,7 +6,7 @@ use crate::actions::context::Environment;
 use crate::actions::host::Host;
 use crate::commands::resolve_targets::resolve_targets;
 use crate::commands::start::{carry_out, nothing_to_do, refused, show};
-use crate::commands::{load_context, warn};
+use crate::commands::{load_context, record_in, warn};
 use crate::github::answers::TaskAnswer;
 use crate::github::client::Connect;
 use crate::github::error::Error;
@@ -29,14 +29,14 @@ use crate::text::{repositories, spelled};
 pub async fn run(environment: &Environment, host: &Host, mut inputs: Inputs, connect: &Connect<'_>) -> Ending {
     let clients = match Clients::connect(host, &inputs, connect) {
         Ok(clients) => clients,
-        Err(error) => return Ending::unreachable(&format!("{error:#}")),
+        Err(error) => return Ending::github_error(&error),
     };
     let context = load_context(environment, host, &inputs);
     if !inputs.refusals.is_empty() {
         return refused(host, &inputs, &context, Vec::new(), &inputs.refusals);
     }
-    if let Err(error) = host.record_in(inputs.audit_log.as_deref()) {
-        return Ending::bad_input(&[Problem::new("audit-log", format!("{error:#}"))]);
+    if let Err(problem) = record_in(host, &inputs) {
+        return Ending::bad_input(&[problem]);
     }
     let found = match find(host, &inputs, clients.as_ref()).await {
         Ok(found) => found,

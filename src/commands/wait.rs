@@ -14,7 +14,7 @@ use crate::run::clients::Clients;
 pub async fn run(environment: &Environment, host: &Host, inputs: &Inputs, connect: &Connect<'_>) -> Ending {
     let clients = match Clients::connect(host, inputs, connect) {
         Ok(clients) => clients,
-        Err(error) => return Ending::unreachable(&format!("{error:#}")),
+        Err(error) => return Ending::github_error(&error),
     };
     let context = load_context(environment, host, inputs);
     if !inputs.refusals.is_empty() {

@@ -39,9 +39,17 @@ pub enum Error {
         /// GitHub's message.
         said: String,
     },
-    /// 403 for any other reason than a rate limit.
+    /// 403 for want of a permission, or for a reason that is not known.
     #[error("the token lacks a permission ({said}). {remedy}")]
     MissingPermission {
+        /// GitHub's message.
+        said: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// 403 for a known reason that no permission of the token changes.
+    #[error("GitHub refuses this ({said}). {remedy}")]
+    Denied {
         /// GitHub's message.
         said: String,
         /// What to do.
@@ -96,9 +104,9 @@ pub enum Error {
         why: String,
     },
     /// The request was sent, or may have been, and no answer says what became of it.
-    #[error("GitHub did not answer: {why}")]
+    #[error("{why}")]
     Unanswered {
-        /// What came instead of an answer.
+        /// What came instead of an answer, as a sentence.
         why: String,
         /// How long GitHub asks clients to wait.
         retry_after: Option<Duration>,
@@ -156,6 +164,11 @@ impl ErrorKind {
 }
 
 impl Error {
+    /// For a request that was sent, where something else came than an answer.
+    pub fn unanswered(why: &str) -> Self {
+        Self::Unanswered { why: format!("GitHub did not answer: {why}"), retry_after: None }
+    }
+
     /// Which kind of error this is.
     pub fn kind(&self) -> ErrorKind {
         match self {
@@ -168,6 +181,7 @@ impl Error {
             Self::BadToken { .. }
             | Self::NoLicense { .. }
             | Self::MissingPermission { .. }
+            | Self::Denied { .. }
             | Self::NotFound { .. }
             | Self::Invalid { .. }
             | Self::Moved { .. }
@@ -179,7 +193,12 @@ impl Error {
 
     /// Whether the same request may succeed at another time.
     pub fn may_pass(&self) -> bool {
-        self.kind() != ErrorKind::Refused && !matches!(self, Self::NoConnection { .. })
+        !self.is_refusal() && !matches!(self, Self::NoConnection { .. })
+    }
+
+    /// Whether GitHub answered and refused.
+    pub fn is_refusal(&self) -> bool {
+        self.kind() == ErrorKind::Refused
     }
 
     /// How long GitHub asks clients to wait, where it does and it is not a rate limit.
@@ -271,9 +290,7 @@ pub(super) fn graphql_error(answer: &Value, headers: &HeaderMap, is_empty: bool)
         match error["type"].as_str().unwrap_or_default() {
             // What a limit leaves out is not absent, so it counts beside answers as well.
             "RATE_LIMITED" | "RATE_LIMIT" => Some(Error::RateLimited(RateLimit::of_graphql(headers))),
-            "FORBIDDEN" | "INSUFFICIENT_SCOPES" if is_empty => {
-                Some(Error::MissingPermission { said, remedy: PULL_REMEDIES.permission.to_owned() })
-            }
+            "FORBIDDEN" | "INSUFFICIENT_SCOPES" if is_empty => Some(forbidden(said, headers, Some(PULL_REMEDIES))),
             _ => None,
         }
     })
@@ -283,9 +300,7 @@ pub(super) fn graphql_error(answer: &Value, headers: &HeaderMap, is_empty: bool)
 pub(super) fn field_error(error: &Value, remedies: Remedies) -> Error {
     let said = quote(error["message"].as_str().unwrap_or_default());
     match error["type"].as_str().unwrap_or_default() {
-        "FORBIDDEN" | "INSUFFICIENT_SCOPES" => {
-            Error::MissingPermission { said, remedy: remedies.permission.to_owned() }
-        }
+        "FORBIDDEN" | "INSUFFICIENT_SCOPES" => forbidden(said, &HeaderMap::new(), Some(remedies)),
         "NOT_FOUND" => Error::NotFound { said, remedy: remedies.not_found },
         _ => Error::Malformed { why: said },
     }
@@ -358,30 +373,43 @@ const TASK_NOT_FOUND: &str = "Either the token does not reach the repository (a 
                               repositories it is for, and an organization may have to approve it), or the Copilot \
                               cloud agent is not enabled for it, or there is no such task";
 
-/// Parts of the messages with which GitHub denies access, in lower case, and what to do about each. The first that fits
-/// counts. The messages were observed; GitHub does not document them.
-const DENIALS: [(&str, &str); 6] = [
-    ("archived", "The repository is archived, and nothing in it can change. Unarchive it, or leave it out"),
+/// Words of the messages with which GitHub denies access for a reason that is not a permission, in lower case, and what to
+/// do about each. The first whose words all occur counts. The messages were observed; GitHub does not document them.
+const DENIALS: [(&[&str], &str); 11] = [
+    (&["archived"], "The repository is archived, and nothing in it can change. Unarchive it, or leave it out"),
+    (&["repository has been disabled"], "GitHub has disabled the repository. Contact GitHub Support, or leave it out"),
+    (&["access blocked"], "GitHub has blocked the repository. Contact GitHub Support, or leave it out"),
     (
-        "ip allow list",
+        &["locked", "migration"],
+        "The repository cannot be used while it is migrated, nor after it has moved. Try again once the migration has \
+         ended, or use the repository's new place",
+    ),
+    (
+        &["disabled", "copilot", "agent"],
+        "The Copilot cloud agent is disabled. Ask the owners of the organization or enterprise to enable it in their \
+         settings for Copilot",
+    ),
+    (
+        &["ip allow list"],
         "The runner's address is not on the IP allow list of the organization or enterprise. Add the address, or use a \
          runner with an address that is on the list",
     ),
     (
-        "lifetime",
+        &["lifetime"],
         "The organization refuses tokens that live that long. Make a fine-grained token with an earlier expiration date",
     ),
     (
-        "forbids access via a fine-grained",
+        &["forbids access via a fine-grained"],
         "The organization refuses fine-grained personal access tokens. Ask its owners to allow them, or use a token of \
          another kind",
     ),
     (
-        "forbids access via a personal access token (classic)",
+        &["forbids access via a personal access token (classic)"],
         "The organization refuses classic personal access tokens. Use a fine-grained one with \"Agent tasks: read and \
          write\" for this repository",
     ),
-    ("suspended", "The account of the token's owner is suspended. Use a token of another user"),
+    (&["suspended"], "The account of the token's owner is suspended. Use a token of another user"),
+    (&["saml"], "Authorize the token for single sign-on under https://github.com/settings/tokens"),
 ];
 
 /// What an answer means; `None` for one that accepts the request. A pure function of all that an answer has.
@@ -402,7 +430,7 @@ pub(super) fn classify(
     Some(match status.as_u16() {
         401 => Error::BadToken { said },
         403 if body["code"] == "copilot_plan_required" => Error::NoLicense { said },
-        403 => Error::MissingPermission { remedy: permission_remedy(&said, headers, remedies), said },
+        403 => forbidden(said, headers, remedies),
         404 => Error::NotFound { said, remedy: remedies.map_or(TASK_NOT_FOUND, |remedies| remedies.not_found) },
         400 | 422 => Error::Invalid { said },
         // The gateway in front of GitHub gave up on the request; the service behind it may have accepted it. After a 303
@@ -413,7 +441,7 @@ pub(super) fn classify(
             let adds = body["message"].as_str().is_some_and(|message| Some(message) != status.canonical_reason());
             let said = if adds { format!(" ({said})") } else { String::new() };
             Error::Unanswered {
-                why: format!("status {status} came instead{said}{id}"),
+                why: format!("GitHub answered with status {status}{said}{id}"),
                 retry_after: retry_after(headers),
             }
         }
@@ -456,22 +484,31 @@ pub(super) fn date(headers: &HeaderMap) -> Option<Timestamp> {
     jiff::fmt::rfc2822::parse(date).ok().map(|date| date.timestamp())
 }
 
-/// What to do about a missing permission, from the message and from the headers in which GitHub names it,
+/// What a 403 means that is not a rate limit: by its message, and by the headers in which GitHub names what is missing,
 /// <https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api#insufficient-permissions>.
-fn permission_remedy(said: &str, headers: &HeaderMap, remedies: Option<Remedies>) -> String {
+fn forbidden(said: String, headers: &HeaderMap, remedies: Option<Remedies>) -> Error {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).filter(|text| !text.is_empty());
     if let Some(sso) = text("x-github-sso") {
         let url = sso.split_once("url=").map_or("the organization's single sign-on page", |(_, url)| url);
-        return format!("Authorize the token for single sign-on: {}", cut(url, MAX_QUOTE));
+        return Error::Denied {
+            said,
+            remedy: format!("Authorize the token for single sign-on: {}", cut(url, MAX_QUOTE)),
+        };
     }
-    let said = said.to_ascii_lowercase();
-    if let Some((_, remedy)) = DENIALS.iter().find(|(words, _)| said.contains(words)) {
-        return (*remedy).to_owned();
+    let lower = said.to_ascii_lowercase();
+    if let Some((_, remedy)) = DENIALS.iter().find(|(words, _)| words.iter().all(|word| lower.contains(word))) {
+        return Error::Denied { said, remedy: (*remedy).to_owned() };
     }
-    if let Some(remedies) = remedies {
-        return remedies.permission.to_owned();
-    }
-    match text("x-accepted-github-permissions") {
+    let remedy = match remedies {
+        Some(remedies) => remedies.permission.to_owned(),
+        None => permission_remedy(text("x-accepted-github-permissions")),
+    };
+    Error::MissingPermission { said, remedy }
+}
+
+/// What to do where a request about tasks lacks a permission. `needed` is the permission that GitHub names.
+fn permission_remedy(needed: Option<&str>) -> String {
+    match needed {
         Some(needed) if needed.contains("pull") => PULL_REMEDIES.permission.to_owned(),
         Some(needed) => format!(
             "GitHub requires the permission `{}`; a fine-grained token needs \"Agent tasks: read and write\" for \

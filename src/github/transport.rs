@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Limited};
 use octocrab::OctoBody;
+use rustls::CertificateError;
 use serde::de::DeserializeOwned;
 use tower::Service;
 
@@ -113,6 +114,12 @@ fn proxy_refusal(status: u16) -> String {
     format!("the proxy refuses the connection with status {status}: {remedy}")
 }
 
+/// Whether the HTTP client can use this address of a proxy. It ignores what it cannot read, and would go past the proxy.
+pub fn is_proxy(address: &str) -> bool {
+    let proxy = hyper_util::client::proxy::matcher::Matcher::builder().all(address).build();
+    proxy.intercept(&http::Uri::from_static("https://api.github.com")).is_some()
+}
+
 /// The status with which the proxy for an address answers CONNECT. The HTTP client keeps it to itself, so the proxy is
 /// asked once more. Nothing but the host's name and the login for the proxy is sent.
 async fn proxy_status(uri: &http::Uri) -> Option<u16> {
@@ -139,16 +146,35 @@ fn certificate_error(error: &(dyn std::error::Error + 'static)) -> Option<String
     while let Some(cause) = source {
         let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         let found = cause.downcast_ref().or_else(|| inner.and_then(|inner| inner.downcast_ref()));
-        if let Some(found @ rustls::Error::InvalidCertificate(_)) = found {
+        if let Some(rustls::Error::InvalidCertificate(fault)) = found {
             return Some(format!(
-                "its certificate is not trusted ({found}). Where a proxy inspects encrypted connections, let \
+                "its certificate is not trusted ({}). Where a proxy inspects encrypted connections, let \
                  `SSL_CERT_FILE` name a file that contains the proxy's certificate authority; otherwise look at the \
-                 runner's clock and its package `ca-certificates`"
+                 runner's clock and its package `ca-certificates`",
+                certificate_fault(fault)
             ));
         }
         source = cause.source().or_else(|| inner.map(|inner| inner as &(dyn std::error::Error + 'static)));
     }
     None
+}
+
+/// What is wrong with a certificate, in plain words.
+fn certificate_fault(fault: &CertificateError) -> String {
+    match fault {
+        CertificateError::UnknownIssuer => "this machine does not know its authority".to_owned(),
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "it is for another host".to_owned()
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired".to_owned(),
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "it is not valid yet".to_owned(),
+        CertificateError::Revoked => "it was revoked".to_owned(),
+        // The verifier's own error is not among the types that can be named here.
+        fault if format!("{fault:?}").contains("CaUsedAsEndEntity") => {
+            "it is the certificate of an authority, not of a server".to_owned()
+        }
+        fault => fault.to_string(),
+    }
 }
 
 /// An error and its causes, in one line.
@@ -179,16 +205,16 @@ impl Answer {
     /// Waits for an answer and for all of its body. Where the answer contains the token, `***` replaces it: what is
     /// quoted from an answer is cut, and a part of a token is not found any more.
     pub(super) async fn of(token: &Token, sending: Sending<'_>) -> Result<Self, Error> {
-        let unanswered = |why: String| Error::Unanswered { why, retry_after: None };
         let whole = async {
             let (parts, body) = sending.await.map_err(|error| no_answer(&error))?.into_parts();
             // A body that breaks off comes after the request was accepted, so its outcome is unknown.
             let body = Limited::new(body, MAX_ANSWER).collect().await.map_err(|error| {
-                unanswered(format!("the answer broke off after status {}: {}", parts.status, chain(&*error)))
+                let why = format!("GitHub's answer broke off after status {}: {}", parts.status, chain(&*error));
+                Error::Unanswered { why, retry_after: None }
             })?;
             Ok(Self { status: parts.status, headers: parts.headers, body: body.to_bytes() })
         };
-        let late = || unanswered(format!("nothing came within {} s", ANSWER_TIMEOUT.as_secs()));
+        let late = || Error::unanswered(&format!("nothing came within {} s", ANSWER_TIMEOUT.as_secs()));
         let mut answer = tokio::time::timeout(ANSWER_TIMEOUT, whole).await.unwrap_or_else(|_| Err(late()))?;
         answer.hide(token);
         Ok(answer)
@@ -234,12 +260,12 @@ fn no_answer(error: &octocrab::Error) -> Error {
             return match io.kind() {
                 io::ErrorKind::ConnectionRefused => Error::Unreachable { why },
                 io::ErrorKind::PermissionDenied => Error::NoConnection { why },
-                _ => Error::Unanswered { why, retry_after: None },
+                _ => Error::unanswered(&why),
             };
         }
         source = cause.source();
     }
-    Error::Unanswered { why: chain(error), retry_after: None }
+    Error::unanswered(&chain(error))
 }
 
 #[cfg(test)]
@@ -247,8 +273,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn certificate_fault_is_named_in_plain_words() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("CaUsedAsEndEntity")]
+        struct CaUsedAsEndEntity;
+        let other = CertificateError::Other(rustls::OtherError(std::sync::Arc::new(CaUsedAsEndEntity)));
+        let faults =
+            [CertificateError::UnknownIssuer, CertificateError::NotValidForName, CertificateError::Expired, other];
+        insta::assert_snapshot!(faults.iter().map(certificate_fault).collect::<Vec<_>>().join("\n"), @"
+        this machine does not know its authority
+        it is for another host
+        it has expired
+        it is the certificate of an authority, not of a server
+        ");
+    }
+
+    #[test]
     fn certificate_error_names_ssl_cert_file() {
-        let unknown = || rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        let unknown = || rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
         let wrapped = io::Error::new(io::ErrorKind::InvalidData, unknown());
         assert!(certificate_error(&wrapped).is_some_and(|why| why.contains("`SSL_CERT_FILE`")));
         assert!(certificate_error(&io::Error::other(wrapped)).is_some());

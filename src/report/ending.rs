@@ -42,19 +42,10 @@ impl Ending {
         Self::error("Bad input, nothing was sent", &lines, Exit::BadInput)
     }
 
-    /// The end of a step that cannot reach GitHub.
-    pub fn unreachable(why: &str) -> Self {
-        Self::error("GitHub not reached, nothing was sent", &[why.to_owned()], Exit::Unreachable)
-    }
-
     /// The end of a step whose question GitHub did not answer, before anything was started.
     pub fn github_error(error: &Error) -> Self {
-        let title = match error {
-            Error::RateLimited(_) => "Rate limit exceeded, nothing was sent",
-            error if error.may_pass() => return Self::unreachable(&error.to_string()),
-            _ => return Self::error("GitHub refused, nothing was sent", &[error.to_string()], Exit::RefusedByGitHub),
-        };
-        Self::error(title, &[error.to_string()], Exit::Unreachable)
+        let exit = if error.is_refusal() { Exit::RefusedByGitHub } else { Exit::Unreachable };
+        Self::error(&format!("{}, nothing was sent", error.kind().title()), &[error.to_string()], exit)
     }
 
     /// The end of a step that could not load what its inputs name.

@@ -2,6 +2,7 @@
 
 use crate::actions::host::Host;
 use crate::github::client::Connect;
+use crate::github::error::Error;
 use crate::github::limited::LimitedClient;
 use crate::github::token::Token;
 use crate::inputs::request::Inputs;
@@ -18,15 +19,15 @@ impl<'a> Clients<'a> {
     /// Connects one client for each token. A dry run without a usable token has none.
     ///
     /// # Errors
-    /// Where no connection can be set up, for example for want of certificate authorities.
-    pub fn connect(host: &'a Host, inputs: &Inputs, connect: &Connect<'_>) -> anyhow::Result<Option<Self>> {
+    /// [`Error::NoConnection`] where no connection can be set up, for example for want of certificate authorities.
+    pub fn connect(host: &'a Host, inputs: &Inputs, connect: &Connect<'_>) -> Result<Option<Self>, Error> {
         let jobs = inputs.request.sharing_jobs();
         let open = |token: &Token| {
             connect(&inputs.address, token).map(|github| LimitedClient::new(github, jobs).logging_to(host))
         };
         let tasks = match inputs.token.as_ref().map(open).transpose() {
             Err(_) if inputs.dry_run => None,
-            opened => opened?,
+            opened => opened.map_err(|why| Error::NoConnection { why: format!("{why:#}") })?,
         };
         let lookup = inputs.lookup_token.as_ref().filter(|lookup| Some(*lookup) != inputs.token.as_ref());
         let lookup = lookup.and_then(|lookup| open(lookup).ok());

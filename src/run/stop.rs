@@ -137,5 +137,5 @@ impl StopRun<'_> {
 
 /// The error of a request that took too long.
 fn late() -> Error {
-    Error::Unanswered { why: "nothing came in time".to_owned(), retry_after: None }
+    Error::unanswered("nothing came in time")
 }

@@ -314,8 +314,11 @@ impl StartMachine {
             Error::RateLimited(limit) if self.can_wait_out(&limit) => self.wait_out(&limit),
             Error::Invalid { said } => self.next_model(elapsed, Error::Invalid { said: said.clone() }, said),
             // A model that the license lacks may be refused as a missing permission.
-            Error::MissingPermission { said, remedy } if said.to_ascii_lowercase().contains("model") => {
-                self.next_model(elapsed, Error::MissingPermission { said: said.clone(), remedy }, said)
+            Error::MissingPermission { ref said, .. } | Error::Denied { ref said, .. }
+                if said.to_ascii_lowercase().contains("model") =>
+            {
+                let said = said.clone();
+                self.next_model(elapsed, error, said)
             }
             error @ (Error::Unanswered { .. } | Error::Malformed { .. }) => {
                 self.why = error.to_string();

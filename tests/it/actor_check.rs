@@ -175,7 +175,7 @@ async fn role_that_cannot_be_read_starts_nothing() {
     down.fault_times(Route::Other, 9, Fault::status(502));
     let ran = commented(&down, "mona").run().await;
     assert_eq!((ran.code, ran.starts(), ran.calls.len()), (5, 0, 3), "{}", ran.log);
-    assert_snapshot!(ran.message(), @"GitHub did not answer: status 502 Bad Gateway came instead, request id [request]");
+    assert_snapshot!(ran.message(), @"GitHub answered with status 502 Bad Gateway, request id [request]");
 }
 
 #[tokio::test(start_paused = true)]

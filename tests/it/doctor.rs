@@ -383,11 +383,60 @@ async fn doctor_goes_on_where_one_request_stays_unanswered() {
     let simulator = world();
     simulator.fault_times(Route::List, 3, Fault::status(502));
     simulator.fault_times(Route::Pulls, 2, Fault::rate_limit(Duration::from_secs(30)));
-    assert_snapshot!(complaints(step(&simulator)).await, @"❔ agent-tasks: cannot be checked. GitHub did not answer: status 502 Bad Gateway came instead, request id 51D0:000008");
+    assert_snapshot!(complaints(step(&simulator)).await, @"❔ agent-tasks: cannot be checked. GitHub answered with status 502 Bad Gateway, request id 51D0:000008");
 }
 
 #[tokio::test(start_paused = true)]
 async fn doctor_does_not_judge_refs_that_are_templates() {
     let step = step(&world()).with("base-ref", "{{ github.ref_name }}").with("head-ref", "copilot/fix");
     assert_snapshot!(complaints(step).await, @"");
+}
+
+#[tokio::test(start_paused = true)]
+async fn doctor_of_an_empty_list_has_nothing_to_check() {
+    let step = || Step::new(&world()).with("command", "doctor").with("prompt", "");
+    for step in [
+        step().with("repositories", "octo/app, octo/b").with("shard", "3/3"),
+        step().with("repositories", "[]").with("allow-empty", "true"),
+    ] {
+        let ran = step.run().await;
+        assert_eq!(
+            (ran.code, ran.output("conclusion"), ran.output("error-message")),
+            (0, "skipped", ""),
+            "{}",
+            ran.log
+        );
+        insta::allow_duplicates! {
+            assert_snapshot!(ran.annotations(), @"notice [Nothing to check] there is no repository to check");
+            assert_snapshot!(ran.summary, @"
+            ### ⏭️ Nothing to check
+
+            - there is no repository to check
+
+            ### 🩺 No faults found
+
+            <details open><summary>✅ 3 in order</summary>
+
+            |  | Where | Check | Finding |
+            |---|---|---|---|
+            | ✅ | the step | `token` | fine-grained personal access token |
+            | ✅ | the step | `login` | the token belongs to octocat |
+            | ✅ | the step | `expiry` | GitHub gives no expiration date |
+
+            </details>
+            ");
+        }
+    }
+    let ran = step().with("repositories", "[]").with("allow-empty", "true").with("token", "ghs_job").run().await;
+    assert_eq!(ran.code, 1, "{}", ran.log);
+}
+
+#[tokio::test(start_paused = true)]
+async fn doctor_warns_of_a_list_of_tasks_that_is_not_complete() {
+    let simulator = world();
+    let header = Fault::extra_header("X-GitHub-SSO", "partial-results; organizations=21955855");
+    simulator.fault(Route::List, header);
+    let ran = step(&simulator).run().await;
+    assert_eq!(ran.code, 0, "{}", ran.log);
+    assert_snapshot!(ran.log_lines("⚠️"), @"⚠️ agent-tasks: the list is not complete, and a start that has to search it fails: GitHub leaves out organizations that require single sign-on (ids: 21955855). Authorize the token for them under https://github.com/settings/tokens");
 }

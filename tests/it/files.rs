@@ -182,7 +182,12 @@ async fn audit_log_outside_of_the_workspace_is_bad_input() {
     let simulator = Simulator::new();
     let ran = Step::new(&simulator).with("audit-log", "/etc/agent-task.jsonl").run().await;
     assert_eq!((ran.code, ran.starts()), (2, 0), "{}", ran.log);
-    assert!(ran.output("error-message").contains("audit-log is outside of the workspace"), "{:?}", ran.outputs);
+    assert!(
+        ran.output("error-message")
+            .contains("audit-log: /etc/agent-task.jsonl cannot be used: it is outside of the workspace"),
+        "{:?}",
+        ran.outputs
+    );
 }
 
 #[cfg(unix)]

@@ -122,7 +122,7 @@ async fn list_that_is_wrong_is_refused_with_all_its_faults() {
     }
     assert_snapshot!(actual.join("\n"), @"
     repositories has a mistake in line 1: `octo` is not of the form `owner/name`; repositories has a mistake in line 3: `a/b/c` is not of the form `owner/name`
-    repositories cannot use the file `gone.txt`: there is no such file under `[folder]/workspace`; is `actions/checkout` missing before this step?: [error of the system]
+    repositories cannot use the file `gone.txt`: there is no such file under `[folder]/workspace`; is `actions/checkout` missing before this step?
     repositories names `list.txt`, which has a mistake in line 2: `x` is not of the form `owner/name`
     repositories octo/r0 is named twice with different settings or variables; keep one, or give each a `name` of its own
     repositories has no repository; check its queries and files, or write allow-empty: true if that is fine
@@ -314,7 +314,7 @@ async fn lists_that_fail_for_a_while_lose_nothing() {
     assert_eq!((ran.code, ran.output("succeeded")), (0, "15"), "{}", ran.log);
     assert_snapshot!(ran.log_lines("GitHub"), @"
     at least       14s of starting, by GitHub's limits
-    could not list the tasks: GitHub did not answer: status 502 Bad Gateway came instead, request id [request]; trying again
+    could not list the tasks: GitHub answered with status 502 Bad Gateway, request id [request]; trying again
     GitHub answers again
     ");
 }

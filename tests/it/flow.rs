@@ -173,7 +173,7 @@ async fn wait_goes_on_after_failed_requests() {
     assert_snapshot!(ran.progress(), @"
     started task [id]
     state queued
-    polling failed: GitHub did not answer: status 502 Bad Gateway came instead, request id [request]; retrying
+    polling failed: GitHub answered with status 502 Bad Gateway, request id [request]; retrying
     GitHub limits the rate (secondary rate limit exceeded); retrying in 30s, at [time]
     state queued → completed
     see https://github.com/octo/app/tasks/[id]

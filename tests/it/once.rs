@@ -45,10 +45,10 @@ async fn start_without_an_answer_is_adopted() {
         actual.extend(ran.progress().lines().take(3).map(str::to_owned));
     }
     assert_snapshot!(actual.join("\n"), @"
-    GitHub did not answer: status 502 Bad Gateway came instead, request id [request]
+    GitHub answered with status 502 Bad Gateway, request id [request]
     the start was sent but not confirmed; looking for its task for up to 1m
     the start arrived, and this is its task: [id]
-    GitHub did not answer: status 504 Gateway Timeout came instead, request id [request]
+    GitHub answered with status 504 Gateway Timeout, request id [request]
     the start was sent but not confirmed; looking for its task for up to 1m
     the start arrived, and this is its task: [id]
     GitHub did not answer: connection reset
@@ -86,10 +86,10 @@ async fn start_that_did_not_take_is_sent_once_more() {
         actual.push(ran.annotations());
     }
     assert_snapshot!(actual.join("\n"), @"
-    GitHub did not answer: status 502 Bad Gateway came instead, request id [request]
+    GitHub answered with status 502 Bad Gateway, request id [request]
     the start was sent but not confirmed; looking for its task for up to 1m
     the start created no task; sending it once more
-    error [Start not confirmed] octo/app: A start was sent, and it is not known whether it made a task: GitHub did not answer: status 502 Bad Gateway came instead, request id [request]. It was sent twice, and no task of it has appeared since. Check the newest tasks of the repository. If none is this one, run the job again: it looks once more before it sends anything
+    error [Start not confirmed] octo/app: A start was sent, and it is not known whether it made a task: GitHub answered with status 502 Bad Gateway, request id [request]. It was sent twice, and no task of it has appeared since. Check the newest tasks of the repository. If none is this one, run the job again: it looks once more before it sends anything
     GitHub did not answer: connection reset
     the start was sent but not confirmed; looking for its task for up to 1m
     the start created no task; sending it once more
@@ -113,7 +113,7 @@ async fn start_with_a_hidden_prompt_is_not_sent_again() {
     let ran = attempt(&simulator, 1).run().await;
     assert_eq!((ran.code, ran.starts(), made(&simulator), ran.output("task-id")), (6, 1, 1, ""), "{}", ran.log);
     assert!(ran.log.contains(&simulator.tasks()[0].id), "{}", ran.log);
-    assert_snapshot!(ran.annotations(), @"error [Start not confirmed] octo/app: A start was sent, and it is not known whether it made a task: GitHub did not answer: status 502 Bad Gateway came instead, request id [request]. GitHub does not show the prompt of these tasks, or whose they are, and one of them may be it: https://github.com/octo/app/tasks/[id]. Check them before starting another. Check the newest tasks of the repository. If none is this one, run the job again: it looks once more before it sends anything");
+    assert_snapshot!(ran.annotations(), @"error [Start not confirmed] octo/app: A start was sent, and it is not known whether it made a task: GitHub answered with status 502 Bad Gateway, request id [request]. GitHub does not show the prompt of these tasks, or whose they are, and one of them may be it: https://github.com/octo/app/tasks/[id]. Check them before starting another. Check the newest tasks of the repository. If none is this one, run the job again: it looks once more before it sends anything");
 }
 
 /// A task that cannot be read yet is asked for with its mark, and an answer that nothing has changed costs nothing.

@@ -358,7 +358,7 @@ async fn policy_that_cannot_be_read_starts_nothing() {
     policy: octo/rules:none.yml cannot be read: GitHub finds nothing there for this token (Not Found). Either the token does not reach the repository, or there is no such file, branch, tag or commit
     policy: octo/rules:agents.yml@gone cannot be read: GitHub finds nothing there for this token (Not Found). Either the token does not reach the repository, or there is no such file, branch, tag or commit
     policy: octo/rules:prompts cannot be read: there is a folder or something else that is not a file
-    policy: ci/none.yml cannot be read: there is no such file under `[folder]/workspace`; is `actions/checkout` missing before this step?: [error of the system]
+    policy: ci/none.yml cannot be read: there is no such file under `[folder]/workspace`; is `actions/checkout` missing before this step?
     policy: ../x.yml is not a path within a repository; write for example `.github/prompts/release.md`
     ");
     let simulator = organisation();

@@ -148,9 +148,10 @@ impl Check {
         self.unknown(format!("cannot be checked. {error}"))
     }
 
-    /// A check whose answer a start needs as well. An error that may pass, such as a rate limit, is not a fault.
+    /// A check whose answer a start needs as well. What GitHub did not answer, for example because of a rate limit, is not a
+    /// fault.
     pub(super) fn refused(self, error: &Error) -> Finding {
-        if error.may_pass() { self.unanswered(error) } else { self.fail(error.to_string()) }
+        if error.is_refusal() { self.fail(error.to_string()) } else { self.unanswered(error) }
     }
 }
 

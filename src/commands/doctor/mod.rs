@@ -21,6 +21,7 @@ use crate::commands::load_follow_up::load_follow_up;
 use crate::commands::load_policy::{ClassPrompt, LoadedPolicy};
 use crate::commands::load_prompt::load_prompt;
 use crate::commands::resolve_targets::resolve_targets;
+use crate::commands::start::nothing_to_do;
 use crate::github::client::Connect;
 use crate::github::error::Error;
 use crate::github::limited::LimitedClient;
@@ -64,21 +65,21 @@ pub async fn run(
         log_findings(host, "The step", &report.step);
         return ending(host, &report, Exit::BadInput);
     };
-    let done = tokio::select! {
-        signal = host.interrupted() => {
-            let lines = ["the checks are incomplete".to_owned()];
-            return Ending::error("Interrupted", &lines, Exit::Signalled(signal));
-        }
-        done = run_checks(environment, host, &inputs, policy, &mut report, connect) => done,
-    };
-    if let Err(error) = done {
+    if let Err(error) = run_checks(environment, host, &inputs, policy, &mut report, connect).await {
         return Ending::github_error(&error);
     }
-    let exit = match report.repositories.as_slice() {
-        [] => Exit::Concluded,
-        _ => Exit::of(&report.outcomes(), &inputs.fail_on, inputs.wave_rules.tolerate),
-    };
-    ending(host, &report, exit)
+    if !report.repositories.is_empty() {
+        let exit = Exit::of(&report.outcomes(), &inputs.fail_on, inputs.wave_rules.tolerate);
+        return ending(host, &report, exit);
+    }
+    let found = ending(host, &report, Exit::Concluded);
+    if !report.lines(Status::Fail).is_empty() {
+        return found;
+    }
+    let mut nothing = nothing_to_do(host, "Nothing to check", "there is no repository to check");
+    nothing.annotations.extend(found.annotations);
+    nothing.summary.push_str(&format!("\n{}", found.summary));
+    nothing
 }
 
 /// Checks first what needs no request, then the token, then each repository.
@@ -97,9 +98,7 @@ async fn run_checks(
     let may_connect = token.status == Status::Pass && !inputs.dry_run;
     report.step.push(token);
     let clients = match may_connect {
-        true => {
-            Clients::connect(host, inputs, connect).map_err(|error| Error::Unreachable { why: format!("{error:#}") })?
-        }
+        true => Clients::connect(host, inputs, connect)?,
         false => None,
     };
     let mut targets = match resolve_targets(host, inputs, clients.as_ref()).await {
@@ -262,12 +261,12 @@ impl DoctorRun<'_> {
     /// What GitHub says about the token.
     ///
     /// # Errors
-    /// Those that may pass.
+    /// Where GitHub does not answer.
     async fn check_token(&self, token: &Token, client: &LimitedClient<'_>) -> Result<Vec<Finding>, Error> {
         let user = async |client: &LimitedClient<'_>| client.user().await;
         match ask(&[client], user, self.host).await {
             Ok(user) => Ok(token::check_user(&user, token.kind(), self.host.now())),
-            Err(error) if error.may_pass() => Err(error),
+            Err(error) if !error.is_refusal() => Err(error),
             Err(error) => Ok(vec![Check::Login.fail(error.to_string())]),
         }
     }

@@ -5,7 +5,7 @@ use crate::commands::doctor::ask;
 use crate::commands::doctor::checks::{Check, Finding};
 use crate::commands::doctor::custom_agent::{agent_files, check_custom_agent};
 use crate::commands::doctor::settings::{check_actions, check_cloud_agent};
-use crate::github::answers::{AgentConfiguration, RepositoryInfo};
+use crate::github::answers::{AgentConfiguration, RepositoryInfo, TaskPage};
 use crate::github::client::PAGE_SIZE;
 use crate::github::error::Error;
 use crate::github::limited::LimitedClient;
@@ -82,6 +82,8 @@ impl RepositoryChecks<'_> {
             .await;
         findings.push(match tasks {
             // No request that only reads shows whether tasks may be started.
+            Ok(TaskPage { left_out: Some(why), .. }) => Check::AgentTasks
+                .warn(format!("the list is not complete, and a start that has to search it fails: {why}")),
             Ok(_) => Check::AgentTasks.pass("the token can read them"),
             Err(error) => Check::AgentTasks.refused(&error),
         });
@@ -179,7 +181,7 @@ fn check_pull_requests(
         Ok(pulls) => pulls,
         Err(error) => {
             let finding = match settings.needs_pull_request {
-                _ if error.may_pass() => Check::PullRequests.unanswered(error),
+                _ if !error.is_refusal() => Check::PullRequests.unanswered(error),
                 true => Check::PullRequests.fail(format!("numbers cannot be looked up. {error}")),
                 false => Check::PullRequests.warn(format!("numbers cannot be looked up. {error}")),
             };
@@ -195,7 +197,7 @@ fn check_pull_requests(
 /// Whether the checks of a pull request can be read and will run.
 fn check_checks(may_read: &Result<(), Error>, configuration: &Result<AgentConfiguration, Error>) -> Finding {
     match (may_read, configuration) {
-        (Err(error), _) if error.may_pass() => Check::Checks.unanswered(error),
+        (Err(error), _) if !error.is_refusal() => Check::Checks.unanswered(error),
         (Err(error), _) => Check::Checks.fail(format!("`expect` cannot read them. {error}")),
         (Ok(()), Ok(AgentConfiguration { workflow_approval: Some(true), .. })) => Check::Checks.warn(
             "workflows of the agent's pull requests wait for a person's approval, so each task ends as `action_required`; \
@@ -211,7 +213,7 @@ fn check_stop<T>(runs: Result<T, Error>) -> Finding {
         Ok(_) => Check::Stop.pass(
             "the token can read workflow runs; whether it may cancel them (\"Actions: write\") GitHub does not reveal",
         ),
-        Err(error) if error.may_pass() => Check::Stop.unanswered(&error),
+        Err(error) if !error.is_refusal() => Check::Stop.unanswered(&error),
         Err(error) => Check::Stop.fail(format!("tasks cannot be stopped. {error}")),
     }
 }

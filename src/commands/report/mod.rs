@@ -29,24 +29,15 @@ pub async fn run(host: &Host, inputs: &Inputs, request: &ReportRequest, connect:
     let clients = match Clients::connect(host, inputs, connect) {
         Ok(Some(clients)) => clients,
         Ok(None) => return Ending::bad_input(&[Problem::new("token", "is missing")]),
-        Err(error) => return Ending::unreachable(&format!("{error:#}")),
+        Err(error) => return Ending::github_error(&error),
     };
-    tokio::select! {
-        signal = host.interrupted() => {
-            Ending::error("Interrupted", &["there is no report".to_owned()], Exit::Signalled(signal))
-        }
-        ending = report(host, inputs, request, &clients) => ending,
-    }
-}
-
-async fn report(host: &Host, inputs: &Inputs, request: &ReportRequest, clients: &Clients<'_>) -> Ending {
     let now = host.now();
     // The API is asked for whole seconds.
     let since = whole_seconds(request.since.moment(now));
     if since.0 > now {
         return Ending::bad_input(&[Problem::shown("since", &since.to_string(), "is in the future")]);
     }
-    let targets = match resolve_targets(host, inputs, Some(clients)).await {
+    let targets = match resolve_targets(host, inputs, Some(&clients)).await {
         Ok(resolved) => resolved.targets,
         Err(error) => return Ending::load_error(&error),
     };

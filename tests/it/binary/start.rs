@@ -147,7 +147,7 @@ fn start_that_is_never_answered_is_sent_twice() {
     let ran = start_and_wait(&simulator).with("confirm-timeout", "900ms").run_process();
     ran.exits(6).posts(2);
     ran.gives("task-id", "").gives("created", "").gives("conclusion", "").gives("failed", "1");
-    assert_snapshot!(ran.annotations(), @"error [Start not confirmed] octo/app: A start was sent, and it is not known whether it made a task: GitHub did not answer: status 502 Bad Gateway came instead, request id [request]. It was sent twice, and no task of it has appeared since. Check the newest tasks of the repository. If none is this one, run the job again: it looks once more before it sends anything");
+    assert_snapshot!(ran.annotations(), @"error [Start not confirmed] octo/app: A start was sent, and it is not known whether it made a task: GitHub answered with status 502 Bad Gateway, request id [request]. It was sent twice, and no task of it has appeared since. Check the newest tasks of the repository. If none is this one, run the job again: it looks once more before it sends anything");
     assert_snapshot!(ran.headline(), @r"### ❓ It is not known whether the agent task was started");
 }
 
