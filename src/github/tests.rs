@@ -1,8 +1,10 @@
 //! Tests of this folder.
 
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde_json::json;
 
-use crate::github::error::{Error, FILE_REMEDIES, REPOSITORY_REMEDIES, Remedies, classify};
+use crate::github::error::{Error, FILE_REMEDIES, REPOSITORY_REMEDIES, Remedies, classify, field_error, graphql_error};
+use crate::github::transport::is_proxy;
 use crate::github::url::{ApiUrl, ApiUrlError};
 
 fn class(status: u16, headers: &[(&'static str, &str)], body: &str) -> &'static str {
@@ -15,6 +17,7 @@ fn class(status: u16, headers: &[(&'static str, &str)], body: &str) -> &'static 
         Some(Error::BadToken { .. }) => "bad token",
         Some(Error::NoLicense { .. }) => "no license",
         Some(Error::MissingPermission { .. }) => "missing permission",
+        Some(Error::Denied { .. }) => "denied",
         Some(Error::NotFound { .. }) => "not found",
         Some(Error::RateLimited(_)) => "rate limited",
         Some(Error::Invalid { .. }) => "invalid",
@@ -166,36 +169,63 @@ fn limit_is_known_by_its_words_alone() {
 }
 
 #[test]
-fn denial_has_its_own_remedy() {
-    let remedy = |status, message: &str| match actual(status, &[], &format!(r#"{{"message": "{message}"}}"#)) {
-        Error::MissingPermission { remedy, .. } => remedy,
-        Error::Refused { remedy, .. } => remedy.to_owned(),
-        error => panic!("{error}"),
-    };
+fn denial_is_not_called_a_missing_permission() {
     let fine_grained = "The 'octo' organization forbids access via a fine-grained personal access tokens";
-    let all = [
-        remedy(403, "Repository was archived so is read-only."),
-        remedy(
-            403,
-            "Although you appear to have the correct authorization credentials, the `octo` organization has an \
-                     IP allow list enabled, and your IP address is not permitted to access this resource.",
-        ),
-        remedy(403, &format!("{fine_grained} if the token's lifetime is greater than 366 days.")),
-        remedy(403, &format!("{fine_grained}.")),
-        remedy(403, "`octo` forbids access via a personal access token (classic). Please use a GitHub App."),
-        remedy(402, "Payment Required"),
-        remedy(409, "Conflict"),
-        remedy(451, "Repository access blocked"),
+    let messages = [
+        "Repository was archived so is read-only.".to_owned(),
+        "This repository has been disabled.".to_owned(),
+        "Repository is locked due to migration.".to_owned(),
+        "Repository access blocked".to_owned(),
+        "Organization has disabled Copilot coding agent".to_owned(),
+        "Although you appear to have the correct authorization credentials, the `octo` organization has an IP allow list \
+         enabled, and your IP address is not permitted to access this resource."
+            .to_owned(),
+        format!("{fine_grained} if the token's lifetime is greater than 366 days."),
+        format!("{fine_grained}."),
+        "`octo` forbids access via a personal access token (classic). Please use a GitHub App.".to_owned(),
+        "Sorry. Your account was suspended.".to_owned(),
+        "Resource protected by organization SAML enforcement.".to_owned(),
     ];
-    let unique = all.iter().collect::<std::collections::HashSet<_>>();
-    assert_eq!(unique.len(), all.len(), "{all:#?}");
-    assert!(all.iter().all(|remedy| !remedy.contains("Agent tasks: read and write\" for this repository, a classic")));
+    let denied = |message: &String| told_of(Some(FILE_REMEDIES), 403, &[], &json!({"message": message}).to_string());
+    let denied = messages.iter().map(denied).collect::<Vec<_>>();
+    for (error, message) in denied.iter().zip(messages) {
+        // The GraphQL API says the same with status 200.
+        let answer = json!({"errors": [{"type": "FORBIDDEN", "message": message}]});
+        assert_eq!(graphql_error(&answer, &HeaderMap::new(), true).as_ref(), Some(error));
+        assert_eq!(&field_error(&answer["errors"][0], FILE_REMEDIES), error);
+        assert!(error.is_refusal());
+    }
+    let remedies = denied.iter().map(|error| error.to_string().split_once(". ").unwrap().1.to_owned());
+    insta::assert_snapshot!(denied.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"), @r#"
+    GitHub refuses this (Repository was archived so is read-only.). The repository is archived, and nothing in it can change. Unarchive it, or leave it out
+    GitHub refuses this (This repository has been disabled.). GitHub has disabled the repository. Contact GitHub Support, or leave it out
+    GitHub refuses this (Repository is locked due to migration.). The repository cannot be used while it is migrated, nor after it has moved. Try again once the migration has ended, or use the repository's new place
+    GitHub refuses this (Repository access blocked). GitHub has blocked the repository. Contact GitHub Support, or leave it out
+    GitHub refuses this (Organization has disabled Copilot coding agent). The Copilot cloud agent is disabled. Ask the owners of the organization or enterprise to enable it in their settings for Copilot
+    GitHub refuses this (Although you appear to have the correct authorization credentials, the `octo` organization has an IP allow list enabled, and your IP address is not permitted to access this resource.). The runner's address is not on the IP allow list of the organization or enterprise. Add the address, or use a runner with an address that is on the list
+    GitHub refuses this (The 'octo' organization forbids access via a fine-grained personal access tokens if the token's lifetime is greater than 366 days.). The organization refuses tokens that live that long. Make a fine-grained token with an earlier expiration date
+    GitHub refuses this (The 'octo' organization forbids access via a fine-grained personal access tokens.). The organization refuses fine-grained personal access tokens. Ask its owners to allow them, or use a token of another kind
+    GitHub refuses this (`octo` forbids access via a personal access token (classic). Please use a GitHub App.). The organization refuses classic personal access tokens. Use a fine-grained one with "Agent tasks: read and write" for this repository
+    GitHub refuses this (Sorry. Your account was suspended.). The account of the token's owner is suspended. Use a token of another user
+    GitHub refuses this (Resource protected by organization SAML enforcement.). Authorize the token for single sign-on under https://github.com/settings/tokens
+    "#);
+    assert_eq!(remedies.collect::<std::collections::HashSet<_>>().len(), denied.len());
+}
+
+#[test]
+fn refusal_with_a_status_of_its_own_has_its_own_remedy() {
+    let refusal = |status| actual(status, &[], "{}").to_string();
+    insta::assert_snapshot!([402, 409, 451].map(refusal).join("\n"), @"
+    GitHub refuses the request with status 402 (status 402 Payment Required). The account that pays for Copilot has to pay or to raise its budget: look at the billing settings of the token's owner and of the organization
+    GitHub refuses the request with status 409 (status 409 Conflict). The repository is in a state that does not allow this: it may be empty, or the Copilot cloud agent may not be enabled for it
+    GitHub refuses the request with status 451 (status 451 Unavailable For Legal Reasons). GitHub has blocked the repository for legal reasons. Leave it out
+    ");
 }
 
 #[test]
 fn server_error_names_status_and_request_id() {
     let error = actual(500, &[("x-github-request-id", "AB12:34")], "<html>");
-    insta::assert_snapshot!(error, @"GitHub did not answer: status 500 Internal Server Error came instead, request id AB12:34");
+    insta::assert_snapshot!(error, @"GitHub answered with status 500 Internal Server Error, request id AB12:34");
 }
 
 #[test]
@@ -203,4 +233,33 @@ fn api_url_names_the_hosts_that_have_agent_tasks() {
     let refused = ApiUrl::parse("https://git.example.com/api/v3", None).unwrap_err();
     assert_eq!(refused, ApiUrlError::NoAgentTasks);
     assert!(refused.to_string().contains("GitHub Enterprise Server does not"));
+}
+
+#[test]
+fn server_leads_to_its_api() {
+    for (server, api) in [
+        ("https://github.com", Some("https://api.github.com")),
+        ("https://GitHub.com/", Some("https://api.github.com")),
+        ("https://octo.ghe.com", Some("https://api.octo.ghe.com")),
+        ("https://ghes.example.com", None),
+        ("https://github.com.example.com", None),
+        ("https://ghe.com", None),
+        ("github", None),
+    ] {
+        assert_eq!(ApiUrl::of_server(server).as_deref(), api, "{server}");
+    }
+}
+
+#[test]
+fn proxy_is_an_address_that_the_client_can_read() {
+    for (address, good) in [
+        ("http://proxy:3128", true),
+        ("https://u:p@proxy", true),
+        ("proxy:3128", true),
+        ("ht!tp://u:p@x", false),
+        ("ftp://proxy", false),
+        ("http://", false),
+    ] {
+        assert_eq!(is_proxy(address), good, "{address}");
+    }
 }

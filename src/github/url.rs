@@ -74,6 +74,13 @@ impl ApiUrl {
         Ok(Self { rest: rest.to_owned(), graphql: graphql.filter(same_host).map_or_else(beside, str::to_owned) })
     }
 
+    /// The address of the REST API of a server, as `GITHUB_SERVER_URL` names one; `None` where it has no agent tasks.
+    pub fn of_server(server: &str) -> Option<String> {
+        let uri = server.parse::<http::Uri>().ok()?;
+        let host = uri.host()?.to_ascii_lowercase();
+        (host == "github.com" || host.ends_with(".ghe.com")).then(|| format!("https://api.{host}"))
+    }
+
     /// Whether the address is of this machine, as the simulator's is.
     pub fn is_loopback(&self) -> bool {
         self.rest.parse::<http::Uri>().is_ok_and(|uri| uri.host().is_some_and(is_loopback))

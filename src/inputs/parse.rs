@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::actions::context::Environment;
 use crate::github::repository::branch_name;
 use crate::github::token::{Token, TokenKind};
+use crate::github::transport::is_proxy;
 use crate::github::url::{ApiUrl, ApiUrlError};
 use crate::inputs::problem::Problem;
 use crate::inputs::reader::{Reader, listed};
@@ -24,8 +25,10 @@ use crate::task::wait;
 use crate::task::waves::{Share, ShareError, WaveRules, Waves};
 use crate::yaml::{compose, de};
 
-/// Where the API is when neither the runner nor the user says.
-const GITHUB_COM: &str = "https://api.github.com";
+/// The server when neither the runner nor the user says.
+const GITHUB_COM: &str = "https://github.com";
+/// The variables with a proxy for encrypted connections, in the order in which the HTTP client reads them.
+const PROXIES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 /// The shortest poll interval. GitHub asks for a second between requests that change something and counts every
 /// look that finds a change; a simulator on this machine does not mind.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
@@ -351,7 +354,22 @@ impl Reader {
         })
     }
 
+    /// The address of the API, which can be reached as far as the environment says.
     fn address(&mut self, environment: &Environment) -> Option<ApiUrl> {
+        let address = self.api_url(environment)?;
+        let proxy = PROXIES.into_iter().find_map(|name| Some((name, environment.get(name)?)));
+        match proxy.filter(|(_, proxy)| !address.is_loopback() && !is_proxy(proxy)) {
+            // A password can be in it, and so it is not shown.
+            Some((name, _)) => {
+                let why = "is not the address of a proxy; write `http://HOST:PORT` or `http://USER:PASSWORD@HOST:PORT`";
+                self.problems.push(Problem::new(name, why));
+                None
+            }
+            None => Some(address),
+        }
+    }
+
+    fn api_url(&mut self, environment: &Environment) -> Option<ApiUrl> {
         if self.get(input::github_api_url).is_some() {
             match ApiUrl::parse(self.text(input::github_api_url), None) {
                 Ok(address) => return Some(address),
@@ -363,7 +381,14 @@ impl Reader {
             }
             return None;
         }
-        let rest = environment.get("GITHUB_API_URL").unwrap_or(GITHUB_COM);
+        let server = environment.get("GITHUB_SERVER_URL").unwrap_or(GITHUB_COM);
+        let rest = environment.get("GITHUB_API_URL").map(str::to_owned).or_else(|| ApiUrl::of_server(server));
+        let Some(rest) = &rest else {
+            let why = "is neither github.com nor ghe.com, and GITHUB_API_URL is not set; set `github-api-url` to \
+                       `https://api.github.com` or `https://api.SUBDOMAIN.ghe.com`";
+            self.problems.push(Problem::shown("GITHUB_SERVER_URL", server, why));
+            return None;
+        };
         match ApiUrl::parse(rest, environment.get("GITHUB_GRAPHQL_URL")) {
             Ok(address) => Some(address),
             Err(why) => {

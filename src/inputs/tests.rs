@@ -290,3 +290,23 @@ fn active_scope_needs_something_to_do() {
     let inputs = good(&[("INPUT_ACTIVE_SCOPE", "repository"), ("INPUT_IF_ACTIVE", "skip")]);
     assert_eq!(start(&inputs).active_scope, ActiveScope::Repository);
 }
+
+#[test]
+fn server_without_an_api_address_is_not_taken_for_github_com() {
+    let address = |server: &str| good(&[("GITHUB_SERVER_URL", server)]).address.to_string();
+    assert_eq!(address("https://github.com"), "https://api.github.com");
+    assert_eq!(address("https://octo.ghe.com"), "https://api.octo.ghe.com");
+    let ghes = [("GITHUB_SERVER_URL", "https://ghes.example.com"), ("GITHUB_API_URL", "")];
+    insta::assert_snapshot!(problems(&ghes).join("\n"), @"GITHUB_SERVER_URL: https://ghes.example.com is neither github.com nor ghe.com, and GITHUB_API_URL is not set; set `github-api-url` to `https://api.github.com` or `https://api.SUBDOMAIN.ghe.com`");
+    let given = ("INPUT_GITHUB_API_URL", "https://api.github.com");
+    assert_eq!(good(&[ghes[0], given]).address.to_string(), "https://api.github.com");
+}
+
+#[test]
+fn proxy_does_not_matter_on_this_machine() {
+    let proxy = ("HTTPS_PROXY", "ht!tp://x");
+    assert_eq!(problems(&[proxy]).len(), 1);
+    assert_eq!(problems(&[("all_proxy", "ftp://x")]).len(), 1);
+    good(&[proxy, ("GITHUB_API_URL", "http://127.0.0.1:9")]);
+    good(&[("HTTPS_PROXY", "http://x"), ("ALL_PROXY", "ht!tp://x")]);
+}

@@ -677,7 +677,10 @@ fn key_is_made_of_what_its_table_lists() {
     }
     for name in table(TEMPLATES, "### `github`").iter().flat_map(|row| quoted(&row[1])) {
         let name = format!("GITHUB_{}", name.to_uppercase());
-        let url = matches!(name.as_str(), "GITHUB_REPOSITORY" | "GITHUB_API_URL" | "GITHUB_GRAPHQL_URL");
+        let url = matches!(
+            name.as_str(),
+            "GITHUB_REPOSITORY" | "GITHUB_API_URL" | "GITHUB_GRAPHQL_URL" | "GITHUB_SERVER_URL"
+        );
         if !url && key(&[(name.clone(), "7".to_owned())]) != plain {
             made_of.insert(name);
         }
