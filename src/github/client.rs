@@ -94,10 +94,7 @@ impl GitHub {
             .retry(reqwest::retry::never())
             .build()
             .map_err(|error| anyhow::anyhow!(chain(&error)))
-            .context(
-                "cannot prepare encrypted connections: install the package `ca-certificates`, or let `SSL_CERT_FILE` \
-                 name a file of certificates",
-            )?;
+            .context("cannot prepare encrypted connections")?;
         Ok(Self::over(Wire(client), address, token))
     }
 
@@ -250,12 +247,17 @@ impl<'a> LimitedClient<'a> {
         })
     }
 
-    /// The id of the user whose token this is, asked for once; `None` as long as GitHub does not answer.
-    pub async fn user_id(&self) -> Option<u64> {
-        if self.user.get().is_none() {
-            self.user.set(self.user().await.ok().map(|user| user.id));
+    /// The id of the user whose token this is, asked for until GitHub answers once.
+    ///
+    /// # Errors
+    /// All of [`Error`].
+    pub async fn user_id(&self) -> Result<u64, Error> {
+        if let Some(id) = self.user.get() {
+            return Ok(id);
         }
-        self.user.get()
+        let id = self.user().await?.id;
+        self.user.set(Some(id));
+        Ok(id)
     }
 
     /// A repository.

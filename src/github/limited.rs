@@ -187,6 +187,11 @@ impl<'a> LimitedClient<'a> {
         log.log_request(&format!("{method} {}: {outcome}", path.unwrap_or_default()));
     }
 
+    /// The rate limit that holds every request back at present.
+    pub fn held(&self) -> Option<RateLimit> {
+        self.limiter.borrow().held(self.began.elapsed())
+    }
+
     /// How long this client exists.
     pub(super) fn elapsed(&self) -> Duration {
         self.began.elapsed()

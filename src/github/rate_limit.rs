@@ -61,6 +61,8 @@ pub struct RateLimiter {
     gap: Duration,
     /// Nothing is sent before this moment.
     held: Duration,
+    /// Whether that is because of the hourly limit.
+    is_held_for_hour: bool,
     /// Nothing is sent to the GraphQL API before this moment: its hourly limit is one of its own.
     graphql_held: Duration,
     /// How many secondary limits came in a row for starts, and for everything else.
@@ -79,6 +81,7 @@ impl RateLimiter {
             requests: VecDeque::new(),
             gap,
             held: Duration::ZERO,
+            is_held_for_hour: false,
             graphql_held: Duration::ZERO,
             strikes: [0; 2],
         }
@@ -147,6 +150,9 @@ impl RateLimiter {
     /// time between retries", <https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#handle-rate-limit-errors-appropriately>.
     /// Requests that were under way together count as one.
     pub fn limited(&mut self, kind: RequestKind, sent: Duration, now: Duration, limit: &RateLimit) -> Duration {
+        if kind != RequestKind::GraphQl || !limit.primary {
+            self.is_held_for_hour = limit.primary;
+        }
         if limit.primary {
             let held = if kind == RequestKind::GraphQl { &mut self.graphql_held } else { &mut self.held };
             *held = (*held).max(now.saturating_add(limit.wait));
@@ -168,6 +174,12 @@ impl RateLimiter {
         if sent >= self.held {
             self.strikes[usize::from(kind != RequestKind::Start)] = 0;
         }
+    }
+
+    /// The limit for which nothing is sent at present.
+    pub fn held(&self, now: Duration) -> Option<RateLimit> {
+        let wait = self.held.saturating_sub(now);
+        (!wait.is_zero()).then_some(RateLimit { wait, primary: self.is_held_for_hour })
     }
 
     /// How long the GraphQL API must not be asked.

@@ -357,6 +357,7 @@ impl<'a> Poller<'a> {
             for reader in &self.readers {
                 match reader.pull(repository, hints, self.is_shared()).await {
                     Ok(pull) => return Ok(pull),
+                    Err(why @ NoPullRequest::Limited(_)) => hidden = Some(why),
                     Err(why @ (NoPullRequest::Hidden(_) | NoPullRequest::MayNotRead(_))) => {
                         hidden = hidden.or(Some(why));
                     }

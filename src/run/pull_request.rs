@@ -24,6 +24,9 @@ impl PullRequestReader<'_> {
         hints: &PullRequestHints,
         together: bool,
     ) -> Result<PullRequest, NoPullRequest> {
+        // Not waited out here: only the caller knows how much time there is.
+        let is_held = || self.client.held().map_or(Ok(()), |limit| Err(NoPullRequest::Limited(limit)));
+        is_held()?;
         let mut hidden = None;
         if !hints.node_ids.is_empty() {
             match self.nodes(&hints.node_ids, together).await {
@@ -34,6 +37,7 @@ impl PullRequestReader<'_> {
                 }
                 Err(error) => hidden = Some(error),
             }
+            is_held()?;
         }
         if hints.head_ref.is_none() && !hints.promise_a_pull() {
             return Err(NoPullRequest::NotMade);
@@ -42,10 +46,12 @@ impl PullRequestReader<'_> {
             Ok(listed) => listed,
             Err(error) => {
                 let error = hidden.unwrap_or(error);
-                let why = error.to_string();
                 return Err(match error {
-                    Error::MissingPermission { .. } | Error::BadToken { .. } => NoPullRequest::MayNotRead(why),
-                    _ => NoPullRequest::Hidden(why),
+                    Error::MissingPermission { .. } | Error::Denied { .. } | Error::BadToken { .. } => {
+                        NoPullRequest::MayNotRead(error.to_string())
+                    }
+                    Error::RateLimited(limit) => NoPullRequest::Limited(limit),
+                    error => NoPullRequest::Hidden(error.to_string()),
                 });
             }
         };

@@ -51,7 +51,7 @@ type EtagCache = HashMap<TaskId, (String, Box<Task>)>;
 
 /// The error of a look that `wait-timeout` ended.
 fn late() -> Error {
-    Error::Unanswered { why: "nothing came before `wait-timeout`".to_owned(), retry_after: None }
+    Error::unanswered("nothing came before `wait-timeout`")
 }
 
 /// One task of the plan on its way.
@@ -168,7 +168,11 @@ impl<'a> TaskRun<'a> {
                     let since = Instant::now();
                     self.executor.host.sleep(pause, "looking for the task").await;
                     // Without an answer nothing is adopted.
-                    machine.set_user(self.tasks().user_id().await);
+                    let user = self.tasks().user_id().await;
+                    if let Err(Error::RateLimited(limit)) = &user {
+                        self.record(Event::Limited { why: limit.name().to_owned(), wait: limit.wait });
+                    }
+                    machine.set_user(user.ok());
                     // The look shows the moment at which it was asked for, however long the answers take.
                     let mut asked = Instant::now();
                     let seen = match self.own_tasks(&machine, since, began).await {
@@ -576,7 +580,7 @@ impl<'a> TaskRun<'a> {
         if self.pull.is_some() || !hints.promise_a_pull() || hints == *followed {
             return;
         }
-        match self.pull(&hints).await {
+        match self.pull(&hints, Duration::ZERO).await {
             Ok(pull) => self.record(Event::PullFound(pull)),
             Err(why) => self.executor.host.debug(&why.to_string()),
         }
@@ -596,6 +600,7 @@ impl<'a> TaskRun<'a> {
             Action::Wait(_) | Action::Skip(_) | Action::Stop(_) | Action::NotListed(_) => requires_pull.then_some(true),
         };
         let began = Instant::now();
+        let mut limited = Duration::ZERO;
         let mut etag = None;
         loop {
             let hints = self.task.as_ref().map(PullRequestHints::of).unwrap_or_default();
@@ -606,14 +611,22 @@ impl<'a> TaskRun<'a> {
                 (None, Some(State::Completed)) => SHORT_GRACE,
                 _ => Duration::ZERO,
             };
-            let why = match self.pull(&hints).await {
+            let why = match self.pull(&hints, left.saturating_sub(began.elapsed())).await {
                 Ok(pull) => return self.record(Event::PullFound(pull)),
                 // An agent may open one without being asked to, so this is the reason only when none was found.
                 Err(NoPullRequest::NotMade) if asked == Some(false) => NoPullRequest::NotAskedFor,
                 Err(why) => why,
             };
             let settled = state.as_ref().is_some_and(|state| state.phase() == Phase::Settled);
-            let last = matches!(why, NoPullRequest::MayNotRead(_)) || began.elapsed() + GRACE_PAUSE > grace.min(left);
+            let (pause, last) = match &why {
+                // A limit is waited out as long as the wait may take, and does not count as time in which it was looked for.
+                NoPullRequest::Limited(limit) => {
+                    limited += limit.wait;
+                    (limit.wait, began.elapsed() + limit.wait > left)
+                }
+                NoPullRequest::MayNotRead(_) => (GRACE_PAUSE, true),
+                _ => (GRACE_PAUSE, began.elapsed() + GRACE_PAUSE > (grace + limited).min(left)),
+            };
             if last {
                 // A task that still runs may make one yet.
                 if settled || hints.promise_a_pull() {
@@ -621,7 +634,10 @@ impl<'a> TaskRun<'a> {
                 }
                 return;
             }
-            self.executor.host.sleep(GRACE_PAUSE, "looking for the pull request").await;
+            if let NoPullRequest::Limited(limit) = &why {
+                self.record(Event::Limited { why: limit.name().to_owned(), wait: pause });
+            }
+            self.executor.host.sleep(pause, "looking for the pull request").await;
             // A person may open another session meanwhile; what was waited for has ended.
             let look = self.tasks().task(self.repository(), id, etag.as_deref()).await;
             if let Ok(TaskAnswer::Seen(task, mark)) = look
@@ -676,10 +692,12 @@ impl<'a> TaskRun<'a> {
         Ok(content)
     }
 
-    async fn pull(&self, hints: &PullRequestHints) -> Result<PullRequest, NoPullRequest> {
-        let least = self.least();
-        let found = tokio::time::timeout(least, self.executor.poller.pull(self.repository(), hints)).await;
-        found.unwrap_or_else(|_| Err(NoPullRequest::Hidden(format!("GitHub did not answer within {}", spelled(least)))))
+    /// The pull request that the hints lead to, within `longest` or the least time for a request.
+    async fn pull(&self, hints: &PullRequestHints, longest: Duration) -> Result<PullRequest, NoPullRequest> {
+        let longest = longest.max(self.least());
+        let found = tokio::time::timeout(longest, self.executor.poller.pull(self.repository(), hints)).await;
+        let late = || NoPullRequest::Hidden(format!("GitHub did not answer within {}", spelled(longest)));
+        found.unwrap_or_else(|_| Err(late()))
     }
 
     /// Notes what the next steps depend on, and reports the event.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::github::error::RateLimit;
 use crate::github::pull_request::PullRequest;
 use crate::github::task::{Artifact, Task};
 
@@ -16,6 +17,8 @@ pub enum NoPullRequest {
     Hidden(String),
     /// None of the tokens may read pull requests.
     MayNotRead(String),
+    /// A rate limit keeps it from being read for now.
+    Limited(RateLimit),
     /// Several fit.
     Undecided(usize),
 }
@@ -23,7 +26,7 @@ pub enum NoPullRequest {
 impl NoPullRequest {
     /// Whether there may be a pull request.
     pub(super) fn leaves_it_unknown(&self) -> bool {
-        matches!(self, Self::Hidden(_) | Self::MayNotRead(_) | Self::Undecided(_))
+        matches!(self, Self::Hidden(_) | Self::MayNotRead(_) | Self::Limited(_) | Self::Undecided(_))
     }
 }
 
@@ -33,6 +36,7 @@ impl fmt::Display for NoPullRequest {
             Self::NotAskedFor => write!(f, "no pull request: none was asked for (`create-pull-request: false`)"),
             Self::NotMade => write!(f, "no pull request: the task created none"),
             Self::Hidden(why) | Self::MayNotRead(why) => write!(f, "the pull request's number is not known: {why}"),
+            Self::Limited(limit) => write!(f, "the pull request's number is not known: {limit}"),
             Self::Undecided(count) => {
                 write!(
                     f,

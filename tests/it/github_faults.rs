@@ -2,12 +2,13 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::process::Command;
 use std::time::Duration;
 
 use agent_task::task::marker::{Key, Marker};
 use serde_json::json;
-use simulator::{Denial, ExistingTask, Fault, Outage, PlainLimit, Repository, Route, Script, Simulator, Visibility};
+use simulator::{
+    Denial, ExistingTask, Fault, Outage, PlainLimit, Repository, Route, Script, Settings, Simulator, Visibility,
+};
 
 use crate::support::{Finished, Step, seconds};
 
@@ -276,25 +277,138 @@ async fn debug_log_shows_each_request() {
     assert!(ran.log.contains("debug: POST /agents/repos/octo/app/tasks: 201 in "), "{}", ran.log);
 }
 
+#[tokio::test(start_paused = true)]
+async fn plain_limit_does_not_lose_a_pull_request_number() {
+    for times in 1..=3 {
+        let simulator = Simulator::new();
+        simulator.settings(|settings| *settings = Settings::documented());
+        let script = Script::new().state("in_progress", seconds(0)).pull().state("completed", seconds(0));
+        let body = json!({"create_pull_request": true});
+        let id = simulator.add_task(ExistingTask { body, script, ..ExistingTask::default() });
+        simulator.fault_times(Route::GraphQl, times, Fault::plain_limit(PlainLimit::Secondary));
+        let ran = Step::waiting(&simulator, &id).run().await;
+        ran.assert(0, "completed", "success");
+        assert_ne!(ran.output("pull-request-number"), "", "{}", ran.log);
+        assert_eq!(ran.log.matches("secondary rate limit exceeded); retrying in").count(), times, "{}", ran.log);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn limit_that_outlasts_the_wait_is_named_for_a_pull_request() {
+    let simulator = Simulator::new();
+    simulator.settings(|settings| *settings = Settings::documented());
+    let script = Script::new().state("in_progress", seconds(0)).pull().state("completed", seconds(0));
+    let body = json!({"create_pull_request": true});
+    let id = simulator.add_task(ExistingTask { body, script, ..ExistingTask::default() });
+    simulator.outage(Outage::new(Fault::plain_limit(PlainLimit::Secondary)).on(Route::GraphQl).lasting(hours(9)));
+    let ran = Step::waiting(&simulator, &id).with("wait-timeout", "150s").run().await;
+    ran.assert(0, "completed", "success");
+    insta::assert_snapshot!(ran.annotations(), @"warning [octo/app] the pull request's number is not known: secondary rate limit exceeded; the next request is allowed in 1m");
+}
+
+#[tokio::test(start_paused = true)]
+async fn limited_question_about_the_user_is_logged() {
+    let simulator = Simulator::new();
+    simulator.fault(Route::Start, Fault::status(502).after_accepting());
+    simulator.fault(Route::User, Fault::plain_limit(PlainLimit::Secondary));
+    let ran = Step::new(&simulator).run().await;
+    ran.assert(0, "completed", "success");
+    assert!(ran.log.contains("GitHub limits the rate (secondary rate limit exceeded); retrying in 1m"), "{}", ran.log);
+}
+
+#[tokio::test(start_paused = true)]
+async fn list_that_is_empty_gets_a_remedy_that_its_command_takes() {
+    let mut actual = Vec::new();
+    for command in ["start", "plan", "report", "stop"] {
+        let step = Step::new(&Simulator::new()).with("repositories", "query: org:none").with("command", command);
+        let step = match command {
+            "start" => step,
+            "stop" => step.with("task-class", "prep").with("max-duration", "1h").with("prompt", ""),
+            _ => step.with("prompt", ""),
+        };
+        let step = if command == "start" { step } else { step.with("wait", "").with("create-pull-request", "") };
+        let ran = step.file(".github/agent-tasks.yml", "task-classes: {prep: {prompt: p.md}}").run().await;
+        assert_eq!((ran.code, ran.starts()), (2, 0), "{command}: {}", ran.log);
+        actual.push(format!("{command}: {}", ran.message()));
+    }
+    insta::assert_snapshot!(actual.join("\n"), @"
+    start: repositories has no repository; check its queries and files, or write allow-empty: true if that is fine
+    plan: repositories has no repository; check its queries and files, or write allow-empty: true if that is fine
+    report: repositories has no repository; correct its queries and files
+    stop: repositories has no repository; correct its queries and files
+    ");
+}
+
+/// The address of a proxy that answers every request with this status.
+fn proxy(status: &'static str) -> String {
+    let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", proxy.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in proxy.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]).unwrap();
+            stream.write_all(format!("HTTP/1.1 {status} No\r\ncontent-length: 0\r\n\r\n").as_bytes()).unwrap();
+        }
+    });
+    address
+}
+
+/// A step that reaches GitHub through this proxy.
+fn behind(proxy: &str) -> Step {
+    let step = Step::new(&Simulator::new()).variable("GITHUB_API_URL", "https://api.github.com");
+    step.with("wait", "").with("create-pull-request", "").variable("HTTPS_PROXY", proxy)
+}
+
 #[test]
 fn proxy_that_refuses_is_named_with_its_status_at_once() {
     for status in ["403", "407"] {
-        let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = format!("http://{}", proxy.local_addr().unwrap());
-        std::thread::spawn(move || {
-            for stream in proxy.incoming() {
-                let mut stream = stream.unwrap();
-                let _ = stream.read(&mut [0; 4096]).unwrap();
-                stream.write_all(format!("HTTP/1.1 {status} No\r\ncontent-length: 0\r\n\r\n").as_bytes()).unwrap();
-            }
-        });
-        let inputs = [("INPUT_TOKEN", "github_pat_x"), ("INPUT_REPOSITORY", "octo/app"), ("INPUT_PROMPT", "x")];
-        let mut step = Command::new(env!("CARGO_BIN_EXE_agent-task"));
-        let began = std::time::Instant::now();
-        let ran = step.env_clear().envs(inputs).env("HTTPS_PROXY", address).output().unwrap();
-        let log = String::from_utf8(ran.stdout).unwrap();
-        assert_eq!(ran.status.code(), Some(5), "{log}");
-        assert!(log.contains(&format!("the proxy refuses the connection with status {status}")), "{log}");
-        assert!(began.elapsed() < seconds(30), "{:?}", began.elapsed());
+        let ran = behind(&proxy(status)).run_process();
+        assert_eq!(ran.code, 5, "{}", ran.log);
+        assert!(ran.log.contains(&format!("the proxy refuses the connection with status {status}")), "{}", ran.log);
+        assert!(ran.took < seconds(30), "{:?}", ran.took);
     }
+}
+
+#[test]
+fn proxy_that_refuses_is_exit_code_5_for_every_command() {
+    let proxy = proxy("403");
+    let comment = json!({"comment": {"body": "x"}, "sender": {"login": "mona", "type": "User"}});
+    let command = |name: &str| behind(&proxy).with("command", name).with("prompt", "");
+    for (case, step) in [
+        ("actor check", behind(&proxy).on("issue_comment", &comment)),
+        ("follow-up", behind(&proxy).with("follow-up", "3")),
+        ("query", behind(&proxy).with("repositories", "query: org:octo")),
+        ("rollout", behind(&proxy).with("rollout", "x").with("repositories", "octo/app")),
+        ("policy", behind(&proxy).with("policy", "octo/rules:x.yml")),
+        ("plan", command("plan").with("repositories", "query: org:octo")),
+        ("report", command("report")),
+        ("doctor", command("doctor")),
+        ("sweep", command("stop").with("repositories", "octo/app").with("task-class", "c").with("max-duration", "1h")),
+    ] {
+        let step = step.file(".github/agent-tasks.yml", "task-classes: {c: {prompt: p.md}}");
+        let ran = step.run_process();
+        assert_eq!(ran.code, 5, "{case}: {}", ran.log);
+        assert!(ran.annotations().starts_with("error [GitHub not reached, nothing was sent] "), "{case}: {}", ran.log);
+    }
+}
+
+#[test]
+fn proxy_that_cannot_be_read_is_bad_input_and_not_shown() {
+    for command in ["start", "doctor"] {
+        let step = behind("ht!tp://user:pa55word@x").with("command", command).with("policy", "octo/rules:x.yml");
+        let ran = step.run_process();
+        assert_eq!(ran.code, 2, "{}", ran.log);
+        assert!(!format!("{}{:?}{}", ran.log, ran.outputs, ran.summary).contains("pa55word"), "{}", ran.log);
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(ran.message().replace("inputs: ", ""), @"HTTPS_PROXY is not the address of a proxy; write `http://HOST:PORT` or `http://USER:PASSWORD@HOST:PORT`");
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn missing_file_of_certificates_is_named() {
+    let step = behind("").variable("SSL_CERT_FILE", "/nope/ca.pem").run_process();
+    assert_eq!(step.code, 5, "{}", step.log);
+    insta::assert_snapshot!(step.message(), @"GitHub cannot be reached: `SSL_CERT_FILE` names `/nope/ca.pem`, from which no certificate can be read; correct it: cannot prepare encrypted connections: builder error: unexpected error: No CA certificates were loaded from the system");
 }
