@@ -387,8 +387,9 @@ fn rendered(input: &str, source: &str, scope: &Scope<'_>) -> Result<String, Stri
             let why = "uses event text that an outsider can write, and only the prompt can do that; use another value";
             return Err(why.to_owned());
         }
-        Err(RenderError::Invalid(why)) => {
-            return Err(format!("cannot be rendered. {}", why.replace(&template.source, source.trim())));
+        Err(error @ (RenderError::Empty(_) | RenderError::Invalid(_))) => {
+            let why = error.to_string().replace(&template.source, source.trim());
+            return Err(format!("cannot be rendered. {why}"));
         }
     };
     match text.strip_suffix(END).unwrap_or(&text).trim() {
@@ -458,6 +459,7 @@ fn planned_task(
                 format!("the template shows text that an outsider can write, and {source} has `untrusted: refuse`");
             PlanError::Refused(vec![Refusal { gate: RefusedBy::Policy, why: format!("{why}; leave it out\n{places}") }])
         }
+        RenderError::Empty(_) => wrong("is empty once it is rendered; write what the agent should do".to_owned()),
         error => wrong(format!("cannot be rendered. {error}")),
     });
     let prompt = match rendering? {

@@ -54,6 +54,9 @@ pub enum RenderError {
          `untrusted: fence`\n{0}"
     )]
     Untrusted(String),
+    /// Nothing is left of it once it is rendered. This is its name.
+    #[error("{0}: the prompt is empty; write what the agent should do")]
+    Empty(String),
     /// It has a mistake, or makes too much.
     #[error("{0}")]
     Invalid(String),
@@ -340,7 +343,7 @@ fn render_bounded(template: &Template, given: Given) -> Result<Rendered, RenderE
     }
     let rendered = rendered.map_err(explained)?;
     if rendered.trim().is_empty() {
-        return Err(format!("{name}: the prompt is empty; write what the agent should do").into());
+        return Err(RenderError::Empty(name.to_owned()));
     }
     let Some(boundary) = boundary.as_deref().or_else(|| fences.is_empty().then_some("")) else {
         return Err(format!("{name}: the boundary for untrusted text is missing").into());

@@ -82,13 +82,13 @@ fn prompt_file_that_cannot_be_used_is_refused() {
         actual.push(refused(&step.run_process()));
     }
     assert_snapshot!(actual.join("\n"), @"
-    prompt-file: none.md cannot be used: there is no such file under `[folder]/workspace`; is `actions/checkout` missing before this step?: [error of the system]
+    prompt-file: none.md cannot be used: there is no such file under `[folder]/workspace`; is `actions/checkout` missing before this step?
     prompt-file: ../outside.md cannot be used: it leads out of the workspace, to `[folder]/outside.md`; name a file inside
     prompt-file: [folder]/outside.md cannot be used: it leads out of the workspace, to `[folder]/outside.md`; name a file inside
     prompt-file: . cannot be used: it is not a file
     prompt-file: latin.md cannot be used: it is not valid UTF-8, first in line 2; save it in that encoding
     prompt-file: long.md cannot be used: it has more than 262144 bytes; shorten it
-    prompt-file cannot be rendered. empty.md: the prompt is empty; write what the agent should do
+    prompt-file is empty once it is rendered; write what the agent should do
     prompt and prompt-file exclude each other; remove one
     ");
 }
