@@ -44,6 +44,7 @@ const ACTOR_CHECK: &str = "docs/actor-check.md";
 const ARCHITECTURE: &str = "docs/architecture.md";
 const SECURITY: &str = "docs/security.md";
 const POLICY: &str = "docs/policy.md";
+const PLATFORMS: &str = "docs/platforms.md";
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -777,6 +778,15 @@ fn anchors(text: &str) -> Vec<String> {
         found.push(if before == 0 { slug } else { format!("{slug}-{before}") });
     }
     found
+}
+
+#[test]
+fn platforms_of_a_release_are_all_tested() {
+    let list = read("dist/platforms.txt");
+    let lines = list.lines().filter(|line| !line.starts_with('#'));
+    let targets = lines.filter_map(|line| line.split(' ').next()).map(str::to_owned);
+    let tested = names(PLATFORMS, "## What was tested").into_iter();
+    assert_eq!(tested.collect::<BTreeSet<_>>(), targets.collect());
 }
 
 #[test]
