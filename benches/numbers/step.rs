@@ -101,7 +101,9 @@ impl Action {
     /// # Errors
     /// Where it fails.
     pub(crate) fn curl_and_tar(&self) -> anyhow::Result<Cost> {
-        let script = format!("curl -fsSL {}/agent-task.tar.gz | tar -xz", self.base);
+        // The program has a folder of its own name in the scratch folder.
+        std::fs::create_dir_all(self.scratch.join("tar"))?;
+        let script = format!("curl -fsSL {}/agent-task.tar.gz | tar -xzC tar", self.base);
         let environment = [("PATH".to_owned(), contenders::PATH.to_owned())];
         measure::run(&["sh", "-c", &script].map(str::to_owned), &environment, &self.scratch)
     }
