@@ -92,7 +92,7 @@ fn inputs_are_held_to_the_class_once_rendered() {
         assert_eq!(settled(&rules, asked.clone()), asked);
     }
     assert_eq!(rules.forbid_rendered(Some("main"), Some("copilot/x"), Some("CHG-1")), []);
-    assert_eq!(rules.forbid_rendered(None, None, None), [], "what is no template was compared before");
+    assert_eq!(rules.forbid_rendered(None, None, None), [], "a text that is not a template was compared before");
     let refusals = whys(rules.forbid_rendered(Some("dev"), Some("main"), Some("none")));
     insta::assert_snapshot!(refusals.join("\n"), @"
     `base-ref: dev` contradicts the task class `it` of .github/agent-tasks.yml, which has `base-ref: main`; leave the input out, or change the policy
