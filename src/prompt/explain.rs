@@ -135,7 +135,7 @@ impl<'a> Place<'a> {
 }
 
 /// What is wrong, and what to do, as far as that can be said. It may name what an outsider wrote, which is shown
-/// without the characters that nobody sees.
+/// without invisible characters.
 fn reason(
     error: &Error,
     what: &str,
