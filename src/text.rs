@@ -61,7 +61,7 @@ pub fn harmless_lines(text: &str) -> impl Iterator<Item = String> + '_ {
 /// rest of the category `Cf`, <https://www.unicode.org/Public/UCD/latest/ucd/extracted/DerivedGeneralCategory.txt>.
 /// Variation selectors and the plane of tags are among them, in which whole texts have been smuggled. Characters for
 /// private use, noncharacters, the object replacement character and the empty pattern of Braille are here as well.
-/// So are the joiners of scripts that nobody writes any more, which have no form of their own. The planes without any
+/// So are the joiners of scripts that are no longer in use, which have no form of their own. The planes without any
 /// characters are here, other characters that are not assigned are not: a table of them takes kilobytes.
 const INVISIBLE: [(char, char); 36] = [
     ('\u{00ad}', '\u{00ad}'),

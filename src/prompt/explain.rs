@@ -23,7 +23,7 @@ const MAX_NAME_CHARACTERS: usize = 80;
 /// How deep the engine's parser nests, `MAX_RECURSION` of `compiler/parser.rs` of minijinja.
 const MAX_SYNTAX_DEPTH: usize = 150;
 /// The functions of a template.
-const FUNCTIONS: [&str; 4] = ["dict", "namespace", "range", "skip"];
+pub(super) const FUNCTIONS: [&str; 4] = ["dict", "namespace", "range", "skip"];
 
 /// A reason with its place in the template, which is shown.
 pub(super) fn at(template: &Template, range: Range<usize>, reason: &str) -> String {

@@ -7,6 +7,14 @@ use super::*;
 /// How many statements the parser takes in one another; the text in the last is one as well.
 const MAX_NESTED: usize = 149;
 
+#[test]
+fn functions_that_errors_list_are_those_that_exist() {
+    let environment = sandbox::environment(&sandbox::Budget::new());
+    let mut names = environment.globals().map(|(name, _)| name).chain([taint::SKIP]).collect::<Vec<_>>();
+    names.sort_unstable();
+    assert_eq!(names, explain::FUNCTIONS);
+}
+
 fn rendered(source: &str) -> Result<String, String> {
     rendered_as("release.md", source)
 }
