@@ -123,7 +123,10 @@ read_release() {
 	while read -r name machines _; do
 		case $name/,$machines, in
 		'#'*) ;;
-		*",$machine,"*) target=$name ;;
+		*",$machine,"*)
+			target=$name
+			break
+			;;
 		esac
 	done <"$here/platforms.txt"
 	own=
@@ -146,7 +149,10 @@ read_release() {
 		'' | '#'*) ;;
 		version) version=$value ;;
 		base) base=$value ;;
-		"$target") wanted=$value ;;
+		"$target")
+			wanted=$value
+			break
+			;;
 		esac
 	done <"$here/manifest.txt"
 
