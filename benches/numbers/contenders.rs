@@ -31,8 +31,8 @@ pub(crate) struct Contender {
     script: Option<&'static str>,
     /// How it is run.
     command: Vec<String>,
-    /// What a job fetches for it, in bytes, where its runner does not have it already.
-    pub(crate) fetched: Option<u64>,
+    /// What a job downloads for it, in bytes, where its runner does not have it already.
+    pub(crate) downloaded: Option<u64>,
 }
 
 impl Contender {
@@ -55,19 +55,19 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/alternatives")
 }
 
-/// Ours and those of the others that this machine has the tools for. What they are made of is fetched into `cache`
-/// where it is not there yet.
+/// Ours, of which a job downloads `packed` bytes, and those of the others that this machine has the tools for. What they
+/// are made of is fetched into `cache` where it is not there yet.
 ///
 /// # Errors
 /// Where what they are made of cannot be fetched.
-pub(crate) fn contenders(ours: &Path, cache: &Path) -> anyhow::Result<Vec<Contender>> {
+pub(crate) fn contenders(ours: &Path, packed: u64, cache: &Path) -> anyhow::Result<Vec<Contender>> {
     let script = |name: &str| folder().join(name).display().to_string();
     let mut all = vec![Contender {
         name: "agent-task",
         versions: version(&[&ours.display().to_string(), "--version"])?,
         script: None,
         command: vec![ours.display().to_string()],
-        fetched: Some(std::fs::metadata(ours)?.len()),
+        downloaded: Some(packed),
     }];
     if let (Ok(bash), Ok(curl), Ok(jq)) =
         (version(&["bash", "--version"]), version(&["curl", "--version"]), version(&["jq", "--version"]))
@@ -78,7 +78,7 @@ pub(crate) fn contenders(ours: &Path, cache: &Path) -> anyhow::Result<Vec<Conten
             versions: format!("bash {bash}, curl {curl}, {jq}"),
             script: Some("bash-curl-jq.sh"),
             command: vec!["bash".to_owned(), script("bash-curl-jq.sh")],
-            fetched: None,
+            downloaded: None,
         });
     }
     if let Ok(gh) = version(&["gh", "--version"]) {
@@ -87,7 +87,7 @@ pub(crate) fn contenders(ours: &Path, cache: &Path) -> anyhow::Result<Vec<Conten
             versions: format!("gh {}", word(&gh, 2)),
             script: Some("gh-api.sh"),
             command: vec!["bash".to_owned(), script("gh-api.sh")],
-            fetched: None,
+            downloaded: None,
         });
     }
     if let Ok(node) = version(&["node", "--version"]) {
@@ -98,19 +98,19 @@ pub(crate) fn contenders(ours: &Path, cache: &Path) -> anyhow::Result<Vec<Conten
             name: "@octokit/core in Node",
             versions: format!("Node {node}, @octokit/core {}", octokit["dependencies"]["@octokit/core"]),
             script: Some("node-octokit.mjs"),
-            fetched: Some(std::fs::metadata(&bundle)?.len()),
+            downloaded: Some(std::fs::metadata(&bundle)?.len()),
             command: vec!["node".to_owned(), bundle.display().to_string()],
         });
     }
     if let Ok(python) = version(&["python3", "--version"]) {
-        let (interpreter, fetched) = python_with_httpx(cache)?;
+        let (interpreter, downloaded) = python_with_httpx(cache)?;
         let httpx = version(&[&interpreter, "-c", "import httpx; print(httpx.__version__)"])?;
         all.push(Contender {
             name: "httpx in Python",
             versions: format!("{python}, httpx {httpx}"),
             script: Some("python-httpx.py"),
             command: vec![interpreter, script("python-httpx.py")],
-            fetched: Some(fetched),
+            downloaded: Some(downloaded),
         });
     }
     Ok(all)
@@ -156,7 +156,7 @@ fn node_bundle(cache: &Path) -> anyhow::Result<PathBuf> {
     Ok(bundle)
 }
 
-/// An interpreter that has httpx, and the size of the packages that were fetched for that.
+/// An interpreter that has httpx, and the size of the packages that were downloaded for that.
 fn python_with_httpx(cache: &Path) -> anyhow::Result<(String, u64)> {
     let (venv, wheels) = (cache.join("venv"), cache.join("wheels"));
     let interpreter = venv.join("bin/python3");

@@ -32,7 +32,7 @@ use std::time::Duration;
 use crate::contenders::{Contender, Figures};
 use crate::measure::Cost;
 use crate::size::Sizes;
-use crate::step::Action;
+use crate::step::{Action, Shell};
 use crate::waiting::PAUSES;
 
 /// The argument that leaves out what takes minutes.
@@ -74,7 +74,8 @@ fn numbers(quick: bool) -> anyhow::Result<String> {
     let (binary, which) = binary()?;
 
     eprintln!("numbers: {which}");
-    let contenders = contenders::contenders(&binary, &cache)?;
+    let sizes = Sizes::of(&binary)?;
+    let contenders = contenders::contenders(&binary, sizes.gzip, &cache)?;
     eprintln!("numbers: one start");
     let start = contenders::race(&runtime, &contenders, false, ROUNDS.0, &scratch)?;
     eprintln!("numbers: one start, and three looks");
@@ -90,15 +91,17 @@ fn numbers(quick: bool) -> anyhow::Result<String> {
         let costs = (0..STEPS).map(|_| of()).collect::<anyhow::Result<Vec<_>>>()?;
         anyhow::Ok(milliseconds(Cost::median(&costs).cpu))
     };
-    let hash = cost(&|| action.hash())?;
     let piped = cost(&|| action.curl_and_tar())?;
-    let shells = [["dash"].as_slice(), &["busybox", "sh"]];
-    let [cold_installation, warm_installation] = [true, false].map(|cold| {
-        shells.map(|shell| cost(&|| action.installation(shell, cold))).into_iter().collect::<anyhow::Result<Vec<_>>>()
-    });
+    let shells = [Shell::dash(), Shell::busybox(&cache.join("busybox"))?];
+    let in_shells = |of: &dyn Fn(&Shell) -> anyhow::Result<Cost>| {
+        let costs = shells.iter().map(|shell| cost(&|| of(shell))).collect::<anyhow::Result<Vec<_>>>()?;
+        anyhow::Ok(costs.join(", "))
+    };
+    let hash = in_shells(&|shell| action.hash(shell))?;
+    let cold_installation = in_shells(&|shell| action.installation(shell, true))?;
+    let warm_installation = in_shells(&|shell| action.installation(shell, false))?;
     eprintln!("numbers: waiting, in virtual time");
     let (ours, theirs) = waiting::waits()?;
-    let sizes = Sizes::of(&binary)?;
     let (linked, others) = size::crates()?;
 
     let mut table = Table::new(&contenders);
@@ -106,17 +109,17 @@ fn numbers(quick: bool) -> anyhow::Result<String> {
     table.costs("One start and three looks", &wait);
     let lines = contenders.iter().map(|it| Ok(it.lines()?.map_or_else(|| "a step".to_owned(), |it| it.to_string())));
     table.row("Lines to keep", lines.collect::<anyhow::Result<Vec<_>>>()?);
-    let fetched = |it: &Contender| it.fetched.map_or_else(|| "nothing".to_owned(), bytes);
-    table.row("What a job fetches", contenders.iter().map(fetched).collect());
+    let downloaded = |it: &Contender| it.downloaded.map_or_else(|| "nothing".to_owned(), bytes);
+    table.row("What a job downloads", contenders.iter().map(downloaded).collect());
     table.ours("The binary", &bytes(sizes.plain));
     table.ours("The binary, by `gzip -9`", &bytes(sizes.gzip));
     table.ours("The binary, by `xz -9e`", &bytes(sizes.xz));
     table.ours("Crates in it, and others to build it", &format!("{linked}, {others}"));
     table.ours("Step until the start arrives, binary to be fetched", &milliseconds(cold?));
     table.ours("Step until the start arrives, binary there", &milliseconds(warm?));
-    table.ours("Processor of the hash alone", &hash);
-    table.ours("Processor of the installation, binary to be fetched: dash, BusyBox", &cold_installation?.join(", "));
-    table.ours("Processor of the installation, binary there: dash, BusyBox", &warm_installation?.join(", "));
+    table.ours("Processor of the hash alone: dash, BusyBox", &hash);
+    table.ours("Processor of the installation, binary to be fetched: dash, BusyBox", &cold_installation);
+    table.ours("Processor of the installation, binary there: dash, BusyBox", &warm_installation);
     table.ours("Processor of `curl \\| tar` for the same binary", &piped);
     let pauses = PAUSES.map(|pause| pause.to_string()).join(" / ");
     let each = |of: &dyn Fn(&waiting::Wait) -> String| {

@@ -12,9 +12,9 @@ const TARGET: &str = "x86_64-unknown-linux-musl";
 
 /// The sizes of a binary in bytes.
 pub(crate) struct Sizes {
-    /// As it is downloaded.
+    /// As it is run.
     pub(crate) plain: u64,
-    /// Packed by `gzip -9`.
+    /// Packed by `gzip -9`, as a job downloads it.
     pub(crate) gzip: u64,
     /// Packed by `xz -9e`.
     pub(crate) xz: u64,

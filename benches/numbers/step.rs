@@ -33,6 +33,30 @@ struct Step {
     env: BTreeMap<String, String>,
 }
 
+/// A shell that the installer runs in.
+pub(crate) struct Shell {
+    command: Vec<String>,
+    /// Where it looks for tools.
+    path: String,
+}
+
+impl Shell {
+    /// Debian's shell, with the tools of this machine.
+    pub(crate) fn dash() -> Self {
+        Self { command: vec!["dash".to_owned()], path: contenders::PATH.to_owned() }
+    }
+
+    /// BusyBox, with its own tools and no others, as in a container of Alpine. Links to them are made in `folder`.
+    ///
+    /// # Errors
+    /// Where there is no BusyBox.
+    pub(crate) fn busybox(folder: &Path) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(folder)?;
+        output(Command::new("busybox").args(["--install", "-s"]).arg(folder))?;
+        Ok(Self { command: vec![folder.join("sh").display().to_string()], path: folder.display().to_string() })
+    }
+}
+
 /// The action with a release that is served over loopback.
 pub(crate) struct Action {
     folder: PathBuf,
@@ -79,16 +103,16 @@ impl Action {
     ///
     /// # Errors
     /// Where it fails.
-    pub(crate) fn installation(&self, shell: &[&str], cold: bool) -> anyhow::Result<Cost> {
+    pub(crate) fn installation(&self, shell: &Shell, cold: bool) -> anyhow::Result<Cost> {
         let cache = self.scratch.join("tools");
         if cold && cache.exists() {
             std::fs::remove_dir_all(&cache)?;
         }
-        let mut command = shell.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+        let mut command = shell.command.clone();
         command.push(self.folder.join("dist/install.sh").display().to_string());
         let environment = [
             ("GITHUB_OUTPUT", self.scratch.join("output")),
-            ("PATH", PathBuf::from(contenders::PATH)),
+            ("PATH", PathBuf::from(&shell.path)),
             ("RUNNER_TEMP", self.scratch.clone()),
             ("RUNNER_TOOL_CACHE", cache),
         ];
@@ -108,13 +132,14 @@ impl Action {
         measure::run(&["sh", "-c", &script].map(str::to_owned), &environment, &self.scratch)
     }
 
-    /// The cost of the binary's hash alone, which each installation contains once.
+    /// The cost of the binary's hash alone, which each installation contains once, with the shell's tool.
     ///
     /// # Errors
     /// Where it fails.
-    pub(crate) fn hash(&self) -> anyhow::Result<Cost> {
-        let command = ["sha256sum".to_owned(), self.binary.display().to_string()];
-        measure::run(&command, &[("PATH".to_owned(), contenders::PATH.to_owned())], &self.scratch)
+    pub(crate) fn hash(&self, shell: &Shell) -> anyhow::Result<Cost> {
+        let script = format!("exec sha256sum '{}'", self.binary.display());
+        let command = [shell.command.clone(), vec!["-c".to_owned(), script]].concat();
+        measure::run(&command, &[("PATH".to_owned(), shell.path.clone())], &self.scratch)
     }
 
     /// Runs the action once, and says how long the start took to arrive: `cold` with nothing installed, else with
