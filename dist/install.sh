@@ -23,7 +23,9 @@ here=${0%/*}
 root=$here/..
 scratch=
 tried=0
+unfit=
 partial=
+fresh=
 child=
 bring_your_own="give a binary in \`binary-path\`"
 
@@ -117,6 +119,11 @@ runs() {
 # `version` (nothing if it is not a release), `base`, `target`, `wanted`, and
 # `unreleased` to the reason why there is no binary to fetch, if there is none.
 read_release() {
+	for file in dist/manifest.txt dist/platforms.txt Cargo.toml; do
+		if [ ! -r "$root/$file" ]; then
+			fail "$file of the action cannot be read. Name the action in \`uses\`, or copy its whole repository."
+		fi
+	done
 	machine=$(uname -sm)
 	machine=${machine% *}/${machine##* }
 	target=
@@ -211,8 +218,11 @@ take_own() {
 }
 
 # Makes a private folder for what is downloaded or built, in the next folder
-# that can be written; fails if there is none.
+# that can be written; fails if there is none. Removes the one before.
 make_scratch() {
+	if [ -n "$scratch" ]; then
+		rm -rf "$scratch"
+	fi
 	at=0
 	for folder in "${RUNNER_TEMP-}" "${TMPDIR:-/tmp}" "${RUNNER_TOOL_CACHE-}"; do
 		at=$((at + 1))
@@ -227,6 +237,20 @@ make_scratch() {
 	return 1
 }
 
+# Whether $1 MiB cannot be written there: a tool does not always say why it failed.
+is_full() {
+	full=
+	dd if=/dev/zero of="$scratch/room" bs=65536 count=$(($1 * 16)) 2>/dev/null || full=true
+	rm -f "$scratch/room"
+	[ -n "$full" ]
+}
+
+# Goes on to the next folder, or fails with $1, which is wrong with all of them.
+next_scratch() {
+	unfit=${unfit:+$unfit, }${scratch%/*}
+	make_scratch || fail "$1 in $unfit${2:+ ($2)}. Make room there, or $bring_your_own."
+}
+
 no_folder() {
 	fail "The binary cannot be written and executed in RUNNER_TOOL_CACHE (${RUNNER_TOOL_CACHE:-not set}), in RUNNER_TEMP" \
 		"(${RUNNER_TEMP:-not set}) or in the system's temporary folder. Make room in one of them, make it writable, mount" \
@@ -235,10 +259,10 @@ no_folder() {
 
 # Takes away what `place` has begun, with the folders that it made.
 discard_partial() {
-	folder=${partial%/*}
-	rm -f "$partial"
+	rm -f "$partial" 2>/dev/null || :
+	partial=${partial%/*}
+	rmdir "$partial" "${partial%/*}" "${partial%/*/*}" ${fresh:+"$fresh"} 2>/dev/null || :
 	partial=
-	rmdir "$folder" "${folder%/*}" "${folder%/*/*}" 2>/dev/null || :
 }
 
 # Puts what the command $2 prints to agent-task/$1 in the first folder where it
@@ -249,13 +273,14 @@ place() {
 	for folder in "${RUNNER_TOOL_CACHE-}" "${RUNNER_TEMP-}" fresh; do
 		if [ "$folder" = fresh ]; then
 			folder=$(mktemp -d 2>/dev/null) || folder=
+			fresh=$folder
 		fi
-		if [ -z "$folder" ] || ! mkdir -p "$folder/agent-task/$1" 2>/dev/null; then
+		if [ -z "$folder" ]; then
 			continue
 		fi
 		path=$folder/agent-task/$1/agent-task
 		partial=$path.${scratch##*.}
-		if "$2" 2>/dev/null >"$partial" && chmod 755 "$partial"; then
+		if mkdir -p "${path%/*}" 2>/dev/null && "$2" 2>/dev/null >"$partial" && chmod 755 "$partial"; then
 			if [ -n "${3-}" ]; then
 				sha256 "$partial"
 				[ "$sum" = "$3" ] || return
@@ -266,7 +291,6 @@ place() {
 			fi
 		fi
 		discard_partial
-		rmdir "$folder" 2>/dev/null || :
 	done
 	return 1
 }
@@ -312,11 +336,14 @@ diagnose() {
 	3* | 4*) why=denied ;;
 	*) why=network ;;
 	esac
-	# A tool that cannot write does not always say why, so this tries to write 4 MiB, more than any release has.
-	if ! dd if=/dev/zero of="$scratch/room" bs=65536 count=64 2>/dev/null; then
+	case ${url#*://} in
+	# A tool takes parts of a password that is not encoded for others of the address, and shows them.
+	*@*@* | *[/?#]*@*) said= ;;
+	esac
+	# More than any release has.
+	if is_full 4; then
 		why=space
 	fi
-	rm -f "$scratch/room"
 }
 
 # Downloads the release's file to $scratch/download.
@@ -325,8 +352,8 @@ fetch() {
 	url=${url%/}/agent-task-$target.gz
 	shown=$url
 	case $url in
-	# A mirror's password must not reach the log.
-	*@*) shown=$(printf '%s' "$url" | sed -e 's|//[^/]*@|//***@|') ;;
+	# A mirror's password must not reach the log, nor one with a `/` in it, which makes the address invalid.
+	*@*) shown=$(printf '%s' "$url" | sed -e 's|^\(http[s]*://\)*.*@|\1***@|') ;;
 	esac
 	protocols='=https'
 	case $url in
@@ -341,22 +368,19 @@ fetch() {
 		fetcher=curl
 	elif has wget; then
 		fetcher=wget
+		# It reads these names in lower case alone.
+		https_proxy=${https_proxy-${HTTPS_PROXY-}} no_proxy=${no_proxy-${NO_PROXY-}}
+		export https_proxy no_proxy
 	else
 		fail "curl and wget are missing, so the binary cannot be fetched. Install one of them in a step before, or" \
 			"$bring_your_own."
 	fi
-	full=
 	for pause in 1 3 0; do
 		download
 		while [ "$status" != 0 ]; do
 			diagnose
 			[ "$why" = space ] || break
-			full=${full:+$full, }${scratch%/*}
-			rm -rf "$scratch"
-			if ! make_scratch; then
-				fail "The disk is full in $full (${said:-$fetcher: exit status $status}). Make room there, or" \
-					"$bring_your_own."
-			fi
+			next_scratch "The disk is full" "${said:-$fetcher: exit status $status}"
 			download
 		done
 		if [ "$status" = 0 ]; then
@@ -367,14 +391,15 @@ fetch() {
 			fail "There is nothing at $shown. Was the release removed, or does the mirror in \`binary-base-url\` not" \
 				"have version $version? Pin another release, or $bring_your_own."
 			;;
-		denied) fail "The server refuses $shown ($said). Check \`binary-base-url\`, or $bring_your_own." ;;
+		denied) fail "The server refuses $shown (${said:-status $code}). Check \`binary-base-url\`, or $bring_your_own." ;;
 		esac
 		if [ "$pause" != 0 ]; then
-			sleep "$pause"
+			run sleep "$pause"
 		fi
 	done
 	if [ "$why" = refused ]; then
-		fail "The server refuses $shown, three times ($said). Try again later, check \`binary-base-url\`, or $bring_your_own."
+		fail "The server refuses $shown, three times (${said:-status $code}). Try again later, check" \
+			"\`binary-base-url\`, or $bring_your_own."
 	fi
 	fail "$shown cannot be fetched, after three attempts (${said:-$fetcher: exit status $status}). Check the network" \
 		"and HTTPS_PROXY, give a mirror in \`binary-base-url\`, or $bring_your_own."
@@ -406,6 +431,9 @@ install_release() {
 	fetch
 	if ! place "$version/$wanted" unpack "$wanted"; then
 		if ! said=$(gzip -t <"$scratch/download" 2>&1); then
+			# GNU's begins with an empty line.
+			said=${said#"
+"}
 			fail "The file at $shown cannot be unpacked ($said). Something has changed it, perhaps a proxy. Check" \
 				"\`binary-base-url\`, or $bring_your_own."
 		fi
@@ -442,12 +470,21 @@ print_built() {
 	cat "$scratch/target/release/agent-task"
 }
 
-build() (
+# Runs in the background, where `exec` makes cargo the child that a signal ends.
+build() {
+	# The programs that it builds and runs there.
+	printf '#!/bin/sh\n' >"$scratch/probe" && chmod 755 "$scratch/probe" && runs "$scratch/probe" || exit 126
 	cd "$root"
-	CARGO_TARGET_DIR=$scratch/target
-	export CARGO_TARGET_DIR
+	CARGO_TARGET_DIR=$scratch/target TMPDIR=$scratch
+	export CARGO_TARGET_DIR TMPDIR
 	exec cargo build --release --locked
-)
+}
+
+run_build() {
+	printf '::group::cargo build --release --locked\n'
+	run build
+	printf '::endgroup::\n'
+}
 
 # Installs a binary that is made from the sources of this commit.
 install_from_source() {
@@ -470,9 +507,11 @@ install_from_source() {
 two to five minutes, once for each tool cache, and GitHub's own runners begin with an empty one. Pin a release of the \
 action to avoid it."
 	make_scratch || no_folder
-	printf '::group::cargo build --release --locked\n'
-	run build
-	printf '::endgroup::\n'
+	run_build
+	while [ "$status" = 126 ] || { [ "$status" != 0 ] && is_full 64; }; do
+		next_scratch "The disk is full or mounted with \`noexec\`"
+		run_build
+	done
 	if [ "$status" != 0 ] || [ ! -f "$scratch/target/release/agent-task" ]; then
 		fail "$unreleased, and cargo cannot build it (exit status $status); the log says why. The build needs the Rust" \
 			"version that the action's Cargo.toml names, and a C compiler. Pin a release of the action, or" \

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -173,11 +174,25 @@ fn an_address_must_be_encrypted_or_of_this_machine() {
         ("http://192.0.2.1/x", "plain_http"),
         ("http://127.0.0.1:80@192.0.2.1/", "plain_http_with_a_password"),
         ("http://localhost.example/", "plain_http_to_a_name_like_localhost"),
+        ("http://user:SEC/RET@192.0.2.1/", "plain_http_with_a_slash_in_the_password"),
+        ("user:SECRET@192.0.2.1", "no_scheme_but_a_password"),
+        ("https://user:SEC/RET@[::1]:1", "invalid_with_a_password"),
         ("file:///etc", "no_http"),
     ] {
         let job = Job::new(&Release::of(SMALL).manifest()).with("binary-base-url", address);
-        job.run().refuses(snapshot);
+        let ran = job.run();
+        ran.refuses(snapshot);
+        assert!(!ran.log.contains("SEC") && !ran.log.contains("RET"), "{}", ran.log);
         is_clean(&job);
+    }
+}
+
+#[test]
+fn files_of_the_action_must_be_there() {
+    for name in ["dist/manifest.txt", "dist/platforms.txt", "Cargo.toml"] {
+        let job = Job::new(&Release::of(SMALL).manifest());
+        std::fs::remove_file(job.folder.0.join("action").join(name)).unwrap();
+        job.run().exits(&[1]).says(&format!("agent-task was not installed::{name} of the action cannot be read."));
     }
 }
 
@@ -189,6 +204,14 @@ fn a_proxy_is_used() {
     let ran = job.variable("http_proxy", &release.address).run();
     ran.refuses("absent_behind_a_proxy");
     assert_eq!(release.requests(), [format!("http://localhost:1/{}", asset_name())]);
+    // Also by wget, which does not read the name in upper case.
+    for fetcher in ["curl", "wget"] {
+        let release = Release::of(SMALL);
+        let job = Job::new(&release.manifest()).tools(&[fetcher, "sha256sum"]);
+        let job = job.with("binary-base-url", "https://mirror.invalid").variable("HTTPS_PROXY", &release.address);
+        job.run().exits(&[1]);
+        assert_eq!(release.requests()[0], "mirror.invalid:443");
+    }
 }
 
 /// A cargo that notes how it was called and makes this program, slowly.
@@ -256,12 +279,48 @@ fn a_commit_without_release_needs_cargo() {
     failed.exits(&[1]);
     insta::assert_snapshot!("install_cargo_fails", failed.general());
     is_clean(&job);
-    job.folder.write_program("bin/cargo", "#!/bin/sh\n: >\"$RUNNER_TEMP/cargo\"\nexec tail -f /dev/null\n");
-    std::os::unix::fs::symlink(tool("tail").unwrap(), job.folder.0.join("bin/tail")).unwrap();
-    let ran = job.run_and_interrupt("install", || job.folder.0.join("temp/cargo").exists());
-    ran.exits(&[130]);
-    std::fs::remove_file(job.folder.0.join("temp/cargo")).unwrap();
-    is_clean(&job);
+}
+
+#[test]
+fn an_interrupt_ends_a_build() {
+    for shell in shells() {
+        let job = Job::new("version 0.0.0\n").shell(&shell);
+        job.folder
+            .write_program("bin/cargo", "#!/bin/sh\necho $$ >\"$GITHUB_WORKSPACE/pid\"\nexec tail -f /dev/null\n");
+        let ran = job.run_and_interrupt("install", || job.folder.read("workspace/pid").ends_with('\n'));
+        ran.exits(&[130]);
+        is_clean(&job);
+        let pid = job.folder.read("workspace/pid");
+        let alive = Command::new("kill").args(["-0", pid.trim()]).stderr(Stdio::null()).status().unwrap().success();
+        assert!(!alive, "cargo still runs below {}", shell.display());
+    }
+}
+
+#[test]
+fn a_folder_where_cargo_cannot_build_is_gone_round() {
+    // A disk that is full, and one whose programs do not run, which a folder below this name has only here.
+    for (program, unfit) in [
+        ("cargo", "case $CARGO_TARGET_DIR in \"$RUNNER_TEMP/\"*) exit 101 ;; esac\n"),
+        ("chmod", "case \"$*\" in *\"$RUNNER_TEMP/\"*) exit 1 ;; esac\nexec /bin/chmod \"$@\"\n"),
+    ] {
+        let job = Job::new("version 0.0.0\n");
+        job.folder.write_program("bin/cargo", CARGO);
+        let dd = "#!/bin/sh\ncase \"$*\" in *\"$RUNNER_TEMP/\"*) exit 1 ;; esac\nexec /bin/dd \"$@\"\n";
+        job.folder.write_program("bin/dd", dd);
+        let before = job.folder.read(&format!("bin/{program}"));
+        job.folder.write_program(&format!("bin/{program}"), format!("#!/bin/sh\n{unfit}{before}"));
+        job.run().exits(&[0, 0]).gives("task-id", "built");
+        std::fs::remove_file(job.folder.0.join("temp/cargo")).unwrap();
+        for name in ["temp", "tmp"] {
+            assert_eq!(job.folder.files(name), Vec::<PathBuf>::new());
+        }
+        job.folder.write_program("bin/dd", "#!/bin/sh\nexit 1\n");
+        job.folder.write_program("bin/cargo", "#!/bin/sh\nexit 101\n");
+        job.folder.write("action/src/main.rs", "fn main() { println!() }\n");
+        let failed = job.run();
+        failed.exits(&[1]);
+        insta::assert_snapshot!("install_no_room_to_build", failed.general());
+    }
 }
 
 #[test]
@@ -380,6 +439,10 @@ fn settings_of_the_user_do_not_change_the_download() {
 fn a_folder_that_does_not_execute_is_gone_round() {
     // What a file system that is mounted `noexec` does to a program, done here to those of one folder by a shell
     // that cannot be found.
+    let nowhere = Release::of(b"#!/bin/sh\nexit 126\n");
+    let job = Job::new(&nowhere.manifest());
+    job.run().exits(&[1]).says("mount it without `noexec`");
+    is_clean(&job);
     let release = Release::of(
         b"#!/bin/sh\ncase $0 in */cache/*) exit 126 ;; esac\nprintf 'task-id=small\\n' >>\"$GITHUB_OUTPUT\"\n",
     );
