@@ -1,7 +1,7 @@
 #!/bin/sh
 #
-# Checks that the tree is ready to be released as a version: Cargo.toml and
-# Cargo.lock have it, and the change log has a section for it. Prints that
+# Checks that the tree is ready to be released as a version: Cargo.toml and both
+# lock files have it, and the change log has a section for it. Prints that
 # section, as the release's notes.
 #
 # usage: check-version.sh VERSION [DIRECTORY]
@@ -43,8 +43,11 @@ version_in() {
 }
 manifest=$(version_in Cargo.toml '[package]')
 [ "$manifest" = "$version" ] || die "Cargo.toml has version ${manifest:-(none)}, not $version"
-lock=$(version_in Cargo.lock '[[package]]')
-[ "$lock" = "$version" ] || die "Cargo.lock has version ${lock:-(none)}, not $version; run \`cargo check\`"
+for folder in . tests/fuzz; do
+	lock=$(version_in "$folder/Cargo.lock" '[[package]]')
+	[ "$lock" = "$version" ] || die "$folder/Cargo.lock has version ${lock:-(none)}, not $version; run" \
+		"\`cargo update --workspace --manifest-path $folder/Cargo.toml\`"
+done
 
 notes() {
 	awk -v version="$1" '
