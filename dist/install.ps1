@@ -235,9 +235,11 @@ if ($unreleased) {
     # A mirror's password must not reach the log, nor one with a `/` in it, which makes the address invalid.
     $shown = $url -replace '^(https?://)?.*@', '$1***@'
     $address = $null
-    if (-not [uri]::TryCreate($url, [UriKind]::Absolute, [ref] $address) -or
-        ($url -notmatch '^https://' -and $url -notmatch '^http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?/')) {
+    if ($url -notmatch '^https?://' -or -not [uri]::TryCreate($url, [UriKind]::Absolute, [ref] $address)) {
         Stop-Step "``binary-base-url``: expected an ``https://`` address, got $shown."
+    }
+    if ($url -match '^http:' -and $url -notmatch '^http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?/') {
+        Stop-Step "$shown is not encrypted. Give an ``https://`` address in ``binary-base-url``."
     }
     # What curl does by itself: the password of an address, and the proxy of the environment.
     $headers = @{}

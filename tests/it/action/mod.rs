@@ -244,6 +244,27 @@ fn a_slip_in_the_action_is_caught() {
     }
 }
 
+/// What an installer says at every failure: of each text the longest part without variables.
+fn failures(script: &str, pattern: &str) -> BTreeSet<String> {
+    let joined = regex_lite::Regex::new(r#"["'] *[\\+]\n\s*["']"#).unwrap().replace_all(script, " ");
+    let variable = regex_lite::Regex::new(r"\$\{[^}]*\}|\$\w+(?::\w+)?|\$\([^)]*\)").unwrap();
+    let texts = regex_lite::Regex::new(pattern).unwrap();
+    let plain = |text: &str| text.replace(['\\', '`'], "").split_whitespace().collect::<Vec<_>>().join(" ");
+    let longest = |text: &str| variable.split(text).map(plain).max_by_key(String::len).unwrap_or_default();
+    texts.captures_iter(&joined).map(|text| longest(&text[1])).collect()
+}
+
+#[test]
+fn both_installers_fail_for_the_same_reasons() {
+    let read = |name: &str| std::fs::read_to_string(committed().join("dist").join(name)).unwrap();
+    let unix = failures(&read("install.sh"), r#"(?:fail|next_scratch) "((?:[^"\\]|\\.)*)""#);
+    let windows = failures(&read("install.ps1"), r#"Stop-Step \(?["']([^"\n]*)["']"#);
+    let list = |only: Vec<&String>| only.into_iter().map(|text| format!("{text}\n")).collect::<String>();
+    let only_unix = list(unix.difference(&windows).collect());
+    let only_windows = list(windows.difference(&unix).collect());
+    insta::assert_snapshot!(format!("install.sh alone:\n{only_unix}\ninstall.ps1 alone:\n{only_windows}"));
+}
+
 #[cfg(unix)]
 mod installed;
 #[cfg(unix)]
