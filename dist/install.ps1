@@ -226,7 +226,8 @@ if ($unreleased) {
         "takes two to five minutes, once for each tool cache, and GitHub's own runners begin with an empty one. Pin " +
         'a release of the action to avoid it.')
     # What else a job may have set that changes what is built.
-    foreach ($name in 'CARGO_BUILD_RUSTFLAGS', 'CARGO_BUILD_TARGET', 'CARGO_ENCODED_RUSTFLAGS', 'RUSTFLAGS') {
+    foreach ($name in 'CARGO_BUILD_RUSTFLAGS', 'CARGO_BUILD_TARGET', 'CARGO_ENCODED_RUSTFLAGS', 'RUSTC_WRAPPER',
+        'RUSTFLAGS') {
         [Environment]::SetEnvironmentVariable($name, $null)
     }
 } else {

@@ -475,8 +475,9 @@ build() {
 	# The programs that it builds and runs there.
 	printf '#!/bin/sh\n' >"$scratch/probe" && chmod 755 "$scratch/probe" && runs "$scratch/probe" || exit 126
 	cd "$root"
-	CARGO_TARGET_DIR=$scratch/target TMPDIR=$scratch
-	export CARGO_TARGET_DIR TMPDIR
+	# A wrapper such as sccache would go on in this folder after the step.
+	CARGO_TARGET_DIR=$scratch/target RUSTC_WRAPPER='' TMPDIR=$scratch
+	export CARGO_TARGET_DIR RUSTC_WRAPPER TMPDIR
 	exec cargo build --release --locked
 }
 

@@ -216,7 +216,7 @@ fn a_proxy_is_used() {
 
 /// A cargo that notes how it was called and makes this program, slowly.
 const CARGO: &str = "#!/bin/sh
-    printf '%s\\n' \"$* in $PWD, flags=$RUSTFLAGS\" >>\"$RUNNER_TEMP/cargo\"
+    printf '%s\\n' \"$* in $PWD, flags=$RUSTFLAGS$RUSTC_WRAPPER\" >>\"$RUNNER_TEMP/cargo\"
     mkdir -p \"$CARGO_TARGET_DIR/release\"
     printf '#!/bin/sh\\nprintf \"task-id=built\\\\n\" >>\"$GITHUB_OUTPUT\"\\n' >\"$CARGO_TARGET_DIR/release/agent-task\"
     chmod +x \"$CARGO_TARGET_DIR/release/agent-task\"
@@ -234,7 +234,10 @@ fn any_other_commit_is_built_once_from_its_sources() {
         for manifest in
             ["version 0.0.0\nbase none\n".to_owned(), Release::of(SMALL).manifest().replace("1.2.3", "1.2.2")]
         {
-            let job = Job::new(&manifest).shell(&shell).variable("RUSTFLAGS", "-D warnings");
+            let job = Job::new(&manifest)
+                .shell(&shell)
+                .variable("RUSTFLAGS", "-D warnings")
+                .variable("RUSTC_WRAPPER", "sccache");
             job.folder.write_program("bin/cargo", CARGO);
             let cold = job.run();
             cold.exits(&[0, 0]).gives("task-id", "built").says("Compiling agent-task");
