@@ -21,7 +21,7 @@ pub(super) fn compare(sign: &str, one: &Value, other: &Value) -> Result<bool, Er
     match (is_null(one), is_null(other), one.kind(), other.kind()) {
         (true, _, _, ValueKind::Number) | (_, true, ValueKind::Number, _) => {
             return Err(invalid(format!(
-                "`{sign}` compares null with a number; write `| default(0)` behind what is null"
+                "`{sign}` compares null with a number; write `| default(0)` after what is null"
             )));
         }
         _ => check(sign, one, other)?,
@@ -91,7 +91,7 @@ fn check(sign: &str, one: &Value, other: &Value) -> Result<(), Error> {
     use ValueKind::{Bool, Iterable, Map, Number, Seq, String};
     match (one.kind(), other.kind()) {
         (String, Number) | (Number, String) => Err(invalid(format!(
-            "`{sign}` compares a text with a number; write `| int` or `| float` behind the text, or the number in \
+            "`{sign}` compares a text with a number; write `| int` or `| float` after the text, or the number in \
              quotes"
         ))),
         (String, Bool) | (Bool, String) => {

@@ -24,6 +24,9 @@ const MAX_NAME_CHARACTERS: usize = 80;
 const MAX_SYNTAX_DEPTH: usize = 150;
 /// The functions of a template.
 pub(super) const FUNCTIONS: [&str; 4] = ["dict", "namespace", "range", "skip"];
+/// The contexts of Actions that a template does not have,
+/// <https://docs.github.com/en/actions/reference/workflows-and-actions/contexts>.
+const ACTIONS_CONTEXTS: [&str; 7] = ["env", "job", "matrix", "needs", "runner", "steps", "strategy"];
 
 /// A reason with its place in the template, which is shown.
 pub(super) fn at(template: &Template, range: Range<usize>, reason: &str) -> String {
@@ -77,7 +80,7 @@ pub(super) fn explain(error: &Error, template: &Template, guarded: &Guarded, sco
     // The range ends an expression; what is undefined is what people look for where the range holds several names.
     if let Some(path) = path {
         let found = template.source.get(..range.end).and_then(|before| before.rfind(path));
-        // The range of a filter begins behind what it is applied to.
+        // The range of a filter begins after what it is applied to.
         if let Some(found) = found.filter(|found| found + MAX_LINE_CHARACTERS > range.start) {
             range = found..found + path.len();
         }
@@ -119,11 +122,14 @@ impl<'a> Place<'a> {
         (is_called && !name.is_empty()).then_some(name)
     }
 
-    /// What an operator of another language is called here.
-    fn operator(&self) -> Option<&'static str> {
+    /// How to write what another language writes in this way.
+    fn syntax(&self) -> Option<&'static str> {
         match self.from {
-            it if it.starts_with("||") || it.starts_with('|') && self.before.ends_with('|') => {
+            it if it.starts_with("||") || it.starts_with('|') && self.before.ends_with('|') || it.starts_with("??") => {
                 Some("write `or`, or `| default('…')` for what may be missing")
+            }
+            it if it.starts_with("elseif") || it.starts_with("if") && self.before.ends_with("else ") => {
+                Some("write `elif`")
             }
             it if it.starts_with("&&") => Some("write `and`"),
             it if it.starts_with('!') => Some("write `not`"),
@@ -131,6 +137,23 @@ impl<'a> Place<'a> {
             it if it.starts_with('=') => Some("write `==` to compare"),
             _ => None,
         }
+    }
+
+    /// What is missing before the end of the template, which the engine also reports before a character that it does
+    /// not know.
+    fn missing(&self, what: &str) -> Option<&'static str> {
+        let after = self.from.get(self.whole.len()..)?.trim_start();
+        if !after.is_empty() {
+            return Place { before: "", from: after, whole: "" }.syntax();
+        }
+        let tag = self.before.rfind("{%").and_then(|at| self.before.get(at..));
+        Some(match what.ends_with("end of variable block") {
+            true => "close the expression with `}}`",
+            false if tag.is_some_and(|tag| !tag.contains("%}")) && !self.from.contains("%}") => {
+                "close the tag with `%}`"
+            }
+            false => "end each `{% if %}` with `{% endif %}`, and each `{% for %}` with `{% endfor %}`",
+        })
     }
 }
 
@@ -145,7 +168,10 @@ fn reason(
 ) -> String {
     let (place, hyphenated) = place.unzip();
     let reason = match (hyphenated.flatten(), path) {
-        (Some(name), _) if matches!(error.kind(), ErrorKind::UndefinedError | ErrorKind::InvalidOperation) => {
+        (Some(name), _)
+            if matches!(error.kind(), ErrorKind::UndefinedError | ErrorKind::InvalidOperation)
+                && !path.is_some_and(|path| ACTIONS_CONTEXTS.contains(&path)) =>
+        {
             format!("{what}; `-` subtracts: write a name that contains it in brackets, as `{name}`")
         }
         (_, Some(path)) => format!("{what}{}", near(path, scope)),
@@ -169,10 +195,13 @@ fn engine_reason(error: &Error, what: &str, place: Option<&Place<'_>>) -> String
         ErrorKind::SyntaxError if what.starts_with("template exceeds") => {
             format!("tags and brackets are in one another more than {MAX_SYNTAX_DEPTH} deep; nest less")
         }
-        ErrorKind::SyntaxError => match place.and_then(Place::operator) {
-            Some(remedy) => format!("{what}; {remedy}; {RAW_REMEDY}"),
-            None => format!("{what}; {RAW_REMEDY}"),
-        },
+        ErrorKind::SyntaxError => {
+            let is_end = what.starts_with("unexpected end of input");
+            match place.and_then(|place| if is_end { place.missing(what) } else { place.syntax() }) {
+                Some(remedy) => format!("{what}; {remedy}; {RAW_REMEDY}"),
+                None => format!("{what}; {RAW_REMEDY}"),
+            }
+        }
         ErrorKind::TemplateNotFound => {
             "a prompt has no `include`, `extends`, `import` and `from`; write the text itself".to_owned()
         }
@@ -183,9 +212,14 @@ fn engine_reason(error: &Error, what: &str, place: Option<&Place<'_>>) -> String
         ErrorKind::UnknownTest => {
             format!("{what}; see https://docs.rs/minijinja/latest/minijinja/tests/ for those that exist")
         }
-        ErrorKind::UnknownFunction => match callee.filter(|name| is_filter(name)) {
-            Some(name) => format!("there is no function {of}; write the filter, as `value | {name}`"),
-            None => format!("there is no function {of} here; there is `{}`", FUNCTIONS.join("`, `")),
+        ErrorKind::UnknownFunction => match callee.map(str::to_ascii_lowercase).as_deref() {
+            Some("contains") => format!("there is no function {of}; write `'part' in value`"),
+            Some("startswith") => format!("there is no function {of}; write `value is startingwith 'part'`"),
+            Some("endswith") => format!("there is no function {of}; write `value is endingwith 'part'`"),
+            Some(name) if is_filter(name) => {
+                format!("there is no function {of}; write the filter, as `value | {name}`")
+            }
+            _ => format!("there is no function {of} here; there is `{}`", FUNCTIONS.join("`, `")),
         },
         ErrorKind::UnknownMethod => no_method(noun_of(what.split(" has no").next().unwrap_or_default()), callee),
         _ if what.ends_with("not callable") => match place {
@@ -200,7 +234,7 @@ fn engine_reason(error: &Error, what: &str, place: Option<&Place<'_>>) -> String
                 (None, Some(place)) => format!("`{}`", cut(place.whole, MAX_LINE_CHARACTERS)),
                 (None, None) => "a value".to_owned(),
             };
-            format!("{what} is undefined; write `| default('')` behind it if it may be missing")
+            format!("{what} is undefined; write `| default('')` after it if it may be missing")
         }
         ErrorKind::InvalidOperation if error.detail().is_none() => format!("{of} does not take this argument"),
         _ if what == "value is not a string" => format!("{of} takes a text, and was given something else"),
@@ -229,7 +263,7 @@ fn conversion(what: &str) -> Option<(String, &'static str)> {
         "integer" | "isize" | "usize" | "i32" | "i64" | "u32" | "u64" => "a whole number",
         _ => return None,
     };
-    let remedy = if given == "string" && wanted.ends_with("number") { "; write `| int` behind it" } else { "" };
+    let remedy = if given == "string" && wanted.ends_with("number") { "; write `| int` after it" } else { "" };
     Some((format!("{}{remedy}", noun_of(given)), wanted))
 }
 
@@ -320,6 +354,15 @@ fn near(path: &str, scope: &Value) -> String {
                     environment: pass them with `inputs: ${{ toJSON(inputs) }}`"
                 .to_owned();
         }
+        if parent.is_empty() && ACTIONS_CONTEXTS.contains(&name) {
+            return format!(
+                "; a template does not have this context of Actions: pass the value in the input `vars`, as in `name: \
+                 ${{{{ {name}.… }}}}`"
+            );
+        }
+        if parent.is_empty() && name == "secrets" {
+            return "; a template has no secrets, because everyone who can see the task can read its prompt".to_owned();
+        }
         if parent.is_empty() && end < path.len() {
             // The template gives this name a value itself, which is not known here. `range .Items` is of Go.
             return if FUNCTIONS.contains(&name) { format!("; {RAW_REMEDY}") } else { String::new() };
@@ -357,6 +400,11 @@ fn near_names(name: &str, parent: &str, mapping: &Value) -> String {
     let raw = if parent.is_empty() { format!("; {RAW_REMEDY}") } else { String::new() };
     let is_name = |name: &str| name.chars().all(|c| c.is_alphanumeric() || c == '_');
     match nearest {
+        _ if names.is_empty() && parent == "vars" => {
+            format!(
+                "; the input `vars` is empty, and the variables of Actions are not in it: pass `{name}: ${{{{ vars.{name} }}}}`"
+            )
+        }
         _ if names.is_empty() => format!("; {holder} has no names"),
         Some(name) if parent.is_empty() => format!("; did you mean `{name}`? {holder} has {listed}{more}"),
         Some(name) if is_name(&name) => format!("; did you mean `{parent}.{name}`? {holder} has {listed}{more}"),

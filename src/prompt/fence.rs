@@ -165,7 +165,7 @@ impl Texts {
                     if c != '\r' || chars.peek() != Some(&'\n') {
                         push_visible(&mut seen, c);
                     }
-                    // All marks of Markdown are ASCII, so behind an emoji nothing depends on what is taken out.
+                    // All marks of Markdown are ASCII, so after an emoji nothing depends on what is taken out.
                     let is_replaced = c != '\r' && !seen[length..].starts_with(c);
                     is_exact &= !is_replaced || !before.is_ascii() && seen.len() == length;
                     self.read += 1;

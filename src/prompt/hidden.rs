@@ -75,7 +75,7 @@ fn without_comments(text: &str, is_exact: bool) -> String {
         };
     }
     seen += rest;
-    // What is seen must not begin anything, nor what comes together from before a comment and behind it.
+    // What is seen must not begin anything, nor what comes together from before a comment and after it.
     let mut safe = String::with_capacity(seen.len());
     let mut rest = seen.as_str();
     while let Some(at) = rest.find('<') {
@@ -92,7 +92,7 @@ fn without_comments(text: &str, is_exact: bool) -> String {
 }
 
 /// Whether a text ends in a block of code between fences, which GitHub shows as it is. Only a fence at the beginning
-/// of a line counts, and none behind an HTML tag: it could be in a list, or in HTML, and end earlier there.
+/// of a line counts, and none after an HTML tag: it could be in a list, or in HTML, and end earlier there.
 #[derive(Default)]
 struct CodeBlock {
     scanned: usize,
@@ -164,7 +164,7 @@ struct Titles {
 }
 
 /// The labels of footnotes that a text refers to for certain, in lower case. What looks like a reference is none in
-/// code, HTML, a formula, a link, an address, a table or another footnote, so behind anything that may begin one of
+/// code, HTML, a formula, a link, an address, a table or another footnote, so after anything that may begin one of
 /// these it does not count.
 fn references(text: &str) -> HashSet<String> {
     let mut labels = HashSet::new();

@@ -401,13 +401,13 @@ fn numbers(sign: &str, one: &Value, other: &Value) -> Result<(), Error> {
     let is_number = |value: &Value| matches!(value.kind(), ValueKind::Number | ValueKind::Bool);
     let (place, odd) = match (is_number(one), is_number(other)) {
         (true, true) => return Ok(()),
-        (true, false) => ("behind", other),
+        (true, false) => ("after", other),
         (false, _) => ("before", one),
     };
     let takes = if sign == "+" { "two numbers, two texts or two lists" } else { "numbers" };
     let remedy = match (odd.kind(), sign) {
-        (ValueKind::String, "+") => "; write `| float` or `| int` behind that value, or join texts with `~`",
-        (ValueKind::String, _) => "; write `| float` or `| int` behind that value",
+        (ValueKind::String, "+") => "; write `| float` or `| int` after that value, or join texts with `~`",
+        (ValueKind::String, _) => "; write `| float` or `| int` after that value",
         (ValueKind::Map, _) => "; name the part that is meant, such as `now.day`",
         _ => "",
     };
@@ -424,7 +424,7 @@ fn operate(state: &State<'_, '_>, sign: &str, one: Value, other: Value) -> Resul
 }
 
 fn repeat(value: &Value, times: &Value) -> Result<Value, Error> {
-    let remedy = if times.as_str().is_some() { "; write `| int` behind the text" } else { "" };
+    let remedy = if times.as_str().is_some() { "; write `| int` after the text" } else { "" };
     let reason = || invalid(format!("a list can be multiplied by a whole number only{remedy}"));
     let times = times.as_usize().ok_or_else(reason)?;
     let is_large =
@@ -545,8 +545,8 @@ fn present(name: &str, args: &[Value]) -> Result<Vec<Value>, Error> {
 /// Why an operator, a filter or a test does not take null or a text.
 fn no_number(of: &str, value: &Value) -> Error {
     invalid(match is_null(value) {
-        true => format!("`{of}` takes a number, and the value is null; write `| default(0)` behind it"),
-        false => format!("`{of}` takes a number, and the value is a text; write `| float` or `| int` behind it"),
+        true => format!("`{of}` takes a number, and the value is null; write `| default(0)` after it"),
+        false => format!("`{of}` takes a number, and the value is a text; write `| float` or `| int` after it"),
     })
 }
 

@@ -90,7 +90,7 @@ pub(super) fn check(source: &str) -> Result<(), SyntaxProblem> {
 }
 
 /// Refuses comments that another language probably began, such as a shell by `${#name}`, TeX by `{#1}` or Svelte by
-/// `{#if x}`. Jinja's have a space behind `{#`, or a sign that trims, or are ruled off by more of `#`.
+/// `{#if x}`. Jinja's have a space after `{#`, or a sign that trims, or are ruled off by more of `#`.
 fn check_comment(source: &str, gap: Range<usize>) -> Result<(), SyntaxProblem> {
     // Between two tokens there are only spaces and comments.
     let mut at = gap.start;
@@ -100,7 +100,7 @@ fn check_comment(source: &str, gap: Range<usize>) -> Result<(), SyntaxProblem> {
             || !inner.starts_with(|c: char| c.is_whitespace() || matches!(c, '-' | '+' | '#'));
         if is_foreign {
             let reason = format!(
-                "`{{#` begins a comment of the template, which drops text; for a comment write a space behind it, and \
+                "`{{#` begins a comment of the template, which drops text; for a comment write a space after it, and \
                  {RAW_REMEDY}"
             );
             return Err(SyntaxProblem { range: begin..begin + 2, reason });
@@ -135,7 +135,7 @@ pub(super) fn large_constant(tree: &Stmt<'_>, max: usize) -> Option<SyntaxProble
         }
         statements.extend(bodies(statement));
     }
-    // What is within an expression comes behind it, and is checked first.
+    // What is within an expression comes after it, and is checked first.
     all.into_iter().rev().find_map(|expression| {
         let Expr::BinOp(operation) = expression else { return None };
         if !matches!(operation.op, BinOpKind::Mul) {

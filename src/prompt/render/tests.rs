@@ -126,9 +126,11 @@ fn unknown_name_has_place_and_near_names() {
 }
 
 #[test]
-fn missing_inputs_are_explained() {
+fn missing_inputs_and_variables_are_explained() {
     let error = rendered("{{ inputs.version }}").unwrap_err();
     assert!(error.contains("`inputs: ${{ toJSON(inputs) }}`"), "{error}");
+    let error = tried("{{ vars.REGION }}", &json!({})).unwrap_err();
+    assert!(error.contains("pass `REGION: ${{ vars.REGION }}`"), "{error}");
 }
 
 #[test]
@@ -204,6 +206,19 @@ fn messages_of_the_engine_have_remedies() {
         "{{ !vars.x }}",
         "{% if vars.x = 1 %}{% endif %}",
         "{{ vars.x ? 'a' : 'b' }}",
+        "{{ vars.x ?? 'a' }}",
+        "{{ vars.x == 'a' && 'b' }}",
+        "{% if vars.x %}a{% elseif vars.y %}b{% endif %}",
+        "{% if vars.x %}a{% else if vars.y %}b{% endif %}",
+        "{% if vars.x %}a",
+        "{% if vars.x",
+        "{{ vars.version",
+        "{{ toJSON(vars) }}",
+        "{{ contains(vars.version, '1') }}",
+        "{{ startsWith(vars.version, '1') }}",
+        "{{ env.HOME }}",
+        "{{ strategy.job-index }}",
+        "{{ secrets.TOKEN }}",
     ];
     let shown = sources.map(|source| {
         let error = rendered(source).expect_err(source);
@@ -234,9 +249,9 @@ fn messages_of_the_engine_have_remedies() {
     {{ range() }}
         release.md:1:4: `range` needs another argument
     {{ range(vars.version) }}
-        release.md:1:4: `range` takes a whole number, and was given a text; write `| int` behind it
+        release.md:1:4: `range` takes a whole number, and was given a text; write `| int` after it
     {{ vars['items'] | batch('a') }}
-        release.md:1:20: `batch` takes a whole number, and was given a text; write `| int` behind it
+        release.md:1:20: `batch` takes a whole number, and was given a text; write `| int` after it
     {{ vars['items'] | split(',') }}
         release.md:1:20: `split` takes a text, and was given something else
     {{ vars['items'] | sum }}
@@ -244,7 +259,7 @@ fn messages_of_the_engine_have_remedies() {
     {{ vars['items'] | map }}
         release.md:1:20: `map`: filter name is required
     {{ vars.version | attr('x') }}
-        release.md:1:19: the result of `attr` is undefined; write `| default('')` behind it if it may be missing
+        release.md:1:19: the result of `attr` is undefined; write `| default('')` after it if it may be missing
     {{ 'x' | int }}
         release.md:1:10: `int` takes a number, and the text is not one; write a default, as `int(default=0)`
     {{ 5 | first }}
@@ -260,21 +275,21 @@ fn messages_of_the_engine_have_remedies() {
     {{ vars.version.split(',') }}
         release.md:1:16: a text has no methods; use the filter: `| split`
     {% macro m(a) %}{{ a }}{% endmacro %}{{ m() }}
-        release.md:1:20: `a` is undefined; write `| default('')` behind it if it may be missing
+        release.md:1:20: `a` is undefined; write `| default('')` after it if it may be missing
     {% macro m(a) %}{{ a }}{% endmacro %}{{ m(1, 2) }}
         release.md:1:41: `m` takes fewer arguments
     {% for x in 5 %}{% endfor %}
         release.md:1:13: a number has no items; loop over a list or a mapping
     {{ vars.version * 60 }}
-        release.md:1:4: `*` takes numbers, and the value before it is a text; write `| float` or `| int` behind that value
+        release.md:1:4: `*` takes numbers, and the value before it is a text; write `| float` or `| int` after that value
     {{ 1 + vars.version }}
-        release.md:1:4: `+` takes two numbers, two texts or two lists, and the value behind it is a text; write `| float` or `| int` behind that value, or join texts with `~`
+        release.md:1:4: `+` takes two numbers, two texts or two lists, and the value after it is a text; write `| float` or `| int` after that value, or join texts with `~`
     {{ now - 1 }}
         release.md:1:4: `-` takes numbers, and the value before it is a mapping; name the part that is meant, such as `now.day`
     {{ vars['items'] * 1.5 }}
         release.md:1:4: a list can be multiplied by a whole number only
     {{ vars['items'] * vars.version }}
-        release.md:1:4: a list can be multiplied by a whole number only; write `| int` behind the text
+        release.md:1:4: a list can be multiplied by a whole number only; write `| int` after the text
     {{ vars.x || 'y' }}
         release.md:1:12: unexpected `|`, expected identifier; write `or`, or `| default('…')` for what may be missing; RAW
     {{ vars.x && 'y' }}
@@ -285,6 +300,32 @@ fn messages_of_the_engine_have_remedies() {
         release.md:1:14: unexpected `=`, expected end of block; write `==` to compare; RAW
     {{ vars.x ? 'a' : 'b' }}
         release.md:1:11: unexpected character; write `a if condition else b`; RAW
+    {{ vars.x ?? 'a' }}
+        release.md:1:11: unexpected character; write `or`, or `| default('…')` for what may be missing; RAW
+    {{ vars.x == 'a' && 'b' }}
+        release.md:1:14: unexpected end of input, expected end of variable block; write `and`; RAW
+    {% if vars.x %}a{% elseif vars.y %}b{% endif %}
+        release.md:1:20: unknown statement elseif; write `elif`; RAW
+    {% if vars.x %}a{% else if vars.y %}b{% endif %}
+        release.md:1:25: unexpected identifier, expected end of block; write `elif`; RAW
+    {% if vars.x %}a
+        release.md:1:16: unexpected end of input, expected end of block; end each `{% if %}` with `{% endif %}`, and each `{% for %}` with `{% endfor %}`; RAW
+    {% if vars.x
+        release.md:1:12: unexpected end of input, expected end of block; close the tag with `%}`; RAW
+    {{ vars.version
+        release.md:1:9: unexpected end of input, expected end of variable block; close the expression with `}}`; RAW
+    {{ toJSON(vars) }}
+        release.md:1:4: there is no function `toJSON`; write the filter, as `value | tojson`
+    {{ contains(vars.version, '1') }}
+        release.md:1:4: there is no function `contains`; write `'part' in value`
+    {{ startsWith(vars.version, '1') }}
+        release.md:1:4: there is no function `startsWith`; write `value is startingwith 'part'`
+    {{ env.HOME }}
+        release.md:1:4: `env` is undefined; a template does not have this context of Actions: pass the value in the input `vars`, as in `name: ${{ env.… }}`
+    {{ strategy.job-index }}
+        release.md:1:4: `strategy` is undefined; a template does not have this context of Actions: pass the value in the input `vars`, as in `name: ${{ strategy.… }}`
+    {{ secrets.TOKEN }}
+        release.md:1:4: `secrets` is undefined; a template has no secrets, because everyone who can see the task can read its prompt
     ");
     let error = tried("{{ inputs.x.split(',') }}", &json!({})).unwrap_err();
     assert!(error.contains("a value has no methods; use the filter: `| split`"), "{error}");
