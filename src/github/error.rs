@@ -369,9 +369,9 @@ pub(super) const ACTIONS_REMEDIES: Remedies = Remedies {
                  it",
     not_found: "The token may not see the settings of GitHub Actions in that repository",
 };
-const TASK_NOT_FOUND: &str = "Either the token does not reach the repository (a fine-grained token lists the \
-                              repositories it is for, and an organization may have to approve it), or the Copilot \
-                              cloud agent is not enabled for it, or there is no such task";
+const TASK_NOT_FOUND: &str = "Either there is no such repository or task, or the token does not reach the repository (a \
+                              fine-grained token lists the repositories it is for, and an organization may have to \
+                              approve it), or the Copilot cloud agent is not enabled for it";
 
 /// Words of the messages with which GitHub denies access for a reason that is not a permission, in lower case, and what to
 /// do about each. The first whose words all occur counts. The messages were observed; GitHub does not document them.

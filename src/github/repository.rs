@@ -17,7 +17,7 @@ pub struct Repository {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RepositoryError {
     /// The text is an address rather than a name.
-    #[error("is an address; write only its last two parts, `owner/name`")]
+    #[error("is an address; write only `owner/name`, without `.git`")]
     Address,
     /// There is not exactly one slash with something on both sides.
     #[error("is not of the form `owner/name`")]
@@ -41,7 +41,7 @@ impl Repository {
         &self.owner
     }
 
-    /// The part behind the slash.
+    /// The part after the slash.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -56,7 +56,9 @@ impl FromStr for Repository {
     type Err = RepositoryError;
 
     fn from_str(text: &str) -> Result<Self, RepositoryError> {
-        if text.contains("://") || text.starts_with("git@") {
+        // GitHub allows no repository whose name ends as the address for git does.
+        if text.contains("://") || text.starts_with("git@") || text.starts_with("github.com/") || text.ends_with(".git")
+        {
             return Err(RepositoryError::Address);
         }
         let (owner, name) = text.split_once('/').ok_or(RepositoryError::Form)?;
@@ -109,7 +111,7 @@ impl Hash for Repository {
 pub fn branch_name(text: &str) -> Result<String, String> {
     let name = text.strip_prefix("refs/heads/").unwrap_or(text);
     if name.starts_with("refs/") {
-        return Err("is not a branch; write a branch's name, for example `main`".to_owned());
+        return Err("is not a branch; write the name of a branch, for example `main`".to_owned());
     }
     // What git itself refuses, <https://git-scm.com/docs/git-check-ref-format>.
     let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '~' | '^' | ':' | '?' | '*' | '[' | '\\');
@@ -121,7 +123,10 @@ pub fn branch_name(text: &str) -> Result<String, String> {
         || name.starts_with(['-', '/'])
         || name.ends_with(['/', '.'])
         || name.ends_with(".lock");
-    if broken { Err("is not a name that git allows for a branch".to_owned()) } else { Ok(name.to_owned()) }
+    match broken {
+        true => Err("is not a name that git allows for a branch; write for example `main`".to_owned()),
+        false => Ok(name.to_owned()),
+    }
 }
 
 #[cfg(test)]
@@ -140,6 +145,8 @@ mod tests {
         for (text, why) in [
             ("https://github.com/octo/app", RepositoryError::Address),
             ("git@github.com:octo/app", RepositoryError::Address),
+            ("github.com/octo/app", RepositoryError::Address),
+            ("octo/app.git", RepositoryError::Address),
             ("octo", RepositoryError::Form),
             ("octo/", RepositoryError::Form),
             ("/app", RepositoryError::Form),

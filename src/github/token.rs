@@ -119,6 +119,11 @@ impl fmt::Display for TokenKind {
     }
 }
 
+/// What is wrong with `token` where there is none, as a predicate.
+pub const MISSING: &str = "is missing or empty; store a fine-grained personal access token that has \"Agent tasks: read and \
+                           write\" as a secret, and check the name of the secret in the workflow. Runs for pull requests \
+                           from forks get no secrets, and runs for Dependabot only its own";
+
 impl TokenKind {
     /// Why a token of this kind cannot be used for agent tasks, with the remedy; `None` where it can, as far as its
     /// kind goes. Source: "GitHub App installation access tokens are not supported for this endpoint",

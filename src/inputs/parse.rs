@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::actions::context::Environment;
 use crate::github::repository::branch_name;
-use crate::github::token::{Token, TokenKind};
+use crate::github::token::{self, Token, TokenKind};
 use crate::github::transport::is_proxy;
 use crate::github::url::{ApiUrl, ApiUrlError};
 use crate::inputs::problem::Problem;
@@ -133,12 +133,7 @@ impl Reader {
         if let Some(why) = unfit.filter(|_| needs_token) {
             self.problems.push(Problem::new(input::token.name, why));
         } else if token.is_none() && !dry_run && needs_token && self.get(input::token).is_none() {
-            self.problems.push(Problem::new(
-                "token",
-                "is missing or empty; pass a secret with a fine-grained personal access token that has \"Agent tasks: \
-                 read and write\". Runs for pull requests from forks get no secrets, and runs for Dependabot only its \
-                 own",
-            ));
+            self.problems.push(Problem::new(input::token.name, token::MISSING));
         }
         if let Some(kind @ (TokenKind::Refresh | TokenKind::AppJwt)) = lookup_token.as_ref().map(Token::kind)
             && let Some(why) = kind.unfit_for_tasks()
@@ -439,6 +434,5 @@ fn expectations(text: &str) -> Result<Expect, String> {
 }
 
 fn wrong_yaml(faults: &[compose::Fault]) -> String {
-    let faults = faults.iter().map(|it| format!("line {}, column {}: {}", it.place.line, it.place.column, it.why));
-    format!("is wrong. {}", faults.collect::<Vec<_>>().join("; "))
+    format!("is wrong. {}", faults.iter().map(compose::Fault::to_string).collect::<Vec<_>>().join("; "))
 }

@@ -9,7 +9,7 @@ use crate::github::token::{Token, TokenKind};
 use crate::inputs::problem::{LONGEST_VALUE, Problem};
 use crate::inputs::table::{GivenInputs, INPUTS, Input, RENAMED};
 use crate::policy::evaluate::is_template;
-use crate::text::{cut, harmless, nearest, parse_duration};
+use crate::text::{cut, harmless, nearest, parse_days, parse_duration};
 
 /// A shorter word is not a secret: the scheme before a token, such as `Bearer`.
 const SHORTEST_SECRET: usize = 8;
@@ -121,19 +121,33 @@ impl Reader {
     }
 
     pub(super) fn duration(&mut self, input: &Input) -> Duration {
+        self.span(input, parse_duration, ['s', 'm'], "30s, 45m or 1h30m")
+    }
+
+    /// A duration whose unit can be days or weeks as well.
+    pub(super) fn age(&mut self, input: &Input) -> Duration {
+        self.span(input, parse_days, ['h', 'd'], "3d or 12h")
+    }
+
+    fn span(
+        &mut self,
+        input: &Input,
+        parse: fn(&str) -> Option<Duration>,
+        units: [char; 2],
+        examples: &str,
+    ) -> Duration {
         let text = self.text(input);
-        match parse_duration(text) {
-            Some(duration) => duration,
-            None => {
-                let is_bare = text.chars().all(|c| c.is_ascii_digit()) && text.chars().any(|c| c != '0');
-                let expected = match is_bare {
-                    true => format!("a duration with a unit such as {text}s or {text}m"),
-                    false => "a duration above zero such as 30s, 45m or 1h30m".to_owned(),
-                };
-                self.expected(input, &expected);
-                Duration::ZERO
-            }
+        if let Some(duration) = parse(text) {
+            return duration;
         }
+        let is_bare = text.chars().all(|c| c.is_ascii_digit()) && text.chars().any(|c| c != '0');
+        let [small, large] = units;
+        let expected = match is_bare {
+            true => format!("a duration with a unit such as {text}{small} or {text}{large}"),
+            false => format!("a duration above zero such as {examples}"),
+        };
+        self.expected(input, &expected);
+        Duration::ZERO
     }
 
     pub(super) fn token(&mut self, input: &Input) -> Option<Token> {

@@ -446,10 +446,7 @@ impl Reader {
         if attempts.is_none() {
             self.problem(input::attempts, format!("is not a number of tasks; write 1 to {MAX_ATTEMPTS}"));
         }
-        let stall_after = parse_days(self.text(input::stall_after));
-        if stall_after.is_none() {
-            self.expected(input::stall_after, "a duration above zero such as 3d or 12h");
-        }
+        let stall_after = self.age(input::stall_after);
         let on_change = self.word(input::on_change, &OnChange::ALL, "stop or continue").unwrap_or(OnChange::Stop);
         let advance_on = match self.get(input::advance_on) {
             Some(_) => self.word(input::advance_on, &AdvanceOn::ALL, "completed, accepted or merged"),
@@ -495,7 +492,7 @@ impl Reader {
             success: self.text(input::wave_success).parse().ok()?,
             advance_on: advance_on?,
             attempts: attempts?,
-            stall_after: stall_after?,
+            stall_after,
             on_change,
         };
         Some(RolloutRequest { rules, cache: self.get(input::rollout_cache).map(str::to_owned) })
@@ -585,12 +582,9 @@ impl Reader {
         let timezone = self.timezone();
         let since = Since::parse(self.text(input::since), &timezone);
         if since.is_none() {
-            self.expected(input::since, "a time such as 30d, or a day such as 2026-11-01");
+            self.expected(input::since, "an age such as 30d, or a day such as 2026-11-01");
         }
-        let stale_after = parse_days(self.text(input::stale_after));
-        if stale_after.is_none() {
-            self.expected(input::stale_after, "a duration above zero such as 3d or 12h");
-        }
+        let stale_after = self.age(input::stale_after);
         let mut fail_if = Vec::new();
         for word in self.get(input::report_fail_if).map(listed).unwrap_or_default() {
             match word.parse::<Threshold>() {
@@ -605,7 +599,7 @@ impl Reader {
             list,
             since: since?,
             timezone,
-            stale_after: stale_after?,
+            stale_after,
             cache: text(input::report_cache),
             fail_if,
             task_class: text(input::task_class),
@@ -677,7 +671,10 @@ impl Reader {
     /// The repository; a wait for `results` needs none.
     fn repository(&mut self, environment: &Environment) -> Option<Repository> {
         if self.get(input::repository).is_some() {
-            return self.parsed(input::repository, |text| text.parse::<Repository>().map_err(|why| why.to_string()));
+            return self.parsed(input::repository, |text| match text.contains([',', '\n']) {
+                true => Err("is a list; write it in repositories".to_owned()),
+                false => text.parse::<Repository>().map_err(|why| why.to_string()),
+            });
         }
         let actual = environment.get("GITHUB_REPOSITORY");
         match (actual, actual.map(str::parse::<Repository>)) {

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde_json::{Map, Value};
 
-use crate::github::repository::{Repository, branch_name};
+use crate::github::repository::{Repository, RepositoryError, branch_name};
 use crate::inputs::vars;
 use crate::order::json_object;
 use crate::policy::evaluate::{EntrySettings, is_template};
@@ -213,7 +213,7 @@ fn lines(text: &str) -> Result<Vec<Item>, String> {
     Ok(items)
 }
 
-/// A line without the comment at its end. Where a `#` may belong to the line, it is an error: what is behind it must not
+/// A line without the comment at its end. Where a `#` may belong to the line, it is an error: what is after it must not
 /// get lost, least of all an exclusion of a query.
 fn comment(line: &str, is_query: bool) -> Result<&str, String> {
     const OWN_LINE: &str = "write the comment on its own line";
@@ -223,12 +223,12 @@ fn comment(line: &str, is_query: bool) -> Result<&str, String> {
         match c {
             '"' if is_query => is_quoted = !is_quoted,
             '#' if before.is_whitespace() && !is_quoted => {
-                let (kept, behind) = line.split_at(at);
-                let is_comment = behind[1..].is_empty() || behind[1..].starts_with(char::is_whitespace);
+                let (kept, after) = line.split_at(at);
+                let is_comment = after[1..].is_empty() || after[1..].starts_with(char::is_whitespace);
                 return match (is_query, is_comment) {
                     (false, true) => Ok(kept.trim_end()),
                     (true, _) => Err(format!("the query has a `#` outside of quotes; put it in quotes, or {OWN_LINE}")),
-                    (false, false) => Err(format!("`{}` may be a comment or a value; {OWN_LINE}", shown(behind))),
+                    (false, false) => Err(format!("`{}` may be a comment or a value; {OWN_LINE}", shown(after))),
                 };
             }
             _ => {}
@@ -239,7 +239,7 @@ fn comment(line: &str, is_query: bool) -> Result<&str, String> {
 }
 
 fn items(text: &str) -> Result<Vec<Item>, String> {
-    // To YAML ` #` begins a comment, so that what is behind it is gone once it is read.
+    // To YAML ` #` begins a comment, so that what is after it is gone once it is read.
     for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with('#')) {
         if let Some((before, query)) = line.split_once(QUERY)
             && !before.ends_with(['"', '\''])
@@ -271,7 +271,7 @@ fn source(text: &str) -> Result<Source, String> {
     }
     if let Some(file) = text.strip_prefix('@') {
         return match file.trim() {
-            "" => Err("`@` has no file behind it; write `@` and a path in the workspace".to_owned()),
+            "" => Err("`@` has no file after it; write `@` and a path in the workspace".to_owned()),
             file if file.contains("{{") => {
                 Err(format!("`{}` contains {{{{, and a file name is not a template", shown(file)))
             }
@@ -283,8 +283,11 @@ fn source(text: &str) -> Result<Source, String> {
     let (mut fields, mut vars) = (Map::new(), Map::new());
     for word in words {
         let pair = word.split_once('=').filter(|(name, _)| !name.is_empty());
-        let (name, value) = pair.ok_or_else(|| {
-            format!("`{}` behind {repository} is not a variable; write `name=value` without spaces", shown(word))
+        let (name, value) = pair.ok_or_else(|| match word.parse::<Repository>() {
+            Ok(next) => format!("{next} is on the line of {repository}; write each repository on its own line"),
+            Err(_) => {
+                format!("`{}` after {repository} is not a variable; write `name=value` without spaces", shown(word))
+            }
         })?;
         let is_field = FIELDS.contains(&name);
         // A field with a wrong name would be a variable that no template reads.
@@ -332,7 +335,19 @@ fn object(mut fields: Map<String, Value>) -> Result<Source, String> {
 }
 
 fn named(name: &str) -> Result<Repository, String> {
-    name.trim().parse().map_err(|why| format!("`{}` {why}", shown(name)))
+    let name = name.trim();
+    name.parse().map_err(|why| {
+        let query = name.strip_suffix("/*").map(|owner| format!("org:{owner}"));
+        let query = query.or_else(|| (why == RepositoryError::Form && name.contains(':')).then(|| name.to_owned()));
+        let name = shown(name);
+        match query {
+            Some(query) => format!("`{name}` is not a repository; to search, write `query: {}`", shown(&query)),
+            None if why == RepositoryError::Form && name.contains('.') => {
+                format!("`{name}` {why}; write `@{name}` to read a list from that file")
+            }
+            None => format!("`{name}` {why}"),
+        }
+    })
 }
 
 fn query_of(query: &str) -> Result<Source, String> {
@@ -499,12 +514,22 @@ mod tests {
         for part in [
             "line 1: `octo` is not of the form",
             "line 3: `octo/x/y`",
-            "line 3: `version` behind octo/b",
+            "line 3: `version` after octo/b",
             "line 4",
             "line 5",
             "line 6: octo/c has `a` twice",
         ] {
             assert!(actual.iter().any(|line| line.contains(part)), "{part} in {actual:#?}");
+        }
+        for (text, part) in [
+            ("octo/app octo/lib", "octo/lib is on the line of octo/app; write each repository on its own line"),
+            ("octo/*", "`octo/*` is not a repository; to search, write `query: org:octo`"),
+            ("org:octo", "to search, write `query: org:octo`"),
+            ("teams/list/java.txt", "write `@teams/list/java.txt` to read a list from that file"),
+            ("octo/app.git", "without `.git`"),
+        ] {
+            let actual = read(text).unwrap_err().join("\n");
+            assert!(actual.contains(part), "{text}: {actual}");
         }
         let actual =
             read("- 1\n- repo: octo/a\n- {repository: octo/b, vars: 1}\n- {query: x, vars: {}}\n").unwrap_err();

@@ -33,9 +33,7 @@ pub fn read(text: &str, max: usize) -> Result<Value, String> {
     if text.len() > max {
         return Err(format!("has {} bytes; at most {max} are read", text.len()));
     }
-    let problem = |fault: Fault| {
-        format!("is not valid YAML: {} at line {}, column {}", fault.why, fault.place.line, fault.place.column)
-    };
+    let problem = |fault: Fault| format!("is not valid YAML. {fault}");
     let (node, duplicates) = compose::parse(text).map_err(problem)?;
     match duplicates.into_iter().next() {
         Some(duplicate) => Err(problem(duplicate)),

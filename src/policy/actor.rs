@@ -152,7 +152,7 @@ impl Actor {
     }
 }
 
-/// The name of a bot without the mark that GitHub puts behind it.
+/// The name of a bot without the mark that GitHub puts after it.
 pub fn bare(login: &str) -> &str {
     login.strip_suffix("[bot]").unwrap_or(login)
 }
@@ -168,7 +168,7 @@ pub fn user_login(text: &str) -> Result<String, String> {
     }
 }
 
-/// Reads the name of a bot, with `[bot]` behind it or without.
+/// Reads the name of a bot, with `[bot]` after it or without.
 ///
 /// # Errors
 /// What is wrong with it, and what would be right.
@@ -179,7 +179,7 @@ pub fn bot_login(text: &str) -> Result<String, String> {
 fn login(text: &str) -> Result<String, String> {
     // Logins of managed users have an underscore before the short code of their enterprise.
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    match !text.is_empty() && text.chars().all(fits) {
+    match !text.is_empty() && text.chars().all(fits) && !matches!(text, "true" | "false") {
         true => Ok(text.to_owned()),
         false => Err("is not a login; write it as in the address of the profile, without @".to_owned()),
     }

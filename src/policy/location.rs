@@ -135,7 +135,7 @@ impl FromStr for PolicyLocation {
             None => (rest, None),
         };
         if at.is_some_and(|at| at.is_empty() || at.contains(|c: char| c.is_whitespace() || c.is_control())) {
-            return Err("names no branch, tag or commit behind the `@`".to_owned());
+            return Err("names no branch, tag or commit after the `@`".to_owned());
         }
         Ok(Self::Repository { repository, path: path(file)?.to_owned(), at: at.map(str::to_owned) })
     }

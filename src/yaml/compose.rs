@@ -1,6 +1,7 @@
 //! From YAML text to a tree of nodes with their places.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use granit_parser::{Event, Marker, Parser, ScalarStyle, Span, StrInput, Tag};
 use serde_json::Value;
@@ -63,6 +64,12 @@ pub struct Fault {
     pub why: String,
 }
 
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, column {}: {}", self.place.line, self.place.column, self.why)
+    }
+}
+
 /// Reads a text. A key that a mapping has twice is a fault; the tree has the first of the two.
 ///
 /// # Errors
@@ -95,13 +102,12 @@ pub fn parse(text: &str) -> Result<(Node, Vec<Fault>), Fault> {
     Ok((root.unwrap_or_else(nothing), composer.duplicates))
 }
 
-/// What the text probably means otherwise than YAML does, in sentences with line and column: comments behind values
+/// What the text probably means otherwise than YAML does, in sentences with line and column: comments after values
 /// (`title: Fix #12 now` is only `Fix`), and anchors that no alias names (`title: &x y` is only `y`). Quotes around the
-/// value keep it. With `is_free` a value can be text of anyone, and each comment behind it is suspect; otherwise a `#`
-/// with a space behind it begins a comment that is meant as one.
+/// value keep it. With `is_free` a value can be text of anyone, and each comment after it is suspect; otherwise a `#`
+/// with a space after it begins a comment that is meant as one.
 pub fn warnings(text: &str, is_free: bool) -> Vec<String> {
-    let sentence = |Fault { why, place }| format!("line {}, column {}: {why}", place.line, place.column);
-    dropped_texts(text, is_free).into_iter().take(MAX_FAULTS).map(sentence).collect()
+    dropped_texts(text, is_free).iter().take(MAX_FAULTS).map(Fault::to_string).collect()
 }
 
 /// What [`warnings`] are about.
@@ -127,11 +133,11 @@ fn dropped_texts(text: &str, is_free: bool) -> Vec<Fault> {
         if *style != ScalarStyle::Plain {
             continue;
         }
-        // Where nothing is written, the comment is behind the key.
+        // Where nothing is written, the comment is after the key.
         let (span, between) = if is_empty { (key, ":") } else { (*span, "") };
         let line = span.byte_range().and_then(|range| text.get(range.end..)).and_then(|rest| rest.lines().next());
         let Some(line) = line.and_then(|line| line.trim_start().strip_prefix(between)).map(str::trim) else { continue };
-        // A comment that explains an empty value has a space behind its `#` as well.
+        // A comment that explains an empty value has a space after its `#` as well.
         let is_cut = if is_empty || !is_free { dropped_text(line) == Some(line) } else { line.starts_with('#') };
         if is_cut {
             report(span, line, "a comment");
@@ -157,7 +163,12 @@ impl<'a> Composer<'a> {
             Some(Err(error)) => {
                 let why = error.to_string();
                 // The fault has the place already.
-                let why = why.split_once(" at char ").map_or(why.as_str(), |(why, _)| why).to_owned();
+                let why = why.split_once(" at char ").map_or(why.as_str(), |(why, _)| why);
+                let remedy = match why.starts_with("mapping values are not allowed") {
+                    true => "; put a value that contains `: ` in quotes, and indent all keys of a mapping alike",
+                    false => "",
+                };
+                let why = format!("{why}{remedy}");
                 Err(Fault { place: place(*error.marker()), why })
             }
             None => Ok((Event::StreamEnd, Span::default())),

@@ -165,7 +165,7 @@ async fn doctor_finds_every_planted_fault() {
     }
     assert_snapshot!(actual.join("\n"), @r#"
     ❌ token: `token` is an installation token (`ghs_`), as `GITHUB_TOKEN` and the tokens of `actions/create-github-app-token` are; GitHub lets none of them start or read agent tasks. Store a fine-grained personal access token with the repository permission "Agent tasks: read and write" as a secret and give that
-    ❌ token: `token` is missing or empty. Store a token that can start tasks as a secret, and give that secret; runs for pull requests from forks get no secrets
+    ❌ token: `token` is missing or empty; store a fine-grained personal access token that has "Agent tasks: read and write" as a secret, and check the name of the secret in the workflow. Runs for pull requests from forks get no secrets, and runs for Dependabot only its own
     ❌ login: GitHub does not accept the token (Bad credentials): it is mistyped, expired or revoked. Make a new one and store it as the secret that `token` is given
     ❌ expiry: the token expired on 2020-01-01 [time]; create a new one and store it
     ❌ scopes: the token lacks the scope `repo` (it has none); add it in the token's settings
@@ -211,7 +211,7 @@ async fn doctor_finds_an_agent_that_is_not_enabled() {
     let ran = step(&simulator).run().await;
     assert_eq!(ran.code, 1, "{}", ran.log);
     assert_snapshot!(ran.log_lines("❌ "), @"
-    ❌ agent-tasks: GitHub finds nothing there for this token (Not Found). Either the token does not reach the repository (a fine-grained token lists the repositories it is for, and an organization may have to approve it), or the Copilot cloud agent is not enabled for it, or there is no such task
+    ❌ agent-tasks: GitHub finds nothing there for this token (Not Found). Either there is no such repository or task, or the token does not reach the repository (a fine-grained token lists the repositories it is for, and an organization may have to approve it), or the Copilot cloud agent is not enabled for it
     ❌ cloud-agent: the settings cannot be compared with the task class `prep` of .github/agent-tasks.yml. GitHub finds nothing there for this token (Not Found). Either the token may not see the settings of the Copilot cloud agent, or the agent is not enabled for the repository
     ");
 }

@@ -302,7 +302,7 @@ async fn tasks_that_may_not_be_listed_are_read_one_by_one() {
     simulator.fault_times(Route::List, 1, Fault::status(404));
     let ran = over(&simulator, 15).run().await;
     assert_eq!((ran.code, ran.output("succeeded")), (0, "15"), "{}", ran.log);
-    assert_snapshot!(ran.log_lines("list"), @"cannot list the tasks: GitHub finds nothing there for this token (Not Found). Either the token does not reach the repository (a fine-grained token lists the repositories it is for, and an organization may have to approve it), or the Copilot cloud agent is not enabled for it, or there is no such task; polling each by itself");
+    assert_snapshot!(ran.log_lines("list"), @"cannot list the tasks: GitHub finds nothing there for this token (Not Found). Either there is no such repository or task, or the token does not reach the repository (a fine-grained token lists the repositories it is for, and an organization may have to approve it), or the Copilot cloud agent is not enabled for it; polling each by itself");
     assert_eq!(count(&ran, "GET", |path| path == "/agents/tasks"), 1);
 }
 

@@ -229,7 +229,7 @@ async fn wait_bears_not_found_only_after_a_start() {
     let ran = Step::waiting(&simulator, "no-such-task").run().await;
     ran.assert(4, "", "");
     assert!(ran.took < seconds(60), "{:?}", ran.took);
-    assert_snapshot!(ran.annotations(), @"error [Task not found] octo/app: GitHub finds nothing there for this token (Not Found). Either the token does not reach the repository (a fine-grained token lists the repositories it is for, and an organization may have to approve it), or the Copilot cloud agent is not enabled for it, or there is no such task. Check `task-id` and `repository`: task no-such-task in octo/app");
+    assert_snapshot!(ran.annotations(), @"error [Task not found] octo/app: GitHub finds nothing there for this token (Not Found). Either there is no such repository or task, or the token does not reach the repository (a fine-grained token lists the repositories it is for, and an organization may have to approve it), or the Copilot cloud agent is not enabled for it. Check `task-id` and `repository`: task no-such-task in octo/app");
 }
 
 #[tokio::test(start_paused = true)]

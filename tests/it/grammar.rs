@@ -65,7 +65,7 @@ pub(crate) struct Command {
     pub(crate) name: String,
     /// The text between its name and its data.
     pub(crate) properties: BTreeMap<String, String>,
-    /// The text behind.
+    /// The text at its end.
     pub(crate) data: String,
 }
 
@@ -76,7 +76,7 @@ pub(crate) fn command(line: &str) -> Option<Command> {
     present(line).or_else(|| old(line))
 }
 
-/// `::name key=value,key=value::data`, behind nothing but white space.
+/// `::name key=value,key=value::data`, after nothing but white space.
 fn present(line: &str) -> Option<Command> {
     let (head, data) = line.trim_start().strip_prefix("::")?.split_once("::")?;
     let ends = [("%0D", "\r"), ("%0A", "\n")];
@@ -88,8 +88,8 @@ fn present(line: &str) -> Option<Command> {
 
 /// `##[name key=value;key=value]data`, anywhere in the line.
 fn old(line: &str) -> Option<Command> {
-    let (_, behind) = line.split_once("##[")?;
-    let (head, data) = behind.split_once(']')?;
+    let (_, after) = line.split_once("##[")?;
+    let (head, data) = after.split_once(']')?;
     let marks = [("%3B", ";"), ("%0D", "\r"), ("%0A", "\n"), ("%5D", "]")];
     Some(parts(head, ';', |text| undone(text, &marks), undone(data, &marks)))
 }

@@ -164,7 +164,7 @@ mod tests {
         ❌ `x.md` has `target: vscode`, which hides it from the cloud agent; write `target: github-copilot`, or remove the line
         ⚠️ `x.md` has no `description`, which GitHub requires; add one
         ⚠️ `x.md` has no `description`, which GitHub requires; add one
-        ❌ `x.md` has invalid YAML in line 2: mapping values are not allowed in this context
+        ❌ `x.md` has invalid YAML in line 2: mapping values are not allowed in this context; put a value that contains `: ` in quotes, and indent all keys of a mapping alike
         ⚠️ `x.md` has no `description`, which GitHub requires; add one
         ⚠️ `x.md` does not start with YAML properties between two lines of `---`; add them
         ⚠️ `x.md` does not start with YAML properties between two lines of `---`; add them

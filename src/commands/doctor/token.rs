@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::commands::doctor::checks::{Check, Finding};
 use crate::github::answers::AuthenticatedUser;
-use crate::github::token::{Token, TokenKind};
+use crate::github::token::{self, Token, TokenKind};
 
 /// How long before a token expires the doctor warns: a weekly run warns twice.
 const EXPIRY_WARNING: Duration = Duration::from_secs(14 * 24 * 3600);
@@ -16,9 +16,7 @@ const SCOPE: &str = "repo";
 /// Whether a token's prefix is of a kind that can start tasks.
 pub(super) fn check_kind(token: Option<&Token>) -> Finding {
     let Some(kind) = token.map(Token::kind) else {
-        let message = "`token` is missing or empty. Store a token that can start tasks as a secret, and give that \
-                       secret; runs for pull requests from forks get no secrets";
-        return Check::Token.fail(message);
+        return Check::Token.fail(format!("`token` {}", token::MISSING));
     };
     match kind.unfit_for_tasks() {
         Some(why) => Check::Token.fail(format!("`token` {why}")),

@@ -1,7 +1,7 @@
 //! Whatever the template and whatever the event, rendering ends: without a panic, within bounds, and with the event's
 //! text in its fence.
 //!
-//! An input is a template and, behind U+0001, the text that an outsider wrote.
+//! An input is a template and, after U+0001, the text that an outsider wrote.
 
 #![no_main]
 #![expect(clippy::disallowed_methods, reason = "libFuzzer's macro can write what it gives into a file")]

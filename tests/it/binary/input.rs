@@ -23,7 +23,7 @@ fn token_that_cannot_start_tasks_is_refused() {
     token is a refresh token (`ghr_`), which only renews other tokens; give the user token (`ghu_`) that it renews, or a fine-grained personal access token
     token is a GitHub App's JSON web token (`eyJ…`), which speaks for the app itself and not for a user; give a user token of the app (`ghu_`) or a fine-grained personal access token
     token starts with the word `Bearer` or `token`; store only what comes after it
-    token is missing or empty; pass a secret with a fine-grained personal access token that has "Agent tasks: read and write". Runs for pull requests from forks get no secrets, and runs for Dependabot only its own
+    token is missing or empty; store a fine-grained personal access token that has "Agent tasks: read and write" as a secret, and check the name of the secret in the workflow. Runs for pull requests from forks get no secrets, and runs for Dependabot only its own
     "#);
 }
 
@@ -33,7 +33,7 @@ fn inputs_are_refused_all_at_once() {
     let step = step.with("base-ref", &format!("a {TOKEN}")).with("repository", "octo").with("prompt", "");
     let ran = step.run_process();
     assert_snapshot!(refused(&ran), @"
-    base-ref: a *** is not a name that git allows for a branch
+    base-ref: a *** is not a name that git allows for a branch; write for example `main`
     wait: expected true or false, got maybe
     wait-timeout: expected a duration with a unit such as 15s or 15m, got 15
     repository: octo is not of the form `owner/name`

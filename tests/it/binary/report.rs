@@ -189,8 +189,8 @@ fn report_refuses_what_it_cannot_read() {
     insta::assert_snapshot!(ran.refusal(), @"
     model has no effect with command: report; it is for command: start
     timezone: Berlin is not a time zone of this system; write an IANA name such as Europe/Berlin
-    since: expected a time such as 30d, or a day such as 2026-11-01, got soon
-    stale-after: expected a duration above zero such as 3d or 12h, got 3
+    since: expected an age such as 30d, or a day such as 2026-11-01, got soon
+    stale-after: expected a duration with a unit such as 3h or 3d, got 3
     report-fail-if: merged is not a condition; write a figure, < or >, and a limit, such as merged < 50%: success, merged, accepted, rework, failed-checks, reverted, credits, credits-per-merged
     ");
 }

@@ -87,9 +87,9 @@ fn refusal_has_githubs_words_and_a_remedy() {
     ### ❌ No agent task was started
     the token lacks a permission (Resource not accessible by personal access token). GitHub requires the permission `agent_tasks=write`; a fine-grained token needs "Agent tasks: read and write" for this repository, and can do no more than its owner
     ### ❌ No agent task was started
-    GitHub finds nothing there for this token (Not Found). Either the token does not reach the repository (a fine-grained token lists the repositories it is for, and an organization may have to approve it), or the Copilot cloud agent is not enabled for it, or there is no such task
+    GitHub finds nothing there for this token (Not Found). Either there is no such repository or task, or the token does not reach the repository (a fine-grained token lists the repositories it is for, and an organization may have to approve it), or the Copilot cloud agent is not enabled for it
     ### ❌ No agent task was started
-    GitHub finds nothing there for this token (Not Found). Either the token does not reach the repository (a fine-grained token lists the repositories it is for, and an organization may have to approve it), or the Copilot cloud agent is not enabled for it, or there is no such task
+    GitHub finds nothing there for this token (Not Found). Either there is no such repository or task, or the token does not reach the repository (a fine-grained token lists the repositories it is for, and an organization may have to approve it), or the Copilot cloud agent is not enabled for it
     "#);
 }
 

@@ -98,7 +98,7 @@ fn wait_takes_up_what_an_earlier_step_started() {
 fn wait_for_an_unknown_task_is_refused() {
     let ran = wait_for(&world(with_pull()), "no-such-task").with("wait-timeout", "200ms").run_process();
     ran.exits(4).posts(0).gives("task-id", "no-such-task").gives("state", "").gives("failed", "1");
-    assert_snapshot!(ran.annotations(), @"error [Task not found] octo/app: GitHub finds nothing there for this token (Not Found). Either the token does not reach the repository (a fine-grained token lists the repositories it is for, and an organization may have to approve it), or the Copilot cloud agent is not enabled for it, or there is no such task. Check `task-id` and `repository`: task no-such-task in octo/app");
+    assert_snapshot!(ran.annotations(), @"error [Task not found] octo/app: GitHub finds nothing there for this token (Not Found). Either there is no such repository or task, or the token does not reach the repository (a fine-grained token lists the repositories it is for, and an organization may have to approve it), or the Copilot cloud agent is not enabled for it. Check `task-id` and `repository`: task no-such-task in octo/app");
     assert_snapshot!(ran.headline(), @"### ❌ Agent task not found");
 }
 
