@@ -43,7 +43,7 @@ pub fn harmless(text: &str) -> String {
             c => line.push(c),
         }
     }
-    // The runner reads a command only at the beginning of a line, behind white space.
+    // The runner reads a command only at the beginning of a line, after white space.
     let start = line.len() - line.trim_start().len();
     if line[start..].starts_with("::") {
         line.insert(start + 1, ' ');
@@ -174,7 +174,7 @@ pub fn parse_days(text: &str) -> Option<Duration> {
 }
 
 /// The part of a line that a comment drops although it reads like text, such as `#12 now` in `Fix #12 now`. A comment
-/// that is meant as one has a space behind its `#`.
+/// that is meant as one has a space after its `#`.
 pub fn dropped_text(line: &str) -> Option<&str> {
     let starts_comment = |at: &usize| *at == 0 || line[..*at].ends_with([' ', '\t']);
     let at = line.match_indices('#').map(|(at, _)| at).find(starts_comment)?;

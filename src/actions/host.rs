@@ -199,7 +199,7 @@ impl Host {
         Timestamp::now()
     }
 
-    /// The time of day at the end of a pause, to be put behind a line.
+    /// The time of day at the end of a pause, to be put after a line.
     pub fn clock_in(&self, pause: Duration) -> String {
         let then = self.now().checked_add(pause).unwrap_or(Timestamp::MAX);
         then.strftime(", at %H:%M:%S UTC").to_string()

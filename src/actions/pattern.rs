@@ -161,17 +161,17 @@ impl<S: Subject> PatternList<S> {
         let dead = list.0.iter().filter_map(ListPattern::literal).find(|value| !list.matches(value));
         match dead.or_else(|| list.nothing()) {
             Some(value) => {
-                Err(format!("`{}` is taken out again by a pattern behind it; keep one", cut(value, LONGEST_VALUE)))
+                Err(format!("`{}` is taken out again by a pattern after it; keep one", cut(value, LONGEST_VALUE)))
             }
             None => Ok(list),
         }
     }
 
-    /// The first pattern of a list that matches nothing, because a pattern is taken out again by those behind it.
+    /// The first pattern of a list that matches nothing, because a pattern is taken out again by those after it.
     fn nothing(&self) -> Option<&str> {
         let is_dead = |(at, pattern): (usize, &ListPattern<S>)| {
-            let behind = &self.0[at + 1..];
-            let is_out = |one: &Matcher| behind.iter().any(|other| other.is_negative && other.covers(one.text()));
+            let after = &self.0[at + 1..];
+            let is_out = |one: &Matcher| after.iter().any(|other| other.is_negative && other.covers(one.text()));
             pattern.is_negative || pattern.alternatives.iter().all(is_out)
         };
         let first = self.0.first().map(|pattern| pattern.text.as_str());
@@ -293,14 +293,14 @@ fn expand(text: &str) -> Result<Vec<String>, String> {
             }
             continue;
         };
-        let (before, behind) = (&text[..close], &text[close + 1..]);
+        let (before, after) = (&text[..close], &text[close + 1..]);
         let open = before.rfind('{').ok_or(UNBALANCED)?;
         let (before, inside) = (&before[..open], &before[open + 1..]);
         if !inside.contains(',') {
             return Err("has braces around one alternative; write `{a,b}`, or leave the braces out".to_owned());
         }
-        // From behind, so that the first alternative is taken from the end first.
-        left.extend(inside.rsplit(',').map(|one| format!("{before}{one}{behind}")));
+        // In reverse, so that the first alternative is taken from the end first.
+        left.extend(inside.rsplit(',').map(|one| format!("{before}{one}{after}")));
         if left.len() + done.len() > MAX_ALTERNATIVES {
             return Err(format!("has more than {MAX_ALTERNATIVES} alternatives; write several patterns"));
         }
@@ -319,7 +319,7 @@ fn check_glob(text: &str) -> Result<(), String> {
         let class = class.strip_prefix('!').unwrap_or(class);
         // A bracket that comes first is one of the characters.
         let end = class.char_indices().skip(1).find(|(_, c)| *c == ']').map(|(at, _)| at);
-        let Some((inside, behind)) = end.map(|end| (&class[..end], &class[end + 1..])) else {
+        let Some((inside, after)) = end.map(|end| (&class[..end], &class[end + 1..])) else {
             return Err("has `[` without its `]`; write `[ab]`".to_owned());
         };
         if inside.starts_with('^') && !negated {
@@ -329,7 +329,7 @@ fn check_glob(text: &str) -> Result<(), String> {
         if characters.windows(3).any(|range| range[1] == '-' && range[0] > range[2]) {
             return Err(format!("has the range `[{inside}]`, which runs backwards"));
         }
-        rest = behind;
+        rest = after;
     }
     Ok(())
 }
@@ -344,36 +344,36 @@ fn file_regex(text: &str) -> Result<String, String> {
     // What `?` and `+` repeat: one character or one class.
     let mut can_repeat = false;
     while let Some(sign) = rest.chars().next() {
-        let behind = &rest[sign.len_utf8()..];
+        let after = &rest[sign.len_utf8()..];
         let at_start = regex == START || regex.ends_with('/');
         let repeats = std::mem::replace(&mut can_repeat, !matches!(sign, '*' | '?' | '+' | '/'));
-        rest = behind;
+        rest = after;
         match sign {
-            '*' if behind.starts_with("*/") && at_start => {
+            '*' if after.starts_with("*/") && at_start => {
                 regex += "(?:.*/)?";
-                rest = &behind[2..];
+                rest = &after[2..];
             }
-            '*' if behind.starts_with('*') => {
+            '*' if after.starts_with('*') => {
                 regex += ".*";
-                rest = behind.trim_start_matches('*');
+                rest = after.trim_start_matches('*');
             }
             '*' => regex += "[^/]*",
             '?' | '+' if repeats => regex.push(sign),
             '?' | '+' => return Err(format!("has `{sign}` without a character before it; it repeats that character")),
             '[' => {
-                let (class, behind) = behind.split_once(']').ok_or("has `[` without its `]`; write `[ab]`")?;
+                let (class, after) = after.split_once(']').ok_or("has `[` without its `]`; write `[ab]`")?;
                 let fits = class.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
                 if !fits || class.is_empty() || class.starts_with('-') || class.ends_with('-') {
                     return Err(format!("has `[{class}]`; write letters, digits and ranges such as `[a-z]`"));
                 }
                 regex += &format!("[{class}]");
-                rest = behind;
+                rest = after;
             }
             '\\' => {
-                let escaped = behind.chars().next().filter(|c| "*?+[]!\\".contains(*c));
+                let escaped = after.chars().next().filter(|c| "*?+[]!\\".contains(*c));
                 let escaped = escaped.ok_or("has `\\`; write `/` between folders")?;
                 regex += &regex_lite::escape(&escaped.to_string());
-                rest = &behind[1..];
+                rest = &after[1..];
             }
             plain => regex += &regex_lite::escape(&plain.to_string()),
         }
@@ -422,7 +422,7 @@ fn sample(text: &str, parts: usize) -> String {
                 sample += ANY;
             }
             '[' => {
-                rest = behind_class(rest);
+                rest = after_class(rest);
                 sample += ANY;
             }
             // An escaped sign.
@@ -436,8 +436,8 @@ fn sample(text: &str, parts: usize) -> String {
     sample
 }
 
-/// What is behind `[ab]`, from behind its `[`. A bracket that comes first is one of the characters.
-fn behind_class(class: &str) -> &str {
+/// What follows `[ab]`, given the text after its `[`. A bracket that comes first is one of the characters.
+fn after_class(class: &str) -> &str {
     let skip = usize::from(class.starts_with('!')) + 1;
     class.char_indices().skip(skip).find(|(_, c)| *c == ']').map_or("", |(at, _)| &class[at + 1..])
 }
@@ -449,7 +449,7 @@ fn filled(text: &str) -> String {
     while let Some((before, class)) = rest.split_once('[') {
         plain += before;
         plain.push('x');
-        rest = behind_class(class);
+        rest = after_class(class);
     }
     (plain + rest).replace(['*', '?'], "x")
 }
@@ -528,8 +528,8 @@ impl Subject for WorkflowPath {
         // The parts before the first `**` are counted from the front, and those after the last one from the end.
         let first = parts.iter().position(|part| *part == "**").unwrap_or(parts.len());
         let last = parts.iter().rposition(|part| *part == "**").map_or(parts.len(), |at| at + 1);
-        let behind = parts.len() - last;
-        if first + behind > WORKFLOW_PARTS || first == parts.len() && first != WORKFLOW_PARTS {
+        let after = parts.len() - last;
+        if first + after > WORKFLOW_PARTS || first == parts.len() && first != WORKFLOW_PARTS {
             return Err(whole());
         }
         let mut read = parts.iter().map(|part| (*part).to_owned()).collect::<Vec<_>>();

@@ -162,11 +162,11 @@ impl<'a> Reporter<'a> {
             Update::WaveBegins(wave, waves, size) => {
                 self.host.log(&format!("wave {wave} of {waves}: {}", repositories(size)));
             }
-            Update::WaveStopped(stopped, behind) => {
+            Update::WaveStopped(stopped, held_back) => {
                 self.host.log(&format!("no further wave is started: {stopped}"));
                 let why = stopped.to_string();
                 self.stopped = Some(stopped);
-                for index in behind {
+                for index in held_back {
                     self.apply_event(index, Event::HeldBack(why.clone()));
                 }
             }
