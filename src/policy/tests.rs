@@ -68,7 +68,7 @@ pub(super) mod schema {
 }
 
 const FULL: &str = include_str!("../../examples/policy/agent-tasks.yml");
-const ORGANISATION: &str = include_str!("../../examples/policy/organisation.yml");
+const ORGANIZATION: &str = include_str!("../../examples/policy/organization.yml");
 const SMALL: &str = include_str!("../../examples/policy/small.yml");
 
 pub(super) fn place() -> PolicyLocation {
@@ -182,7 +182,7 @@ fn the_schema_and_the_reader_agree() {
         let json = as_json(compose::parse(text).unwrap().0);
         (schema.is_valid(&json), Policy::parse(&place(), text).is_ok())
     };
-    for text in [FULL, ORGANISATION, SMALL] {
+    for text in [FULL, ORGANIZATION, SMALL] {
         assert_eq!(both(text), (true, true));
     }
     for text in [

@@ -284,8 +284,8 @@ async fn owner_is_mentioned_when_the_agent_asks() {
     assert_eq!(later.annotations(), ran.annotations());
 }
 
-/// A world in which an organisation has its policy, and the prompts, in a repository of its own.
-fn organisation() -> Simulator {
+/// A world in which an organization has its policy, and the prompts, in a repository of its own.
+fn organization() -> Simulator {
     let simulator = Simulator::new();
     simulator
         .repository("octo/app", Repository { custom_agents: vec!["preparer".to_owned()], ..Repository::default() });
@@ -299,14 +299,14 @@ fn organisation() -> Simulator {
     simulator
 }
 
-fn by_organisation(simulator: &Simulator, place: &str) -> Step {
+fn by_organization(simulator: &Simulator, place: &str) -> Step {
     prep(simulator).with("policy", place)
 }
 
 #[tokio::test(start_paused = true)]
 async fn policy_of_another_repository_is_read_at_one_commit() {
     for (place, version) in [("octo/rules:agents.yml", "version: 9"), ("octo/rules:agents.yml@v1", "version: 1")] {
-        let ran = by_organisation(&organisation(), place).run().await;
+        let ran = by_organization(&organization(), place).run().await;
         ran.assert(0, "completed", "success");
         let paths = ran.calls.iter().take(3).map(|call| call.path.as_str()).collect::<Vec<_>>();
         assert_eq!(
@@ -324,23 +324,23 @@ async fn policy_of_another_repository_is_read_at_one_commit() {
         assert!(start.body["prompt"].as_str().unwrap().starts_with(&format!("Do {version}\n")), "{}", start.body);
     }
     let ran =
-        by_organisation(&organisation(), "octo/rules:agents.yml").with("prompt-file", "prompts/prep.md").run().await;
+        by_organization(&organization(), "octo/rules:agents.yml").with("prompt-file", "prompts/prep.md").run().await;
     assert_snapshot!(ran.forbidden(), @"`prompt-file: prompts/prep.md` contradicts the task class `prep` of octo/rules:agents.yml, which has `prompt: prompts/prep.md` in the repository of the policy; leave the input out");
 }
 
 #[tokio::test(start_paused = true)]
 async fn policy_is_read_with_either_token() {
-    let simulator = organisation();
+    let simulator = organization();
     simulator.token("github_pat_reader", Token::default().without(Permission::AgentTasksRead));
     let blind = Token::default().seeing(&["octo/app"]).without(Permission::ContentsRead);
     simulator.token("github_pat_simulated", blind.clone());
     let ran =
-        by_organisation(&simulator, "octo/rules:agents.yml").with("lookup-token", "github_pat_reader").run().await;
+        by_organization(&simulator, "octo/rules:agents.yml").with("lookup-token", "github_pat_reader").run().await;
     ran.assert(0, "completed", "success");
 
     simulator.token("github_pat_reader", blind);
     let ran =
-        by_organisation(&simulator, "octo/rules:agents.yml").with("lookup-token", "github_pat_reader").run().await;
+        by_organization(&simulator, "octo/rules:agents.yml").with("lookup-token", "github_pat_reader").run().await;
     assert_eq!((ran.code, ran.starts()), (2, 2 - 1), "{}", ran.log);
     assert_snapshot!(ran.annotations(), @"error [Bad input, nothing was sent] policy: octo/rules:agents.yml cannot be read: GitHub finds nothing there for this token (Not Found). Either the token does not reach the repository, or there is no such file, branch, tag or commit");
 }
@@ -350,7 +350,7 @@ async fn policy_that_cannot_be_read_starts_nothing() {
     let mut actual = Vec::new();
     for place in ["octo/rules:none.yml", "octo/rules:agents.yml@gone", "octo/rules:prompts", "ci/none.yml", "../x.yml"]
     {
-        let ran = by_organisation(&organisation(), place).run().await;
+        let ran = by_organization(&organization(), place).run().await;
         assert_eq!((ran.code, ran.starts()), (2, 0), "{place}: {}", ran.log);
         actual.push(ran.message());
     }
@@ -361,11 +361,11 @@ async fn policy_that_cannot_be_read_starts_nothing() {
     policy: ci/none.yml cannot be read: there is no such file under `[folder]/workspace`; is `actions/checkout` missing before this step?
     policy: ../x.yml is not a path within a repository; write for example `.github/prompts/release.md`
     ");
-    let simulator = organisation();
+    let simulator = organization();
     simulator.fault(Route::Other, Fault::status(502));
-    by_organisation(&simulator, "octo/rules:agents.yml").run().await.assert(0, "completed", "success");
+    by_organization(&simulator, "octo/rules:agents.yml").run().await.assert(0, "completed", "success");
     simulator.fault_times(Route::Other, 9, Fault::status(502));
-    let ran = by_organisation(&simulator, "octo/rules:agents.yml").run().await;
+    let ran = by_organization(&simulator, "octo/rules:agents.yml").run().await;
     assert_eq!((ran.code, ran.output("task-id")), (5, ""), "{}", ran.log);
 }
 
@@ -396,7 +396,7 @@ async fn dry_run_shows_the_policy() {
     assert_snapshot!(ran.log_lines("task class "), @"task class     prep, prompt version 7");
     assert_snapshot!(ran.log_lines("ticket "), @"ticket         CHG-17");
     assert!(ran.log.contains(r#""model":"gpt-5.4""#), "{}", ran.log);
-    let ran = by_organisation(&organisation(), "octo/rules:agents.yml").with("dry-run", "true").with("token", "");
+    let ran = by_organization(&organization(), "octo/rules:agents.yml").with("dry-run", "true").with("token", "");
     let ran = ran.run().await;
     assert_eq!((ran.code, ran.calls.len()), (2, 0), "{}", ran.log);
     assert_snapshot!(ran.message(), @"policy: octo/rules:agents.yml needs a token to be read; give `token` or `lookup-token`");
