@@ -19,7 +19,7 @@ pub enum Command {
     Plan,
     /// Check everything that could keep a start from working. It takes the inputs of a start.
     Doctor,
-    /// Say what came of tasks.
+    /// Report on the results of tasks.
     Report,
 }
 
@@ -59,7 +59,7 @@ const REPORT: &[Command] = &[Command::Report];
 pub struct Input {
     /// The name, as a workflow writes it.
     pub name: &'static str,
-    /// The value if it is not given; empty where it is absent then.
+    /// The value if it is not given; empty if it is absent then.
     pub default: &'static str,
     /// The commands that take it.
     pub commands: &'static [Command],
@@ -142,7 +142,7 @@ macro_rules! inputs {
 
 inputs! {
     command "command" "start" ALL
-        "What to do: `start` tasks, `wait` for tasks that were started earlier, `stop` them, `plan` a matrix of jobs for many repositories, let `doctor` check everything that could keep a start from working, or `report` what came of tasks.";
+        "What to do: `start` tasks, `wait` for tasks that were started earlier, `stop` them, `plan` a matrix of jobs for many repositories, let `doctor` check everything that could keep a start from working, or `report` on the results of tasks.";
     token "token" "" ALL
         "A token that can start agent tasks: a fine-grained personal access token with \"Agent tasks: read and write\", or a user token of a GitHub App. `GITHUB_TOKEN` does not work: GitHub accepts no installation token here. Required unless `dry-run` is `true`, or `command: plan` has no query.";
     lookup_token "lookup-token" "" START_WAIT_STOP_REPORT
@@ -158,7 +158,7 @@ inputs! {
     repository "repository" "" START_WAIT_STOP
         "The repository of the task, as `owner/name`. Default: the repository of the workflow.";
     repositories "repositories" "" START_STOP_PLAN_REPORT
-        "Many repositories, in place of `repository`: one on each line, with its own settings and variables if needed (`owner/name base-ref=release/2 version=1.10`), `@file` for a list in the workspace, or `query: org:acme topic:java` for the result of a search. A comment begins with `#`, on its own line.";
+        "Many repositories, instead of `repository`: one on each line, with its own settings and variables if needed (`owner/name base-ref=release/2 version=1.10`), `@file` for a list in the workspace, or `query: org:acme topic:java` for the result of a search. A comment begins with `#`, on its own line.";
     allow_empty "allow-empty" "false" START_PLAN
         "Whether a list without any repository is fine: the step ends green and starts nothing. By default it is an error.";
     base_ref "base-ref" "" START
@@ -192,7 +192,7 @@ inputs! {
     max_duration "max-duration" "" START_WAIT_STOP
         "How long a task may run, from its creation, such as `2h`; one that runs longer is stopped. Requires `wait: true`. For `command: stop` with `task-class`: which tasks to stop.";
     force "force" "false" START_WAIT_STOP
-        "Whether a task's run that goes on although GitHub accepted its cancel is canceled by force.";
+        "Whether a run of a task that continues although GitHub accepted the cancel is canceled by force.";
     stop_on "stop-on" "waiting_for_user, idle" START_WAIT
         "Which of the states `waiting_for_user` and `idle` end the wait, as a list; `never` for none.";
     fail_on "fail-on" "failure, timed_out, cancelled, action_required" START_WAIT
@@ -202,7 +202,7 @@ inputs! {
     expect "expect" "" START_WAIT
         "YAML mapping of what the pull request must be like for a success: `max-changed-files`, `max-changed-lines`, `paths`, `paths-ignore`, `required-files`, `checks: success`, `checks-timeout`. Requires `wait: true` or `rollout`.";
     idempotency_key "idempotency-key" "" START
-        "The key that makes two starts the same start, in place of the one made from the run, the job, the step and the request. A template without access to untrusted text, such as `release-{{ now | date('%G-W%V') }}`.";
+        "Your own key for \"the same start\", instead of the one made from the run, the job, the step and the request. A template without access to untrusted text, such as `release-{{ now | date('%G-W%V') }}`.";
     if_active "if-active" "start" START
         "What to do if a task in `active-scope` is not settled yet: `start`, `skip`, `attach` or `fail`.";
     active_scope "active-scope" "job" START
@@ -218,7 +218,7 @@ inputs! {
     rollout "rollout" "" START_REPORT
         "The name of a rollout over days: each run of the workflow starts what is due and ends, and the next wave begins once enough pull requests of the one before are merged or accepted. Requires `repositories`, and excludes `wait: true`. For `command: report`: the rollout that the tasks belong to.";
     advance_on "advance-on" "" START
-        "What counts as a success in a `rollout`: `completed`, `accepted` (as `expect` says, or merged) or `merged`. Default: `accepted` where there is an `expect`, otherwise `completed`.";
+        "What counts as a success in a `rollout`: `completed`, `accepted` (as `expect` says, or merged) or `merged`. Default: `accepted` if there is an `expect`, otherwise `completed`.";
     attempts "attempts" "1" START
         "How many tasks a repository can get in a `rollout`.";
     on_change "on-change" "stop" START
@@ -250,7 +250,7 @@ inputs! {
     task_id "task-id" "" WAIT_STOP
         "For `command: wait` and `command: stop`: task IDs, or the output `results` of an earlier step.";
     since "since" "30d" REPORT
-        "For `command: report`: how old the tasks may be, such as `30d`, or the day from which on they were created, such as `2026-11-01`.";
+        "For `command: report`: the greatest age of the tasks, such as `30d`, or the first day on which they were created, such as `2026-11-01`.";
     stale_after "stale-after" "3d" REPORT
         "For `command: report`: how long an open task may be untouched before it is listed as stale.";
     report_cache "report-cache" "" REPORT
