@@ -1,5 +1,5 @@
 //! How many instructions the program takes, which does not depend on how busy the machine is. Compares them with
-//! those in `benches/instructions.json`, and fails where one has grown by more than a twentieth:
+//! those in `benches/instructions.json`, and fails if one has grown by more than a twentieth:
 //!
 //! ```text
 //! cargo bench --bench instructions

@@ -45,12 +45,12 @@ Rehearses a step of agent-task against a simulated GitHub: no token, no cost, no
 
 usage: cargo run --example rehearse -- [ARGUMENTS]
 
-  --prompt-file FILE     your prompt template, wherever it lies; without it a sample is used
+  --prompt-file FILE     your prompt template, in any folder; without it a sample is used
   --vars YAML|FILE       what the template reads as {{ vars.* }}
   --event FILE           the payload of an event, which the template reads as {{ github.event.* }}
   --event-name NAME      which event that is; by default the payload's file name without its extension
   --repository NAME      owner/name; by default the payload's repository
-  --input NAME=VALUE     any input of the step, in place of the rehearsal's own; an empty VALUE takes it away
+  --input NAME=VALUE     any input of the step, instead of the rehearsal's own; an empty VALUE removes it
   --end STATE            how the task ends: completed (the default), failed, timed_out, cancelled,
                          waiting_for_user, no-pull-request, out-of-scope or never
   --report               the report on a year of tasks, with the path of its page; the files are kept
@@ -58,9 +58,9 @@ usage: cargo run --example rehearse -- [ARGUMENTS]
   --fleet                six repositories in two waves, a canary first; one of the others fails
   --slow                 let the agent's five minutes take 30 seconds instead of five
   --keep                 keep the files that the step has read and written, and say where they are
-  --help                 this text
+  --help                 show this text
 
-The exit code is that of the step, or 2 where an argument is wrong. Some things to try:
+The exit code is that of the step, or 2 if an argument is wrong. Some things to try:
 
   cargo run --example rehearse -- --event examples/rehearsal/workflow_dispatch.json
   cargo run --example rehearse -- --end waiting_for_user --input fail-on=never
@@ -109,9 +109,9 @@ async fn rehearse(wishes: &Wishes) -> anyhow::Result<Exit> {
 
     let story = match wishes.fleet {
         _ if wishes.rollout => {
-            "Every hour for ten days, a run of a workflow goes on with a rollout: one repository first, then two, then the\nothers, each wave once the pull requests of the one before are merged."
+            "Every hour for ten days, a run of a workflow continues a rollout: one repository first, then two, then the\nothers, each wave once the pull requests of the one before are merged."
         }
-        _ if wishes.report => "A step of a workflow says what came of a year of Copilot agent tasks.",
+        _ if wishes.report => "A step of a workflow reports on a year of Copilot agent tasks.",
         true => {
             "A step of a workflow starts a Copilot agent task in each of six repositories, first in one and then\nin the others, and returns all of their pull requests' numbers."
         }

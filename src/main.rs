@@ -19,7 +19,7 @@ It takes no arguments: inputs come from the environment as INPUT_<NAME>, for exa
 
 INPUT_DRY_RUN=true shows what would be sent and sends nothing.
 INPUT_COMMAND=doctor checks token, settings and prompts, and starts nothing.
-INPUT_COMMAND=report says what came of the tasks of the last weeks.";
+INPUT_COMMAND=report reports on the tasks of the last weeks.";
 
 fn main() -> ExitCode {
     let argument = std::env::args().nth(1);

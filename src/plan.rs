@@ -146,7 +146,7 @@ impl From<Vec<Problem>> for PlanError {
 pub struct PlanContext<'a> {
     /// The run.
     pub context: &'a Context,
-    /// The prompt's template; absent where nothing is started.
+    /// The prompt's template; absent if nothing is started.
     pub template: Option<&'a Template>,
     /// The entries of the list, each repository and name once.
     pub targets: Vec<Target>,
@@ -716,7 +716,7 @@ impl Plan {
             fact("actor check", &check.to_string());
         }
         match &self.wait {
-            None if self.is_stop() => fact("by force", if self.stop.force { "if a run goes on" } else { "no" }),
+            None if self.is_stop() => fact("by force", if self.stop.force { "if a run continues" } else { "no" }),
             None => fact("wait", "no"),
             Some(rules) => {
                 fact(
@@ -787,7 +787,7 @@ impl Plan {
 /// repositories, to be handed to it as its `repositories`. Without a number there are as many as the list takes.
 ///
 /// # Errors
-/// Where a part has more than a step can be handed.
+/// If a part has more than a step can be handed.
 pub fn matrix(targets: Vec<Target>, parts: Option<usize>) -> Result<Value, Vec<Problem>> {
     let count = parts.unwrap_or_else(|| targets.len().div_ceil(PART).min(MOST_SHARDS)).clamp(1, targets.len().max(1));
     let mut include = Vec::new();

@@ -42,7 +42,7 @@ impl Cost {
 /// took, and counts the memory of the parent as the program's until that has begun.
 ///
 /// # Errors
-/// Where the program does not end well.
+/// If the program does not end well.
 pub(crate) fn run(command: &[String], environment: &[(String, String)], folder: &Path) -> anyhow::Result<Cost> {
     let meter = std::env::current_exe()?;
     let output = Command::new(meter)
@@ -65,7 +65,7 @@ pub(crate) fn run(command: &[String], environment: &[(String, String)], folder: 
 /// Is that process: runs the program once, and says what it took in microseconds and bytes.
 ///
 /// # Errors
-/// Where the program does not end well.
+/// If the program does not end well.
 pub(crate) fn meter(command: &[String]) -> anyhow::Result<String> {
     let (program, arguments) = command.split_first().context("no program to run")?;
     let began = Instant::now();

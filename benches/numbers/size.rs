@@ -24,7 +24,7 @@ impl Sizes {
     /// Measures a binary.
     ///
     /// # Errors
-    /// Where it cannot be read.
+    /// If it cannot be read.
     pub(crate) fn of(binary: &Path) -> anyhow::Result<Self> {
         let packed = |command: &[&str]| {
             let input = std::fs::File::open(binary)?;
@@ -43,7 +43,7 @@ impl Sizes {
 /// How many crates the binary is made of, and how many more its build needs.
 ///
 /// # Errors
-/// Where cargo fails.
+/// If cargo fails.
 pub(crate) fn crates() -> anyhow::Result<(usize, usize)> {
     let count = |edges: &str| {
         let flags = ["tree", "--locked", "--edges", edges, "--prefix", "none", "--format", "{p}", "--target", TARGET];
@@ -62,7 +62,7 @@ pub(crate) fn crates() -> anyhow::Result<(usize, usize)> {
 /// Builds the program anew, with the names in it, and says how long that took.
 ///
 /// # Errors
-/// Where it cannot be built.
+/// If it cannot be built.
 pub(crate) fn clean_build(folder: &Path) -> anyhow::Result<Duration> {
     if folder.exists() {
         std::fs::remove_dir_all(folder)?;
@@ -83,7 +83,7 @@ pub(crate) fn clean_build(folder: &Path) -> anyhow::Result<Duration> {
 /// made into belongs to the crate that it is made for, as far as the name shows.
 ///
 /// # Errors
-/// Where `nm` is not there.
+/// If `nm` is not there.
 pub(crate) fn by_crate(binary: &Path) -> anyhow::Result<Vec<(String, u64)>> {
     let flags = ["--print-size", "--defined-only", "--demangle"];
     let output = Command::new("nm").args(flags).arg(binary).output().context("`nm`")?;

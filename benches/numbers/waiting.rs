@@ -16,7 +16,7 @@ use tower::Service as _;
 
 /// The pauses of the loops, in seconds.
 pub(crate) const PAUSES: [u64; 3] = [10, 15, 30];
-/// The states that a loop goes on after.
+/// The states that a loop continues after.
 const RUNNING: [&str; 3] = ["queued", "in_progress", "idle"];
 
 #[derive(Deserialize)]
@@ -67,7 +67,7 @@ impl Wait {
 /// Ours, and those of a fixed pause each.
 ///
 /// # Errors
-/// Where the timelines cannot be read, or a wait fails.
+/// If the timelines cannot be read, or a wait fails.
 pub(crate) fn waits() -> anyhow::Result<(Wait, Vec<Wait>)> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/timelines.json");
     let Timelines { timelines } = serde_json::from_str(&std::fs::read_to_string(file)?)?;

@@ -14,7 +14,7 @@ pub(crate) struct World {
     simulator: Simulator,
     address: String,
     started: Arc<Mutex<Option<Instant>>>,
-    /// How many bytes came in, where they are counted.
+    /// How many bytes came in, if they are counted.
     pub(crate) bytes: Arc<AtomicU64>,
 }
 
@@ -22,7 +22,7 @@ impl World {
     /// Opens one. Its tasks complete after `lasting`.
     ///
     /// # Errors
-    /// Where there is no port left.
+    /// If there is no port left.
     pub(crate) fn open(runtime: &Runtime, lasting: Duration) -> anyhow::Result<Self> {
         let (started, bytes) = (Arc::default(), Arc::default());
         // The simulator's clock begins with it, and is that of the runtime.
@@ -54,7 +54,7 @@ impl World {
     /// An address that counts the bytes on their way to the other one. It makes every request slower.
     ///
     /// # Errors
-    /// Where there is no port left.
+    /// If there is no port left.
     pub(crate) fn counting_address(&self, runtime: &Runtime) -> anyhow::Result<String> {
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
         let address = listener.local_addr()?;
@@ -70,7 +70,7 @@ impl World {
     /// Every request that came, of which exactly one was a start.
     ///
     /// # Errors
-    /// Where a request was none that GitHub knows.
+    /// If a request was none that GitHub knows.
     pub(crate) fn requests(&self) -> anyhow::Result<Vec<Call>> {
         let unexpected = self.simulator.unexpected();
         anyhow::ensure!(unexpected.is_empty(), "GitHub would not take this: {unexpected:?}");

@@ -90,7 +90,7 @@ fn add_task(simulator: &Simulator, dice: &mut Dice, number: u32, age: Duration) 
     });
 }
 
-/// What became of a task and its pull request.
+/// What happened to a task and its pull request.
 fn script(dice: &mut Dice, is_new: bool, age: Duration) -> Script {
     let work = dice.span(4 * MINUTE, 55 * MINUTE);
     let begun = Script::new().state("queued", Duration::from_secs(5)).state("in_progress", MINUTE);

@@ -1,4 +1,4 @@
-//! Ten days of a rollout: hourly runs of the step, while the clock of the simulated GitHub goes on between them.
+//! Ten days of a rollout: hourly runs of the step, while the clock of the simulated GitHub advances between them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

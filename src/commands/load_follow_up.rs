@@ -20,7 +20,7 @@ use crate::task::follow_up::FollowUpCounter;
 /// Reads the pull request that the inputs name, and puts its branches into the target.
 ///
 /// # Errors
-/// Where it cannot be read.
+/// If it cannot be read.
 pub async fn load_follow_up(
     host: &Host,
     inputs: &Inputs,

@@ -8,7 +8,7 @@ use crate::prompt::render::{MAX_BYTES, Template};
 /// Reads the prompt's template. `from_policy` is the one that was read with the policy, from its repository.
 ///
 /// # Errors
-/// Where the file cannot be used.
+/// If the file cannot be used.
 pub fn load_prompt(
     host: &Host,
     inputs: &Inputs,

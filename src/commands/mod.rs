@@ -52,7 +52,7 @@ pub fn warn(host: &Host, warnings: &[String]) {
 /// The JSON that an earlier run kept in a file; null if there is no such file, or no JSON in it.
 ///
 /// # Errors
-/// Where the path leads out of the workspace.
+/// If the path leads out of the workspace.
 fn kept(host: &Host, input: &str, path: &str) -> Result<Value, Problem> {
     let refused = |error: anyhow::Error| Problem::shown(input, path, format!("cannot be used: {error:#}"));
     let text = host.kept(path).map_err(refused)?;
@@ -62,7 +62,7 @@ fn kept(host: &Host, input: &str, path: &str) -> Result<Value, Problem> {
 /// Sets the file of the record.
 ///
 /// # Errors
-/// Where the input names one that cannot be used.
+/// If the input names one that cannot be used.
 fn record_in(host: &Host, inputs: &Inputs) -> Result<(), Problem> {
     let path = inputs.audit_log.as_deref();
     let refused = |error| Problem::shown("audit-log", path.unwrap_or_default(), format!("cannot be used: {error:#}"));

@@ -53,7 +53,7 @@ pub async fn resolve_targets(
 }
 
 /// Reads a list to its end, and takes the part of it that is asked for. With `has_repository_rules` the repositories get
-/// the names that they have today. `allow_empty` is absent where the command has no such input.
+/// the names that they have today. `allow_empty` is absent if the command has no such input.
 ///
 /// # Errors
 /// All that is wrong with the list, or the error of the first query that is not answered.

@@ -173,7 +173,7 @@ pub fn refused(
     ending
 }
 
-/// The end of a step that has nothing to do, where that is fine.
+/// The end of a step that has nothing to do, if that is fine.
 pub(super) fn nothing_to_do(host: &Host, title: &str, message: &str) -> Ending {
     let message = message.to_owned();
     let results_file = host.results_file();

@@ -71,7 +71,7 @@ struct Found {
     unlisted: Vec<(Repository, Error)>,
 }
 
-/// Finds the tasks of a class that run for too long; `None` where the tasks are named.
+/// Finds the tasks of a class that run for too long; `None` if the tasks are named.
 async fn find(host: &Host, inputs: &Inputs, clients: Option<&Clients<'_>>) -> Result<Option<Found>, LoadError> {
     let Request::Stop(StopRequest::Sweep { class, longest, .. }) = &inputs.request else {
         return Ok(None);
@@ -145,7 +145,7 @@ async fn overdue(
                 Err(error) => return Err(error),
             };
             for task in &page.tasks {
-                // A list has no prompts; the task itself is read only where nothing else decides.
+                // A list has no prompts; the task itself is read only if nothing else decides.
                 if select(task, task.age(), user, class, longest) == Selection::Spared {
                     continue;
                 }

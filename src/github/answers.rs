@@ -39,7 +39,7 @@ pub struct TaskPage {
 }
 
 impl TaskPage {
-    /// How old a task was when GitHub answered; `None` where the answer does not say.
+    /// How old a task was when GitHub answered; `None` if the answer does not say.
     pub fn age(&self, task: &Task) -> Option<Duration> {
         let age = self.now?.duration_since(task.created_at?);
         Some(Duration::try_from(age).unwrap_or_default())
@@ -147,7 +147,7 @@ pub struct RepositoryInfo {
     pub may_push: Option<bool>,
 }
 
-/// The settings of a repository's cloud agent; `None` where GitHub does not say.
+/// The settings of a repository's cloud agent; `None` if GitHub does not say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AgentConfiguration {
     /// Whether its firewall is on.

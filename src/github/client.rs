@@ -73,7 +73,7 @@ impl GitHub {
     /// A connection over the network, with the proxies of the environment and the system's certificates.
     ///
     /// # Errors
-    /// Where the machine has no certificate authorities.
+    /// If the machine has no certificate authorities.
     pub fn connect(address: &ApiUrl, token: &Token) -> anyhow::Result<Self> {
         let provider = CryptoProvider { key_provider: &NoClientKeys, ..rustls::crypto::ring::default_provider() };
         // A second call finds the provider in place.
@@ -373,7 +373,7 @@ impl<'a> LimitedClient<'a> {
     /// <https://docs.github.com/en/rest/repos/contents#get-repository-content>
     ///
     /// # Errors
-    /// All of [`Error`]; [`Error::Unfit`] where there is something else.
+    /// All of [`Error`]; [`Error::Unfit`] if there is something else.
     pub async fn file(&self, repository: &Repository, path: &str, at: &str, most: usize) -> Result<String, Error> {
         let path = format!("/repos/{repository}/contents/{}?ref={}", encoded_path(path), encoded(at));
         let file = self.value(&path, FILE_REMEDIES).await?;
@@ -468,7 +468,7 @@ impl<'a> LimitedClient<'a> {
         found.into_iter().flatten().next().unwrap_or_else(|| unreachable!("it is read or an error"))
     }
 
-    /// What became of the pull requests with these ids of the GraphQL API, in their order and at most [`MAX_NODES`].
+    /// What happened to the pull requests with these ids of the GraphQL API, in their order and at most [`MAX_NODES`].
     ///
     /// <https://docs.github.com/en/graphql/reference/objects#pullrequest>
     ///
@@ -613,7 +613,7 @@ impl<'a> LimitedClient<'a> {
         }
     }
 
-    /// The newest pull requests of a repository, open or not, up to a hundred; from one branch, where one is given.
+    /// The newest pull requests of a repository, open or not, up to a hundred; from one branch, if one is given.
     ///
     /// <https://docs.github.com/en/rest/pulls/pulls#list-pull-requests>
     ///

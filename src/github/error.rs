@@ -39,7 +39,7 @@ pub enum Error {
         /// GitHub's message.
         said: String,
     },
-    /// 403 for want of a permission, or for a reason that is not known.
+    /// 403 because a permission is missing, or for a reason that is not known.
     #[error("the token lacks a permission ({said}). {remedy}")]
     MissingPermission {
         /// GitHub's message.
@@ -75,7 +75,7 @@ pub enum Error {
     /// A start was answered with a redirect, and nothing was done: the repository has another name.
     #[error("nothing was started: the repository was renamed or transferred{}", moved(to.as_ref()))]
     Moved {
-        /// The repository's name today, where this token may see it.
+        /// The repository's name today, if this token may see it.
         to: Option<Repository>,
     },
     /// Any other answer that refuses the request.
@@ -103,7 +103,7 @@ pub enum Error {
         /// What is wrong, and what to do.
         why: String,
     },
-    /// The request was sent, or may have been, and no answer says what became of it.
+    /// The request was sent, or may have been, and no answer says what happened to it.
     #[error("{why}")]
     Unanswered {
         /// What came instead of an answer, as a sentence.
@@ -225,7 +225,7 @@ impl RateLimit {
         if self.primary { "hourly rate limit exhausted" } else { "secondary rate limit exceeded" }
     }
 
-    /// The limit that an answer reports; `None` where it reports none.
+    /// The limit that an answer reports; `None` if it reports none.
     ///
     /// A secondary limit can come as a plain 403 without any header; then the message or the link to the documentation
     /// names it.
@@ -273,7 +273,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     number(headers, "retry-after").map(|seconds| Duration::from_secs(seconds).min(MAX_WAIT))
 }
 
-/// How long until the hourly limit starts again, where it is exhausted. The reset is a time of GitHub's clock, so it is
+/// How long until the hourly limit starts again, if it is exhausted. The reset is a time of GitHub's clock, so it is
 /// compared with the time of the same answer.
 fn until_reset(headers: &HeaderMap) -> Option<Duration> {
     number(headers, "x-ratelimit-remaining").filter(|remaining| *remaining == 0)?;
@@ -306,7 +306,7 @@ pub(super) fn field_error(error: &Value, remedies: Remedies) -> Error {
     }
 }
 
-/// What to do where something other than a task may not be read or is not there.
+/// What to do if something other than a task may not be read or is not there.
 #[derive(Clone, Copy)]
 pub(super) struct Remedies {
     permission: &'static str,
@@ -314,7 +314,7 @@ pub(super) struct Remedies {
 }
 
 impl Remedies {
-    /// What to do where it is not there.
+    /// What to do if it is not there.
     pub(super) fn not_found(self) -> &'static str {
         self.not_found
     }
@@ -464,7 +464,7 @@ fn refusal_remedy(status: u16) -> &'static str {
     }
 }
 
-/// What a list leaves out for want of single sign-on,
+/// What a list leaves out because single sign-on is missing,
 /// <https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api#saml-sso>.
 pub(super) fn left_out(headers: &HeaderMap) -> Option<String> {
     let sso = headers.get("x-github-sso")?.to_str().ok()?;
@@ -506,7 +506,7 @@ fn forbidden(said: String, headers: &HeaderMap, remedies: Option<Remedies>) -> E
     Error::MissingPermission { said, remedy }
 }
 
-/// What to do where a request about tasks lacks a permission. `needed` is the permission that GitHub names.
+/// What to do if a request about tasks lacks a permission. `needed` is the permission that GitHub names.
 fn permission_remedy(needed: Option<&str>) -> String {
     match needed {
         Some(needed) if needed.contains("pull") => PULL_REMEDIES.permission.to_owned(),

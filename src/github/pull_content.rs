@@ -28,10 +28,10 @@ pub struct PullContent {
     pub changed_files: u64,
     /// How many lines it adds and deletes.
     pub changed_lines: u64,
-    /// Its files. Absent where they were not asked for, where there are more than GraphQL lists, or where one was
+    /// Its files. Absent if they were not asked for, where there are more than GraphQL lists, or where one was
     /// renamed, because GraphQL lacks its old path.
     pub files: Option<Vec<ChangedFile>>,
-    /// The checks of the head commit; absent where they were not asked for.
+    /// The checks of the head commit; absent if they were not asked for.
     pub checks: Option<Result<CommitChecks, Error>>,
 }
 

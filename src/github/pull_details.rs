@@ -44,7 +44,7 @@ pub struct PullDetails {
 pub struct FailedCheck {
     /// Its name.
     pub name: String,
-    /// The page with its log; empty where there is none.
+    /// The page with its log; empty if there is none.
     pub url: String,
     /// How it ended, in lower case.
     pub conclusion: String,
@@ -53,7 +53,7 @@ pub struct FailedCheck {
 /// What an answer to [`QUERY`] says.
 ///
 /// # Errors
-/// Where the pull request is not there or may not be read. Checks that may not be read are an error of their own.
+/// If the pull request is not there or may not be read. Checks that may not be read are an error of their own.
 pub(super) fn read(body: &Value) -> Result<PullDetails, Error> {
     let pull = &body["data"]["repository"]["pullRequest"];
     let errors = body["errors"].as_array().into_iter().flatten();

@@ -1,4 +1,4 @@
-//! What became of a pull request, for a report about tasks.
+//! What happened to a pull request, for a report about tasks.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -32,7 +32,7 @@ pub enum PullState {
     Merged,
 }
 
-/// What became of a pull request.
+/// What happened to a pull request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PullHistory {
     /// The number in the repository.
@@ -69,10 +69,10 @@ pub struct PullHistory {
     pub review_threads: u64,
     /// How many commits it has.
     pub commits: u64,
-    /// How many commits of people follow the agent's first, merge commits left out. Absent where the commits may not be
+    /// How many commits of people follow the agent's first, merge commits left out. Absent if the commits may not be
     /// read, where there are more than GitHub lists, and where none is known as the agent's.
     pub rework_commits: Option<u64>,
-    /// The checks of its head commit; `None` where it has none.
+    /// The checks of its head commit; `None` if it has none.
     pub checks: Result<Option<CheckResult>, Error>,
     /// Whether a merged pull request says that it reverts this one.
     pub is_reverted: bool,
@@ -194,7 +194,7 @@ fn first_review(pull: &Value) -> Option<&Value> {
     let mut reviews = pull["reviews"]["nodes"].as_array()?.iter();
     let of_person = |review: &&Value| {
         let author = &review["author"];
-        // The author is null where the account was deleted.
+        // The author is null if the account was deleted.
         author.is_null() || author["__typename"] == "User" && author["login"] != pull["author"]["login"]
     };
     Some(&reviews.find(|review| of_person(review) && !review["submittedAt"].is_null())?["submittedAt"])
@@ -242,12 +242,12 @@ pub struct BranchQuery {
     pub base_ref: Option<String>,
 }
 
-/// What became of a branch.
+/// What happened to a branch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BranchHistory {
     /// Its newest pull requests.
     pub pulls: Vec<PullRequest>,
-    /// How many commits it has that its base has not; zero where the branch is gone.
+    /// How many commits it has that its base has not; zero if the branch is gone.
     pub commits: Result<u64, Error>,
 }
 

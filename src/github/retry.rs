@@ -75,7 +75,7 @@ struct Pauses {
 }
 
 impl Pauses {
-    /// The pause before the question is asked again; `None` where the error stays.
+    /// The pause before the question is asked again; `None` if the error stays.
     fn after(&mut self, error: &Error) -> Option<Duration> {
         let wait = match error {
             Error::RateLimited(limit) => {

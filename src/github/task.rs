@@ -41,7 +41,7 @@ impl TaskId {
     /// Reads an id.
     ///
     /// # Errors
-    /// Where the text is empty or has a character that would lead to another address in a URL.
+    /// If the text is empty or has a character that would lead to another address in a URL.
     pub fn parse(text: &str) -> Result<Self, TaskIdError> {
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '=' | '~');
         if text.is_empty() || text.len() > MAX_ID || !text.chars().all(fits) || text.chars().all(|c| c == '.') {
@@ -99,7 +99,7 @@ pub const UNSETTLED: &str = "queued,in_progress,idle,waiting_for_user";
 /// What a state means for a wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// It goes on by itself.
+    /// It continues by itself.
     Running,
     /// It continues only when a person acts in the browser: the API cannot answer an agent.
     NeedsPerson,
@@ -341,7 +341,7 @@ impl Session {
 const NANO_CREDITS: u64 = 1_000_000_000;
 
 impl Task {
-    /// The id of the user who created it; `None` where the answer does not say, or where an organization, an app or a bot
+    /// The id of the user who created it; `None` if the answer does not say, or where an organization, an app or a bot
     /// created it.
     pub fn user(&self) -> Option<u64> {
         let kind = self.creator_type.as_deref().unwrap_or_default();
@@ -359,7 +359,7 @@ impl Task {
         }
     }
 
-    /// Whether it was created by the user with this id; `None` where the answer does not say who created it. The kind of
+    /// Whether it was created by the user with this id; `None` if the answer does not say who created it. The kind of
     /// creator is spelled in several ways and does not matter: users, organizations and bots share their ids.
     pub fn is_created_by(&self, user: u64) -> Option<bool> {
         self.creator.as_ref().map(|creator| creator.id == user)
@@ -376,7 +376,7 @@ impl Task {
         self.html_url.as_deref().unwrap_or_default()
     }
 
-    /// How old it was when GitHub answered; `None` where the answer does not say.
+    /// How old it was when GitHub answered; `None` if the answer does not say.
     pub fn age(&self) -> Option<Duration> {
         let age = self.seen_at?.duration_since(self.created_at?);
         Some(Duration::try_from(age).unwrap_or_default())
@@ -387,7 +387,7 @@ impl Task {
         self.nano_credits().is_some_and(|used| used > credits.get().saturating_mul(NANO_CREDITS))
     }
 
-    /// The AI credits of all sessions together, in billionths; `None` where no session says, which is not zero.
+    /// The AI credits of all sessions together, in billionths; `None` if no session says, which is not zero.
     pub fn nano_credits(&self) -> Option<u64> {
         let usages = self.sessions.iter().filter_map(|session| session.usage.as_ref());
         let amounts = usages.filter(|usage| usage.unit == "ai_credits").filter_map(|usage| usage.amount);
@@ -395,7 +395,7 @@ impl Task {
     }
 
     /// The AI credits of all sessions together, with one decimal, as GitHub asks clients to round: the sum first.
-    /// `None` where no session says, which is not zero.
+    /// `None` if no session says, which is not zero.
     pub fn credits(&self) -> Option<String> {
         let tenths = self.nano_credits()?.saturating_add(NANO_CREDITS / 20) / (NANO_CREDITS / 10);
         Some(format!("{}.{}", tenths / 10, tenths % 10))

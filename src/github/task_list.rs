@@ -103,7 +103,7 @@ impl<'a> TaskPages<'a> {
         self.is_ordered
     }
 
-    /// How many tasks GitHub counts and has not listed, once all pages are read; zero where that cannot be known.
+    /// How many tasks GitHub counts and has not listed, once all pages are read; zero if that cannot be known.
     pub fn unlisted(&self) -> u64 {
         let is_whole = self.filter.states.is_none() && self.filter.since.is_none();
         let total = self.total.filter(|_| is_whole && !self.is_cut).unwrap_or_default();
@@ -113,7 +113,7 @@ impl<'a> TaskPages<'a> {
     /// The next page, each task once; `None` after the last one.
     ///
     /// # Errors
-    /// Those of the request; [`Error::Incomplete`] in place of `None` where the list left something out.
+    /// Those of the request; [`Error::Incomplete`] in place of `None` if the list left something out.
     pub async fn next(&mut self) -> Result<Option<TaskPage>, Error> {
         if self.more && self.pages < self.max_pages {
             let mut page = self.client.task_page(self.query, self.filter, self.pages + 1).await?;

@@ -51,7 +51,7 @@ impl Token {
     /// Reads a token as the user gave it.
     ///
     /// # Errors
-    /// Where the text could not be sent in a header, or carries more than the token.
+    /// If the text could not be sent in a header, or carries more than the token.
     pub fn parse(text: &str) -> Result<Self, TokenError> {
         if ["bearer ", "token "].iter().any(|scheme| starts_with_ignoring_case(text, scheme)) {
             return Err(TokenError::Scheme);
@@ -125,7 +125,7 @@ pub const MISSING: &str = "is missing or empty; store a fine-grained personal ac
                            from forks get no secrets, and runs for Dependabot only its own";
 
 impl TokenKind {
-    /// Why a token of this kind cannot be used for agent tasks, with the remedy; `None` where it can, as far as its
+    /// Why a token of this kind cannot be used for agent tasks, with the remedy; `None` if it can, as far as its
     /// kind goes. Source: "GitHub App installation access tokens are not supported for this endpoint",
     /// <https://docs.github.com/en/rest/agent-tasks/agent-tasks>.
     pub fn unfit_for_tasks(self) -> Option<&'static str> {

@@ -43,7 +43,7 @@ impl ApiUrl {
     /// among them, cannot be distinguished from one that collects tokens.
     ///
     /// # Errors
-    /// Where the text is not an address, or one that the token may not be sent to.
+    /// If the text is not an address, or one that the token may not be sent to.
     pub fn parse(rest: &str, graphql: Option<&str>) -> Result<Self, ApiUrlError> {
         let rest = rest.trim_end_matches('/');
         let uri: http::Uri = rest.parse().map_err(|_| ApiUrlError::Form)?;
@@ -74,7 +74,7 @@ impl ApiUrl {
         Ok(Self { rest: rest.to_owned(), graphql: graphql.filter(same_host).map_or_else(beside, str::to_owned) })
     }
 
-    /// The address of the REST API of a server, as `GITHUB_SERVER_URL` names one; `None` where it has no agent tasks.
+    /// The address of the REST API of a server, as `GITHUB_SERVER_URL` names one; `None` if it has no agent tasks.
     pub fn of_server(server: &str) -> Option<String> {
         let uri = server.parse::<http::Uri>().ok()?;
         let host = uri.host()?.to_ascii_lowercase();

@@ -57,7 +57,7 @@ pub struct ParsedInputs {
 
 /// What leads to the policy, which says how everything else is read.
 pub struct Bootstrap {
-    /// Where the API is; absent where the address is wrong.
+    /// Where the API is; absent if the address is wrong.
     pub address: Option<ApiUrl>,
     /// Those who may read the policy, one after the other.
     pub tokens: Vec<Token>,
@@ -94,7 +94,7 @@ impl Bootstrap {
 }
 
 impl Inputs {
-    /// Reads the inputs from the environment, where there is no policy.
+    /// Reads the inputs from the environment, if there is no policy.
     pub fn read(environment: &Environment) -> ParsedInputs {
         Self::under(&Bootstrap::read(environment), environment, Some(&Rules::default()))
     }
@@ -191,7 +191,7 @@ impl Reader {
             self.refuse(input, why);
         }
         if wait && is_rollout {
-            self.refuse(input::rollout, "excludes wait: true, because each run ends and the next one goes on");
+            self.refuse(input::rollout, "excludes wait: true, because each run ends and the next one continues");
         }
         if has_no_pull_rule && !expect.is_empty() {
             self.refuse(input::expect, "requires a pull request, and the policy has require-pull-request: false");

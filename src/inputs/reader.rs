@@ -69,7 +69,7 @@ impl Reader {
         self.text(input) != input.default
     }
 
-    /// A word from a set; absent where it is the default, or none of them.
+    /// A word from a set; absent if it is the default, or none of them.
     pub(super) fn word<T: Copy>(&mut self, input: &Input, all: &[(T, &'static str)], expected: &str) -> Option<T> {
         let known = all.iter().find(|(_, word)| *word == self.text(input)).map(|(value, _)| *value);
         if known.is_none() {

@@ -47,7 +47,7 @@ pub const HEAD_WITHOUT_BASE: &str = "head-ref without base-ref: GitHub commits t
 pub struct Inputs {
     /// Where the API is.
     pub address: ApiUrl,
-    /// Who asks. Absent only where nothing is sent.
+    /// Who asks. Absent only if nothing is sent.
     pub token: Option<Token>,
     /// The token that reads pull requests, if it is another one.
     pub lookup_token: Option<Token>,
@@ -67,7 +67,7 @@ pub struct Inputs {
     pub wave_rules: WaveRules,
     /// Whether a list without any repository is fine.
     pub allow_empty: bool,
-    /// Where the record goes, where the user says.
+    /// Where the record goes, if the user says.
     pub audit_log: Option<String>,
     /// The rules of the policy.
     pub rules: Rules,
@@ -90,7 +90,7 @@ pub enum Request {
     Stop(StopRequest),
     /// Part a list for the jobs of a matrix: into so many parts, or into as many as it takes.
     Plan(List, Option<usize>),
-    /// Say what came of tasks.
+    /// Report on the results of tasks.
     Report(Box<ReportRequest>),
 }
 
@@ -161,13 +161,13 @@ pub enum StopRequest {
 pub struct StartRequest {
     /// Where.
     pub list: List,
-    /// Which part of the list to take, where not all of it.
+    /// Which part of the list to take, if not all of it.
     pub shard: Option<Shard>,
     /// What the prompt is made from; only the doctor can do without.
     pub prompt: Option<PromptSource>,
     /// The user's own variables.
     pub vars: Map<String, Value>,
-    /// The workflow's inputs, where the user hands them over.
+    /// The workflow's inputs, if the user hands them over.
     pub inputs: Option<Map<String, Value>>,
     /// The models to ask for, one after the other; `None` lets GitHub choose. Never empty.
     pub models: Vec<Option<String>>,
@@ -181,7 +181,7 @@ pub struct StartRequest {
     pub head_ref: Option<String>,
     /// The pull request to continue.
     pub follow_up: Option<FollowUp>,
-    /// What makes two starts the same start, where the user says.
+    /// What makes two starts the same start, if the user says.
     pub idempotency_key: Option<String>,
     /// What to do about an unsettled task in the scope.
     pub if_active: IfActive,

@@ -87,7 +87,7 @@ pub struct Overrides {
     pub max_credits: Option<NonZeroU64>,
     /// How long a task may run.
     pub max_duration: Option<Duration>,
-    /// Whether a run that goes on after a cancel is cancelled by force.
+    /// Whether a run that continues after a cancel is cancelled by force.
     pub force: Option<bool>,
     /// The change ticket.
     pub ticket: Option<String>,
@@ -424,7 +424,7 @@ impl Rules {
         judge.refusals
     }
 
-    /// The count that a start has to pass; `None` where nothing is counted.
+    /// The count that a start has to pass; `None` if nothing is counted.
     pub fn counter(&self) -> Option<LimitCounter> {
         let limits = self.terms.limits;
         let counts = limits.max_active.is_some() || limits.max_starts_per_day.is_some();
@@ -441,7 +441,7 @@ impl Rules {
         })
     }
 
-    /// What is done with text that an outsider can write, where that is fixed.
+    /// What is done with text that an outsider can write, if that is fixed.
     pub fn untrusted(&self) -> Option<Untrusted> {
         self.terms.untrusted
     }
@@ -451,7 +451,7 @@ impl Rules {
         &self.terms.cloud_agent
     }
 
-    /// A value for each variable that the class declares and that has to be there; `None` where it declares none.
+    /// A value for each variable that the class declares and that has to be there; `None` if it declares none.
     pub fn samples(&self) -> Option<Map<String, Value>> {
         let declared = self.terms.vars.as_ref()?.iter();
         Some(json_object(&mut declared.filter_map(|(name, var)| Some((name.0.clone(), var.sample()?)))))

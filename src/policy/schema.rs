@@ -265,7 +265,7 @@ impl Policy {
     /// The rules for a start of this class, or of none.
     ///
     /// # Errors
-    /// Where there is no such class. [`Rules::settle`] refuses a start without a class where one is required.
+    /// If there is no such class. [`Rules::settle`] refuses a start without a class where one is required.
     pub fn rules(&self, place: &PolicyLocation, commit: Option<String>, class: Option<&str>) -> Result<Rules, String> {
         let named = class.map(|name| {
             let found = self.task_classes.iter().find(|(other, _)| other.as_str() == name);

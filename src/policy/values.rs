@@ -238,7 +238,7 @@ impl TryFrom<OneOrMany<FailOnWord>> for FailOn {
 /// Logins; `never` alone is none.
 ///
 /// # Errors
-/// Where `never` is one of several.
+/// If `never` is one of several.
 fn logins<T: ToString>(listed: &OneOrMany<T>) -> Result<Vec<String>, &'static str> {
     let listed = listed.0.iter().map(ToString::to_string).collect::<Vec<_>>();
     match (listed.as_slice(), listed.iter().any(|login| login == NEVER)) {
@@ -296,7 +296,7 @@ pub(crate) fn path(text: &str) -> Result<&str, String> {
     }
 }
 
-/// A list for people; `never` where it is empty.
+/// A list for people; `never` if it is empty.
 pub(crate) fn words<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     let words = words.into_iter().collect::<Vec<_>>();
     if words.is_empty() { NEVER.to_owned() } else { words.join(", ") }

@@ -75,7 +75,7 @@ impl VarKind {
         Self::ALL.iter().find(|(kind, ..)| *kind == self).map_or("", |(_, _, noun)| noun)
     }
 
-    /// A value as this type has it; nothing where it is of another.
+    /// A value as this type has it; nothing if it is of another.
     fn fit(self, value: &Value) -> Option<Value> {
         let fits = match (self, value) {
             (Self::String, Value::Number(number)) => return Some(number.to_string().into()),

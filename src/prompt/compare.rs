@@ -9,7 +9,7 @@ use crate::prompt::null::is_null;
 /// Compares two values with `==`, `!=`, `<`, `<=`, `>`, `>=`, `in` or `not in`. Null equals empty text.
 ///
 /// # Errors
-/// Where a text is compared with a number or a boolean, and where something can contain nothing.
+/// If a text is compared with a number or a boolean, and if something can contain nothing.
 pub(super) fn compare(sign: &str, one: &Value, other: &Value) -> Result<bool, Error> {
     match sign {
         "==" => return equal(sign, one, other),
@@ -37,7 +37,7 @@ pub(super) fn compare(sign: &str, one: &Value, other: &Value) -> Result<bool, Er
 /// Refuses to order a list that has texts and numbers.
 ///
 /// # Errors
-/// Where it has both.
+/// If it has both.
 pub(super) fn check_items(name: &str, items: &[Value]) -> Result<(), Error> {
     let first = |kind| items.iter().find(|item| item.kind() == kind && !is_null(item));
     for kind in [ValueKind::Number, ValueKind::Bool] {

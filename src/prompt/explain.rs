@@ -68,7 +68,7 @@ pub(super) fn untrusted_places(template: &Template, guarded: &Guarded) -> String
     places.collect::<Vec<_>>().join("\n")
 }
 
-/// An error of the engine with its place in the template, and a remedy where there is one.
+/// An error of the engine with its place in the template, and a remedy if there is one.
 pub(super) fn explain(error: &Error, template: &Template, guarded: &Guarded, scope: &Value) -> String {
     let what = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
     let path = undefined_path(&what);
@@ -284,7 +284,7 @@ fn nearest_filter(name: &str) -> Option<&'static str> {
     nearest_name(name, sandbox::filter_names())
 }
 
-/// How the name with hyphens at a place, such as `inputs.requested-by`, has to be written, where one is there.
+/// How the name with hyphens at a place, such as `inputs.requested-by`, has to be written, if one is there.
 fn hyphenated_name(source: &str, at: usize) -> Option<String> {
     let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '-');
     let (before, after) = source.split_at_checked(at)?;

@@ -139,7 +139,7 @@ fn closing(boundary: &str, left_out: usize) -> String {
     }
 }
 
-/// The place of the text that a character represents, where there is one.
+/// The place of the text that a character represents, if there is one.
 fn place(c: char) -> Option<usize> {
     usize::try_from(u32::from(c).checked_sub(u32::from(*MARKS.start()))?).ok()
 }

@@ -65,7 +65,7 @@ fn without_comments(text: &str, is_exact: bool) -> String {
         may_close[kind] &= end.is_some();
         rest = match end {
             Some(end) => &inner[end..],
-            // A block that is not closed goes on to the end. In a block of code it is seen: PHP leaves its end out.
+            // A block that is not closed continues to the end. In a block of code it is seen: PHP leaves its end out.
             None if is_block && !(open == "<?" && is_exact && code.is_open(&seen)) => "",
             None => {
                 seen += open;
@@ -174,7 +174,7 @@ fn references(text: &str) -> HashSet<String> {
         let is_tag =
             |(at, _): (usize, &str)| line[at + 1..].starts_with(|c: char| c.is_ascii_alphabetic() || "/!?".contains(c));
         if line.contains("```") || line.contains("~~~") || line.match_indices('<').any(is_tag) {
-            // It may go on over blank lines.
+            // It may continue over blank lines.
             break;
         }
         if was_blank {

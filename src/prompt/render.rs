@@ -323,7 +323,7 @@ fn render_bounded(template: &Template, given: Given) -> Result<Rendered, RenderE
     let skipped = Arc::new(OnceLock::new());
     let of_function = Arc::clone(&skipped);
     environment.add_function(taint::SKIP, move |args: &[Value]| match args {
-        // A template that is only tried goes on, so that the rest of it is tried as well.
+        // A template that is only tried continues, so that the rest of it is tried as well.
         [reason] if tries => Ok(reason.clone()),
         [reason] if reason.as_str().is_some_and(|reason| !reason.trim().is_empty()) => {
             let _ = of_function.set(cut(reason.as_str().unwrap_or_default().trim(), MAX_REASON));

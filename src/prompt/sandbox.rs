@@ -65,7 +65,7 @@ const COMPARISONS: [(&str, &[&str]); 8] = [
 /// Runs `work` on a thread with a large stack.
 ///
 /// # Errors
-/// Where it takes too long, or panics and unwinds, or there is no thread. A thread that takes too long is left behind, and ends
+/// If it takes too long, or panics and unwinds, or there is no thread. A thread that takes too long is left behind, and ends
 /// with the process.
 pub(super) fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
     let (sender, receiver) = channel();
@@ -382,7 +382,7 @@ fn sample_among(args: &[Value]) -> Option<Value> {
 /// The same for the operands of an operator.
 ///
 /// # Errors
-/// Where one is undefined, by its name.
+/// If one is undefined, by its name.
 fn made_up(state: &mut State<'_, '_>, operands: &[Value]) -> Result<Option<Value>, Error> {
     for operand in operands.iter().filter(|operand| operand.is_undefined()) {
         // The engine names it where a filter needs a text.
@@ -494,10 +494,10 @@ fn texts(args: &[Value]) -> Vec<Value> {
     args.iter().map(|arg| if arg.is_none() { null() } else { arg.clone() }).collect()
 }
 
-/// The arguments of a filter, with null as the filter takes it. An event has null where a person has written nothing.
+/// The arguments of a filter, with null as the filter takes it. An event has null if a person has written nothing.
 ///
 /// # Errors
-/// Where null is not a number.
+/// If null is not a number.
 fn present(name: &str, args: &[Value]) -> Result<Vec<Value>, Error> {
     let mut args = args.to_vec();
     let items = |list: &Value| match list.kind() {

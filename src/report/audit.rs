@@ -153,7 +153,7 @@ impl AuditLog {
         }
     }
 
-    /// An entry as a line. `order` is absent where nothing was planned; `id` is unique.
+    /// An entry as a line. `order` is absent if nothing was planned; `id` is unique.
     pub fn line(
         &self,
         entry: AuditEntry,

@@ -15,7 +15,7 @@ pub struct Ending {
     pub annotations: Vec<Annotation>,
     /// The values of all outputs.
     pub outputs: Vec<(&'static str, String)>,
-    /// The results of all tasks, as JSON; absent where there are none.
+    /// The results of all tasks, as JSON; absent if there are none.
     pub results: Option<String>,
     /// The step summary, in Markdown.
     pub summary: String,

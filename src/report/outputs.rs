@@ -58,7 +58,7 @@ const MAX_ERROR_MESSAGE: usize = 4096;
 /// <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax#jobsjob_idoutputs>.
 const MAX_MATRIX: usize = 450_000;
 
-/// The outputs besides those of the outcomes; empty where there is nothing.
+/// The outputs besides those of the outcomes; empty if there is nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct StepOutputs<'a> {
     /// The path of the file with all results.
@@ -73,7 +73,7 @@ pub struct StepOutputs<'a> {
     pub own: &'a [(&'static str, String)],
 }
 
-/// The outputs as they are now. All keys are there at any time, empty where nothing is known. With several tasks those
+/// The outputs as they are now. All keys are there at any time, empty if nothing is known. With several tasks those
 /// of a single task are empty, `conclusion` is the gravest of all once all have one, and `error-message` sums up.
 pub fn outputs(outcomes: &[Outcome], step: &StepOutputs<'_>) -> Vec<(&'static str, String)> {
     let single = match outcomes {
@@ -153,7 +153,7 @@ fn results(outcomes: &[Outcome], most: usize, longest_message: usize) -> String 
     text
 }
 
-/// The result of one task under the names of the outputs; `null` where nothing is known.
+/// The result of one task under the names of the outputs; `null` if nothing is known.
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Entry<'a> {

@@ -38,7 +38,7 @@ const WRITE_INTERVAL_PER_TASK: Duration = Duration::from_millis(10);
 const OUTPUTS_INTERVAL: Duration = Duration::from_secs(5 * 60);
 /// How often what was held back by these intervals is written.
 const CATCH_UP_INTERVAL: Duration = Duration::from_secs(10);
-/// After this long without a line, the log says that the wait goes on, so that the job does not look stuck.
+/// After this long without a line, the log says that the wait continues, so that the job does not look stuck.
 const HEARTBEAT: Duration = Duration::from_secs(5 * 60);
 
 /// What the executor reports.
@@ -121,7 +121,7 @@ impl<'a> Reporter<'a> {
     /// Writes outputs, results and summary for the first time, and records what is about to be done.
     ///
     /// # Errors
-    /// Where one of them cannot be written.
+    /// If one of them cannot be written.
     pub fn prepare(&mut self) -> anyhow::Result<()> {
         self.write(false);
         for index in 0..self.outcomes.len() {
@@ -232,7 +232,7 @@ impl<'a> Reporter<'a> {
         }
     }
 
-    /// How many tasks there are, where they are too many for each event to be written at once; otherwise zero.
+    /// How many tasks there are, if they are too many for each event to be written at once; otherwise zero.
     fn many(&self) -> usize {
         if self.outcomes.len() > FEW_TASKS { self.outcomes.len() } else { 0 }
     }

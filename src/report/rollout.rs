@@ -178,7 +178,7 @@ fn next(view: &RolloutView, decision: &Decision, outcomes: &[Outcome]) -> String
         (Some(RolloutStop::Changed), _) => {
             let change = view.change.as_deref().unwrap_or_default();
             format!(
-                "The prompt has changed: {change}. No further task is started. Write on-change: continue to go on with the \
+                "The prompt has changed: {change}. No further task is started. Write `on-change: continue` to use the \
                  new prompt, or another rollout name to begin anew"
             )
         }
@@ -191,7 +191,7 @@ fn next(view: &RolloutView, decision: &Decision, outcomes: &[Outcome]) -> String
             let counted = wave.map_or(0, |wave| wave.counted);
             format!(
                 "Wave {number} cannot reach its share: {} of {counted} failed, and wave-success requires {}. Failed: {} \
-                 ({reason}). No further task is started. To go on, continue these tasks or their pull requests on GitHub, \
+                 ({reason}). No further task is started. To resume, continue these tasks or their pull requests on GitHub, \
                  raise attempts, lower wave-success, or take the repositories out of the list",
                 failed.len(),
                 rules.success,

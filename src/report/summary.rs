@@ -391,7 +391,7 @@ fn totals(outcomes: &[Outcome], elapsed: Duration) -> String {
     parts.join(" · ")
 }
 
-/// The waves of a step; nothing where there is only one. Without outcomes only their sizes.
+/// The waves of a step; nothing if there is only one. Without outcomes only their sizes.
 fn waves(plan: &Plan, outcomes: &[Outcome], stopped: Option<&StoppedWave>) -> String {
     if plan.waves.len() < 2 {
         return String::new();

@@ -20,7 +20,7 @@ pub enum AuthorizationError {
 /// Asks GitHub about the actors of the event, where the check depends on their access.
 ///
 /// # Errors
-/// Where an actor may not start tasks, or where GitHub does not answer.
+/// If an actor may not start tasks, or if GitHub does not answer.
 pub async fn authorize(
     check: Option<&ActorCheck>,
     clients: &Clients<'_>,

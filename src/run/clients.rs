@@ -19,7 +19,7 @@ impl<'a> Clients<'a> {
     /// Connects one client for each token. A dry run without a usable token has none.
     ///
     /// # Errors
-    /// [`Error::NoConnection`] where no connection can be set up, for example for want of certificate authorities.
+    /// [`Error::NoConnection`] if no connection can be set up, for example because the certificate authorities are missing.
     pub fn connect(host: &'a Host, inputs: &Inputs, connect: &Connect<'_>) -> Result<Option<Self>, Error> {
         let jobs = inputs.request.sharing_jobs();
         let open = |token: &Token| {

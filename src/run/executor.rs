@@ -138,7 +138,7 @@ pub(super) struct Executor<'a> {
     started: RefCell<HashMap<Repository, Arc<Mutex<StartedTasks>>>>,
     /// Whether GitHub accepted a start of this step.
     pub(super) has_started: Cell<bool>,
-    /// The tasks whose start was refused for want of a license, by their index.
+    /// The tasks whose start was refused because a license is missing, by their index.
     pub(super) unlicensed: RefCell<BTreeSet<usize>>,
     /// Why GitHub would refuse every further start.
     pub(super) refused: SetOnce<String>,
@@ -228,7 +228,7 @@ impl Executor<'_> {
         }
     }
 
-    /// Whether enough starts were refused for want of a license to send no other.
+    /// Whether so many starts were refused because a license is missing that no other is sent.
     fn is_unlicensed(&self) -> bool {
         let unlicensed = self.unlicensed.borrow();
         let owner = |index: &usize| self.plan.tasks[*index].repository.owner().to_lowercase();

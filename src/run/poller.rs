@@ -206,7 +206,7 @@ impl<'a> Poller<'a> {
         self.tasks.task(repository, id, etag).await
     }
 
-    /// The task in the list; `None` where the list does not have it, as when it has settled.
+    /// The task in the list; `None` if the list does not have it, as when it has settled.
     async fn listed(&self, id: &TaskId) -> Result<Option<Box<Task>>, Error> {
         let mut snapshot = self.snapshot.lock().await;
         let fresh = snapshot.take().filter(|snapshot| snapshot.taken.elapsed() < self.spacing() / 2);

@@ -55,7 +55,7 @@ pub struct MarkerCache {
 }
 
 impl MarkerCache {
-    /// The cache from a file; an empty one where there is something else.
+    /// The cache from a file; an empty one if there is something else.
     pub fn of(kept: &Value) -> Self {
         Self {
             user: kept["user"].as_u64().unwrap_or_default(),
@@ -113,7 +113,7 @@ pub struct RolloutReader<'a> {
     pub expect: &'a Expect,
     /// Whether a task without a pull request has failed.
     pub requires_pull: bool,
-    /// The task class; empty where there is none.
+    /// The task class; empty if there is none.
     pub class: &'a str,
     /// The repository of the workflow, as in a marker.
     pub origin: &'a str,
@@ -123,7 +123,7 @@ impl<'a> RolloutReader<'a> {
     /// Reads it.
     ///
     /// # Errors
-    /// Where the list of tasks or one of the tasks cannot be read.
+    /// If the list of tasks or one of the tasks cannot be read.
     pub async fn read(&self, cache: MarkerCache) -> Result<RolloutHistory, Error> {
         let tasks = &self.clients.tasks;
         let user = self.questions().ask(tasks, async |client| client.user().await).await?.id;

@@ -32,13 +32,13 @@ use crate::text::spelled;
 
 /// How long a pull request that must exist is looked for after `completed`: the artifact can appear late.
 const GRACE: Duration = Duration::from_secs(30);
-/// The same where it is unknown whether there is one.
+/// The same if it is unknown whether there is one.
 const SHORT_GRACE: Duration = Duration::from_secs(10);
 /// The pause between two looks for a pull request.
 const GRACE_PAUSE: Duration = Duration::from_secs(3);
 /// The least time for one request, however little is left of the wait.
 const LEAST: Duration = Duration::from_secs(5);
-/// The same where many requests wait for their turn.
+/// The same if many requests wait for their turn.
 const LEAST_OF_MANY: Duration = Duration::from_secs(60);
 /// After how long in the queue a repository's tasks are looked at once more before a start: another run with the same key
 /// may have come first. It is as long as GitHub's lists may lag.

@@ -209,7 +209,7 @@ impl ChecksState {
 /// Whether a pull request is accepted, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Acceptance {
-    /// The pull request as it was read last; absent where it could not be read.
+    /// The pull request as it was read last; absent if it could not be read.
     pub content: Option<PullContent>,
     /// Each expectation beside what was found.
     pub comparisons: Vec<Comparison>,
@@ -233,7 +233,7 @@ impl Acceptance {
         unmet.chain(self.unread.clone()).collect()
     }
 
-    /// Why it is not accepted; absent where it is.
+    /// Why it is not accepted; absent if it is.
     pub fn reason(&self) -> Option<String> {
         let lead = match self.conclusion {
             Conclusion::Success => return None,
@@ -243,7 +243,7 @@ impl Acceptance {
         Some(format!("{lead}: {}", self.problems().join("; ")))
     }
 
-    /// The page on which a person approves the checks, where that is known.
+    /// The page on which a person approves the checks, if that is known.
     pub fn approval_page(&self) -> Option<&str> {
         let checks = self.content.as_ref()?.checks.as_ref()?.as_ref().ok()?;
         let waiting = checks.listed.iter().filter(|check| check.result == CheckResult::ActionRequired);

@@ -32,7 +32,7 @@ impl Conclusion {
         [Self::Success, Self::Skipped, Self::Cancelled, Self::ActionRequired, Self::TimedOut, Self::Failure];
 
     /// The conclusion of a wait that ended this way, with the task in this state. `delivered` is that of a completed task,
-    /// from its pull request. `None` where the end leaves it open.
+    /// from its pull request. `None` if the end leaves it open.
     pub fn of(end: &WaitEnd, state: Option<&State>, delivered: Self) -> Option<Self> {
         Some(match end {
             WaitEnd::Settled => match state? {

@@ -102,7 +102,7 @@ pub enum Event {
     LookFailed(String),
     /// Looks bring answers again.
     LookRecovered,
-    /// Nothing new for a while; the wait goes on.
+    /// Nothing new for a while; the wait continues.
     StillWaiting,
     /// The pull request.
     PullFound(PullRequest),

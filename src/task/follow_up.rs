@@ -1,4 +1,4 @@
-//! How many follow-ups a pull request has had, so that an agent and a check do not go on for ever.
+//! How many follow-ups a pull request has had, so that an agent and a check do not continue forever.
 
 use std::time::Duration;
 
@@ -61,7 +61,7 @@ impl FollowUpCounter {
         let Self { number, max, found, hidden, .. } = self;
         let has = format!("pull request #{number} has had {found} of {max} follow-ups");
         if found >= max {
-            FollowUps::Used(format!("{has}, so the next step is a person's; to go on, raise `max-follow-ups`"))
+            FollowUps::Used(format!("{has}, so the next step is a person's; to continue, raise `max-follow-ups`"))
         } else if found.saturating_add(*hidden) >= *max {
             FollowUps::Hidden(format!(
                 "{has}; {hidden} tasks more may be some, because GitHub does not show their prompts yet. Run the job again \

@@ -58,29 +58,29 @@ pub struct Marker {
     pub key: Key,
     /// What tasks of the same kind share: the workflow and the job.
     pub name: String,
-    /// The task class of the policy; empty where there is none.
+    /// The task class of the policy; empty if there is none.
     pub class: String,
-    /// The name of the entry in `repositories`; empty where it has none.
+    /// The name of the entry in `repositories`; empty if it has none.
     pub entry: String,
-    /// The number of the pull request that it follows up on; empty where it follows up on none.
+    /// The number of the pull request that it follows up on; empty if it follows up on none.
     pub follow_up: String,
-    /// The version of the prompt that the policy names; empty where it names none.
+    /// The version of the prompt that the policy names; empty if it names none.
     pub version: String,
     /// The hash of the prompt's template, see [`template_hash`]; empty in a marker of an earlier version.
     pub template: String,
-    /// The rollout that the task belongs to; empty where there is none.
+    /// The rollout that the task belongs to; empty if there is none.
     pub rollout: String,
-    /// The number of the wave of the rollout; empty where there is none.
+    /// The number of the wave of the rollout; empty if there is none.
     pub wave: String,
     /// The repository of the workflow, which belongs to the identity of a rollout: its id, or its name outside of Actions.
     pub origin: String,
     /// The repository of a task of a rollout, under the name that it had then: lists of tasks have its id alone.
     pub repository: String,
-    /// The page of the workflow run; empty where there is none.
+    /// The page of the workflow run; empty if there is none.
     pub run: String,
-    /// Which attempt of the run it was; empty where there is none.
+    /// Which attempt of the run it was; empty if there is none.
     pub attempt: String,
-    /// The actor of the run; empty where there is none.
+    /// The actor of the run; empty if there is none.
     pub actor: String,
 }
 

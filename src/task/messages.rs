@@ -18,9 +18,9 @@ use crate::text::{repositories, spelled};
 /// How many repositories a sentence about several names; the table and `results` have them all.
 const MAX_NAMED: usize = 3;
 
-/// The advice for a task that goes on without this step.
+/// The advice for a task that continues without this step.
 const WAIT_LATER: &str = "wait for it later with `command: wait`";
-/// The same where it should perhaps not go on.
+/// The same if it should perhaps not continue.
 const STOP_OR_WAIT_LATER: &str = "stop it with `command: stop`, or wait for it later with `command: wait`";
 
 /// A line for the log.
@@ -49,11 +49,11 @@ pub struct Explanation {
     pub title: &'static str,
     /// What is wrong: a sentence without its full stop.
     pub problem: String,
-    /// What to do at `place`; empty where there is nothing to do there.
+    /// What to do at `place`; empty if there is nothing to do there.
     pub action: &'static str,
     /// A page, or the name of a task that has none.
     pub place: String,
-    /// What else to do; empty where there is nothing.
+    /// What else to do; empty if there is nothing.
     pub advice: String,
     /// The task to wait for later, where the advice says so.
     pub resume: Option<TaskId>,
@@ -209,7 +209,7 @@ impl Outcome {
         }
     }
 
-    /// Why it did not go well; absent where it did, or where the task failed without a reason.
+    /// Why it did not go well; absent if it did, or where the task failed without a reason.
     pub fn error_message(&self) -> Option<String> {
         let Some(stop) = &self.stop else { return self.message() };
         Some(match &stop.end {
@@ -254,10 +254,10 @@ impl Outcome {
         self.state().is_some_and(|state| state.phase() == Phase::Settled)
     }
 
-    /// What GitHub still shows of a task that is stopped, for the end of a sentence; empty where it shows that.
+    /// What GitHub still shows of a task that is stopped, for the end of a sentence; empty if it shows that.
     fn lagging_state(&self) -> String {
         match self.state().filter(|_| !self.has_settled()) {
-            Some(state) => format!("; GitHub still shows it as {state}, although none of its runs goes on"),
+            Some(state) => format!("; GitHub still shows it as {state}, although none of its runs continues"),
             None => String::new(),
         }
     }
@@ -316,7 +316,7 @@ impl Outcome {
         Some(text)
     }
 
-    /// What is wrong and what to do; absent where it went well or is still going on.
+    /// What is wrong and what to do; absent if it went well or is still going on.
     pub fn explain(&self) -> Option<Explanation> {
         let why = self.error_message().unwrap_or_default();
         let is_unseen = self.task.is_none() && self.trouble == Some(Trouble::RefusedByGitHub);
@@ -484,7 +484,7 @@ pub fn held_back(outcomes: &[Outcome], stopped: Option<&StoppedWave>) -> Vec<Ann
     counts.into_iter().map(annotation).collect()
 }
 
-/// Why several tasks together did not go well, in one text; empty where all did.
+/// Why several tasks together did not go well, in one text; empty if all did.
 pub fn sum_up(outcomes: &[Outcome]) -> String {
     let mut groups = Vec::<(String, Vec<String>)>::new();
     let interrupted = |outcome: &Outcome| matches!(outcome.reason, Some(Reason::Interrupted { .. }));

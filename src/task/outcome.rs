@@ -24,7 +24,7 @@ pub struct Outcome {
     pub repository: Repository,
     /// The name of its entry in the list.
     pub entry: Option<String>,
-    /// What was asked for, where this step starts the task.
+    /// What was asked for, if this step starts the task.
     pub asked: Option<NewTask>,
     /// Whether `completed` without a pull request counts as a failure.
     pub pull_required: bool,
@@ -44,7 +44,7 @@ pub struct Outcome {
     pub no_pull: Option<NoPullRequest>,
     /// Whether the pull request is what was expected.
     pub acceptance: Option<Acceptance>,
-    /// Its stop, where it is to be stopped.
+    /// Its stop, if it is to be stopped.
     pub stop: Option<Stop>,
     /// How it ended, after a wait.
     pub conclusion: Option<Conclusion>,
@@ -295,7 +295,7 @@ impl Outcome {
         changes
     }
 
-    /// Whether its pull request is accepted; absent where nothing was expected, and before that is known. A task that
+    /// Whether its pull request is accepted; absent if nothing was expected, and before that is known. A task that
     /// did not complete has none to accept.
     pub fn accepted(&self) -> Option<bool> {
         let is_known = self.expects && self.is_over() && self.conclusion != Some(Conclusion::Skipped);

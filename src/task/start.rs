@@ -129,7 +129,7 @@ pub struct Candidate {
     pub task: Task,
     /// Whether it was read by itself, and not only seen in the list.
     pub read: bool,
-    /// How long before the look it was created, by GitHub's clock; `None` where the answer does not say.
+    /// How long before the look it was created, by GitHub's clock; `None` if the answer does not say.
     pub age: Option<Duration>,
 }
 
@@ -151,7 +151,7 @@ pub enum StartStep {
     Held(Box<Task>),
     /// The task was started earlier, and is adopted.
     Adopted(Box<Task>, Adoption),
-    /// Nothing is started, because of this active task; `true` where that is a failure.
+    /// Nothing is started, because of this active task; `true` if that is a failure.
     Declined(Box<Task>, bool),
     /// There is no task, and there will not be one.
     Refused(Error),
@@ -168,7 +168,7 @@ enum Activity {
     LookingFirst,
     /// Waiting for the answer to a start.
     Sending,
-    /// Looking for what came of a start.
+    /// Looking for the task of a start.
     LookingFor,
 }
 
@@ -512,7 +512,7 @@ impl StartMachine {
         self.is_own(task) == Some(false)
     }
 
-    /// Whether the task is of the token's owner; `None` where that is unknown.
+    /// Whether the task is of the token's owner; `None` if that is unknown.
     fn is_own(&self, task: &Task) -> Option<bool> {
         task.is_created_by(self.user?)
     }

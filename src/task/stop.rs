@@ -69,7 +69,7 @@ pub struct StopRules {
     pub max_credits: Option<NonZeroU64>,
     /// How long a task may run, from its creation.
     pub max_duration: Option<Duration>,
-    /// Whether a run that goes on after a cancel is cancelled by force.
+    /// Whether a run that continues after a cancel is cancelled by force.
     pub force: bool,
     /// The longest pause between two looks.
     pub interval: Duration,
@@ -92,7 +92,7 @@ impl StopRules {
             ("on interrupt", word(self.on_interrupt)),
             ("max credits", self.max_credits.map(|it| it.to_string())),
             ("max duration", self.max_duration.map(spelled)),
-            ("by force", self.force.then(|| "if a run goes on".to_owned())),
+            ("by force", self.force.then(|| "if a run continues".to_owned())),
         ];
         entries.into_iter().filter_map(|(setting, value)| Some((setting, value?))).collect()
     }
@@ -131,7 +131,7 @@ impl StopReason {
         }
     }
 
-    /// The conclusion of a task that should have been stopped and goes on.
+    /// The conclusion of a task that should have been stopped and continues.
     pub fn unstopped(self) -> Conclusion {
         match self {
             Self::Timeout | Self::Duration(_) => Conclusion::TimedOut,
@@ -159,7 +159,7 @@ pub enum StopEnd {
     Stopped,
     /// The task had ended before anything was cancelled.
     EndedBefore,
-    /// It goes on, or may do so.
+    /// It continues, or may do so.
     Failed(StopProblem),
 }
 
@@ -170,7 +170,7 @@ pub enum StopProblem {
     NoRunYet(Option<State>),
     /// No run of the agent was ever seen on this branch.
     NoRun(String),
-    /// GitHub accepted the cancels of these runs, and they go on. If force was asked for, whether it was used.
+    /// GitHub accepted the cancels of these runs, and they continue. If force was asked for, whether it was used.
     GoesOn(BTreeSet<u64>, Option<bool>),
     /// GitHub refuses to cancel these runs.
     Refused(BTreeSet<u64>),
@@ -228,7 +228,7 @@ impl StopTimes {
 /// What one look saw.
 #[derive(Debug, Clone, Copy)]
 pub struct StopLook<'a> {
-    /// The task's state, where it is known.
+    /// The task's state, if it is known.
     pub state: Option<&'a State>,
     /// The branch that the task commits to, once it has one.
     pub branch: Option<&'a str>,
@@ -247,7 +247,7 @@ pub enum StopStep {
     Ended(StopEnd),
 }
 
-/// What became of the cancels of a run.
+/// What happened to the cancels of a run.
 #[derive(Debug, Clone, Copy, Default)]
 struct Cancelled {
     /// When GitHub accepted one.
@@ -270,7 +270,7 @@ pub struct StopMachine {
 }
 
 impl StopMachine {
-    /// A stop that has not begun. `force`: whether runs that go on after a cancel are cancelled by force.
+    /// A stop that has not begun. `force`: whether runs that continue after a cancel are cancelled by force.
     pub fn new(times: StopTimes, force: bool) -> Self {
         Self { times, force, runs: BTreeMap::new(), live: Vec::new(), has_seen_run: false, quiet_since: None }
     }
@@ -311,7 +311,7 @@ impl StopMachine {
         if due.is_empty() { StopStep::Pause } else { StopStep::Cancel(due) }
     }
 
-    /// What follows where no run is live.
+    /// What follows if no run is live.
     fn observe_quiet(&mut self, elapsed: Duration, look: StopLook<'_>, is_settled: bool, is_late: bool) -> StopStep {
         let is_queued = look.state == Some(&State::Queued);
         let open = match look.branch {

@@ -93,7 +93,7 @@ pub enum WaitEnd {
     Refused,
     /// The task was stopped for this reason.
     Stopped(StopReason),
-    /// The task should have been stopped for this reason, and goes on or may do so.
+    /// The task should have been stopped for this reason, and continues or may do so.
     NotStopped(StopReason),
     /// The task had ended before it was to be stopped.
     EndedBefore,
@@ -167,7 +167,7 @@ impl WaitMachine {
         }
     }
 
-    /// How much longer the task must need a person before that ends the wait; `None` where it never does.
+    /// How much longer the task must need a person before that ends the wait; `None` if it never does.
     fn until_it_counts(&mut self, elapsed: Duration) -> Option<Duration> {
         if self.state == Some(State::WaitingForUser) {
             self.idle_since = None;

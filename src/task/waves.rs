@@ -144,7 +144,7 @@ pub struct WaveRules {
     pub waves: Waves,
     /// The share of a wave that has to succeed before the next begins.
     pub success: Share,
-    /// The most tasks that run at once; absent where there is no bound.
+    /// The most tasks that run at once; absent if there is no bound.
     pub most_at_once: Option<usize>,
     /// The share of repositories that may fail without the step failing.
     pub tolerate: Share,

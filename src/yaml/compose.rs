@@ -73,7 +73,7 @@ impl fmt::Display for Fault {
 /// Reads a text. A key that a mapping has twice is a fault; the tree has the first of the two.
 ///
 /// # Errors
-/// Where it is not YAML, or far too large once its aliases are expanded.
+/// If it is not YAML, or far too large once its aliases are expanded.
 pub fn parse(text: &str) -> Result<(Node, Vec<Fault>), Fault> {
     let mut composer = Composer {
         text,

@@ -13,7 +13,7 @@ use crate::text::{LONGEST_NAME, cut, harmless, nearest};
 use crate::yaml::compose::{Fault, Key, Kind, MAX_FAULTS, Node, Place};
 
 /// Reads a type from a tree. What cannot be read is reported and left out, and the rest is read, so that one pass finds
-/// every fault. `None` where nothing is left to read.
+/// every fault. `None` if nothing is left to read.
 pub fn read_as<T: DeserializeOwned>(mut tree: Node) -> (Option<T>, Vec<Fault>) {
     let mut faults = Vec::new();
     let mut removed_keys = RemovedKeys::new();
@@ -38,7 +38,7 @@ pub fn read_as<T: DeserializeOwned>(mut tree: Node) -> (Option<T>, Vec<Fault>) {
 /// The keys that were left out, each with the place of its mapping.
 pub(crate) type RemovedKeys = Vec<(Place, String)>;
 
-/// What came of taking a value out of the tree.
+/// The result of taking a value out of the tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Removal {
     Nothing,

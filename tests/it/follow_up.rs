@@ -113,7 +113,7 @@ async fn follow_ups_end_after_as_many_as_are_allowed() {
     run_of(&simulator, "2").run().await.exits(0).posts(2);
     let ran = run_of(&simulator, "3").run().await;
     ran.exits(0).posts(2).gives("conclusion", "skipped");
-    assert_snapshot!(ran.message(), @"pull request #12 has had 2 of 2 follow-ups, so the next step is a person's; to go on, raise `max-follow-ups`");
+    assert_snapshot!(ran.message(), @"pull request #12 has had 2 of 2 follow-ups, so the next step is a person's; to continue, raise `max-follow-ups`");
     run_of(&simulator, "4").with("max-follow-ups", "3").run().await.exits(0).posts(3);
 }
 

@@ -14,7 +14,7 @@ use crate::support::{Server, Step};
 
 /// How many lives there are, where `AGENT_TASK_KILLS` does not say.
 const LIVES: usize = 12;
-/// How many go on at once. They wait more than they work.
+/// How many run at once. They wait more than they work.
 const AT_ONCE: usize = 12;
 /// The latest moment of a kill, in milliseconds. A start is over in a few dozen, or in some hundred where the answer is
 /// held back.

@@ -20,7 +20,7 @@ fn attempt(simulator: &Simulator, attempt: u32) -> Step {
     step.variable("GITHUB_RUN_ATTEMPT", &attempt.to_string()).with("wait", "false")
 }
 
-/// How many of the simulator's tasks came of our starts.
+/// How many of the simulator's tasks were started by us.
 fn made(simulator: &Simulator) -> usize {
     simulator.tasks().iter().filter(|task| task.prompt.contains("agent-task key=")).count()
 }
@@ -384,7 +384,7 @@ async fn walk(case: &Case) {
     }
     let first = match case.kill {
         None => Some(attempt(&simulator, 1).run().await),
-        // Nothing of a killed process goes on, and it has said no last word.
+        // Nothing of a killed process continues, and it has said no last word.
         Some(kill) => attempt(&simulator, 1).run_for(kill).await,
     };
     check(case, &simulator, first.as_ref());

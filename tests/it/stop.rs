@@ -169,7 +169,7 @@ async fn task_whose_run_is_gone_is_stopped_with_a_warning() {
         assert_eq!(cancels(&ran), usize::from(!is_cancelled_before));
         assert!((30..60).contains(&ran.took.as_secs()), "{:?}", ran.took);
         insta::allow_duplicates! {
-            assert_snapshot!(ran.annotations(), @"warning [Task stopped] octo/app: Stopped after 0.0 AI credits; GitHub still shows it as in_progress, although none of its runs goes on. Commits already pushed are kept on the branch `copilot/prepare-the-release`. See what it did: https://github.com/octo/app/tasks/[id]");
+            assert_snapshot!(ran.annotations(), @"warning [Task stopped] octo/app: Stopped after 0.0 AI credits; GitHub still shows it as in_progress, although none of its runs continues. Commits already pushed are kept on the branch `copilot/prepare-the-release`. See what it did: https://github.com/octo/app/tasks/[id]");
         }
     }
     // Where GitHub shows no run at all, nothing is proved.

@@ -261,7 +261,7 @@ impl DoctorRun<'_> {
     /// What GitHub says about the token.
     ///
     /// # Errors
-    /// Where GitHub does not answer.
+    /// If GitHub does not answer.
     async fn check_token(&self, token: &Token, client: &LimitedClient<'_>) -> Result<Vec<Finding>, Error> {
         let user = async |client: &LimitedClient<'_>| client.user().await;
         match ask(&[client], user, self.host).await {

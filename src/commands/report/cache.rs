@@ -10,10 +10,10 @@ use crate::github::task::{Artifact, Phase, Task};
 use crate::inputs::problem::Problem;
 use crate::task::marker::Marker;
 
-/// The tasks in the file, by id; none where there is no file, or something else in it.
+/// The tasks in the file, by id; none if there is no file, or something else in it.
 ///
 /// # Errors
-/// Where the path leads out of the workspace.
+/// If the path leads out of the workspace.
 pub(super) fn load(host: &Host, path: &str) -> Result<HashMap<String, Task>, Problem> {
     let kept = commands::kept(host, "report-cache", path)?;
     // Read as an answer is: another way to read a task is 10 kB of the binary.
@@ -25,7 +25,7 @@ pub(super) fn load(host: &Host, path: &str) -> Result<HashMap<String, Task>, Pro
 /// Writes the settled tasks. Their pull requests are not among what is kept: a person can still merge or revert them.
 ///
 /// # Errors
-/// Where the file cannot be written.
+/// If the file cannot be written.
 pub(super) fn save(host: &Host, path: &str, tasks: &[Task]) -> anyhow::Result<()> {
     let settled = tasks.iter().filter(|task| task.state.phase() == Phase::Settled && !task.sessions.is_empty());
     host.keep(path, &Value::from_iter(settled.map(kept)).to_string())

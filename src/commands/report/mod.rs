@@ -1,4 +1,4 @@
-//! `command: report`: says what came of tasks. It only reads.
+//! `command: report`: reports on the results of tasks. It only reads.
 
 mod cache;
 mod read;

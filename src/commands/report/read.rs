@@ -111,7 +111,7 @@ impl<'a> Reader<'a> {
     /// Reads the tasks of these repositories, or all of the token's owner.
     ///
     /// # Errors
-    /// Where no list can be read.
+    /// If no list can be read.
     pub(super) async fn read(&self, repositories: Option<&[Repository]>) -> Result<History, Error> {
         let queries = match repositories {
             None => vec![None],

@@ -51,7 +51,7 @@ fn prompt(template: &Template, scope: &Scope<'_>) -> Result<String, String> {
     }
 }
 
-/// The same, where nothing of the run is known.
+/// The same, if nothing of the run is known.
 fn tried(source: &str, vars: &Json) -> Result<String, String> {
     let scope = Scope {
         context: &Context::default().fenced_by("0f".to_owned()),

@@ -95,7 +95,7 @@ impl Chart {
         Self::stacked("Tasks per week", weeks, &series, false)
     }
 
-    /// Pull requests by the week of their task's creation, stacked by what became of them.
+    /// Pull requests by the week of their task's creation, stacked by what happened to them.
     pub fn pulls(weeks: &[Week]) -> Self {
         #[expect(clippy::cast_precision_loss, reason = "a week has not as many pull requests")]
         let of = |count: fn(&Week) -> u64| weeks.iter().map(|week| count(week) as f64).collect::<Vec<_>>();

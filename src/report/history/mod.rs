@@ -1,4 +1,4 @@
-//! What came of tasks: their figures, in groups, as JSON, CSV, a page and a summary. Pure: no clock and no network.
+//! The results of tasks: their figures, in groups, as JSON, CSV, a page and a summary. Pure: no clock and no network.
 
 pub mod chart;
 pub mod comparison;

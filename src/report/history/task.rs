@@ -344,7 +344,7 @@ impl TaskFacts {
         }
     }
 
-    /// Adds what became of the pull request.
+    /// Adds what happened to the pull request.
     pub fn add_pull(&mut self, pull: &PullHistory) {
         let (created, merged) = (Time(pull.created_at), pull.merged_at.map(Time));
         let asked = Time(pull.ready_at.unwrap_or(pull.created_at));

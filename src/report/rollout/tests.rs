@@ -137,7 +137,7 @@ fn messages_say_what_stops_and_what_waits() {
     let failed = || Some(Standing::Failed("the task ended as failed".to_owned()));
     insta::assert_snapshot!(messages(&view("3, *", &[(1, failed()), (1, failed()), (1, failed()), (2, None)])), @"
     Concluded rollout baseline: stopped, 0 of 4 repositories succeeded
-    Error Rollout stopped: Wave 1 cannot reach its share: 3 of 3 failed, and wave-success requires 50%. Failed: octo/r0, octo/r1, octo/r2 (the task ended as failed, https://github.com/octo/r0/tasks/0f8fad5b-d9cb-469f-a165-70867728950e). No further task is started. To go on, continue these tasks or their pull requests on GitHub, raise attempts, lower wave-success, or take the repositories out of the list
+    Error Rollout stopped: Wave 1 cannot reach its share: 3 of 3 failed, and wave-success requires 50%. Failed: octo/r0, octo/r1, octo/r2 (the task ended as failed, https://github.com/octo/r0/tasks/0f8fad5b-d9cb-469f-a165-70867728950e). No further task is started. To resume, continue these tasks or their pull requests on GitHub, raise attempts, lower wave-success, or take the repositories out of the list
     ");
     insta::assert_snapshot!(messages(&view("1, *", &[(1, Some(Standing::Unknown("no access".to_owned()))), (2, None)])), @"
     RefusedByGitHub rollout baseline: waiting, 0 of 2 repositories succeeded
@@ -148,7 +148,7 @@ fn messages_say_what_stops_and_what_waits() {
         Some("its newest task has version 7 (template a), and the prompt is now version 8 (template b)".to_owned());
     insta::assert_snapshot!(messages(&changed), @"
     Concluded rollout baseline: stopped, 1 of 2 repositories succeeded
-    Error Rollout stopped: The prompt has changed: its newest task has version 7 (template a), and the prompt is now version 8 (template b). No further task is started. Write on-change: continue to go on with the new prompt, or another rollout name to begin anew
+    Error Rollout stopped: The prompt has changed: its newest task has version 7 (template a), and the prompt is now version 8 (template b). No further task is started. Write `on-change: continue` to use the new prompt, or another rollout name to begin anew
     ");
 }
 

@@ -120,7 +120,7 @@ fn start_without_an_answer_is_looked_for_and_adopted() {
         machine.set_user(Some(1));
         assert!(matches!(machine.answered(seconds(1), Err(error)), StartStep::Look { .. }));
         assert!(machine.is_open());
-        // One that failed meanwhile is still what came of the start.
+        // One that failed meanwhile is still the result of the start.
         let found = machine.looked(seconds(2), seen(&[(ours("t-1", "failed"), 2)]));
         assert_eq!(adopted(found), ("t-1".to_owned(), Adoption::Unanswered));
     }
@@ -142,7 +142,7 @@ fn start_is_sent_once_more_and_no_more() {
     assert!(!machine.wants(&stranger), "a stranger is read once");
     assert!(matches!(machine.looked(seconds(61), seen(&[])), StartStep::Send(_, Some(Event::SentAgain))));
     assert!(matches!(machine.answered(seconds(62), Err(lost())), StartStep::Look { .. }));
-    // What came of the first start is ours as well, however late it comes.
+    // The result of the first start is ours as well, however late it comes.
     assert_eq!(adopted(machine.looked(seconds(70), seen(&[(ours("t-1", "queued"), 70)]))).0, "t-1");
     assert!(
         matches!(machine.looked(seconds(122), seen(&[])), StartStep::Unconfirmed(why) if why.contains("sent twice"))

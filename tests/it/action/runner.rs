@@ -130,7 +130,7 @@ pub(super) struct Release {
 }
 
 impl Release {
-    /// One that has this file for this machine, and under `/stalled` begins to send it and does not go on.
+    /// One that has this file for this machine, and under `/stalled` begins to send it and does not continue.
     pub(super) fn of(asset: &[u8]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
@@ -305,7 +305,7 @@ impl Job {
         self.variable("PATH", &bin)
     }
 
-    /// The same where this shell is called `sh`.
+    /// The same if this shell is called `sh`.
     pub(super) fn shell(self, shell: &Path) -> Self {
         std::os::unix::fs::symlink(shell, self.folder.0.join("bin/sh")).unwrap();
         self
@@ -435,7 +435,7 @@ pub(crate) fn read_outputs(text: &str) -> BTreeMap<String, String> {
     outputs
 }
 
-/// What became of a job.
+/// What happened to a job.
 pub(crate) struct Ran {
     pub(super) folder: Arc<Folder>,
     pub(crate) codes: Vec<Option<i32>>,

@@ -1,4 +1,4 @@
-//! Rollouts by the built program, while the clock of GitHub goes on between its runs.
+//! Rollouts by the built program, while the clock of GitHub advances between its runs.
 
 use simulator::{Effect, Repository};
 
@@ -98,6 +98,6 @@ fn wave_that_cannot_reach_its_share_stops_with_what_to_do() {
     }
     let ran = before.unwrap();
     ran.exits(1).gives("rollout-state", "stopped").gives("started", "0");
-    insta::assert_snapshot!(ran.message(), @"Wave 2 cannot reach its share: 1 of 2 failed, and wave-success requires 100%. Failed: octo/r1 (the task ended as failed, https://github.com/octo/r1/tasks/[id]). No further task is started. To go on, continue these tasks or their pull requests on GitHub, raise attempts, lower wave-success, or take the repositories out of the list");
+    insta::assert_snapshot!(ran.message(), @"Wave 2 cannot reach its share: 1 of 2 failed, and wave-success requires 100%. Failed: octo/r1 (the task ended as failed, https://github.com/octo/r1/tasks/[id]). No further task is started. To resume, continue these tasks or their pull requests on GitHub, raise attempts, lower wave-success, or take the repositories out of the list");
     assert_eq!(tasks_each(&simulator), [1; 3]);
 }

@@ -57,7 +57,7 @@ fn timeline() -> impl Strategy<Value = Timeline> {
     (states, option::of(0..6_usize)).prop_map(|(states, pull_at)| Timeline { states, pull_at })
 }
 
-/// A fault that leaves open what became of the request, or that comes before it is looked at. GitHub's contract has no
+/// A fault that leaves open what happened to the request, or that comes before it is looked at. GitHub's contract has no
 /// others: an answer that says no after all was done would be a lie.
 fn fault() -> impl Strategy<Value = Fault> {
     let silence = prop_oneof![

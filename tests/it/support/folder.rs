@@ -28,7 +28,7 @@ impl Folder {
         std::fs::write(path, bytes).unwrap();
     }
 
-    /// A file's text; empty where there is no file.
+    /// A file's text; empty if there is no file.
     pub(crate) fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.0.path().join(name)).unwrap_or_default()
     }

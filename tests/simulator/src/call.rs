@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::seconds;
 
-/// A request, and what became of it. The token's secret is nowhere in it.
+/// A request, and what happened to it. The token's secret is nowhere in it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Call {
     /// When it came, counted from when the simulator was made.

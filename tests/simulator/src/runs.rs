@@ -37,11 +37,11 @@ const MOST: usize = 1000;
 pub enum OnCancel {
     /// 202, and it ends.
     Ends,
-    /// 202, and it goes on; it ends when it is cancelled by force.
+    /// 202, and it continues; it ends when it is cancelled by force.
     NeedsForce,
-    /// 202, also by force, and it goes on.
+    /// 202, also by force, and it continues.
     GoesOn,
-    /// 409, also by force, and it goes on: "has not been queued yet". Seen after outages.
+    /// 409, also by force, and it continues: "has not been queued yet". Seen after outages.
     Refused,
 }
 
@@ -252,7 +252,7 @@ impl World {
             if let Some(task) = self.tasks.get_mut(index) {
                 task.has_run = false;
             }
-            // A session that waits has no run: the next one begins when it goes on.
+            // A session that waits has no run: the next one begins when it continues.
             let conclusion = match state.as_str() {
                 "queued" => return,
                 "failed" => "failure",
