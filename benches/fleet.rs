@@ -142,7 +142,7 @@ fn real() {
 }
 
 fn row(count: usize, clock: &str, took: Duration, calls: &[Call], peak: &str, wall: Duration) {
-    let least = RateLimiter::least(count, 1);
+    let least = RateLimiter::min_duration(count, 1);
     let number = |is: &dyn Fn(&Call) -> bool| calls.iter().filter(|call| is(call)).count();
     let starts = |call: &Call| call.method == "POST" && call.path.ends_with("/tasks");
     let last = calls.iter().filter(|call| starts(call)).map(|call| call.at).max().unwrap_or_default();

@@ -16,7 +16,7 @@ use crate::github::token::Token;
 use crate::github::url::ApiUrl;
 use crate::inputs::problem::Problem;
 use crate::inputs::request::{HEAD_WITHOUT_BASE, Inputs, PromptSource, Request, StartRequest, StopRequest, WaitTarget};
-use crate::inputs::targets::{MOST_SHARDS, Shard, Target, written};
+use crate::inputs::targets::{MAX_SHARDS, Shard, Target, written};
 use crate::policy::actor::ActorCheck;
 use crate::policy::evaluate::{EntrySettings, PolicyMetadata, is_template};
 use crate::policy::limits::LimitCounter;
@@ -30,7 +30,7 @@ use crate::task::event::Event;
 use crate::task::follow_up::FollowUpCounter;
 use crate::task::marker::{Key, Marker, template_hash};
 use crate::task::rollout::view::RolloutView;
-use crate::task::start::{ActiveScope, IfActive, LONGEST_LIMIT, LONGEST_LIMIT_OF_MANY, Precheck, StartOptions};
+use crate::task::start::{ActiveScope, IfActive, MAX_LIMIT_WAIT, MAX_LIMIT_WAIT_OF_MANY, Precheck, StartOptions};
 use crate::task::stop::StopRules;
 use crate::task::wait::WaitRules;
 use crate::task::waves::{Share, WaveRules};
@@ -40,9 +40,9 @@ use crate::text::{harmless, repositories, sha256, spelled};
 const PART: usize = 100;
 /// The longest part, in bytes: Linux lets no variable of the environment be longer than 131,072 bytes, its name
 /// included.
-const LONGEST_PART: usize = 130_000;
+const MAX_PART: usize = 130_000;
 /// How many repositories or tasks the log names one by one; the summary and the results have more.
-const MOST_NAMED: usize = 100;
+const MAX_NAMED: usize = 100;
 
 /// What will be done.
 #[derive(Debug)]
@@ -578,14 +578,14 @@ fn start_options(
         attempt,
         actor: property("actor"),
     };
-    let longest_limit = if given.targets.len() > 1 { LONGEST_LIMIT_OF_MANY } else { LONGEST_LIMIT };
+    let max_limit_wait = if given.targets.len() > 1 { MAX_LIMIT_WAIT_OF_MANY } else { MAX_LIMIT_WAIT };
     StartOptions {
         marker,
         confirm: start.confirm_timeout,
         first,
         if_active: start.if_active,
         active_scope: start.active_scope,
-        longest_limit,
+        max_limit_wait,
     }
 }
 
@@ -639,9 +639,9 @@ impl Plan {
         !self.tasks.is_empty() && self.tasks.iter().all(is_stop)
     }
 
-    /// The least time that GitHub's limits leave for the starts.
-    fn least(&self) -> Duration {
-        RateLimiter::least(self.starts().count(), self.sharing_jobs)
+    /// The shortest time that GitHub's limits leave for the starts.
+    fn min_duration(&self) -> Duration {
+        RateLimiter::min_duration(self.starts().count(), self.sharing_jobs)
     }
 
     fn starts(&self) -> impl Iterator<Item = &PlannedTask> {
@@ -660,7 +660,7 @@ impl Plan {
         let mut fact = |name: &str, value: &str| lines.push(format!("{name:<14} {value}"));
         fact("API", &address.to_string());
         fact("token", &token.map_or_else(|| "none given".to_owned(), |token| token.kind().to_string()));
-        for order in self.tasks.iter().take(MOST_NAMED) {
+        for order in self.tasks.iter().take(MAX_NAMED) {
             match &order.action {
                 Action::Wait(id) | Action::Stop(id) => fact("task", &format!("{id} in {}", order.label())),
                 Action::NotListed(error) => fact("repository", &format!("{}: {error}", order.label())),
@@ -677,8 +677,8 @@ impl Plan {
                 }
             }
         }
-        if self.tasks.len() > MOST_NAMED {
-            fact("", &format!("and {} more", self.tasks.len() - MOST_NAMED));
+        if self.tasks.len() > MAX_NAMED {
+            fact("", &format!("and {} more", self.tasks.len() - MAX_NAMED));
         }
         // What the orders have in common; they differ in their repositories and prompts alone.
         if let Some(PlannedTask { action: Action::Start { task, models, template, options, .. }, .. }) =
@@ -768,7 +768,7 @@ impl Plan {
         if self.wave_rules.tolerate != Share::NONE {
             fact("tolerate", &format!("{} may fail", self.wave_rules.tolerate));
         }
-        fact("at least", &format!("{} of starting, by GitHub's limits", spelled(self.least())));
+        fact("at least", &format!("{} of starting, by GitHub's limits", spelled(self.min_duration())));
     }
 
     /// The requests that change something, exactly as they would be sent: address and body.
@@ -789,16 +789,16 @@ impl Plan {
 /// # Errors
 /// If a part has more than a step can be handed.
 pub fn matrix(targets: Vec<Target>, parts: Option<usize>) -> Result<Value, Vec<Problem>> {
-    let count = parts.unwrap_or_else(|| targets.len().div_ceil(PART).min(MOST_SHARDS)).clamp(1, targets.len().max(1));
+    let count = parts.unwrap_or_else(|| targets.len().div_ceil(PART).min(MAX_SHARDS)).clamp(1, targets.len().max(1));
     let mut include = Vec::new();
     for number in 1..=count {
         let shard = Shard { number, count };
         let part = shard.of(targets.clone());
         let repositories = written(&part, shard);
-        if repositories.len() > LONGEST_PART {
+        if repositories.len() > MAX_PART {
             let why = format!(
-                "has parts of more than {LONGEST_PART} bytes, which a job's input cannot hold; raise `shard`, at most to \
-                 {MOST_SHARDS}"
+                "has parts of more than {MAX_PART} bytes, which a job's input cannot hold; raise `shard`, at most to \
+                 {MAX_SHARDS}"
             );
             return Err(vec![Problem::new("repositories", why)]);
         }

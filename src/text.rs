@@ -181,8 +181,16 @@ pub fn dropped_text(line: &str) -> Option<&str> {
     line[at + 1..].starts_with(|c: char| !c.is_whitespace() && c != '#').then(|| line[at..].trim_end())
 }
 
-/// How much of a name an error shows, in characters.
-pub(crate) const LONGEST_NAME: usize = 60;
+/// How much of a name a message shows, in characters. GitHub's logins have at most 39.
+pub(crate) const MAX_SHOWN_NAME: usize = 60;
+/// How much of a value a message shows, in characters.
+pub(crate) const MAX_SHOWN_VALUE: usize = 120;
+
+/// A foreign value as a message shows it.
+pub(crate) fn shown(value: &str) -> String {
+    harmless(&cut(value, MAX_SHOWN_VALUE))
+}
+
 /// One mistyped letter of this many is a misspelling, as in rustc's own suggestions; with more, two names merely share
 /// letters.
 const LETTERS_PER_TYPO: usize = 3;
@@ -201,7 +209,7 @@ pub fn nearest_name<'a>(
             name.len().min(other.len()) >= MIN_PREFIX && (other.starts_with(name) || name.starts_with(other));
         let allowed = longest.max(LETTERS_PER_TYPO) / LETTERS_PER_TYPO;
         // The distance takes the product of both lengths.
-        let is_close = longest <= LONGEST_NAME && length.abs_diff(other.chars().count()) <= allowed;
+        let is_close = longest <= MAX_SHOWN_NAME && length.abs_diff(other.chars().count()) <= allowed;
         let typos = if is_close { strsim::damerau_levenshtein(name, other) } else { usize::MAX };
         match typos <= allowed {
             true => Some(typos),

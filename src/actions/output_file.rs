@@ -1,6 +1,6 @@
 //! The file of outputs.
 
-use crate::text::{LONGEST_NAME, cut, harmless};
+use crate::text::{MAX_SHOWN_NAME, cut, harmless};
 
 /// Why the runner would reject what another program left in the file, and with it what is appended, or take that for a
 /// part of a value. Reads as the runner does, to which on Windows a carriage return is part of a line's end,
@@ -9,7 +9,7 @@ pub fn rejection(text: &str, windows: bool) -> Option<String> {
     let end = if windows { "\r" } else { "" };
     let mut lines = text.split_terminator('\n').map(|line| line.strip_suffix(end).unwrap_or(line));
     while let Some(line) = lines.next() {
-        let shown = |part: &str| harmless(&cut(part, LONGEST_NAME));
+        let shown = |part: &str| harmless(&cut(part, MAX_SHOWN_NAME));
         let (name, delimiter) = match (line.split_once("<<"), line.split_once('=')) {
             _ if line.is_empty() => continue,
             (Some((name, delimiter)), _) if !name.contains('=') => (name, Some(delimiter)),

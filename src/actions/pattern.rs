@@ -14,11 +14,9 @@ use regex_lite::Regex;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::github::repository::{Repository, RepositoryError, branch_name};
-use crate::text::cut;
+use crate::text::{MAX_SHOWN_VALUE, cut};
 use crate::yaml::de::OneOrMany;
 
-/// How much of a value an error shows, in characters.
-pub(crate) const LONGEST_VALUE: usize = 120;
 /// The most alternatives of one pattern. A policy of 256 KiB has room for lists, and nested braces multiply.
 const MAX_ALTERNATIVES: usize = 256;
 /// The most parts of a path that are compared for `**`. Few names have more than ten, and the work grows with the square.
@@ -111,7 +109,7 @@ impl<S: Subject> FromStr for ListPattern<S> {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let alternatives = alternatives(text, S::HAS_SPACES, S::compile);
-        let alternatives = alternatives.map_err(|why| format!("`{}` {why}", cut(text, LONGEST_VALUE)))?;
+        let alternatives = alternatives.map_err(|why| format!("`{}` {why}", cut(text, MAX_SHOWN_VALUE)))?;
         let is_negative = text.starts_with('!');
         Ok(Self { text: text.to_owned(), is_negative, alternatives, subject: PhantomData })
     }
@@ -155,13 +153,13 @@ impl<S: Subject> PatternList<S> {
             return Err(format!(
                 "`{}` comes first, and `!` only takes out what a pattern before it lets in; write such a pattern before \
                  it, or `{bare}` without `!`",
-                cut(&first.text, LONGEST_VALUE)
+                cut(&first.text, MAX_SHOWN_VALUE)
             ));
         }
         let dead = list.0.iter().filter_map(ListPattern::literal).find(|value| !list.matches(value));
         match dead.or_else(|| list.nothing()) {
             Some(value) => {
-                Err(format!("`{}` is taken out again by a pattern after it; keep one", cut(value, LONGEST_VALUE)))
+                Err(format!("`{}` is taken out again by a pattern after it; keep one", cut(value, MAX_SHOWN_VALUE)))
             }
             None => Ok(list),
         }

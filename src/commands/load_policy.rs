@@ -83,7 +83,7 @@ pub async fn read(opening: &Bootstrap, host: &Host, connect: &Connect<'_>) -> Re
     };
     let (text, source) = match &place {
         PolicyLocation::Workspace(path) => {
-            let text = host.text(path, schema::MOST_BYTES);
+            let text = host.text(path, schema::MAX_BYTES);
             let text = text.map_err(|why| vec![Problem::shown("policy", path, format!("cannot be read: {why:#}"))])?;
             (text, None)
         }
@@ -92,7 +92,7 @@ pub async fn read(opening: &Bootstrap, host: &Host, connect: &Connect<'_>) -> Re
             let Some(address) = &opening.address else { return Err(Vec::new().into()) };
             let source = Source::open(address, &opening.tokens, host, (repository, at.as_deref()), connect).await;
             let source = source.map_err(|no| no.about("policy", &place))?;
-            let text = source.file(path, schema::MOST_BYTES).await.map_err(|no| no.about("policy", &place))?;
+            let text = source.file(path, schema::MAX_BYTES).await.map_err(|no| no.about("policy", &place))?;
             (text, Some(source))
         }
     };
@@ -150,7 +150,7 @@ fn misplaced(host: &Host) -> Result<(), Vec<Problem>> {
     for folder in &folders {
         for name in host.files_in(folder).iter().filter(|name| is_near(folder, name, has_usual)) {
             let path = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
-            if host.text(&path, schema::MOST_BYTES).map_or(true, |text| may_be_policy(&text)) {
+            if host.text(&path, schema::MAX_BYTES).map_or(true, |text| may_be_policy(&text)) {
                 let remedy = match has_usual {
                     true => "Delete one of the two",
                     false if folder.ends_with("/.github") => "Check the repository out without `path`",

@@ -10,7 +10,7 @@ use crate::github::retry;
 use crate::inputs::problem::{LoadError, Problem};
 use crate::inputs::request::{Inputs, Request};
 use crate::inputs::targets;
-use crate::inputs::targets::{List, MOST_BYTES, Shard, Source, Target};
+use crate::inputs::targets::{List, MAX_BYTES, Shard, Source, Target};
 use crate::join::join_all;
 use crate::order::sorted;
 use crate::run::clients::Clients;
@@ -114,7 +114,7 @@ fn problem(why: impl Into<String>) -> Problem {
 
 fn file(name: &str, host: &Host) -> Result<Vec<Source>, Vec<Problem>> {
     let text =
-        host.text(name, MOST_BYTES).map_err(|why| vec![problem(format!("cannot use the file `{name}`: {why:#}"))])?;
+        host.text(name, MAX_BYTES).map_err(|why| vec![problem(format!("cannot use the file `{name}`: {why:#}"))])?;
     let list = targets::read(&text).map_err(|wrong| {
         wrong.into_iter().map(|why| problem(format!("names `{name}`, which {why}"))).collect::<Vec<_>>()
     })?;

@@ -187,8 +187,8 @@ impl RateLimiter {
         self.graphql_held.saturating_sub(now)
     }
 
-    /// The least time between the first and the last of `starts` starts in one of `parts` jobs.
-    pub fn least(starts: usize, parts: usize) -> Duration {
+    /// The shortest time between the first and the last of `starts` starts in one of `parts` jobs.
+    pub fn min_duration(starts: usize, parts: usize) -> Duration {
         let whole = starts.saturating_mul(parts.max(1)).saturating_sub(1);
         let hours = u32::try_from(whole / MAX_STARTS_PER_HOUR).unwrap_or(u32::MAX);
         let rest = u32::try_from(whole % MAX_STARTS_PER_HOUR).unwrap_or(u32::MAX);
@@ -248,7 +248,7 @@ mod tests {
             assert!(starts.windows(2).all(|pair| pair[1] - pair[0] >= MIN_GAP));
             assert!(most_within(&starts, MINUTE) <= MAX_STARTS_PER_MINUTE / parts);
             assert!(most_within(&starts, HOUR) <= MAX_STARTS_PER_HOUR / parts);
-            let least = RateLimiter::least(1200 / parts, parts);
+            let least = RateLimiter::min_duration(1200 / parts, parts);
             let last = *starts.last().unwrap();
             assert!(last >= least.mul_f64(0.95) && last <= least.mul_f64(1.05), "{parts}: {last:?} and {least:?}");
         }
@@ -308,11 +308,11 @@ mod tests {
     }
 
     #[test]
-    fn least_time_follows_from_the_limits() {
+    fn min_duration_follows_from_the_limits() {
         for (starts, parts, seconds) in
             [(0, 1, 0), (1, 1, 0), (60, 1, 59), (500, 1, 499), (501, 1, 3600), (1000, 1, 4099), (100, 8, 3600 + 299)]
         {
-            assert_eq!(RateLimiter::least(starts, parts).as_secs(), seconds, "{starts} in {parts}");
+            assert_eq!(RateLimiter::min_duration(starts, parts).as_secs(), seconds, "{starts} in {parts}");
         }
     }
 

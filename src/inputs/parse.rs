@@ -31,7 +31,7 @@ const GITHUB_COM: &str = "https://github.com";
 const PROXIES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 /// The shortest poll interval. GitHub asks for a second between requests that change something and counts every
 /// look that finds a change; a simulator on this machine does not mind.
-const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+const MIN_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a task that this step has just started may be "not found": the answers that read lag behind the one
 /// that wrote.
 const GRACE_AFTER_START: Duration = Duration::from_secs(60);
@@ -166,7 +166,7 @@ impl Reader {
         let timeout = self.duration(input::wait_timeout);
         let interval = self.duration(input::poll_interval);
         let loopback = address.as_ref().is_some_and(ApiUrl::is_loopback);
-        if interval < SHORTEST_INTERVAL && !interval.is_zero() && !loopback {
+        if interval < MIN_INTERVAL && !interval.is_zero() && !loopback {
             self.problem(input::poll_interval, "is shorter than GitHub's limits allow; write 1s or more");
         }
         let waiting = wait::WaitRules { timeout, interval, stop_on_question, stop_on_idle, grace };

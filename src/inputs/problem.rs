@@ -3,10 +3,7 @@
 use std::fmt;
 
 use crate::github::error::Error;
-use crate::text::{cut, harmless};
-
-/// How much of a value an error shows, in characters.
-pub(crate) const LONGEST_VALUE: usize = 120;
+use crate::text::shown;
 
 /// Something wrong with an input, as a sentence that begins with its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,22 +26,18 @@ impl Problem {
 
     /// `tolerate: 10 is not a share`: the value is shown.
     pub fn shown(name: &str, value: &str, why: impl Into<String>) -> Self {
-        Self { name: name.to_owned(), text: format!(": {} {}", readable(value), why.into()) }
+        Self { name: name.to_owned(), text: format!(": {} {}", shown(value), why.into()) }
     }
 
     /// `dry-run: expected true or false, got yes`.
     pub fn expected(name: &str, expected: &str, got: &str) -> Self {
-        Self { name: name.to_owned(), text: format!(": expected {expected}, got {}", readable(got)) }
+        Self { name: name.to_owned(), text: format!(": expected {expected}, got {}", shown(got)) }
     }
 
     /// Whether it is about this input.
     pub fn is_about(&self, name: &str) -> bool {
         self.name == name
     }
-}
-
-fn readable(value: &str) -> String {
-    harmless(&cut(value, LONGEST_VALUE))
 }
 
 /// Why something that the inputs point to cannot be had. Nothing was started.

@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use crate::actions::context::Environment;
 use crate::github::token::{Token, TokenKind};
-use crate::inputs::problem::{LONGEST_VALUE, Problem};
+use crate::inputs::problem::Problem;
 use crate::inputs::table::{GivenInputs, INPUTS, Input, RENAMED};
 use crate::policy::evaluate::is_template;
-use crate::text::{cut, harmless, nearest, parse_days, parse_duration};
+use crate::text::{nearest, parse_days, parse_duration, shown};
 
 /// A shorter word is not a secret: the scheme before a token, such as `Bearer`.
-const SHORTEST_SECRET: usize = 8;
+const MIN_SECRET: usize = 8;
 /// A word of another input that begins as a token does and is at least so long is taken for one: the shortest of
 /// GitHub's own have 40 characters, and a name has fewer than half of that.
-const SHORTEST_STRAY: usize = 20;
+const MIN_STRAY: usize = 20;
 
 /// Reads one input after the other, and keeps what is wrong until the end. It holds tokens, so it has no `Debug`.
 #[derive(Clone)]
@@ -159,8 +159,7 @@ impl Reader {
             Err(why) => {
                 // What is not a token as a whole may contain one, which is hidden as well.
                 let words = self.get(input).unwrap_or_default().split_whitespace();
-                let words =
-                    words.filter(|word| word.len() >= SHORTEST_SECRET).filter_map(|word| Token::parse(word).ok());
+                let words = words.filter(|word| word.len() >= MIN_SECRET).filter_map(|word| Token::parse(word).ok());
                 self.secrets.extend(words.collect::<Vec<_>>());
                 self.refuse(input, why.to_string());
                 None
@@ -224,7 +223,7 @@ impl Reader {
 /// not be shown with what is wrong about that.
 fn strays(text: &str) -> impl Iterator<Item = Token> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-' | '.'));
-    let tokens = words.filter(|word| word.len() >= SHORTEST_STRAY).filter_map(|word| Token::parse(word).ok());
+    let tokens = words.filter(|word| word.len() >= MIN_STRAY).filter_map(|word| Token::parse(word).ok());
     tokens.filter(|token| token.kind() != TokenKind::Unknown)
 }
 
@@ -235,5 +234,5 @@ pub(super) fn listed(text: &str) -> Vec<String> {
 
 fn unknown(name: &str) -> String {
     let known = INPUTS.iter().map(|input| input.name).collect::<Vec<_>>();
-    format!("unknown input {} is ignored{}", harmless(&cut(name, LONGEST_VALUE)), nearest(name, &known))
+    format!("unknown input {} is ignored{}", shown(name), nearest(name, &known))
 }

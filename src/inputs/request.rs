@@ -15,10 +15,10 @@ use crate::github::repository::Repository;
 use crate::github::task::TaskId;
 use crate::github::token::Token;
 use crate::github::url::ApiUrl;
-use crate::inputs::problem::{LONGEST_VALUE, Problem};
+use crate::inputs::problem::Problem;
 use crate::inputs::reader::{Reader, listed};
 use crate::inputs::table::{Command, Input, input};
-use crate::inputs::targets::{List, MOST_SHARDS, Shard, Source, Target};
+use crate::inputs::targets::{List, MAX_SHARDS, Shard, Source, Target};
 use crate::inputs::threshold::Threshold;
 use crate::inputs::{targets, vars};
 use crate::policy::actor::ActorAllowlist;
@@ -32,7 +32,7 @@ use crate::task::start::{ActiveScope, IfActive};
 use crate::task::stop::StopRules;
 use crate::task::wait;
 use crate::task::waves::{WaveRules, Waves};
-use crate::text::{cut, parse_days};
+use crate::text::{MAX_SHOWN_VALUE, cut, parse_days};
 
 /// The most tasks of a repository in a rollout. What has failed so often needs a person.
 const MAX_ATTEMPTS: usize = 10;
@@ -559,8 +559,8 @@ impl Reader {
     /// The list that is to be parted, and into how many parts.
     fn parting(&mut self) -> Option<(List, Option<usize>)> {
         let parts = self.parsed(input::shard, |text| match text.parse::<usize>() {
-            Ok(parts) if (1..=MOST_SHARDS).contains(&parts) => Ok(parts),
-            _ => Err(format!("is not a number of parts; with command: plan write 1 to {MOST_SHARDS}")),
+            Ok(parts) if (1..=MAX_SHARDS).contains(&parts) => Ok(parts),
+            _ => Err(format!("is not a number of parts; with command: plan write 1 to {MAX_SHARDS}")),
         });
         if self.get(input::repositories).is_none() {
             self.refuse(input::repositories, "is missing; list the repositories for the jobs of the matrix");
@@ -715,7 +715,7 @@ pub(crate) fn results(text: &str) -> Result<(Vec<WaitTarget>, usize), String> {
         let repository = result.repository.parse().map_err(|why| wrong(format!("`{}` {why}", result.repository)))?;
         tasks.push(WaitTarget {
             repository,
-            name: result.name.filter(|name| !name.is_empty()).map(|name| cut(&name, LONGEST_VALUE)),
+            name: result.name.filter(|name| !name.is_empty()).map(|name| cut(&name, MAX_SHOWN_VALUE)),
             task_id: TaskId::parse(&id).map_err(|why| wrong(format!("`{id}` {why}")))?,
         });
     }

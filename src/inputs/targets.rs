@@ -11,17 +11,15 @@ use crate::inputs::vars;
 use crate::order::json_object;
 use crate::policy::evaluate::{EntrySettings, is_template};
 use crate::policy::values::{agent, model_name};
-use crate::text::{cut, harmless};
+use crate::text::shown;
 use crate::yaml::compose;
 
 /// The most bytes of a list. GitHub's search finds at most 1,000 repositories for a query, and a list of ten thousand
 /// with variables of their own has about a tenth of this.
-pub const MOST_BYTES: usize = 8 * 1024 * 1024;
+pub const MAX_BYTES: usize = 8 * 1024 * 1024;
 
 /// The most jobs of a matrix, <https://docs.github.com/en/actions/reference/limits>.
-pub const MOST_SHARDS: usize = 256;
-/// How much of an item an error shows, in characters.
-const LONGEST_ITEM: usize = 120;
+pub const MAX_SHARDS: usize = 256;
 /// The longest name of an entry, in characters, as for a task class; it travels in the marker of each prompt.
 const MAX_NAME: usize = 100;
 /// The fields of an entry beside its repository. Everything else on its line is a variable.
@@ -253,7 +251,7 @@ fn items(text: &str) -> Result<Vec<Item>, String> {
             ));
         }
     }
-    let Value::Array(listed) = vars::read(text, MOST_BYTES)? else {
+    let Value::Array(listed) = vars::read(text, MAX_BYTES)? else {
         return Err("is not a list; write `- owner/name` on each line".to_owned());
     };
     let source = |item: Value| match item {
@@ -363,10 +361,6 @@ fn query_of(query: &str) -> Result<Source, String> {
     }
 }
 
-fn shown(text: &str) -> String {
-    harmless(&cut(text, LONGEST_ITEM))
-}
-
 /// Each repository and name once, where it was named first. One that is named again adds nothing, unless it has other
 /// settings or variables.
 ///
@@ -438,7 +432,7 @@ pub struct Shard {
 
 /// Why a text is not a part of a list. Its `Display` names the remedy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("is not a part; write its number and how many there are, such as `2/8`, with at most {MOST_SHARDS}")]
+#[error("is not a part; write its number and how many there are, such as `2/8`, with at most {MAX_SHARDS}")]
 pub struct ShardError;
 
 impl Shard {
@@ -455,7 +449,7 @@ impl FromStr for Shard {
         let (number, count) = text.split_once('/').ok_or(ShardError)?;
         let read = |text: &str| text.trim().parse::<usize>().map_err(|_| ShardError);
         let (number, count) = (read(number)?, read(count)?);
-        if number == 0 || number > count || count > MOST_SHARDS { Err(ShardError) } else { Ok(Self { number, count }) }
+        if number == 0 || number > count || count > MAX_SHARDS { Err(ShardError) } else { Ok(Self { number, count }) }
     }
 }
 

@@ -10,10 +10,7 @@ use serde_json::Value;
 use crate::actions::context::Context;
 use crate::github::answers::CollaboratorAccess;
 use crate::github::repository::Repository;
-use crate::text::cut;
-
-/// How much of a name that came with the event a message shows, in characters. GitHub's logins have at most 39.
-const LONGEST_NAME: usize = 60;
+use crate::text::{MAX_SHOWN_NAME, cut};
 
 /// Who can cause an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -209,8 +206,8 @@ impl ActorCheck {
         }
         let event = match (name, origin) {
             ("", _) => "an event without a name".to_owned(),
-            (name, Origin::Fork) => format!("`{}` about a fork", cut(name, LONGEST_NAME)),
-            (name, _) => format!("`{}`", cut(name, LONGEST_NAME)),
+            (name, Origin::Fork) => format!("`{}` about a fork", cut(name, MAX_SHOWN_NAME)),
+            (name, _) => format!("`{}`", cut(name, MAX_SHOWN_NAME)),
         };
         // Without it nothing says whether a fork is behind the event, and an allowed bot could act for its owner.
         if !payload.is_object() {
@@ -266,7 +263,7 @@ impl fmt::Display for ActorCheck {
             Self::Open(why) => write!(f, "passes: {why}"),
             Self::Shut(why) => write!(f, "refuses: {why}"),
             Self::Ask(AccessQuery { repository, people, event }) => {
-                let logins = people.iter().map(|person| cut(&person.login, LONGEST_NAME)).collect::<Vec<_>>();
+                let logins = people.iter().map(|person| cut(&person.login, MAX_SHOWN_NAME)).collect::<Vec<_>>();
                 write!(f, "{event}: passes if GitHub says that {} can write to {repository}", logins.join(" and "))
             }
         }
@@ -288,7 +285,7 @@ impl AccessQuery {
             return Ok(());
         }
         let role = if access.role.is_empty() { &access.permission } else { &access.role };
-        let role = cut(role, LONGEST_NAME);
+        let role = cut(role, MAX_SHOWN_NAME);
         let why = format!("the role in {repository} is `{role}`, which cannot write");
         Err(shut(event, person, &why, &["write access".to_owned(), allow(person)]))
     }
@@ -311,7 +308,7 @@ fn shut(event: &str, person: &Actor, why: &str, remedies: &[String]) -> String {
         [] => "only an event caused by an actor with write access can start tasks here".to_owned(),
         remedies => format!("allow it with {}", remedies.join(", or ")),
     };
-    let login = cut(&person.login, LONGEST_NAME);
+    let login = cut(&person.login, MAX_SHOWN_NAME);
     format!("{event} was {} {login}: {}; {remedies}", person.part, why.trim_end_matches('.'))
 }
 

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
 use crate::actions::context::Context;
-use crate::actions::pattern::{BranchName, LONGEST_VALUE, PatternList};
+use crate::actions::pattern::{BranchName, PatternList};
 use crate::github::repository::Repository;
 use crate::order::json_object;
 use crate::policy::limits::LimitCounter;
@@ -23,11 +23,11 @@ use crate::task::conclusion::{Conclusion, Refusal, RefusedBy};
 use crate::task::start::{ActiveScope, IfActive};
 use crate::task::stop::UnfinishedTask;
 use crate::task::time_span::TimeSpan;
-use crate::text::{cut, nearest, spelled};
+use crate::text::{MAX_SHOWN_VALUE, cut, nearest, spelled};
 use crate::yaml::de::OneOrMany;
 
 /// How many repositories a refusal names.
-const MOST_NAMED: usize = 20;
+const MAX_NAMED: usize = 20;
 const BASE_REF: &str = "base-ref";
 const HEAD_REF: &str = "head-ref";
 
@@ -403,7 +403,7 @@ impl Rules {
             if !events.0.iter().any(|allowed| allowed.as_str() == event) {
                 let event = match event {
                     "" => "a start outside of any workflow run".to_owned(),
-                    event => format!("the event `{}`", cut(event, LONGEST_VALUE)),
+                    event => format!("the event `{}`", cut(event, MAX_SHOWN_VALUE)),
                 };
                 let allowed = words(events.0.iter().map(EventName::as_str));
                 judge.refuse(format!("{event} is not allowed by {}, which allows `{allowed}`", judge.source));
@@ -416,7 +416,7 @@ impl Rules {
             if path.is_empty() || !workflows.matches(path) {
                 let workflow = match path {
                     "" => "a start outside of any workflow run".to_owned(),
-                    path => format!("the workflow `{}`", cut(path, LONGEST_VALUE)),
+                    path => format!("the workflow `{}`", cut(path, MAX_SHOWN_VALUE)),
                 };
                 judge.refuse(format!("{workflow} is not allowed by {}, which allows `{workflows}`", judge.source));
             }
@@ -496,7 +496,7 @@ impl Evaluator {
 
     /// Says that an input contradicts the rules, and shows both values.
     fn contradict(&mut self, input: &str, asked: &str, allowed: &str) {
-        let asked = cut(asked, LONGEST_VALUE);
+        let asked = cut(asked, MAX_SHOWN_VALUE);
         let why = format!("`{input}: {asked}` contradicts {}, which has `{input}: {allowed}`", self.source);
         self.refuse(format!("{why}; leave the input out, or change the policy"));
     }
@@ -569,7 +569,7 @@ impl Evaluator {
             let same = path(file).is_ok_and(|file| file == fixed);
             if !same || elsewhere {
                 let place = if elsewhere { " in the repository of the policy" } else { "" };
-                let file = cut(file, LONGEST_VALUE);
+                let file = cut(file, MAX_SHOWN_VALUE);
                 let why = format!("`prompt-file: {file}` contradicts {source}, which has `prompt: {fixed}`{place}");
                 self.refuse(format!("{why}; leave the input out"));
             }
@@ -586,7 +586,7 @@ impl Evaluator {
             let Some((_, var)) = fixed.iter().find(|(known, _)| known.as_str() == name) else {
                 let known = fixed.keys().map(VarName::as_str).collect::<Vec<_>>();
                 let remedy = if known.is_empty() { "; it has none".to_owned() } else { nearest(name, &known) };
-                let name = cut(name, LONGEST_VALUE);
+                let name = cut(name, MAX_SHOWN_VALUE);
                 self.refuse(format!("`vars.{name}` is not a variable of {}{remedy}", self.source));
                 continue;
             };
@@ -594,7 +594,7 @@ impl Evaluator {
                 Ok(value) => drop(vars.insert(name.clone(), value)),
                 Err(why) => {
                     let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                    let value = cut(&value, LONGEST_VALUE);
+                    let value = cut(&value, MAX_SHOWN_VALUE);
                     self.refuse(format!("`vars.{name}: {value}` {why}, as {} has it", self.source));
                 }
             }
@@ -687,8 +687,8 @@ impl Evaluator {
         let of = |rule: &dyn Fn(&str) -> bool| names.iter().filter(|name| rule(name)).cloned().collect::<Vec<_>>();
         for (found, verb, patterns) in [(of(&denies), "denies", deny), (of(&misses), "allows", allow)] {
             if !found.is_empty() {
-                let more = found.len().saturating_sub(MOST_NAMED);
-                let mut named = found.iter().take(MOST_NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+                let more = found.len().saturating_sub(MAX_NAMED);
+                let mut named = found.iter().take(MAX_NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
                 if more > 0 {
                     named += &format!(" and {more} more");
                 }

@@ -24,7 +24,7 @@ const MAX_TYPOS: usize = 2;
 pub const MAX_CHECKOUTS: usize = 100;
 
 /// The letters of a name that is longer cannot be near: those of the usual name and the typos.
-const LONGEST_STEM: usize = "agenttasks".len() + MAX_TYPOS;
+const MAX_STEM: usize = "agenttasks".len() + MAX_TYPOS;
 
 /// Whether a folder at the top of the workspace is one in which a policy is looked for that would be ignored there.
 pub fn is_near_folder(name: &str) -> bool {
@@ -68,8 +68,8 @@ pub fn is_near(folder: &str, name: &str, has_usual: bool) -> bool {
     if !has_extension && stem.trim_start_matches('.').contains('.') {
         return false;
     }
-    let letters = stem.chars().filter(|c| c.is_alphanumeric()).take(LONGEST_STEM + 1).collect::<String>();
-    letters.chars().count() <= LONGEST_STEM && strsim::damerau_levenshtein(&letters, "agenttasks") <= MAX_TYPOS
+    let letters = stem.chars().filter(|c| c.is_alphanumeric()).take(MAX_STEM + 1).collect::<String>();
+    letters.chars().count() <= MAX_STEM && strsim::damerau_levenshtein(&letters, "agenttasks") <= MAX_TYPOS
 }
 
 /// Whether a text is a policy, or is so broken that it may be one.

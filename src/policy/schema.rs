@@ -30,7 +30,7 @@ use crate::yaml::compose::{self, Kind};
 use crate::yaml::de::{OneOrMany, Spelled, read_as};
 
 /// The most bytes of a policy that are read. A hundred classes with everything that a class can have take a quarter.
-pub const MOST_BYTES: usize = 262_144;
+pub const MAX_BYTES: usize = 262_144;
 
 /// A policy of GitHub Copilot cloud agent tasks: which may be started, with which prompt, where, and how many.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -231,8 +231,8 @@ impl Policy {
     /// # Errors
     /// Everything that is wrong with it, each with file, line and column.
     pub fn parse(place: &PolicyLocation, text: &str) -> Result<Self, Vec<String>> {
-        if text.len() > MOST_BYTES {
-            return Err(vec![format!("{place}: has {} bytes; at most {MOST_BYTES} are read", text.len())]);
+        if text.len() > MAX_BYTES {
+            return Err(vec![format!("{place}: has {} bytes; at most {MAX_BYTES} are read", text.len())]);
         }
         let problem =
             |fault: compose::Fault| format!("{place}:{}:{}: {}", fault.place.line, fault.place.column, fault.why);

@@ -13,8 +13,8 @@ use crate::github::task::Task;
 use crate::policy::evaluate::{EntrySettings, Overrides, PolicyMetadata, Rules};
 use crate::policy::limits::Capacity;
 use crate::policy::location::{PolicyLocation, USUAL_PLACE};
-use crate::policy::schema::{Limits, MOST_BYTES, Policy, RepositoryTable};
-use crate::policy::values::{Day, LONGEST_TICKET, ticket};
+use crate::policy::schema::{Limits, MAX_BYTES, Policy, RepositoryTable};
+use crate::policy::values::{Day, MAX_TICKET, ticket};
 use crate::policy::vars::{VarKind, VarTable};
 use crate::prompt::fence::Untrusted;
 use crate::task::acceptance::Expect;
@@ -266,7 +266,7 @@ fn faults_name_the_new_key_and_what_a_number_can_be() {
 fn files_that_are_not_a_policy_are_named() {
     assert_eq!(faults("a: [\n"), ["1:4: unclosed bracket '['"]);
     assert_eq!(faults("[]"), ["1:1: expected a mapping, got a list"]);
-    let actual = Policy::parse(&place(), &" ".repeat(MOST_BYTES + 1)).unwrap_err();
+    let actual = Policy::parse(&place(), &" ".repeat(MAX_BYTES + 1)).unwrap_err();
     assert!(actual[0].contains("has 262145 bytes; at most 262144 are read"), "{actual:?}");
 }
 
@@ -486,7 +486,7 @@ fn a_ticket_is_required_where_the_class_says_so() {
     {
         assert_eq!(ticket(text).is_ok(), fits, "{text:?}");
     }
-    assert!(ticket(&"x".repeat(LONGEST_TICKET + 1)).is_err());
+    assert!(ticket(&"x".repeat(MAX_TICKET + 1)).is_err());
 }
 
 #[test]

@@ -7,17 +7,16 @@ use jiff::civil::Date;
 use regex_lite::Regex;
 use serde::Deserialize;
 
-use crate::actions::pattern::LONGEST_VALUE;
 use crate::github::task::agent_name;
 use crate::policy::actor::{EVENTS, bot_login, user_login};
 use crate::task::conclusion::Conclusion;
-use crate::text::{cut, is_invisible, nearest};
+use crate::text::{MAX_SHOWN_VALUE, cut, is_invisible, nearest};
 use crate::yaml::de::OneOrMany;
 
 /// The longest change ticket, in characters: the address of one in an issue tracker fits.
-pub(crate) const LONGEST_TICKET: usize = 200;
-/// The longest name of a class, in characters; it travels in the stamp of every prompt.
-const LONGEST_NAME: usize = 100;
+pub(crate) const MAX_TICKET: usize = 200;
+/// The longest name of a class, in characters; it is in the marker of every prompt.
+const MAX_NAME: usize = 100;
 
 /// Makes a type of a text that is checked once.
 macro_rules! texts {
@@ -33,7 +32,7 @@ macro_rules! texts {
 
             fn try_from(text: String) -> Result<Self, String> {
                 let check: fn(&str) -> Result<String, String> = $check;
-                check(&text).map(Self).map_err(|why| format!("`{}` {why}", cut(&text, LONGEST_VALUE)))
+                check(&text).map(Self).map_err(|why| format!("`{}` {why}", cut(&text, MAX_SHOWN_VALUE)))
             }
         }
 
@@ -70,7 +69,7 @@ macro_rules! patterns {
 
             fn from_str(text: &str) -> Result<Self, String> {
                 let compile: fn(&str) -> Result<$inner, String> = $compile;
-                let compiled = compile(text).map_err(|why| format!("`{}` {why}", cut(text, LONGEST_VALUE)))?;
+                let compiled = compile(text).map_err(|why| format!("`{}` {why}", cut(text, MAX_SHOWN_VALUE)))?;
                 Ok(Self { text: text.to_owned(), compiled })
             }
         }
@@ -96,9 +95,9 @@ texts! {
     ClassName r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$" |text| {
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         let begins = text.starts_with(|c: char| c.is_ascii_alphanumeric());
-        match begins && text.chars().all(fits) && text.len() <= LONGEST_NAME {
+        match begins && text.chars().all(fits) && text.len() <= MAX_NAME {
             true => Ok(text.to_owned()),
-            false => Err(format!("is not a name for a class; write letters, digits, `.`, `_` and `-`, at most {LONGEST_NAME}")),
+            false => Err(format!("is not a name for a class; write letters, digits, `.`, `_` and `-`, at most {MAX_NAME}")),
         }
     };
     /// The name of a variable.
@@ -341,8 +340,8 @@ pub fn ticket(text: &str) -> Result<String, String> {
     if let Some(c) = text.chars().find(|c| is_invisible(*c)) {
         return Err(format!("has the invisible character U+{:04X}; write its number or its address", u32::from(c)));
     }
-    match text.chars().count() > LONGEST_TICKET {
-        true => Err(format!("has more than {LONGEST_TICKET} characters; write its number or its address")),
+    match text.chars().count() > MAX_TICKET {
+        true => Err(format!("has more than {MAX_TICKET} characters; write its number or its address")),
         false => Ok(text.to_owned()),
     }
 }

@@ -18,7 +18,7 @@ use crate::task::event::Event;
 use crate::task::marker::Marker;
 use crate::task::outcome::Outcome;
 use crate::task::pull_request::NoPullRequest;
-use crate::task::start::{ActiveScope, IfActive, LONGEST_LIMIT, Precheck, StartOptions};
+use crate::task::start::{ActiveScope, IfActive, MAX_LIMIT_WAIT, Precheck, StartOptions};
 use crate::task::stop::StopRules;
 use crate::task::wait::{WaitEnd, WaitRules};
 use crate::task::waves::{Share, StoppedWave, WaveRules};
@@ -43,7 +43,7 @@ fn order(repository: &str) -> PlannedTask {
             first: Precheck::Nothing,
             if_active: IfActive::Start,
             active_scope: ActiveScope::Job,
-            longest_limit: LONGEST_LIMIT,
+            max_limit_wait: MAX_LIMIT_WAIT,
         }),
     };
     PlannedTask { repository: repository.parse().unwrap(), entry: None, action }

@@ -19,10 +19,10 @@ use crate::task::wait::Pace;
 const PAUSE: Duration = Duration::from_secs(5);
 /// The same for a process that is about to be killed.
 const URGENT_PAUSE: Duration = Duration::from_millis(500);
-/// The longest time for one look or one cancel: requests may wait for a rate limit.
-const LONGEST_LOOK: Duration = Duration::from_secs(30);
-/// The least time for one, however little is left.
-const LEAST: Duration = Duration::from_secs(1);
+/// The longest time limit of one look or one cancel: requests may wait for a rate limit.
+const MAX_LOOK: Duration = Duration::from_secs(30);
+/// The shortest one, however little is left.
+const MIN_LOOK: Duration = Duration::from_secs(1);
 
 /// A task to be stopped.
 pub(super) struct StopRun<'a> {
@@ -50,7 +50,7 @@ impl StopRun<'_> {
         let began = Instant::now();
         loop {
             let left = || times.bound.saturating_sub(began.elapsed());
-            let look = tokio::time::timeout(left().clamp(LEAST, LONGEST_LOOK), self.look(record));
+            let look = tokio::time::timeout(left().clamp(MIN_LOOK, MAX_LOOK), self.look(record));
             let look = look.await.unwrap_or_else(|_| Err(late()));
             let step = match &look {
                 Ok(runs) => {
@@ -115,7 +115,7 @@ impl StopRun<'_> {
             let clients = self.executor.clients.lookup_first();
             let left = times.bound.saturating_sub(began.elapsed());
             let sent = retry::ask_once(&clients, cancel);
-            let sent = tokio::time::timeout(left.clamp(LEAST, LONGEST_LOOK), sent).await;
+            let sent = tokio::time::timeout(left.clamp(MIN_LOOK, MAX_LOOK), sent).await;
             match sent.unwrap_or_else(|_| Err(late())) {
                 Ok(is_accepted) => {
                     machine.answered(began.elapsed(), *id, *by_force, is_accepted);

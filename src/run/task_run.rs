@@ -36,10 +36,10 @@ const GRACE: Duration = Duration::from_secs(30);
 const SHORT_GRACE: Duration = Duration::from_secs(10);
 /// The pause between two looks for a pull request.
 const GRACE_PAUSE: Duration = Duration::from_secs(3);
-/// The least time for one request, however little is left of the wait.
-const LEAST: Duration = Duration::from_secs(5);
+/// The shortest time limit of one request, however little is left of the wait.
+const MIN_REQUEST_TIME: Duration = Duration::from_secs(5);
 /// The same if many requests wait for their turn.
-const LEAST_OF_MANY: Duration = Duration::from_secs(60);
+const MIN_REQUEST_TIME_OF_MANY: Duration = Duration::from_secs(60);
 /// After how long in the queue a repository's tasks are looked at once more before a start: another run with the same key
 /// may have come first. It is as long as GitHub's lists may lag.
 const STALE: Duration = Duration::from_secs(60);
@@ -461,7 +461,7 @@ impl<'a> TaskRun<'a> {
                 detail_at = Instant::now() + self.executor.poller.detail_spacing();
             }
             let looking = self.executor.poller.look(self.repository(), id, etag.as_deref(), state, in_detail);
-            let look = tokio::time::timeout(left.max(self.least()), looking).await;
+            let look = tokio::time::timeout(left.max(self.min_request_time()), looking).await;
             let look = look.unwrap_or_else(|_| Err(late()));
             let observation = Observation::of(&look);
             let error = match look {
@@ -665,7 +665,9 @@ impl<'a> TaskRun<'a> {
         loop {
             let remaining = left.saturating_sub(began.elapsed());
             let look = self.content(number, &machine);
-            let look = tokio::time::timeout(remaining.max(self.least()), look).await.unwrap_or_else(|_| Err(late()));
+            let look = tokio::time::timeout(remaining.max(self.min_request_time()), look)
+                .await
+                .unwrap_or_else(|_| Err(late()));
             match machine.observe(began.elapsed(), look) {
                 AcceptanceStep::Sleep(pause, why) => {
                     if awaited != why {
@@ -694,7 +696,7 @@ impl<'a> TaskRun<'a> {
 
     /// The pull request that the hints lead to, within `longest` or the least time for a request.
     async fn pull(&self, hints: &PullRequestHints, longest: Duration) -> Result<PullRequest, NoPullRequest> {
-        let longest = longest.max(self.least());
+        let longest = longest.max(self.min_request_time());
         let found = tokio::time::timeout(longest, self.executor.poller.pull(self.repository(), hints)).await;
         let late = || NoPullRequest::Hidden(format!("GitHub did not answer within {}", spelled(longest)));
         found.unwrap_or_else(|_| Err(late()))
@@ -759,9 +761,9 @@ impl<'a> TaskRun<'a> {
         });
     }
 
-    /// The least time for a request.
-    fn least(&self) -> Duration {
-        if self.executor.poller.is_shared() { LEAST_OF_MANY } else { LEAST }
+    /// The shortest time limit of a request.
+    fn min_request_time(&self) -> Duration {
+        if self.executor.poller.is_shared() { MIN_REQUEST_TIME_OF_MANY } else { MIN_REQUEST_TIME }
     }
 
     fn repository(&self) -> &Repository {

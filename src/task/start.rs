@@ -22,11 +22,11 @@ const MAX_OUTAGE: Duration = Duration::from_secs(120);
 
 /// The longest that one start waits for rate limits in all. After an exhausted hourly limit it can take longer; then a
 /// person should know.
-pub const LONGEST_LIMIT: Duration = MAX_LIMITED;
+pub const MAX_LIMIT_WAIT: Duration = MAX_LIMITED;
 
 /// The same for a start among many, which should finish without a person: as long as a job may run on GitHub's machines,
 /// <https://docs.github.com/en/actions/reference/limits>.
-pub const LONGEST_LIMIT_OF_MANY: Duration = Duration::from_secs(6 * 3600);
+pub const MAX_LIMIT_WAIT_OF_MANY: Duration = Duration::from_secs(6 * 3600);
 /// The longest pause between two tries.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 /// The pause before the first look for a start that was not answered, doubled up to [`MAX_LOOK_PAUSE`].
@@ -104,7 +104,7 @@ pub struct StartOptions {
     /// Which unsettled tasks that is about.
     pub active_scope: ActiveScope,
     /// The longest wait for rate limits in all.
-    pub longest_limit: Duration,
+    pub max_limit_wait: Duration,
 }
 
 /// What is looked for before anything is sent.
@@ -454,7 +454,7 @@ impl StartMachine {
     }
 
     fn can_wait_out(&self, limit: &RateLimit) -> bool {
-        self.limited.saturating_add(limit.wait) <= self.options.longest_limit
+        self.limited.saturating_add(limit.wait) <= self.options.max_limit_wait
     }
 
     /// Waits for a limit to end: as long as GitHub asks, and longer each time where it asks for next to nothing and
@@ -464,7 +464,7 @@ impl StartMachine {
         let wait = limit.wait.max(Duration::from_secs(1 << self.limits.min(5)));
         self.limits += 1;
         self.limited += wait;
-        let why = format!("{}; waiting at most {} in all", limit.name(), spelled(self.options.longest_limit));
+        let why = format!("{}; waiting at most {} in all", limit.name(), spelled(self.options.max_limit_wait));
         StartStep::Sleep(wait, Event::Limited { why, wait })
     }
 
@@ -477,7 +477,7 @@ impl StartMachine {
     /// The next look, after a pause that grows and is no shorter than GitHub asks for.
     fn look(&mut self, at_least: Option<Duration>, event: Option<Event>) -> StartStep {
         let pause = (LOOK_PAUSE * 2_u32.pow(self.looks.min(8))).min(MAX_LOOK_PAUSE);
-        let pause = pause.max(at_least.unwrap_or_default().min(self.options.longest_limit));
+        let pause = pause.max(at_least.unwrap_or_default().min(self.options.max_limit_wait));
         self.looks += 1;
         StartStep::Look { pause, event }
     }

@@ -6,7 +6,7 @@ use std::fmt;
 use granit_parser::{Event, Marker, Parser, ScalarStyle, Span, StrInput, Tag};
 use serde_json::Value;
 
-use crate::text::{LONGEST_NAME, cut, dropped_text, harmless};
+use crate::text::{MAX_SHOWN_NAME, cut, dropped_text, harmless};
 use crate::yaml::de::{Removal, RemovedKeys};
 
 /// The most values that a text may have once its aliases are expanded. The largest variable of the environment has room
@@ -122,7 +122,7 @@ fn dropped_texts(text: &str, is_free: bool) -> Vec<Fault> {
         let Event::Scalar(_, style, anchor, _) = event else { continue };
         let is_empty = span.slice(text).is_none_or(str::is_empty);
         let mut report = |span: Span, part: &str, noun: &str| {
-            let part = harmless(&cut(part, LONGEST_NAME));
+            let part = harmless(&cut(part, MAX_SHOWN_NAME));
             dropped.push(fault(span, &format!("`{part}` is {noun} and is dropped; put the value in quotes")));
         };
         if *anchor > 0 && !aliases.contains(anchor) {
@@ -299,7 +299,11 @@ fn scalar(text: &str, plain: bool, tag: Option<&Tag>) -> Result<Value, String> {
         (Some("float"), Value::Number(_)) => true,
         _ => false,
     };
-    if fits { Ok(read) } else { Err(format!("`{}` is not of the type of its tag", cut(&harmless(text), LONGEST_NAME))) }
+    if fits {
+        Ok(read)
+    } else {
+        Err(format!("`{}` is not of the type of its tag", cut(&harmless(text), MAX_SHOWN_NAME)))
+    }
 }
 
 /// The number that a text is. What JSON cannot write, such as `.inf`, stays a text.
@@ -368,7 +372,7 @@ impl Node {
             Kind::Mapping(_) => "a mapping".to_owned(),
             Kind::List(_) => "a list".to_owned(),
             Kind::Scalar(Value::Null) => "nothing".to_owned(),
-            Kind::Scalar(_) => format!("`{}`", harmless(&cut(&self.written, LONGEST_NAME))),
+            Kind::Scalar(_) => format!("`{}`", harmless(&cut(&self.written, MAX_SHOWN_NAME))),
         }
     }
 }

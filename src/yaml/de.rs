@@ -9,7 +9,7 @@ use serde::de::{
 use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 
-use crate::text::{LONGEST_NAME, cut, harmless, nearest};
+use crate::text::{MAX_SHOWN_NAME, cut, harmless, nearest};
 use crate::yaml::compose::{Fault, Key, Kind, MAX_FAULTS, Node, Place};
 
 /// Reads a type from a tree. What cannot be read is reported and left out, and the rest is read, so that one pass finds
@@ -115,11 +115,11 @@ impl de::Error for Box<DeError> {
     }
 
     fn unknown_field(name: &str, known: &'static [&'static str]) -> Self {
-        Self::custom(format!("unknown key `{}`{}", harmless(&cut(name, LONGEST_NAME)), nearest(name, known)))
+        Self::custom(format!("unknown key `{}`{}", harmless(&cut(name, MAX_SHOWN_NAME)), nearest(name, known)))
     }
 
     fn unknown_variant(name: &str, known: &'static [&'static str]) -> Self {
-        Self::custom(format!("unknown value `{}`{}", harmless(&cut(name, LONGEST_NAME)), nearest(name, known)))
+        Self::custom(format!("unknown value `{}`{}", harmless(&cut(name, MAX_SHOWN_NAME)), nearest(name, known)))
     }
 
     fn missing_field(name: &'static str) -> Self {

@@ -17,7 +17,7 @@ use agent_task::github::token::Token;
 use agent_task::github::transport::API_VERSION;
 use agent_task::github::url::ApiUrl;
 use agent_task::task::marker::Marker;
-use agent_task::task::start::{ActiveScope, IfActive, LONGEST_LIMIT, Precheck, StartMachine, StartOptions, StartStep};
+use agent_task::task::start::{ActiveScope, IfActive, MAX_LIMIT_WAIT, Precheck, StartMachine, StartOptions, StartStep};
 use simulator::{Fault, Route, Simulator};
 
 /// A request as it reached the other end.
@@ -317,7 +317,7 @@ fn meaning(answer: Result<agent_task::github::task::Task, Error>) -> &'static st
         first: Precheck::Nothing,
         if_active: IfActive::Start,
         active_scope: ActiveScope::Job,
-        longest_limit: LONGEST_LIMIT,
+        max_limit_wait: MAX_LIMIT_WAIT,
     };
     let mut machine = StartMachine::new(options, &[None], Duration::ZERO);
     assert!(matches!(machine.begin(), StartStep::Send(None, None)));

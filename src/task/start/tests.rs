@@ -13,7 +13,7 @@ fn options(first: Precheck, if_active: IfActive) -> StartOptions {
         first,
         if_active,
         active_scope: ActiveScope::Job,
-        longest_limit: LONGEST_LIMIT,
+        max_limit_wait: MAX_LIMIT_WAIT,
     }
 }
 
@@ -89,8 +89,8 @@ fn start_that_never_left_is_sent_again_for_a_while() {
 #[test]
 fn start_waits_for_limits_within_a_bound() {
     // A start among many sits out several hours.
-    for (longest_limit, wait, times) in [(LONGEST_LIMIT, 600, 1), (LONGEST_LIMIT_OF_MANY, 3600, 6)] {
-        let options = StartOptions { longest_limit, ..options(Precheck::Nothing, IfActive::Start) };
+    for (max_limit_wait, wait, times) in [(MAX_LIMIT_WAIT, 600, 1), (MAX_LIMIT_WAIT_OF_MANY, 3600, 6)] {
+        let options = StartOptions { max_limit_wait, ..options(Precheck::Nothing, IfActive::Start) };
         let mut machine = StartMachine::new(options, &[None], Duration::ZERO);
         machine.begin();
         let limit = || Err(Error::RateLimited(RateLimit { wait: seconds(wait), primary: false }));
@@ -540,7 +540,7 @@ fn looks_pause_longer_each_time_or_as_github_asks() {
     let mut pauses = vec![pause(machine.answered(seconds(1), Err(lost())))];
     pauses.extend((0..4).map(|_| pause(machine.looked(seconds(2), seen(&[])))));
     assert_eq!(pauses, [1, 2, 4, 8, 8].map(seconds));
-    for (asked, slept) in [(seconds(5), seconds(8)), (seconds(20), seconds(20)), (Duration::MAX, LONGEST_LIMIT)] {
+    for (asked, slept) in [(seconds(5), seconds(8)), (seconds(20), seconds(20)), (Duration::MAX, MAX_LIMIT_WAIT)] {
         assert_eq!(pause(machine.looked(seconds(2), Err(asking(asked)))), slept);
     }
 }

@@ -9,7 +9,7 @@ use super::one_in;
 
 /// The characters of the values. Every value of at most so many of them is tried.
 const CHARACTERS: [char; 3] = ['a', 'b', '/'];
-const LONGEST: usize = 6;
+const MAX_CHARACTERS: usize = 6;
 
 fn pattern() -> impl Strategy<Value = String> {
     let pieces = ["a", "b", "/", "*", "**", "?", "[ab]", "[!a]", "{a,b/*}", "+", "/**", "**/", "/**/"];
@@ -19,7 +19,7 @@ fn pattern() -> impl Strategy<Value = String> {
 fn values() -> Vec<String> {
     let mut values = vec![String::new()];
     let mut last = 0;
-    for _ in 0..LONGEST {
+    for _ in 0..MAX_CHARACTERS {
         let longer = values[last..].iter().flat_map(|value| CHARACTERS.map(|c| format!("{value}{c}")));
         let longer = longer.collect::<Vec<_>>();
         last = values.len();

@@ -28,7 +28,7 @@ static SCHEMA: LazyLock<Result<Valid<Schema>, String>> = LazyLock::new(|| {
 
 /// The most records that a connection gives at a time,
 /// <https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api#node-limit>.
-const MOST_RECORDS: usize = 100;
+const MAX_RECORDS: usize = 100;
 
 /// What separates GitHub's type of an error from its message, until the answer is complete.
 const TYPE_END: char = '\u{1f}';
@@ -141,9 +141,9 @@ pub(crate) fn connection<'w>(
                 "MISSING_PAGINATION_BOUNDARIES",
                 &format!("You must provide a `first` or `last` value to properly paginate the `{kind}`."),
             )),
-            "nodes" | "pageInfo" if first.max(last).is_some_and(|asked| asked > MOST_RECORDS) => Err(typed_error(
+            "nodes" | "pageInfo" if first.max(last).is_some_and(|asked| asked > MAX_RECORDS) => Err(typed_error(
                 "EXCESSIVE_PAGINATION",
-                &format!("Requesting more than {MOST_RECORDS} records on the `{kind}` exceeds the limit."),
+                &format!("Requesting more than {MAX_RECORDS} records on the `{kind}` exceeds the limit."),
             )),
             "nodes" => Ok(Resolved::List((begin..end).map(&node).collect())),
             "pageInfo" => Object::plain(

@@ -20,7 +20,7 @@ use crate::token::Permission;
 use crate::world::{RepositoryRecord, World, key, owner_of};
 
 /// The most ids that `nodes` takes.
-const MOST_IDS: usize = 100;
+const MAX_IDS: usize = 100;
 
 /// A query on its way: the world, and who asks when.
 #[derive(Clone, Copy)]
@@ -133,8 +133,8 @@ impl<'w> Graph<'w> {
     }
 
     fn nodes(self, ids: &[String]) -> Field<'w> {
-        if ids.len() > MOST_IDS {
-            let message = format!("You may not provide more than {MOST_IDS} node ids; you provided {}.", ids.len());
+        if ids.len() > MAX_IDS {
+            let message = format!("You may not provide more than {MAX_IDS} node ids; you provided {}.", ids.len());
             return Err(typed_error("ARGUMENT_LIMIT", &message));
         }
         let node = |(at, id): (usize, &String)| {

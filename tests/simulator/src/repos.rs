@@ -78,7 +78,7 @@ impl World {
         let agent = agent.map(|agent| format!("---\nname: {agent}\ndescription: Works on this\n---\nDo it.\n"));
         if let Some(text) = files.get(path).or(agent.as_ref()) {
             let mut file = show(path, text);
-            let whole = text.len() <= LARGEST_SHOWN;
+            let whole = text.len() <= MAX_SHOWN;
             file["encoding"] = if whole { "base64" } else { "none" }.into();
             file["content"] = if whole { wrapped(&STANDARD.encode(text)) } else { String::new() }.into();
             return Answer::json(200, &file);
@@ -293,7 +293,7 @@ const ADDRESSES: [(&str, &str); 36] = [
 
 /// The largest file that is shown whole, in bytes,
 /// <https://docs.github.com/en/rest/repos/contents#get-repository-content>.
-const LARGEST_SHOWN: usize = 1024 * 1024;
+const MAX_SHOWN: usize = 1024 * 1024;
 
 /// Base64 as GitHub gives it, in lines of sixty.
 fn wrapped(base64: &str) -> String {

@@ -29,7 +29,7 @@ const FIRST_RUN_ID: u64 = 19_700_000_000;
 
 /// GitHub lists no more runs than this of any search,
 /// <https://docs.github.com/en/rest/actions/workflow-runs#list-workflow-runs-for-a-repository>.
-const MOST: usize = 1000;
+const MAX_RUNS: usize = 1000;
 
 /// What becomes of a run that is cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -378,10 +378,10 @@ impl World {
             .collect();
         found.sort_by_key(|run| std::cmp::Reverse((run.created, run.id)));
         let total = found.len();
-        found.truncate(MOST);
+        found.truncate(MAX_RUNS);
         let page = Page::of(request);
         let shown: Vec<Value> = page.cut(found).iter().map(|run| self.show_run(run, record, &request.base)).collect();
-        page.answer(request, total.min(MOST), &json!({"total_count": total, "workflow_runs": shown}))
+        page.answer(request, total.min(MAX_RUNS), &json!({"total_count": total, "workflow_runs": shown}))
     }
 
     pub(crate) fn get_run(&self, now: Moment, record: &RepositoryRecord, id: &str, request: &Request) -> Answer {

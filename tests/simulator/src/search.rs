@@ -10,7 +10,7 @@ use crate::token::Token;
 use crate::world::{RepositoryRecord, World, split_mix};
 
 /// GitHub shows no more results than this of any search.
-const MOST: usize = 1000;
+const MAX_RESULTS: usize = 1000;
 
 impl World {
     pub(crate) fn search(&self, token: &Token, request: &Request) -> Answer {
@@ -32,7 +32,7 @@ impl World {
         found.sort_by_key(|record| split_mix(record.id));
         let total = found.len();
         let page = Page::of(request);
-        if page.number.saturating_sub(1).saturating_mul(page.size) >= MOST {
+        if page.number.saturating_sub(1).saturating_mul(page.size) >= MAX_RESULTS {
             return Answer::invalid(&["Only the first 1000 search results are available".to_owned()]);
         }
         let item = |record: &RepositoryRecord| {
@@ -43,7 +43,7 @@ impl World {
         let items: Vec<Value> = page.cut(found).into_iter().map(item).collect();
         let answer = json!({"total_count": total, "incomplete_results": false, "items": items});
         let answer = self.partial_results(token, Answer::json(200, &answer));
-        match page.links(request, total.min(MOST), &[]) {
+        match page.links(request, total.min(MAX_RESULTS), &[]) {
             Some(links) => answer.header("link", links),
             None => answer,
         }
