@@ -474,7 +474,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_has_a_repository_a_file_or_a_query_on_each_line() {
+    fn list_has_a_repository_a_file_or_a_query_on_each_line() {
         let text = "# ours\nocto/app, octo/lib version=1.10 fast=true\n\n@teams/java.txt # theirs\nquery: org:acme topic:a,b\n";
         let read = read(text).unwrap();
         assert_eq!(
@@ -490,7 +490,7 @@ mod tests {
     }
 
     #[test]
-    fn a_yaml_list_says_the_same_and_keeps_spellings() {
+    fn yaml_list_says_the_same_and_keeps_spellings() {
         for text in [
             "- octo/app\n- repository: octo/lib\n  vars:\n    version: 1.10\n    notes: two words\n- query: org:acme\n- '@more.txt'\n",
             r#"["octo/app", {"repository": "octo/lib", "vars": {"version": "1.10", "notes": "two words"}}, {"query": "org:acme"}, "@more.txt"]"#,
@@ -557,7 +557,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repository_counts_once_in_any_case() {
+    fn repository_counts_once_in_any_case() {
         let targets = [("octo/app", json!({})), ("octo/lib", json!({})), ("OCTO/App", json!({"a": 1}))];
         let kept = once(targets.map(|(name, vars)| target(name, vars)).into()).unwrap();
         assert_eq!(kept, [target("octo/app", json!({"a": 1})), target("octo/lib", json!({}))]);
@@ -590,7 +590,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repositorys_own_variables_go_before_those_of_all() {
+    fn repositorys_own_variables_go_before_those_of_all() {
         let all = json!({"a": 1, "b": 2}).as_object().unwrap().clone();
         assert_eq!(Value::Object(target("o/r", json!({"b": 3})).with_own(&all)), json!({"a": 1, "b": 3}));
     }
@@ -652,7 +652,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_makes_another_entry_of_a_repository() {
+    fn name_makes_another_entry_of_a_repository() {
         let named = |name: &str, base: Option<&str>| {
             let settings = EntrySettings { base_ref: base.map(str::to_owned), ..EntrySettings::default() };
             Target { name: Some(name.to_owned()), settings, ..target("octo/app", json!({})) }

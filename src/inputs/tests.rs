@@ -32,7 +32,7 @@ fn start(inputs: &Inputs) -> &StartRequest {
 }
 
 #[test]
-fn the_defaults_are_those_of_the_table() {
+fn defaults_are_those_of_the_table() {
     let inputs = good(&[]);
     assert_eq!(inputs.address.to_string(), "https://api.github.com");
     assert_eq!((inputs.wait.is_none(), inputs.dry_run, inputs.require_pull_request), (true, false, false));
@@ -138,7 +138,7 @@ fn later_commands_are_refused_rather_than_ignored() {
 }
 
 #[test]
-fn an_input_of_the_other_command_is_refused() {
+fn input_of_the_other_command_is_refused() {
     assert!(problems(&[("INPUT_TASK_ID", "t-1")])[0].contains("it is for command: wait"));
     let actual = problems(&[("INPUT_COMMAND", "wait"), ("INPUT_TASK_ID", "t-1")]);
     assert_eq!(actual, ["prompt has no effect with command: wait; it is for command: start"]);
@@ -177,7 +177,7 @@ fn many_repositories_come_as_a_list_and_are_rolled_out_in_waves() {
 }
 
 #[test]
-fn a_plan_takes_a_list_and_a_number_of_parts() {
+fn plan_takes_a_list_and_a_number_of_parts() {
     let plan =
         |pairs: &[(&str, &str)]| read(&[&[("INPUT_COMMAND", "plan"), ("INPUT_TOKEN", "ghp_x")], pairs].concat()).inputs;
     let inputs = plan(&[("INPUT_REPOSITORIES", "octo/a, octo/b"), ("INPUT_SHARD", "2")]).unwrap();
@@ -194,7 +194,7 @@ fn a_plan_takes_a_list_and_a_number_of_parts() {
 }
 
 #[test]
-fn a_wait_takes_ids_or_results() {
+fn wait_takes_ids_or_results() {
     let waited = |text: &str, repository: &str| {
         let environment = [
             ("INPUT_TOKEN", "ghp_x"),
@@ -234,13 +234,13 @@ fn what_cannot_come_out_green_is_refused() {
 }
 
 #[test]
-fn a_dry_run_needs_no_token() {
+fn dry_run_needs_no_token() {
     let read = read(&[("INPUT_PROMPT", "x"), ("INPUT_DRY_RUN", "true")]);
     assert!(read.inputs.unwrap().token.is_none());
 }
 
 #[test]
-fn an_unknown_input_is_warned_of_with_the_nearest_name() {
+fn unknown_input_is_warned_of_with_the_nearest_name() {
     let read = read(&[("INPUT_TOKEN", "ghp_x"), ("INPUT_PROMPT", "x"), ("INPUT_BASEREF", "main")]);
     assert!(read.warnings[0].starts_with("unknown input baseref is ignored; did you mean"), "{:?}", read.warnings);
     assert!(read.warnings[0].contains("base-ref"), "{:?}", read.warnings);

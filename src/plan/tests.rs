@@ -35,7 +35,7 @@ fn marker(plan: &Plan) -> Marker {
 }
 
 #[test]
-fn the_key_is_the_same_for_each_attempt_and_another_for_each_other_start() {
+fn key_is_the_same_for_each_attempt_and_another_for_each_other_start() {
     let run = [("GITHUB_RUN_ID", "17"), ("GITHUB_JOB", "prep"), ("GITHUB_WORKFLOW", "Weekly")];
     let key = |prompt: &str, more: &[(&str, &str)]| marker(&planned(prompt, &[&run, more].concat()).unwrap()).key;
     let template = "{{ now }} {{ github.run_attempt }}";
@@ -143,7 +143,7 @@ fn templates_in_inputs_are_strict_and_trusted() {
 }
 
 #[test]
-fn a_prompt_with_a_token_in_it_is_refused() {
+fn prompt_with_a_token_in_it_is_refused() {
     let PlanError::BadInput(actual) =
         planned("use {{ vars.t }}", &[("INPUT_VARS", "t: xgithub_pat_s3cr3tx")]).unwrap_err()
     else {
@@ -174,7 +174,7 @@ fn each_repository_has_a_prompt_and_a_key_of_its_own() {
 }
 
 #[test]
-fn the_plan_says_beforehand_how_long_starting_takes() {
+fn plan_says_beforehand_how_long_starting_takes() {
     let many = (0..600).map(|at| format!("octo/r{at}")).collect::<Vec<_>>().join("\n");
     let rest = [("INPUT_REPOSITORIES", many.as_str()), ("INPUT_WAIT", "true"), ("INPUT_WAVES", "1, 5, *")];
     let actual = planned("x", &rest).unwrap();
@@ -190,7 +190,7 @@ fn the_plan_says_beforehand_how_long_starting_takes() {
 }
 
 #[test]
-fn a_matrix_parts_a_list_within_githubs_limits() {
+fn matrix_parts_a_list_within_githubs_limits() {
     let targets = (0..950).map(|at| Target::new(format!("octo/r{at}").parse().unwrap())).collect::<Vec<_>>();
     let parts = |matrix: Value| {
         let jobs = matrix["include"].as_array().unwrap().clone();
@@ -204,6 +204,6 @@ fn a_matrix_parts_a_list_within_githubs_limits() {
 }
 
 #[test]
-fn an_actions_expression_in_a_template_is_warned_of() {
+fn actions_expression_in_a_template_is_warned_of() {
     assert!(planned("on ${{ target.name }}", &[]).unwrap().warnings[0].contains("a template writes `{{ … }}`"));
 }

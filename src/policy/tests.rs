@@ -160,7 +160,7 @@ fn derived() -> Value {
 
 /// Where this fails, put what it shows into the file.
 #[test]
-fn the_schema_that_is_handed_out_is_that_of_the_types() {
+fn schema_that_is_handed_out_is_that_of_the_types() {
     let text = format!("{}\n", serde_json::to_string_pretty(&derived()).unwrap());
     assert!(text == include_str!("../../dist/agent-tasks.schema.json"), "{text}");
 }
@@ -176,7 +176,7 @@ fn as_json(node: compose::Node) -> Value {
 }
 
 #[test]
-fn the_schema_and_the_reader_agree() {
+fn schema_and_the_reader_agree() {
     let schema = jsonschema::validator_for(&derived()).unwrap();
     let both = |text: &str| {
         let json = as_json(compose::parse(text).unwrap().0);
@@ -271,7 +271,7 @@ fn files_that_are_not_a_policy_are_named() {
 }
 
 #[test]
-fn a_place_is_a_file_of_the_workspace_or_of_a_repository() {
+fn place_is_a_file_of_the_workspace_or_of_a_repository() {
     for text in ["ci/agents.yml", "acme/.github:agent-tasks.yml", "acme/.github:policy/agents.yml@release/v1"] {
         assert_eq!(text.parse::<PolicyLocation>().unwrap().to_string(), text);
     }
@@ -291,7 +291,7 @@ fn a_place_is_a_file_of_the_workspace_or_of_a_repository() {
 }
 
 #[test]
-fn a_class_gives_what_the_inputs_do_not() {
+fn class_gives_what_the_inputs_do_not() {
     let rules = policy(FULL).rules(&place(), None, Some("release-prep")).unwrap();
     let vars = json!({"version": 12}).as_object().cloned().unwrap();
     let ticket = Some("CHG-0000017".to_owned());
@@ -428,7 +428,7 @@ fn everything_that_contradicts_is_refused_at_once_with_both_values() {
 }
 
 #[test]
-fn the_first_of_several_is_taken_where_the_inputs_are_silent() {
+fn first_of_several_is_taken_where_the_inputs_are_silent() {
     let models = |class: &str| settled(&rules(class), Overrides::default()).models.unwrap();
     let named = |name: &str| Some(name.to_owned());
     assert_eq!(models("models: [auto, a]"), [None]);
@@ -445,7 +445,7 @@ fn the_first_of_several_is_taken_where_the_inputs_are_silent() {
 }
 
 #[test]
-fn an_entry_is_held_to_the_class() {
+fn entry_is_held_to_the_class() {
     let rules = rules("model: a\nmodels: [b]\nbase-ref: [main, 'release/*']\nhead-ref: copilot/*\ncustom-agent: fixer");
     let text = |text: &str| Some(text.to_owned());
     let entry = |branch: &str, head: &str, model: &str, agent: &str| EntrySettings {
@@ -465,7 +465,7 @@ fn an_entry_is_held_to_the_class() {
 }
 
 #[test]
-fn a_class_lets_the_logins_in_that_it_names() {
+fn class_lets_the_logins_in_that_it_names() {
     let rules = rules("allow-users: [mona, hubot]\nallow-bots: 'dependabot[bot]'\nuntrusted: refuse\nif-active: skip");
     let asked = Overrides { allow_users: Some(vec!["Hubot".to_owned(), "MONA".to_owned()]), ..Overrides::default() };
     let settled = settled(&rules, asked);
@@ -475,7 +475,7 @@ fn a_class_lets_the_logins_in_that_it_names() {
 }
 
 #[test]
-fn a_ticket_is_required_where_the_class_says_so() {
+fn ticket_is_required_where_the_class_says_so() {
     let rules = rules("ticket: 'A|CHG-[0-9]{2}'");
     assert!(refused(&rules, Overrides::default()).starts_with("`ticket` is missing, and the task class `it` of"));
     for (text, fits) in [("A", true), ("CHG-12", true), ("CHG-123", false), ("AA", false), ("A\n", false)] {
@@ -490,7 +490,7 @@ fn a_ticket_is_required_where_the_class_says_so() {
 }
 
 #[test]
-fn a_prompt_file_of_the_workspace_is_not_that_of_the_policys_repository() {
+fn prompt_file_of_the_workspace_is_not_that_of_the_policys_repository() {
     let elsewhere = "acme/.github:agent-tasks.yml".parse().unwrap();
     let policy = Policy::parse(&elsewhere, "task-classes: {it: {prompt: a.md}}").unwrap();
     let rules = policy.rules(&elsewhere, None, Some("it")).unwrap();
@@ -499,7 +499,7 @@ fn a_prompt_file_of_the_workspace_is_not_that_of_the_policys_repository() {
 }
 
 #[test]
-fn a_start_without_a_class_is_held_to_the_defaults_or_forbidden() {
+fn start_without_a_class_is_held_to_the_defaults_or_forbidden() {
     let free = policy("defaults: {base-ref: main}\ntask-classes: {a: {base-ref: dev}}");
     let rules = free.rules(&place(), None, None).unwrap();
     assert_eq!(settled(&rules, Overrides::default()).base_ref.as_deref(), Some("main"));
@@ -587,7 +587,7 @@ fn what_the_defaults_deny_no_class_allows() {
 }
 
 #[test]
-fn the_prompt_is_where_the_policy_is() {
+fn prompt_is_where_the_policy_is() {
     let prompt = |place: &str| {
         let place = place.parse().unwrap();
         let policy = Policy::parse(&place, "defaults: {prompt: p/a.md}").unwrap();

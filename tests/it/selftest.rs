@@ -97,12 +97,12 @@ fn fault(workflow: &Value, job: &str, ids: &BTreeSet<&str>, expression: &str) ->
 }
 
 #[test]
-fn the_selftest_names_what_is_there() {
+fn selftest_names_what_is_there() {
     assert_eq!(faults(&text_of_workflow()), [""; 0]);
 }
 
 #[test]
-fn a_slip_in_the_selftest_is_caught() {
+fn slip_in_the_selftest_is_caught() {
     let text = text_of_workflow();
     for (right, wrong) in [
         ("          poll-interval: ", "          pol-interval: "),
@@ -335,7 +335,7 @@ mod on_a_runner {
     }
 
     #[test]
-    fn the_suite_passes_and_hands_its_outputs_on() {
+    fn suite_passes_and_hands_its_outputs_on() {
         let mut run = Run::by("mona");
         run.job("suite");
         run.job("chained");
@@ -344,12 +344,12 @@ mod on_a_runner {
     }
 
     #[test]
-    fn the_steps_in_an_alpine_container_pass() {
+    fn steps_in_an_alpine_container_pass() {
         Run::by("dependabot[bot]").job("alpine");
     }
 
     #[test]
-    fn a_job_that_did_not_succeed_fails_the_selftest() {
+    fn job_that_did_not_succeed_fails_the_selftest() {
         let mut run = Run::by("mona");
         let job = run.workflow["jobs"]["selftest"].clone();
         for (results, passes) in [("success success", true), ("success skipped", false), ("failure success", false)] {

@@ -13,7 +13,7 @@ use super::runner::*;
 use super::*;
 
 #[test]
-fn a_cold_job_starts_a_task_and_a_warm_one_waits_for_it() {
+fn cold_job_starts_a_task_and_a_warm_one_waits_for_it() {
     let program = std::fs::read(env!("CARGO_BIN_EXE_agent-task")).unwrap();
     let release = Release::of(&program);
     let simulator = world(with_pull());
@@ -40,7 +40,7 @@ fn a_cold_job_starts_a_task_and_a_warm_one_waits_for_it() {
 }
 
 #[test]
-fn a_failing_conclusion_fails_the_action_and_leaves_its_outputs() {
+fn failing_conclusion_fails_the_action_and_leaves_its_outputs() {
     let simulator = world(Script::new().state("failed", Duration::ZERO));
     let door = Door::open(&simulator);
     let ran = Job::at(&door).run();
@@ -52,7 +52,7 @@ fn a_failing_conclusion_fails_the_action_and_leaves_its_outputs() {
 }
 
 #[test]
-fn an_interrupt_reaches_the_program_and_its_outputs_are_kept() {
+fn interrupt_reaches_the_program_and_its_outputs_are_kept() {
     let simulator = world(Script::new().state("in_progress", Duration::ZERO));
     let door = Door::open(&simulator);
     let job = Job::at(&door);
@@ -63,7 +63,7 @@ fn an_interrupt_reaches_the_program_and_its_outputs_are_kept() {
 }
 
 #[test]
-fn an_interrupt_ends_a_download_at_once_and_leaves_nothing() {
+fn interrupt_ends_a_download_at_once_and_leaves_nothing() {
     let release = Release::of(SMALL);
     let stalled = format!("{}/stalled", release.address);
     let job = Job::new(&release.manifest()).with("binary-base-url", &stalled);
@@ -125,7 +125,7 @@ fn any_shell_will_do() {
 }
 
 #[test]
-fn a_cached_file_that_was_changed_is_fetched_again() {
+fn cached_file_that_was_changed_is_fetched_again() {
     let release = Release::of(SMALL);
     let job = Job::new(&release.manifest());
     let path = job.run().exits(&[0, 0]).gives("task-id", "small").path.clone();
@@ -137,7 +137,7 @@ fn a_cached_file_that_was_changed_is_fetched_again() {
 }
 
 #[test]
-fn a_file_with_another_hash_is_thrown_away() {
+fn file_with_another_hash_is_thrown_away() {
     let (release, tampered) = (Release::of(SMALL), Release::of(b"#!/bin/sh\necho tampered\n"));
     let job = Job::new(&release.manifest()).with("binary-base-url", &tampered.address);
     let ran = job.run();
@@ -169,7 +169,7 @@ fn absent_network_is_reported_after_three_attempts() {
 }
 
 #[test]
-fn an_address_must_be_encrypted_or_of_this_machine() {
+fn address_must_be_encrypted_or_of_this_machine() {
     for (address, snapshot) in [
         ("http://192.0.2.1/x", "plain_http"),
         ("http://127.0.0.1:80@192.0.2.1/", "plain_http_with_a_password"),
@@ -197,7 +197,7 @@ fn files_of_the_action_must_be_there() {
 }
 
 #[test]
-fn a_proxy_is_used() {
+fn proxy_is_used() {
     // A proxy gets the whole address; this one takes it for a path that it does not have.
     let release = Release::of(SMALL);
     let job = Job::new(&release.manifest()).with("binary-base-url", "http://localhost:1");
@@ -273,7 +273,7 @@ fn builds_side_by_side_share_a_tool_cache() {
 }
 
 #[test]
-fn a_commit_without_release_needs_cargo() {
+fn commit_without_release_needs_cargo() {
     let job = Job::new("version 0.0.0\n").tools(&["sha256sum", "find", "sort", "xargs", "cat"]);
     job.run().refuses("no_cargo");
     is_clean(&job);
@@ -285,7 +285,7 @@ fn a_commit_without_release_needs_cargo() {
 }
 
 #[test]
-fn an_interrupt_ends_a_build() {
+fn interrupt_ends_a_build() {
     for shell in shells() {
         let job = Job::new("version 0.0.0\n").shell(&shell);
         job.folder
@@ -300,7 +300,7 @@ fn an_interrupt_ends_a_build() {
 }
 
 #[test]
-fn a_folder_where_cargo_cannot_build_is_gone_round() {
+fn folder_where_cargo_cannot_build_is_gone_round() {
     // A disk that is full, and one whose programs do not run, which a folder below this name has only here.
     for (program, unfit) in [
         ("cargo", "case $CARGO_TARGET_DIR in \"$RUNNER_TEMP/\"*) exit 101 ;; esac\n"),
@@ -327,7 +327,7 @@ fn a_folder_where_cargo_cannot_build_is_gone_round() {
 }
 
 #[test]
-fn a_machine_without_a_released_binary_builds_one() {
+fn machine_without_a_released_binary_builds_one() {
     let release = Release::of(SMALL);
     let job = Job::new(&release.manifest());
     job.folder.write_program("bin/cargo", CARGO);
@@ -364,7 +364,7 @@ fn any_of_the_known_tools_will_do() {
 }
 
 #[test]
-fn a_tool_that_is_missing_is_named() {
+fn tool_that_is_missing_is_named() {
     let manifest = Release::of(SMALL).manifest();
     let hasher = ["sha256sum", "shasum", "openssl"].into_iter().find(|name| tool(name).is_some()).unwrap();
     for (tools, snapshot) in [(vec![hasher], "no_curl_and_no_wget"), (vec!["curl"], "no_hasher")] {
@@ -387,7 +387,7 @@ fn full_disk_is_reported() {
 }
 
 #[test]
-fn a_full_folder_is_gone_round() {
+fn full_folder_is_gone_round() {
     let release = Release::of(SMALL);
     let job = Job::new(&release.manifest());
     for (name, message, code) in [("curl", "curl: (23) Failure writing output to destination", 23), ("dd", "", 1)] {
@@ -406,7 +406,7 @@ fn a_full_folder_is_gone_round() {
 }
 
 #[test]
-fn a_refusal_may_be_over_in_a_moment() {
+fn refusal_may_be_over_in_a_moment() {
     let release = Release::of(SMALL);
     for status in [403, 429, 500, 503] {
         let address = format!("{}/first-{status}", release.address);
@@ -439,7 +439,7 @@ fn settings_of_the_user_do_not_change_the_download() {
 }
 
 #[test]
-fn a_folder_that_does_not_execute_is_gone_round() {
+fn folder_that_does_not_execute_is_gone_round() {
     // What a file system that is mounted `noexec` does to a program, done here to those of one folder by a shell
     // that cannot be found.
     let nowhere = Release::of(b"#!/bin/sh\nexit 126\n");
@@ -471,7 +471,7 @@ fn a_folder_that_does_not_execute_is_gone_round() {
 }
 
 #[test]
-fn a_tool_cache_that_cannot_be_written_is_gone_round() {
+fn tool_cache_that_cannot_be_written_is_gone_round() {
     let release = Release::of(SMALL);
     let job = Job::new(&release.manifest());
     // No user can make a folder below a file, be it root.
@@ -562,7 +562,7 @@ fn own_binary_cannot_be_checked_without_a_release() {
 }
 
 #[test]
-fn a_damaged_manifest_leads_nowhere() {
+fn damaged_manifest_leads_nowhere() {
     let release = Release::of(SMALL);
     let right = release.manifest();
     let hash = sha256(SMALL);

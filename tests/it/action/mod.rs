@@ -206,12 +206,12 @@ fn faults(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_action_has_what_the_program_has() {
+fn action_has_what_the_program_has() {
     assert_eq!(faults(&text_of_action()), [""; 0]);
 }
 
 #[test]
-fn a_slip_in_the_action_is_caught() {
+fn slip_in_the_action_is_caught() {
     let text = text_of_action();
     for (right, wrong) in [
         // An input: declared, mapped, named; and its default.

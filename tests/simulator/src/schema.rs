@@ -43,7 +43,7 @@ mod tests {
     use super::{unknown_fields, violations};
 
     #[test]
-    fn a_body_is_held_against_the_schema() {
+    fn body_is_held_against_the_schema() {
         assert!(violations(&json!({"prompt": "Do it", "create_pull_request": true})).is_empty());
         assert_eq!(violations(&json!({"model": 7})).len(), 2);
         assert_eq!(unknown_fields(&json!({"prompt": "x", "event_content": "x"})), ["event_content"]);

@@ -86,7 +86,7 @@ async fn as_token(simulator: &Simulator, secret: &str, method: &str, path: &str)
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_task_comes_into_view_bit_by_bit() {
+async fn new_task_comes_into_view_bit_by_bit() {
     let simulator = Simulator::new();
     let stub = start(&simulator, json!({"prompt": "Fix the parser"})).await;
     let fields: Vec<&String> = stub.body.as_object().unwrap().keys().collect();
@@ -122,7 +122,7 @@ async fn a_new_task_comes_into_view_bit_by_bit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_pull_artifact_comes_after_the_end() {
+async fn pull_artifact_comes_after_the_end() {
     let simulator = Simulator::new();
     let id = started(&simulator, json!({"prompt": "x", "create_pull_request": true})).await;
     let path = format!("{TASKS}/{id}");
@@ -183,7 +183,7 @@ async fn quirks_go_round_from_task_to_task() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pull_request_is_opened_unless_refused() {
+async fn pull_request_is_opened_unless_refused() {
     for (asked, opened) in [(Some(true), 1), (Some(false), 0), (None, 1)] {
         let simulator = Simulator::new();
         let mut body = json!({"prompt": "x"});
@@ -198,7 +198,7 @@ async fn a_pull_request_is_opened_unless_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_head_is_taken_only_with_an_open_pull_request_to_the_base() {
+async fn head_is_taken_only_with_an_open_pull_request_to_the_base() {
     let simulator = Simulator::new();
     let number = simulator.open_pull("octo/app", "feature", "main");
     let body = json!({"prompt": "x", "head_ref": "feature", "base_ref": "main"});
@@ -299,7 +299,7 @@ async fn what_no_client_should_do_is_remembered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unchanged_answer_is_free() {
+async fn unchanged_answer_is_free() {
     let simulator = Simulator::new();
     let id = started(&simulator, json!({"prompt": "x"})).await;
     sleep(secs(10)).await;
@@ -424,7 +424,7 @@ async fn lists_are_filtered_sorted_and_cut() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_renamed_repository_redirects() {
+async fn renamed_repository_redirects() {
     let simulator = Simulator::new();
     let renamed_from = vec!["octo/old".to_owned()];
     simulator.repository("octo/app", Repository { renamed_from, ..Repository::default() });
@@ -450,7 +450,7 @@ async fn a_renamed_repository_redirects() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_start_under_an_old_name_has_the_real_repository() {
+async fn start_under_an_old_name_has_the_real_repository() {
     let simulator = Simulator::new();
     let renamed_from = vec!["octo/old".to_owned()];
     simulator.repository("octo/app", Repository { renamed_from, ..Repository::default() });
@@ -511,7 +511,7 @@ async fn speed_divides_durations() {
 }
 
 #[test]
-fn a_wrong_scenario_is_refused() {
+fn wrong_scenario_is_refused() {
     for (scenario, word) in [
         (json!({"sped": 1}), "sped"),
         (json!({"speed": 0}), "speed"),
@@ -587,7 +587,7 @@ async fn by_the_book_all_answers_fit_the_published_schemas() {
 }
 
 #[tokio::test]
-async fn a_simulator_is_cheap() {
+async fn simulator_is_cheap() {
     let began = std::time::Instant::now();
     for _ in 0..1000 {
         let simulator = Simulator::new();
@@ -634,7 +634,7 @@ async fn permissions_are_shown_to_those_who_can_push() {
 }
 
 #[tokio::test]
-async fn a_file_is_shown_as_github_shows_it() {
+async fn file_is_shown_as_github_shows_it() {
     let simulator = Simulator::new();
     let files = |text: String| [("a/b.yml".to_owned(), text)].into();
     let files_at =
@@ -660,7 +660,7 @@ async fn a_file_is_shown_as_github_shows_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_search_finds_by_qualifiers_page_by_page_and_has_a_limit_of_its_own() {
+async fn search_finds_by_qualifiers_page_by_page_and_has_a_limit_of_its_own() {
     let simulator = Simulator::new();
     for at in 0..130 {
         let topics = if at < 120 { vec!["java".to_owned()] } else { Vec::new() };

@@ -10,7 +10,7 @@ use crate::{Denial, ExistingTask, Fault, Outage, PlainLimit, Repository, Route, 
 use super::{TASKS, TOKEN, as_token, get, request, secs, send, start};
 
 #[tokio::test(start_paused = true)]
-async fn a_plain_limit_shows_only_in_its_text() {
+async fn plain_limit_shows_only_in_its_text() {
     let simulator = Simulator::new();
     for (words, link) in [
         (PlainLimit::Secondary, "secondary-rate-limits"),
@@ -78,7 +78,7 @@ async fn one_repository_alone_can_be_denied() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_archived_repository_takes_no_start() {
+async fn archived_repository_takes_no_start() {
     let simulator = Simulator::new();
     simulator.repository("octo/app", Repository { archived: true, ..Repository::default() });
     let reply = start(&simulator, json!({"prompt": "x"})).await;
@@ -112,7 +112,7 @@ async fn denials_have_their_own_status() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_denial_can_repeat_the_token() {
+async fn denial_can_repeat_the_token() {
     let simulator = Simulator::new();
     simulator.fault(Route::Start, Fault::denied(Denial::EchoedToken { before: 990, after: 50_000 }));
     let reply = start(&simulator, json!({"prompt": "x"})).await;
@@ -122,7 +122,7 @@ async fn a_denial_can_repeat_the_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_outage_strikes_until_it_ends() {
+async fn outage_strikes_until_it_ends() {
     let simulator = Simulator::new();
     let hours = secs(3 * 3600);
     let outage = Outage::new(Fault::denied(Denial::NotFound)).on(Route::Task).of("octo/app").from(secs(60));
@@ -143,7 +143,7 @@ async fn an_outage_strikes_until_it_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_task_can_be_missing_for_hours() {
+async fn new_task_can_be_missing_for_hours() {
     let simulator = Simulator::new();
     simulator.settings(|it| it.detail_lag = secs(7200));
     let id = super::started(&simulator, json!({"prompt": "x"})).await;
@@ -174,7 +174,7 @@ async fn missing_single_sign_on_leaves_out_and_denies() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_header_can_be_added_to_a_success() {
+async fn header_can_be_added_to_a_success() {
     let simulator = Simulator::new();
     simulator.fault(Route::List, Fault::extra_header("x-github-sso", "partial-results; organizations=7"));
     let reply = get(&simulator, TASKS).await;

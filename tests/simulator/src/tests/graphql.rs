@@ -41,7 +41,7 @@ async fn size_files_and_merge_state_are_those_of_rest() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rollup_counts_check_runs_and_statuses() {
+async fn rollup_counts_check_runs_and_statuses() {
     let content = PullContent::default()
         .check(CheckRun::ending("test", "success", secs(60)))
         .check(CheckRun::ending("docs", "skipped", secs(0)))
@@ -64,7 +64,7 @@ async fn a_rollup_counts_check_runs_and_statuses() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rollup_does_not_show_what_waits_for_approval() {
+async fn rollup_does_not_show_what_waits_for_approval() {
     let simulator = with_pull(PullContent::default().suite(CheckSuite::waits_for_approval("CI")));
     let fields = "statusCheckRollup { state } commits(last: 1) { nodes { commit { checkSuites(first: 10) { nodes { \
         status conclusion app { slug } workflowRun { url workflow { name } } checkRuns { totalCount } } } } } }";
@@ -95,7 +95,7 @@ async fn reviews_commits_and_events_have_dates_and_actors() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hundred_pull_requests_come_at_once() {
+async fn hundred_pull_requests_come_at_once() {
     let simulator = Simulator::new();
     for at in 0..101 {
         simulator.open_pull("octo/app", &format!("b{at}"), "main");
@@ -133,7 +133,7 @@ async fn checks_and_single_sign_on_are_forbidden_field_by_field() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_query_against_the_schema_is_refused() {
+async fn query_against_the_schema_is_refused() {
     let simulator = Simulator::new();
     let pulls = |rest: &str| format!("{{ repository(owner: \"octo\", name: \"app\") {{ pullRequests{rest} }} }}");
     for text in [
@@ -155,7 +155,7 @@ async fn a_query_against_the_schema_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_missing_repository_is_null_with_an_error() {
+async fn missing_repository_is_null_with_an_error() {
     let simulator = Simulator::new();
     let text = "{ a: repository(owner: \"octo\", name: \"gone\") { id } b: repository(owner: \"octo\", name: \"app\") { name } }";
     let answer = query(&simulator, super::TOKEN, text).await;

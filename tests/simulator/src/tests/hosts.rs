@@ -5,7 +5,7 @@ use crate::{Host, Simulator};
 use super::{TOKEN, as_token, get, request, send};
 
 #[tokio::test(start_paused = true)]
-async fn an_enterprise_server_has_no_agent_tasks() {
+async fn enterprise_server_has_no_agent_tasks() {
     let simulator = Simulator::new();
     simulator.settings(|it| it.host = Host::EnterpriseServer("3.19.1".to_owned()));
     let reply = as_token(&simulator, TOKEN, "POST", "/api/v3/agents/repos/octo/app/tasks").await;

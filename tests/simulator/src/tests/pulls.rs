@@ -41,7 +41,7 @@ async fn files_come_in_pages_of_a_hundred_up_to_three_thousand() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_renamed_file_has_both_paths() {
+async fn renamed_file_has_both_paths() {
     let files = [ChangedFile::renamed("a.rs", "b.rs"), ChangedFile::removed("c.rs", 3)];
     let simulator = with_pull(PullContent::default().files(files));
     let files = get(&simulator, "/repos/octo/app/pulls/12/files").await.body;
@@ -72,7 +72,7 @@ async fn checks_turn_green_late_or_never_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_workflow_waits_for_approval() {
+async fn workflow_waits_for_approval() {
     let approved = CheckSuite {
         approval: Approval::After(secs(60)),
         runs: vec![CheckRun::ending("test", "failure", secs(30))],
@@ -118,7 +118,7 @@ async fn reading_checks_needs_a_permission() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_push_brings_another_head_and_other_checks() {
+async fn push_brings_another_head_and_other_checks() {
     let simulator = with_pull(PullContent::default().check(CheckRun::ending("test", "success", secs(0))));
     let before = head(&simulator).await;
     sleep(secs(100)).await;
@@ -146,7 +146,7 @@ async fn reviews_come_when_they_are_submitted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_delivers_what_its_script_says() {
+async fn task_delivers_what_its_script_says() {
     let simulator = Simulator::new();
     let content = PullContent::default().files([ChangedFile::added("secret.txt", 1)]);
     simulator.script("octo/app", Script::delivers(secs(60), content));

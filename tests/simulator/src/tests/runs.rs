@@ -32,7 +32,7 @@ fn run_state(simulator: &Simulator) -> (String, String) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_has_a_run_on_its_branch() {
+async fn session_has_a_run_on_its_branch() {
     let (simulator, id) = at_work(RunSettings::default()).await;
     simulator.add_run(ExistingRun::code_review("copilot/x"));
     simulator.add_run(ExistingRun { branch: "copilot/x".to_owned(), ..ExistingRun::default() });
@@ -47,7 +47,7 @@ async fn a_session_has_a_run_on_its_branch() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cancelled_run_ends_and_with_it_its_task() {
+async fn cancelled_run_ends_and_with_it_its_task() {
     let (simulator, id) = at_work(RunSettings::default()).await;
     assert_eq!(post(&simulator, format!("{RUNS}/{id}/cancel")).await, 202);
     assert_eq!(run_state(&simulator), ("in_progress".to_owned(), "in_progress".to_owned()));
@@ -77,7 +77,7 @@ async fn runs_can_ignore_a_cancel() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_can_outlive_its_run() {
+async fn task_can_outlive_its_run() {
     let (simulator, id) = at_work(RunSettings { task_after_cancel: None, ..RunSettings::default() }).await;
     post(&simulator, format!("{RUNS}/{id}/cancel")).await;
     sleep(secs(7200)).await;
@@ -93,7 +93,7 @@ async fn a_task_can_outlive_its_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_ends_with_the_last_of_its_runs() {
+async fn task_ends_with_the_last_of_its_runs() {
     let (simulator, id) = at_work(RunSettings::default()).await;
     let task = Some(simulator.tasks()[0].id.clone());
     let second = simulator.add_run(ExistingRun { task, ..ExistingRun::agent("copilot/x") });
