@@ -191,55 +191,7 @@ pub fn plan(inputs: &Inputs, given: PlanContext<'_>) -> Result<Plan, PlanError> 
     }
     let tasks = match (&inputs.request, given.template) {
         (Request::Start(start) | Request::Doctor(start), Some(template)) => {
-            if has_actions_expression(&template.source) {
-                warnings.push(format!(
-                    "{}: `${{{{ … }}}}` is evaluated by Actions in workflow files only; a template writes `{{{{ … }}}}`, \
-                     and the `$` stays where it is",
-                    template.name
-                ));
-            }
-            check_scope(start, &given.targets)?;
-            let settings = given.targets.iter().map(|target| start.settings(target)).collect::<Vec<_>>();
-            if settings.iter().any(|it| it.head_ref.is_some() && it.base_ref.is_none()) && start.head_ref.is_none() {
-                warnings.push(HEAD_WITHOUT_BASE.to_owned());
-            }
-            let rendered = given.targets.iter().zip(vars.iter().zip(&settings)).map(|(target, (vars, settings))| {
-                RenderedInputs::new(start, settings, &given.scope(target, vars, start))
-                    .map_err(|problem| for_repository(&given, target, problem))
-            });
-            let rendered = all_or_problems(rendered)?;
-            let refused =
-                rendered.iter().zip(&settings).flat_map(|(it, settings)| it.refusals(inputs, start, settings));
-            let mut refusals = refused.collect::<Vec<_>>();
-            refusals.dedup();
-            if !refusals.is_empty() {
-                return Err(PlanError::Refused(refusals));
-            }
-            if rendered.windows(2).any(|pair| pair[0].ticket != pair[1].ticket) {
-                let why = "differs from repository to repository, and a step has one ticket";
-                return Err(vec![Problem::new("ticket", why)].into());
-            }
-            policy.ticket = rendered.first().and_then(|it| it.ticket.clone());
-            let mut refusals = Vec::new();
-            let mut problems = Vec::new();
-            let mut tasks = Vec::new();
-            let entries = vars.iter().zip(&settings).zip(&rendered);
-            for (target, ((vars, settings), rendered)) in given.targets.iter().zip(entries) {
-                match planned_task(inputs, start, template, &Entry { target, vars, settings, rendered }, &given) {
-                    Ok(task) => tasks.push(task),
-                    Err(PlanError::BadInput(more)) => problems.extend(more),
-                    Err(PlanError::Refused(more)) => refusals.extend(more),
-                }
-            }
-            problems.dedup();
-            refusals.dedup();
-            if !problems.is_empty() {
-                return Err(problems.into());
-            }
-            if !refusals.is_empty() {
-                return Err(PlanError::Refused(refusals));
-            }
-            tasks
+            planned_starts(inputs, start, template, &vars, &given, &mut policy, &mut warnings)?
         }
         (Request::Start(_) | Request::Doctor(_), None) => return Err(vec![Problem::new("prompt", "is missing")].into()),
         (Request::Wait(tasks), _) => named(tasks, Action::Wait),
@@ -266,6 +218,66 @@ pub fn plan(inputs: &Inputs, given: PlanContext<'_>) -> Result<Plan, PlanError> 
         dry_run: inputs.dry_run,
         warnings,
     })
+}
+
+/// The tasks to be started. `vars` has the variables of each target; the ticket goes into `policy`.
+fn planned_starts(
+    inputs: &Inputs,
+    start: &StartRequest,
+    template: &Template,
+    vars: &[Map<String, Value>],
+    given: &PlanContext<'_>,
+    policy: &mut PolicyMetadata,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<PlannedTask>, PlanError> {
+    if has_actions_expression(&template.source) {
+        warnings.push(format!(
+            "{}: `${{{{ … }}}}` is evaluated by Actions in workflow files only; a template writes `{{{{ … }}}}`, \
+             and the `$` stays where it is",
+            template.name
+        ));
+    }
+    check_scope(start, &given.targets)?;
+    let settings = given.targets.iter().map(|target| start.settings(target)).collect::<Vec<_>>();
+    if settings.iter().any(|it| it.head_ref.is_some() && it.base_ref.is_none()) && start.head_ref.is_none() {
+        warnings.push(HEAD_WITHOUT_BASE.to_owned());
+    }
+    let rendered = given.targets.iter().zip(vars.iter().zip(&settings)).map(|(target, (vars, settings))| {
+        RenderedInputs::new(start, settings, &given.scope(target, vars, start))
+            .map_err(|problem| for_repository(given, target, problem))
+    });
+    let rendered = all_or_problems(rendered)?;
+    let refused = rendered.iter().zip(&settings).flat_map(|(it, settings)| it.refusals(inputs, start, settings));
+    let mut refusals = refused.collect::<Vec<_>>();
+    refusals.dedup();
+    if !refusals.is_empty() {
+        return Err(PlanError::Refused(refusals));
+    }
+    if rendered.windows(2).any(|pair| pair[0].ticket != pair[1].ticket) {
+        let why = "differs from repository to repository, and a step has one ticket";
+        return Err(vec![Problem::new("ticket", why)].into());
+    }
+    policy.ticket = rendered.first().and_then(|it| it.ticket.clone());
+    let mut refusals = Vec::new();
+    let mut problems = Vec::new();
+    let mut tasks = Vec::new();
+    let entries = vars.iter().zip(&settings).zip(&rendered);
+    for (target, ((vars, settings), rendered)) in given.targets.iter().zip(entries) {
+        match planned_task(inputs, start, template, &Entry { target, vars, settings, rendered }, given) {
+            Ok(task) => tasks.push(task),
+            Err(PlanError::BadInput(more)) => problems.extend(more),
+            Err(PlanError::Refused(more)) => refusals.extend(more),
+        }
+    }
+    problems.dedup();
+    refusals.dedup();
+    if !problems.is_empty() {
+        return Err(problems.into());
+    }
+    if !refusals.is_empty() {
+        return Err(PlanError::Refused(refusals));
+    }
+    Ok(tasks)
 }
 
 /// What to do about tasks that exist.
@@ -635,7 +647,7 @@ impl Plan {
 
     /// Whether tasks are only stopped.
     pub fn is_stop(&self) -> bool {
-        let is_stop = |order: &PlannedTask| matches!(order.action, Action::Stop(_) | Action::NotListed(_));
+        let is_stop = |task: &PlannedTask| matches!(task.action, Action::Stop(_) | Action::NotListed(_));
         !self.tasks.is_empty() && self.tasks.iter().all(is_stop)
     }
 
@@ -645,7 +657,7 @@ impl Plan {
     }
 
     fn starts(&self) -> impl Iterator<Item = &PlannedTask> {
-        self.tasks.iter().filter(|order| matches!(order.action, Action::Start { .. }))
+        self.tasks.iter().filter(|task| matches!(task.action, Action::Start { .. }))
     }
 
     /// The plan for people, a fact a line. `token` says who asks.
@@ -660,27 +672,52 @@ impl Plan {
         let mut fact = |name: &str, value: &str| lines.push(format!("{name:<14} {value}"));
         fact("API", &address.to_string());
         fact("token", &token.map_or_else(|| "none given".to_owned(), |token| token.kind().to_string()));
-        for order in self.tasks.iter().take(MAX_NAMED) {
-            match &order.action {
-                Action::Wait(id) | Action::Stop(id) => fact("task", &format!("{id} in {}", order.label())),
-                Action::NotListed(error) => fact("repository", &format!("{}: {error}", order.label())),
-                Action::Skip(reason) => fact("skip", &format!("{}: {}", order.label(), harmless(reason))),
-                Action::Start { options, task, models, .. } if self.tasks.len() > 1 => {
-                    let own = if is_uniform { Vec::new() } else { settings_facts(task, models) };
-                    let own = own.iter().map(|(name, value)| format!(", {name} {value}")).collect::<String>();
-                    fact("repository", &format!("{}, key {}{own}", order.label(), options.marker.key));
-                }
-                Action::Start { options, prompt_sha256, .. } => {
-                    fact("repository", &order.label());
-                    fact("prompt-sha256", prompt_sha256);
-                    fact("key", &options.marker.key.to_string());
-                }
-            }
+        for task in self.tasks.iter().take(MAX_NAMED) {
+            self.task_facts(task, is_uniform, &mut fact);
         }
         if self.tasks.len() > MAX_NAMED {
             fact("", &format!("and {} more", self.tasks.len() - MAX_NAMED));
         }
-        // What the orders have in common; they differ in their repositories and prompts alone.
+        self.common_facts(is_uniform, &mut fact);
+        if let Some(Event::Refused(Refusal { why, .. }) | Event::Skipped(why)) =
+            self.follow_up.as_ref().and_then(|pull| pull.obstacle.as_ref())
+        {
+            fact("follow-up", &format!("starts nothing: {why}"));
+        }
+        for (name, value) in self.policy.lines() {
+            fact(name, &value);
+        }
+        if self.starts().count() > 1 {
+            self.rollout_facts(&mut fact);
+        }
+        if let Some(check) = &self.actor_check {
+            fact("actor check", &check.to_string());
+        }
+        self.wait_facts(&mut fact);
+        lines
+    }
+
+    /// What is to be done in one repository. With several tasks, settings that differ are shown with each.
+    fn task_facts(&self, planned: &PlannedTask, is_uniform: bool, fact: &mut impl FnMut(&str, &str)) {
+        match &planned.action {
+            Action::Wait(id) | Action::Stop(id) => fact("task", &format!("{id} in {}", planned.label())),
+            Action::NotListed(error) => fact("repository", &format!("{}: {error}", planned.label())),
+            Action::Skip(reason) => fact("skip", &format!("{}: {}", planned.label(), harmless(reason))),
+            Action::Start { options, task, models, .. } if self.tasks.len() > 1 => {
+                let own = if is_uniform { Vec::new() } else { settings_facts(task, models) };
+                let own = own.iter().map(|(name, value)| format!(", {name} {value}")).collect::<String>();
+                fact("repository", &format!("{}, key {}{own}", planned.label(), options.marker.key));
+            }
+            Action::Start { options, prompt_sha256, .. } => {
+                fact("repository", &planned.label());
+                fact("prompt-sha256", prompt_sha256);
+                fact("key", &options.marker.key.to_string());
+            }
+        }
+    }
+
+    /// What all starts have in common. They always differ in their repositories and prompts.
+    fn common_facts(&self, is_uniform: bool, fact: &mut impl FnMut(&str, &str)) {
         if let Some(PlannedTask { action: Action::Start { task, models, template, options, .. }, .. }) =
             self.starts().next()
         {
@@ -703,18 +740,10 @@ impl Plan {
                 fact("active scope", &format!("tasks of {}", options.active_scope.noun()));
             }
         }
-        if let Some(Event::Refused(Refusal { why, .. }) | Event::Skipped(why)) =
-            self.follow_up.as_ref().and_then(|pull| pull.obstacle.as_ref())
-        {
-            fact("follow-up", &format!("starts nothing: {why}"));
-        }
-        self.policy_facts(&mut fact);
-        if self.starts().count() > 1 {
-            self.rollout_facts(&mut fact);
-        }
-        if let Some(check) = &self.actor_check {
-            fact("actor check", &check.to_string());
-        }
+    }
+
+    /// How the step waits, or stops.
+    fn wait_facts(&self, fact: &mut impl FnMut(&str, &str)) {
         match &self.wait {
             None if self.is_stop() => fact("by force", if self.stop.force { "if a run continues" } else { "no" }),
             None => fact("wait", "no"),
@@ -742,14 +771,6 @@ impl Plan {
                     if conclusions.is_empty() { "never".to_owned() } else { conclusions.join(", ") }.as_str(),
                 );
             }
-        }
-        lines
-    }
-
-    /// What the policy says.
-    fn policy_facts(&self, fact: &mut impl FnMut(&str, &str)) {
-        for (name, value) in self.policy.lines() {
-            fact(name, &value);
         }
     }
 

@@ -127,19 +127,7 @@ impl Reader {
         }
         let address = self.address(environment);
         let dry_run = self.flag(input::dry_run);
-        let unfit = token.as_ref().and_then(|token| token.kind().unfit_for_tasks());
-        // The doctor reports it among its findings.
-        let needs_token = !matches!(command?, Command::Plan | Command::Doctor);
-        if let Some(why) = unfit.filter(|_| needs_token) {
-            self.problems.push(Problem::new(input::token.name, why));
-        } else if token.is_none() && !dry_run && needs_token && self.get(input::token).is_none() {
-            self.problems.push(Problem::new(input::token.name, token::MISSING));
-        }
-        if let Some(kind @ (TokenKind::Refresh | TokenKind::AppJwt)) = lookup_token.as_ref().map(Token::kind)
-            && let Some(why) = kind.unfit_for_tasks()
-        {
-            self.problems.push(Problem::new(input::lookup_token.name, why));
-        }
+        self.check_tokens(token.as_ref(), lookup_token.as_ref(), command?, dry_run);
         self.parsed(input::policy, str::parse::<PolicyLocation>);
         let rules = match command? {
             Command::Start | Command::Doctor => rules.cloned().unwrap_or_default(),
@@ -172,7 +160,7 @@ impl Reader {
         let waiting = wait::WaitRules { timeout, interval, stop_on_question, stop_on_idle, grace };
         let expect = settled.expect.clone();
         let require_pull_request = settled.requires_pull_request();
-        let has_no_pull_rule = settled.require_pull_request == Some(false);
+        let forbids_pull_rule = settled.require_pull_request == Some(false);
         let stop = StopRules { interval, ..stop };
         let is_rollout = self.get(input::rollout).is_some() && command? != Command::Report;
         let (request, wait) = self.request(command?, environment, &rules, settled);
@@ -193,12 +181,7 @@ impl Reader {
         if wait && is_rollout {
             self.refuse(input::rollout, "excludes wait: true, because each run ends and the next one continues");
         }
-        if has_no_pull_rule && !expect.is_empty() {
-            self.refuse(input::expect, "requires a pull request, and the policy has require-pull-request: false");
-        }
-        if expect.checks.is_none() && expect.checks_timeout.is_some() {
-            self.refuse(input::expect, "has checks-timeout without checks: success; add it");
-        }
+        self.check_expect(&expect, forbids_pull_rule);
         Some(Inputs {
             address: address?,
             token,
@@ -216,6 +199,31 @@ impl Reader {
             audit_log: self.get(input::audit_log).map(str::to_owned),
             dry_run,
         })
+    }
+
+    fn check_tokens(&mut self, token: Option<&Token>, lookup_token: Option<&Token>, command: Command, dry_run: bool) {
+        let unfit = token.and_then(|token| token.kind().unfit_for_tasks());
+        // The doctor reports it among its findings.
+        let needs_token = !matches!(command, Command::Plan | Command::Doctor);
+        if let Some(why) = unfit.filter(|_| needs_token) {
+            self.problems.push(Problem::new(input::token.name, why));
+        } else if token.is_none() && !dry_run && needs_token && self.get(input::token).is_none() {
+            self.problems.push(Problem::new(input::token.name, token::MISSING));
+        }
+        if let Some(kind @ (TokenKind::Refresh | TokenKind::AppJwt)) = lookup_token.map(Token::kind)
+            && let Some(why) = kind.unfit_for_tasks()
+        {
+            self.problems.push(Problem::new(input::lookup_token.name, why));
+        }
+    }
+
+    fn check_expect(&mut self, expect: &Expect, forbids_pull_rule: bool) {
+        if forbids_pull_rule && !expect.is_empty() {
+            self.refuse(input::expect, "requires a pull request, and the policy has require-pull-request: false");
+        }
+        if expect.checks.is_none() && expect.checks_timeout.is_some() {
+            self.refuse(input::expect, "has checks-timeout without checks: success; add it");
+        }
     }
 
     /// What the step does.

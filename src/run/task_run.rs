@@ -100,6 +100,35 @@ impl<'a> TaskRun<'a> {
         self.conclusion
     }
 
+    /// Looks for the task of a start after a pause, and says what follows.
+    async fn look(
+        &mut self,
+        machine: &mut StartMachine,
+        pause: Duration,
+        began: Instant,
+        etags: &mut EtagCache,
+    ) -> start::StartStep {
+        let since = Instant::now();
+        self.executor.host.sleep(pause, "looking for the task").await;
+        // Without an answer nothing is adopted.
+        let user = self.tasks().user_id().await;
+        if let Err(Error::RateLimited(limit)) = &user {
+            self.record(Event::Limited { why: limit.name().to_owned(), wait: limit.wait });
+        }
+        machine.set_user(user.ok());
+        // The look shows the moment at which it was asked for, however long the answers take.
+        let mut asked = Instant::now();
+        let seen = match self.own_tasks(machine, since, began).await {
+            Ok(Some(held)) => {
+                asked = held.taken;
+                Ok(held.candidates)
+            }
+            Ok(None) => self.candidates(machine, began.elapsed(), etags).await,
+            Err(error) => Err(error),
+        };
+        machine.looked(asked.saturating_duration_since(began), seen)
+    }
+
     /// Starts the task, or adopts the one that this start has already made; returns its ID and whether it is new.
     async fn start(
         &mut self,
@@ -165,25 +194,7 @@ impl<'a> TaskRun<'a> {
                 }
                 start::StartStep::Look { pause, event } => {
                     self.record_if_any(event);
-                    let since = Instant::now();
-                    self.executor.host.sleep(pause, "looking for the task").await;
-                    // Without an answer nothing is adopted.
-                    let user = self.tasks().user_id().await;
-                    if let Err(Error::RateLimited(limit)) = &user {
-                        self.record(Event::Limited { why: limit.name().to_owned(), wait: limit.wait });
-                    }
-                    machine.set_user(user.ok());
-                    // The look shows the moment at which it was asked for, however long the answers take.
-                    let mut asked = Instant::now();
-                    let seen = match self.own_tasks(&machine, since, began).await {
-                        Ok(Some(held)) => {
-                            asked = held.taken;
-                            Ok(held.candidates)
-                        }
-                        Ok(None) => self.candidates(&machine, began.elapsed(), &mut etags).await,
-                        Err(error) => Err(error),
-                    };
-                    machine.looked(asked.saturating_duration_since(began), seen)
+                    self.look(&mut machine, pause, began, &mut etags).await
                 }
                 start::StartStep::Sleep(pause, event) => {
                     self.set_unanswered(machine.is_open());
