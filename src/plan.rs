@@ -61,7 +61,7 @@ pub struct Plan {
     pub expect: Expect,
     /// Which tasks start together, one wave after the other.
     pub waves: Vec<Range<usize>>,
-    /// What a wave has to bring, and how many tasks run at once.
+    /// Which share of a wave has to succeed, and how many tasks run at once.
     pub wave_rules: WaveRules,
     /// How many jobs share GitHub's limits.
     pub sharing_jobs: usize,
@@ -542,8 +542,8 @@ fn start_options(
             &place.attempt.to_string(),
         ]),
         (Some(key), None) => Key::over([repository.as_str(), key]),
-        // The key has what the prompt is made from rather than the prompt: a second attempt of a run has another time
-        // and another attempt's number to speak of, and everything else it has is the run's.
+        // The key has what the prompt is made from rather than the prompt: in a second attempt of a run, the time and the
+        // number of the attempt are others, and everything else is the same.
         (None, None) => Key::over([
             repository.as_str(),
             &property("run_id"),

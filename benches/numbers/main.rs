@@ -1,4 +1,4 @@
-//! What this program costs, beside what people use instead. Measures it and writes it into `docs/performance.md`:
+//! Measures what this program costs, and what people use instead, and writes it into `docs/performance.md`:
 //!
 //! ```text
 //! AGENT_TASK_BINARY=PATH cargo bench --bench numbers
@@ -8,8 +8,8 @@
 //! PATH is a static build, as a release has it. The second form leaves a clean build out, and shows what it has measured
 //! without writing it down.
 //!
-//! All sides speak to the same simulator of GitHub over loopback, in the same run. It needs bash, curl, jq, Node,
-//! Python, binutils, BusyBox, gzip and xz, leaves out `gh` where it is not installed, and takes about four minutes.
+//! All of them talk to the same simulator of GitHub over loopback, in the same run. It needs bash, curl, jq, Node,
+//! Python, binutils, BusyBox, gzip and xz, leaves out `gh` if it is not installed, and takes about four minutes.
 
 #![expect(
     clippy::disallowed_methods,
@@ -78,7 +78,7 @@ fn numbers(quick: bool) -> anyhow::Result<String> {
     let contenders = contenders::contenders(&binary, sizes.gzip, &cache)?;
     eprintln!("numbers: one start");
     let start = contenders::race(&runtime, &contenders, false, ROUNDS.0, &scratch)?;
-    eprintln!("numbers: one start, and three looks");
+    eprintln!("numbers: one start, and three polls");
     let wait = contenders::race(&runtime, &contenders, true, ROUNDS.1, &scratch)?;
     eprintln!("numbers: the action's step");
     let action = Action::releasing(&binary, &scratch, &runtime)?;
@@ -106,7 +106,7 @@ fn numbers(quick: bool) -> anyhow::Result<String> {
 
     let mut table = Table::new(&contenders);
     table.costs("One start", &start);
-    table.costs("One start and three looks", &wait);
+    table.costs("One start and three polls", &wait);
     let lines = contenders.iter().map(|it| Ok(it.lines()?.map_or_else(|| "a step".to_owned(), |it| it.to_string())));
     table.row("Lines to keep", lines.collect::<anyhow::Result<Vec<_>>>()?);
     let downloaded = |it: &Contender| it.downloaded.map_or_else(|| "nothing".to_owned(), bytes);

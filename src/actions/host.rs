@@ -620,7 +620,7 @@ impl OwnFile {
     }
 
     /// The path to open, once the folders on the way exist and nothing on the way is a link: a checked-out pull
-    /// request can bring links to anywhere.
+    /// request can contain links to anywhere.
     fn prepare(&self) -> anyhow::Result<PathBuf> {
         std::fs::create_dir_all(&self.root)?;
         let mut path = dunce::canonicalize(&self.root)?;

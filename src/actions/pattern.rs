@@ -1,4 +1,4 @@
-//! Patterns: one mechanism for every list of them.
+//! Patterns of repositories, branches, workflows, events and files, and lists of them.
 //!
 //! `*` is anything but `/`, `**` any number of parts, `?` one character, `[ab]` one of several, and `{a,b}` is one pattern
 //! for each alternative, as in a shell. As in the filters of a workflow, `!` in front takes out what the patterns before it

@@ -112,7 +112,7 @@ impl GitHub {
     {
         let headers = headers(token);
         let set = move |mut request: http::Request<OctoBody>| {
-            // `insert` and not `append`: octocrab brings an older API version of its own, and two are refused.
+            // `insert` and not `append`: octocrab sends an older API version of its own, and two are refused.
             for (name, value) in &headers {
                 request.headers_mut().insert(name, value.clone());
             }
@@ -439,7 +439,7 @@ impl<'a> LimitedClient<'a> {
         self.query(&query, serde_json::json!({}), found).await
     }
 
-    /// What these pull requests have brought, in their order and at most [`MAX_NODES`].
+    /// The contents of these pull requests, in their order and at most [`MAX_NODES`].
     ///
     /// <https://docs.github.com/en/graphql/reference/objects#pullrequest>
     ///

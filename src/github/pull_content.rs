@@ -1,4 +1,4 @@
-//! What a pull request has brought: its size, its files, and the checks of its head commit.
+//! The contents of a pull request: its size, its files, and the checks of its head commit.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -19,7 +19,7 @@ pub struct ContentQuery {
     pub checks: bool,
 }
 
-/// What a pull request has brought.
+/// The contents of a pull request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PullContent {
     /// The head commit.

@@ -1,4 +1,4 @@
-//! Asking again: the one place that repeats a question to GitHub, beside the state machines of a start and of a wait.
+//! Retries: the one place that repeats a request to GitHub, beside the state machines of a start and of a wait.
 
 use std::cell::Cell;
 use std::time::Duration;

@@ -141,7 +141,7 @@ impl TokenKind {
                  renews, or a fine-grained personal access token",
             ),
             Self::AppJwt => Some(
-                "is a GitHub App's JSON web token (`eyJ…`), which speaks for the app itself and not for a user; give \
+                "is a GitHub App's JSON web token (`eyJ…`), which belongs to the app itself and not to a user; give \
                  a user token of the app (`ghu_`) or a fine-grained personal access token",
             ),
             Self::Classic | Self::FineGrained | Self::OAuth | Self::AppUser | Self::Unknown => None,

@@ -44,7 +44,7 @@ const TEMPLATES: [&Input; 4] = [input::idempotency_key, input::base_ref, input::
 /// and the results of an earlier step can quote any text.
 const QUOTING: [&Input; 5] = [input::prompt, input::vars, input::inputs, input::repositories, input::task_id];
 
-/// What reading the inputs brought.
+/// The result of reading the inputs.
 #[derive(Debug)]
 pub struct ParsedInputs {
     /// The inputs, or all that is wrong with them.

@@ -83,7 +83,26 @@ fn durations_have_units() {
 }
 
 #[test]
-fn lists_are_parted_by_commas_and_newlines() {
+fn age_without_a_unit_is_refused() {
+    let actual = problems(&[("INPUT_ROLLOUT", "x"), ("INPUT_REPOSITORIES", "octo/app"), ("INPUT_STALL_AFTER", "3")]);
+    assert_eq!(actual, ["stall-after: expected a duration with a unit such as 3h or 3d, got 3"]);
+}
+
+#[test]
+fn value_of_another_type_has_a_remedy() {
+    for (name, value, part) in [
+        ("INPUT_REPOSITORY", "octo/app, octo/lib", "is a list; write it in repositories"),
+        ("INPUT_REPOSITORY", "- octo/app\n- octo/lib", "is a list; write it in repositories"),
+        ("INPUT_ALLOW_BOTS", "true", "is not a login"),
+        ("INPUT_VARS", "a: b: c", "put a value that contains `: ` in quotes"),
+    ] {
+        let actual = problems(&[(name, value)]);
+        assert!(actual[0].contains(part), "{name}: {actual:#?}");
+    }
+}
+
+#[test]
+fn lists_are_separated_by_commas_and_newlines() {
     let models = start(&good(&[("INPUT_MODEL", " gpt-5.4,\nauto, gpt-5.4 ")])).models.clone();
     assert_eq!(models, [Some("gpt-5.4".to_owned()), None]);
     assert_eq!(good(&[("INPUT_FAIL_ON", "never")]).fail_on, []);

@@ -379,7 +379,7 @@ impl Rules {
         self.terms.repositories.is_some()
     }
 
-    /// What speaks against a start in these repositories at this time.
+    /// What forbids a start in these repositories at this time.
     pub fn forbid(&self, repositories: &[&Repository], now: Timestamp) -> Vec<Refusal> {
         let mut judge = self.judge();
         if let Some(rule) = &self.terms.repositories {
@@ -394,7 +394,7 @@ impl Rules {
         judge.refusals
     }
 
-    /// What speaks against a start in this run.
+    /// What forbids a start in this run.
     pub fn forbid_run(&self, context: &Context) -> Vec<Refusal> {
         let terms = &self.terms;
         let mut judge = self.judge();

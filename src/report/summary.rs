@@ -373,7 +373,7 @@ fn verdict(plan: &Plan, all: &[(Status, &Outcome)], run: &SummaryContext<'_>) ->
     }
 }
 
-/// What all tasks brought and cost together.
+/// The results and the cost of all tasks together.
 fn totals(outcomes: &[Outcome], elapsed: Duration) -> String {
     let mut parts = Vec::new();
     match outcomes.iter().filter(|outcome| outcome.pull.is_some()).count() {

@@ -368,7 +368,7 @@ impl<'a> Poller<'a> {
         })
     }
 
-    /// What a pull request has brought, read with the first token that may read all of it.
+    /// The contents of a pull request, read with the first token that may read all of it.
     ///
     /// # Errors
     /// The last error, or one that may pass.

@@ -65,7 +65,7 @@ impl PullRequestReader<'_> {
         }
     }
 
-    /// What a pull request has brought, asked for `together` with those of other tasks.
+    /// The contents of a pull request, read `together` with those of other tasks.
     pub(super) async fn content(
         &self,
         repository: &Repository,

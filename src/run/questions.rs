@@ -1,4 +1,4 @@
-//! Questions about many things, asked with patience: a step that only reads can wait for GitHub.
+//! Requests about many things that only read: each waits out rate limits and outages.
 
 use crate::actions::host::Host;
 use crate::github::client::MAX_NODES;

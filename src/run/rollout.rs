@@ -252,7 +252,7 @@ impl<'a> RolloutReader<'a> {
         Ok(history)
     }
 
-    /// Reads where the pull requests are, a hundred at once, and what the open ones bring.
+    /// Reads where the pull requests are, a hundred at once, and the contents of the open ones.
     async fn judge(&self, history: &mut RolloutHistory) {
         let (tasks, now) = (&mut history.tasks, history.now);
         let clients = self.clients.lookup_first();

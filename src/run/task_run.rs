@@ -692,7 +692,7 @@ impl<'a> TaskRun<'a> {
         }
     }
 
-    /// What the pull request has brought.
+    /// The contents of the pull request.
     async fn content(&self, number: u64, machine: &AcceptanceMachine<'_>) -> Result<PullContent, Error> {
         let (poller, query) = (&self.executor.poller, self.executor.plan.expect.query());
         let mut content = poller.content(self.repository(), number, query).await?;

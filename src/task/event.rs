@@ -98,9 +98,9 @@ pub enum Event {
     HeldBack(String),
     /// The task as it was seen.
     Saw(Box<Task>),
-    /// A look brought no answer.
+    /// A look was not answered.
     LookFailed(String),
-    /// Looks bring answers again.
+    /// Looks are answered again.
     LookRecovered,
     /// Nothing new for a while; the wait continues.
     StillWaiting,

@@ -21,7 +21,7 @@ fn token_that_cannot_start_tasks_is_refused() {
     assert_snapshot!(actual.join("\n"), @r#"
     token is an installation token (`ghs_`), as `GITHUB_TOKEN` and the tokens of `actions/create-github-app-token` are; GitHub lets none of them start or read agent tasks. Store a fine-grained personal access token with the repository permission "Agent tasks: read and write" as a secret and give that
     token is a refresh token (`ghr_`), which only renews other tokens; give the user token (`ghu_`) that it renews, or a fine-grained personal access token
-    token is a GitHub App's JSON web token (`eyJ…`), which speaks for the app itself and not for a user; give a user token of the app (`ghu_`) or a fine-grained personal access token
+    token is a GitHub App's JSON web token (`eyJ…`), which belongs to the app itself and not to a user; give a user token of the app (`ghu_`) or a fine-grained personal access token
     token starts with the word `Bearer` or `token`; store only what comes after it
     token is missing or empty; store a fine-grained personal access token that has "Agent tasks: read and write" as a secret, and check the name of the secret in the workflow. Runs for pull requests from forks get no secrets, and runs for Dependabot only its own
     "#);

@@ -2,7 +2,7 @@
 //!
 //! A process has no variable but those that its test gives it, a folder of its own and a simulator of its own, so the
 //! tests run side by side and in any order. No test depends on how fast the machine is: where the order of things
-//! matters, the test waits for one before it brings about the next.
+//! matters, the test waits for one before it causes the next.
 
 mod acceptance;
 mod input;

@@ -5,7 +5,7 @@
 //! socket, for a program under a clock that runs. (Never a paused clock together with a socket:
 //! time would jump while bytes are on their way.)
 //!
-//! It speaks JSON, knows nothing of its clients' types, and remembers every request
+//! It exchanges JSON, knows nothing of its clients' types, and remembers every request
 //! ([`Simulator::log`]) and everything that no client should do ([`Simulator::unexpected`]).
 
 mod agents;

@@ -1,4 +1,4 @@
-//! What a pull request brings: its files, commits, checks and reviews.
+//! The contents of a pull request: its files, commits, checks and reviews.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::seconds;
 
-/// What a pull request brings. Durations count from when its head commit was pushed.
+/// The contents of a pull request. Durations count from when its head commit was pushed.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PullContent {

@@ -54,7 +54,7 @@ pub enum Effect {
     Pull(OpenPull),
     /// Turn the draft into a pull request that can be reviewed.
     Ready,
-    /// Push another head commit to the task's pull request, which then brings this.
+    /// Push another head commit to the task's pull request, which then has these contents.
     Push(PullContent),
     /// Merge the task's pull request.
     Merge,
@@ -95,7 +95,7 @@ pub struct OpenPull {
     pub artifact_lag: Option<Duration>,
     /// Whether the artifact carries a node id; the setting when absent.
     pub global_id: Option<GlobalId>,
-    /// What the pull request brings; something small when absent.
+    /// The contents of the pull request; something small when absent.
     pub content: Option<PullContent>,
 }
 
@@ -155,7 +155,7 @@ impl Script {
         self.effect(Effect::Pull(OpenPull::default()))
     }
 
-    /// Open a draft pull request that brings this now, if the request asked for one or did not say.
+    /// Open a draft pull request with these contents now, if the request asked for one or did not say.
     #[must_use]
     pub fn pull_with(self, content: PullContent) -> Script {
         self.effect(Effect::Pull(OpenPull { content: Some(content), ..OpenPull::default() }))
@@ -196,7 +196,7 @@ impl Script {
             .state("completed", Duration::ZERO)
     }
 
-    /// Completed after `total` with a pull request that brings this. The pull request is opened when the work begins,
+    /// Completed after `total` with a pull request that has these contents. The pull request is opened when the work begins,
     /// so that there is a branch with a workflow run all the time.
     pub fn delivers(total: Duration, content: PullContent) -> Script {
         Script::at_work()

@@ -274,7 +274,7 @@ impl Simulator {
         world.run_views()
     }
 
-    /// Pushes another head commit to a pull request, which then brings this.
+    /// Pushes another head commit to a pull request, which then has these contents.
     pub fn push(&self, name: &str, number: u64, content: PullContent) {
         self.with_pull(name, number, |pull, now| pull.push(content, now));
     }

@@ -10,7 +10,7 @@ use crate::{
 
 use super::{as_token, get, secs, started};
 
-/// A simulator whose pull request 12 of `octo/app` brings this.
+/// A simulator whose pull request 12 of `octo/app` has these contents.
 pub(super) fn with_pull(content: PullContent) -> Simulator {
     let simulator = Simulator::new();
     let number = simulator.open_pull("octo/app", "feature", "main");
