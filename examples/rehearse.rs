@@ -118,16 +118,16 @@ async fn rehearse(wishes: &Wishes) -> anyhow::Result<Exit> {
         false => "A step of a workflow starts a Copilot agent task, waits for it, and returns its pull request number.",
     };
     let over = match wishes.report {
-        _ if wishes.rollout => "ten days are over in seconds".to_owned(),
-        true => "a year is there at once".to_owned(),
+        _ if wishes.rollout => "ten days pass in seconds".to_owned(),
+        true => "a year passes at once".to_owned(),
         false => {
-            format!("{} minutes of the agent's work are over in {}", WORK.as_secs() / 60, spelled(wishes.lasting()))
+            format!("{} minutes of the agent's work pass in {}", WORK.as_secs() / 60, spelled(wishes.lasting()))
         }
     };
     say(&format!(
         "{story}\n\
-         This is a rehearsal: GitHub is played by a simulator at {address}, so that it\n\
-         takes no token, costs nothing, and {over}.",
+         This is a rehearsal: a simulator at {address} takes the place of GitHub, so it\n\
+         needs no token, costs nothing, and {over}.",
     ));
     let page = Page::new();
     if wishes.rollout {

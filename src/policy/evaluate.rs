@@ -1,4 +1,4 @@
-//! What the policy says of a start.
+//! Evaluates the policy for a start: what it fixes, and what it refuses.
 
 use std::collections::{BTreeMap, HashSet};
 use std::num::NonZeroU64;

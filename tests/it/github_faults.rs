@@ -1,4 +1,4 @@
-//! What GitHub was seen to answer, and what a step makes of it.
+//! Answers that were observed of GitHub, and how a step handles them.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;

@@ -1,4 +1,4 @@
-//! Prompts that start nothing, and the time that decides it.
+//! Prompts that start nothing, and templates that depend on the time.
 
 use insta::assert_snapshot;
 use serde_json::json;

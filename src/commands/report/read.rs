@@ -1,4 +1,4 @@
-//! Reads tasks, their sessions and their pull requests, each as seldom as possible and at GitHub's pace.
+//! Reads tasks, their sessions and their pull requests, with as few requests as possible and inside GitHub's rate limits.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};

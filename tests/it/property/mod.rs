@@ -1,4 +1,4 @@
-//! What must be so for anything that may come: timelines, faults and lags; texts, inputs and answers.
+//! Properties that hold for all timelines, faults and lags, and for all texts, inputs and answers.
 //!
 //! Each property takes a share of proptest's 256 cases, as many as fit into a second or two; `PROPTEST_CASES` says how
 //! many each is to take instead. A case that fails is printed in its smallest form, to be kept as a test of its own; nothing is written

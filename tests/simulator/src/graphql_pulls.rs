@@ -1,4 +1,4 @@
-//! What GraphQL says of repositories and pull requests.
+//! Repositories and pull requests in answers of GraphQL.
 
 use std::cell::RefCell;
 

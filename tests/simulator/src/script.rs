@@ -1,4 +1,4 @@
-//! What becomes of a task, and when.
+//! The script of a task: its states and effects, and their times.
 
 use std::time::Duration;
 

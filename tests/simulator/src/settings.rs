@@ -1,4 +1,4 @@
-//! How nasty the simulated GitHub is.
+//! Which oddities of GitHub the simulator shows.
 
 use std::time::Duration;
 

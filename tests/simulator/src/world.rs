@@ -1,4 +1,4 @@
-//! Everything that is: repositories, tasks, pull requests, people, and what time makes of them.
+//! The state: repositories, tasks, pull requests and people, and how it changes with time.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
