@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use serde_json::Value;
+
 use crate::actions::context::Context;
 use crate::actions::host::Host;
 use crate::actions::workflow_command::{Annotation, Level};
@@ -69,7 +71,7 @@ impl RolloutRun<'_> {
         }
         let cache = match &self.request.cache {
             Some(path) => match kept(self.host, "rollout-cache", path) {
-                Ok(kept) => MarkerCache::of(&kept),
+                Ok(kept) => self.cache(&kept),
                 Err(problem) => return Ending::bad_input(&[problem]),
             },
             None => MarkerCache::default(),
@@ -88,6 +90,15 @@ impl RolloutRun<'_> {
         }
     }
 
+    /// What earlier runs have kept, where this token has signed it.
+    fn cache(&self, kept: &Value) -> MarkerCache {
+        let signed = self.inputs.token.as_ref().and_then(|token| MarkerCache::of(kept, token));
+        if signed.is_none() && !kept.is_null() {
+            self.host.log("rollout-cache was changed, or written with another token; reading all tasks anew");
+        }
+        signed.unwrap_or_default()
+    }
+
     /// What GitHub shows of the rollout.
     async fn read(&self, clients: &Clients<'_>, cache: MarkerCache) -> Result<RolloutHistory, Error> {
         let origin = self.context.origin();
@@ -101,8 +112,8 @@ impl RolloutRun<'_> {
             origin: &origin,
         };
         let history = reader.read(cache).await?;
-        if let Some(path) = &self.request.cache
-            && let Err(error) = self.host.keep(path, &history.cache.to_json().to_string())
+        if let (Some(path), Some(token)) = (&self.request.cache, &self.inputs.token)
+            && let Err(error) = self.host.keep(path, &history.cache.to_json(token).to_string())
         {
             warn(self.host, &[format!("rollout-cache: {error:#}")]);
         }

@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use ring::hmac;
+
+use crate::text::hexadecimal;
+
 /// A token for GitHub's API.
 ///
 /// It has no `Display` and no `Serialize`, and its `Debug` shows the kind alone, so that it cannot end up in a log,
@@ -86,6 +90,12 @@ impl Token {
             }
         }
         TokenKind::Unknown
+    }
+
+    /// A signature of a text that only a holder of the token can make. It reveals nothing of the token.
+    pub fn sign(&self, text: &str) -> String {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.0.as_bytes());
+        hexadecimal(hmac::sign(&key, text.as_bytes()).as_ref())
     }
 
     /// Whether a text contains the secret.

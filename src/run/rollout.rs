@@ -16,6 +16,7 @@ use crate::github::pull_history::PullReview;
 use crate::github::repository::Repository;
 use crate::github::task::{Phase, State, Task, TaskId};
 use crate::github::task_list::TaskQuery;
+use crate::github::token::Token;
 use crate::join::join_all;
 use crate::order::sorted;
 use crate::run::clients::Clients;
@@ -55,18 +56,30 @@ pub struct MarkerCache {
 }
 
 impl MarkerCache {
-    /// The cache from a file; an empty one if there is something else.
-    pub fn of(kept: &Value) -> Self {
-        Self {
+    /// The cache from a file. It says which tasks count, so it must have been written by a run with the same token; `None`
+    /// for everything else.
+    pub fn of(kept: &Value, token: &Token) -> Option<Self> {
+        let cache = Self {
             user: kept["user"].as_u64().unwrap_or_default(),
             read_at: kept["read-at"].as_str().and_then(|time| time.parse().ok()),
             markers: kept["markers"].as_object().cloned().unwrap_or_default(),
-        }
+        };
+        (kept["signature"] == cache.signature(token)).then_some(cache)
     }
 
     /// What the file keeps.
-    pub fn to_json(&self) -> Value {
+    pub fn to_json(&self, token: &Token) -> Value {
+        let mut kept = self.content();
+        kept["signature"] = self.signature(token).into();
+        kept
+    }
+
+    fn content(&self) -> Value {
         json!({"user": self.user, "read-at": self.read_at.map(|time| time.to_string()), "markers": self.markers})
+    }
+
+    fn signature(&self, token: &Token) -> String {
+        token.sign(&format!("rollout-cache {}", self.content()))
     }
 }
 

@@ -453,6 +453,48 @@ async fn cache_that_is_something_else_is_ignored() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn cache_that_was_changed_is_ignored() {
+    let simulator = world(&["octo/a", "octo/b", "octo/x"], delivers());
+    let merged = ExistingTask {
+        repository: "octo/x".to_owned(),
+        creator: Token::default().id,
+        script: merged_after(Duration::ZERO),
+        age: DAY,
+        ..ExistingTask::default()
+    };
+    simulator.add_task(merged);
+    let started = run(&simulator, "octo/a\nocto/b").run().await;
+    tokio::time::sleep(2 * HOUR).await;
+    let ran = run(&simulator, "octo/a\nocto/b").after(&started).run().await;
+    shows(ran.posts(1), 0, "waiting", "1waiting 2queued");
+    let kept = ran.folder.read("workspace/rollout.json");
+    let cache: Value = serde_json::from_str(&kept).unwrap();
+    let changed = |change: &dyn Fn(&mut Value)| {
+        let mut cache = cache.clone();
+        change(&mut cache);
+        cache.to_string()
+    };
+    let ours = cache["markers"].as_object().unwrap().values().find(|it| it.as_str().unwrap().contains("baseline"));
+    let ours = ours.unwrap().clone();
+    for text in [
+        // The task of the rollout is of another one.
+        kept.replace("rollout=baseline", "rollout=other"),
+        // A merged pull request of another task opens the second wave.
+        changed(&|it| it["markers"].as_object_mut().unwrap().values_mut().for_each(|marker| *marker = ours.clone())),
+        changed(&|it| it["read-at"] = "2099-01-01T00:00:00Z".into()),
+        changed(&|it| drop(it.as_object_mut().unwrap().remove("signature"))),
+    ] {
+        assert_ne!(text, kept);
+        let ran = run(&simulator, "octo/a\nocto/b").after(&ran).file("rollout.json", text).run().await;
+        shows(ran.posts(1), 0, "waiting", "1waiting 2queued");
+        assert!(ran.log.contains("rollout-cache was changed"), "{}", ran.log);
+        assert_eq!(ran.folder.read("workspace/rollout.json"), kept);
+    }
+    let same = run(&simulator, "octo/a\nocto/b").after(&ran).run().await;
+    assert!(!same.log.contains("rollout-cache"), "{}", same.log);
+}
+
+#[tokio::test(start_paused = true)]
 async fn rollout_refuses_what_has_no_meaning() {
     let simulator = world(&["octo/a"], delivers());
     for (inputs, part) in [

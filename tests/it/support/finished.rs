@@ -30,7 +30,7 @@ pub(crate) struct Finished {
     /// All that the simulator was asked so far, by this step and those before it.
     pub(crate) calls: Vec<Call>,
     pub(crate) took: Duration,
-    pub(super) folder: Arc<Folder>,
+    pub(crate) folder: Arc<Folder>,
 }
 
 impl Finished {
