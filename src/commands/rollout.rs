@@ -130,16 +130,16 @@ impl RolloutRun<'_> {
         mut targets: Vec<Target>,
         template: &Template,
     ) -> Result<(RolloutView, Result<Plan, PlanError>), Error> {
-        let mut resolved = HashSet::new();
+        let mut resolved = HashMap::new();
         let mut skipped = Vec::<(usize, String)>::new();
         loop {
-            let mut view = self.view(history, names, &targets, template);
+            let mut view = self.view(history, names, &resolved, &targets, template);
             for (at, reason) in &skipped {
                 skip(&mut view, *at, reason);
             }
             let decision = view.decide();
             let is_new =
-                |at: &usize| view.members[*at].tasks.is_empty() && !resolved.contains(&targets[*at].repository);
+                |at: &usize| view.members[*at].tasks.is_empty() && !resolved.contains_key(&targets[*at].repository);
             let new = decision.due().into_iter().filter(is_new).collect::<Vec<_>>();
             if !new.is_empty() {
                 self.rename(clients, &mut targets, &new, &mut resolved).await;
@@ -176,35 +176,41 @@ impl RolloutRun<'_> {
         }
     }
 
-    /// Gives these entries the names that their repositories have today, and adds the names to `resolved`. A repository
-    /// that cannot be read keeps its name; its start will say why.
+    /// Gives these entries the names that their repositories have today, and adds the names to `resolved` with the ids of
+    /// these repositories. A repository that cannot be read keeps its name; its start will say why.
     async fn rename(
         &self,
         clients: &Clients<'_>,
         targets: &mut [Target],
         places: &[usize],
-        resolved: &mut HashSet<Repository>,
+        resolved: &mut HashMap<Repository, Option<u64>>,
     ) {
         let names = places.iter().map(|at| self.name_today(clients, RepositoryRef::Name(&targets[*at].repository)));
         let names = join_all(names).await;
         for (at, name) in places.iter().zip(names) {
             let target = &mut targets[*at];
-            resolved.insert(target.repository.clone());
-            if let Some(name) = name.ok().filter(|name| *name != target.repository) {
+            resolved.insert(target.repository.clone(), None);
+            let Ok((id, name)) = name else { continue };
+            if name != target.repository {
                 self.host.log(&format!("{} is now {name}", target.repository));
-                resolved.insert(name.clone());
-                target.repository = name;
+                target.repository = name.clone();
             }
+            resolved.insert(name, id);
         }
     }
 
-    /// The name that a repository has today.
-    async fn name_today(&self, clients: &Clients<'_>, known: RepositoryRef<'_>) -> Result<Repository, Error> {
+    /// The id of a repository, and the name that it has today.
+    async fn name_today(
+        &self,
+        clients: &Clients<'_>,
+        known: RepositoryRef<'_>,
+    ) -> Result<(Option<u64>, Repository), Error> {
         let question = async |client: &LimitedClient<'_>| match known {
-            RepositoryRef::Id(id) => client.repository_name(id).await,
+            RepositoryRef::Id(id) => client.repository_name(id).await.map(|name| (Some(id), name)),
             RepositoryRef::Name(name) => {
                 let malformed = |_| Error::Malformed { why: "it has no name".to_owned() };
-                client.repository(name).await?.full_name.parse().map_err(malformed)
+                let found = client.repository(name).await?;
+                Ok((found.id, found.full_name.parse().map_err(malformed)?))
             }
         };
         Questions { host: self.host, status: "reading the rollout" }.ask(&clients.tasks, question).await
@@ -230,7 +236,7 @@ impl RolloutRun<'_> {
         let mut names = Vec::new();
         for (id, name) in ids.iter().zip(join_all(names_of).await) {
             match name {
-                Ok(name) => names.push((*id, name)),
+                Ok((_, name)) => names.push((*id, name)),
                 // It is not in any list under a name that this token can see.
                 Err(Error::NotFound { .. } | Error::MissingPermission { .. } | Error::Denied { .. }) => {}
                 Err(error) => return Err(error),
@@ -244,6 +250,7 @@ impl RolloutRun<'_> {
         &self,
         history: &RolloutHistory,
         names: &[(u64, Repository)],
+        resolved: &HashMap<Repository, Option<u64>>,
         targets: &[Target],
         template: &Template,
     ) -> RolloutView {
@@ -254,10 +261,17 @@ impl RolloutRun<'_> {
         let entries = entries.map(|(at, it)| (key(&it.repository, it.name.as_deref().unwrap_or_default()), at));
         // Of the same type as the executor's names.
         let entries = entries.collect::<HashMap<(Repository, Option<String>), usize>>();
-        let today = |task: &Task| names.iter().find(|(id, _)| Some(*id) == task.repository_id).map(|(_, name)| name);
+        let ids = resolved.iter().filter_map(|(name, id)| Some(((*id)?, name)));
+        let ids = names.iter().map(|(id, name)| (*id, name)).chain(ids).collect::<Vec<_>>();
+        let today = |task: &Task| ids.iter().find(|(id, _)| Some(*id) == task.repository_id).map(|(_, name)| *name);
+        // Another repository can have the name by now.
+        let is_of = |task: &Task, name: &Repository| {
+            let id = resolved.get(name).copied().flatten();
+            id.is_none() || task.repository_id.is_none() || id == task.repository_id
+        };
         let entry_of = |found: &FoundTask| {
-            let then = found.marker.repository.parse::<Repository>().ok();
-            let candidates = [then.as_ref(), today(&found.task)].into_iter().flatten();
+            let then = found.marker.repository.parse::<Repository>().ok().filter(|name| is_of(&found.task, name));
+            let candidates = [today(&found.task), then.as_ref()].into_iter().flatten();
             candidates.filter_map(|name| entries.get(&key(name, &found.marker.entry)).copied()).next()
         };
         let mut members = targets.iter().map(|_| Member::default()).collect::<Vec<_>>();

@@ -135,6 +135,8 @@ pub struct AuthenticatedUser {
 /// A repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RepositoryInfo {
+    /// Its id, which stays where the name changes.
+    pub id: Option<u64>,
     /// Its name today, `owner/name`. It differs from the one that was asked for if the repository was renamed.
     pub full_name: String,
     /// The default branch.

@@ -271,6 +271,7 @@ impl<'a> LimitedClient<'a> {
         let text = |name: &str| home[name].as_str().map(str::to_owned);
         let lacks = || Error::Malformed { why: "it has no name or no default branch".to_owned() };
         Ok(RepositoryInfo {
+            id: home["id"].as_u64(),
             full_name: text("full_name").ok_or_else(lacks)?,
             default_branch: text("default_branch").ok_or_else(lacks)?,
             archived: home["archived"] == true,

@@ -174,6 +174,19 @@ async fn renamed_repository_gets_no_other_task() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn old_name_of_a_renamed_repository_can_be_that_of_another() {
+    let simulator = world(&["octo/a", "octo/b"], delivers());
+    let ran = run(&simulator, "octo/a\nocto/b").with("waves", "*").run().await;
+    shows(ran.posts(2), 0, "running", "1running 1running");
+    simulator.rename_repository("octo/a", "octo/z");
+    simulator.repository("octo/a", Repository::default());
+    let ran = run(&simulator, "octo/b\nocto/a\nocto/z").with("waves", "*").after(&ran).run().await;
+    shows(ran.posts(3), 0, "running", "1running 1running 1running");
+    let started = simulator.tasks().iter().map(|task| task.repository.clone()).collect::<Vec<_>>();
+    assert_eq!(started[2], "octo/a", "{started:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn failed_task_gets_another_until_its_attempts_are_used() {
     let simulator = world(&["octo/a", "octo/b"], delivers());
     simulator.script("octo/a", Script::fails("no space left"));

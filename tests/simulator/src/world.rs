@@ -125,6 +125,9 @@ impl World {
     }
 
     pub(crate) fn set_repository(&mut self, name: &str, spec: Repository) {
+        // A repository with the name ends the redirect from it.
+        let others = self.repositories.values_mut();
+        others.for_each(|record| record.spec.renamed_from.retain(|old| !old.eq_ignore_ascii_case(name)));
         self.repository_or_new(name).spec = spec;
     }
 
