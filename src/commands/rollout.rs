@@ -84,7 +84,7 @@ impl RolloutRun<'_> {
         match reading.await {
             Ok((view, Ok(plan))) => self.act(clients, view, plan).await,
             // The rules are about starts, so they do not matter where nothing is due.
-            Ok((view, Err(PlanError::Refused(refusals)))) => self.ending(&view, &refusals),
+            Ok((view, Err(PlanError::Refused(refusals)))) => self.ending(view, &refusals),
             Ok((_, Err(PlanError::BadInput(problems)))) => Ending::bad_input(&problems),
             Err(error) => Ending::github_error(&error),
         }
@@ -324,6 +324,7 @@ impl RolloutRun<'_> {
             removed,
             change: self.change(tasks.iter().flatten().copied(), template),
             started: Vec::new(),
+            refused: None,
             known: history.known.clone(),
             now: history.now,
         }
@@ -347,7 +348,7 @@ impl RolloutRun<'_> {
         warn(self.host, &plan.warnings);
         let due = view.decide().due();
         if due.is_empty() {
-            return self.ending(&view, &[]);
+            return self.ending(view, &[]);
         }
         let mut place = 0;
         plan.tasks.retain(|_| {
@@ -364,17 +365,21 @@ impl RolloutRun<'_> {
     }
 
     /// The end of a run that starts nothing.
-    fn ending(&self, view: &RolloutView, refusals: &[Refusal]) -> Ending {
+    fn ending(&self, mut view: RolloutView, refusals: &[Refusal]) -> Ending {
+        let refusals = refusals.iter().map(ToString::to_string).collect::<Vec<_>>();
+        view.refused = (!refusals.is_empty()).then(|| refusals.join("; "));
         let (decision, outcomes) = view.after(&[]);
         let is_due = !decision.due().is_empty();
-        let refusals = refusals.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let mut annotations = report::annotations(view, &decision, &outcomes);
+        let mut annotations = report::annotations(&view, &decision, &outcomes);
         if !refusals.is_empty() {
             let level = if is_due { Level::Error } else { Level::Warning };
             let title = "Refused by the policy, nothing was sent".to_owned();
             annotations.push(Annotation { level, title, message: refusals.join("\n") });
         }
-        self.host.log(&report::title(view, &decision));
+        if self.inputs.dry_run {
+            self.host.log("dry run: nothing was sent");
+        }
+        self.host.log(&report::title(&view, &decision));
         let (results_file, own) = (self.host.results_file(), report::values(&decision));
         let mut error = refusals.join("; ");
         if let Some(stopped) = annotations.first().filter(|it| error.is_empty() && it.level == Level::Error) {
@@ -385,7 +390,7 @@ impl RolloutRun<'_> {
             annotations,
             outputs: outputs(&outcomes, &more),
             results: Some(all_results(&outcomes)),
-            summary: report::summary(view, &[], &self.inputs.facts(), self.context),
+            summary: report::unstarted(self.inputs.dry_run, &view, &self.inputs.facts(), self.context),
             exit: match report::exit(&decision) {
                 _ if self.inputs.dry_run => Exit::Fine,
                 Exit::Fine if is_due && !refusals.is_empty() => Exit::Declined,

@@ -10,12 +10,12 @@ use crate::github::pull_history::{PullReview, PullState};
 use crate::order::sorted;
 use crate::policy::evaluate::PolicyMetadata;
 use crate::report::markdown::{details, inline, link, table};
-use crate::report::summary::{MAX_ROWS, capital, cut_to_fit, footer, sentence};
-use crate::task::conclusion::Exit;
+use crate::report::summary::{DRY_RUN, MAX_ROWS, capital, cut_to_fit, footer, sentence};
+use crate::task::conclusion::{Conclusion, Exit};
 use crate::task::messages::named;
 use crate::task::outcome::Outcome;
 use crate::task::rollout::view::RolloutView;
-use crate::task::rollout::{Decision, RolloutState, RolloutStop, Standing, Status, WaveStatus};
+use crate::task::rollout::{Decision, OnChange, RolloutState, RolloutStop, Standing, Status, WaveStatus};
 use crate::text::{cut, escaped, repositories, spelled};
 
 /// How many squares the bar of a wave has at most: as many as fit beside its counts.
@@ -26,6 +26,10 @@ const MIN_FOLDED: usize = 10;
 const MAX_NOTE: usize = 300;
 /// How many repositories that wait for too long a warning lists.
 const MAX_STALLED: usize = 20;
+/// What to do about a prompt that has changed.
+const CHANGED: &str = "Write on-change: continue to use the new prompt, or another rollout name to begin anew";
+/// What to do about tasks that have failed.
+const CONTINUE: &str = "continue these tasks or their pull requests on GitHub, raise attempts";
 
 impl Status {
     /// All of them in the order of a bar, the ones that are done first.
@@ -120,7 +124,10 @@ pub fn annotations(view: &RolloutView, decision: &Decision, outcomes: &[Outcome]
     let unknown = labels(Status::Unknown);
     if !unknown.is_empty() {
         let why = decision.with(Status::Unknown).find_map(|at| outcomes[at].error_message()).unwrap_or_default();
-        let message = format!("Nothing is started until {} can be read: {why}", named(&unknown));
+        let message = format!(
+            "Nothing is started until {} can be read: {why}. If a repository is gone for good, take it out of the list",
+            named(&unknown)
+        );
         annotations.push(new(Level::Error, "Rollout cannot be read", message));
     }
     let stalled = stalled(view, decision, outcomes);
@@ -172,30 +179,41 @@ fn reviewers(review: &PullReview) -> String {
 /// What the next run will do, or what a person has to do.
 fn next(view: &RolloutView, decision: &Decision, outcomes: &[Outcome]) -> String {
     let rules = &view.rules;
+    let refused = view.refused.as_ref();
+    let refused = refused.map(|why| format!(". The policy refuses these starts: {}", cut(why, MAX_NOTE)));
+    let refused = refused.unwrap_or_default();
     let labels = |places: &[usize]| named(&places.iter().map(|at| outcomes[*at].label()).collect::<Vec<_>>());
     let due = decision.due();
     match (decision.stop, decision.state) {
         (Some(RolloutStop::Changed), _) => {
             let change = view.change.as_deref().unwrap_or_default();
-            format!(
-                "The prompt has changed: {change}. No further task is started. Write `on-change: continue` to use the \
-                 new prompt, or another rollout name to begin anew"
-            )
+            format!("The prompt has changed: {change}. No further task is started. {CHANGED}")
         }
         (Some(RolloutStop::Wave(number)), _) => {
             let wave = decision.waves.iter().find(|wave| wave.number == number);
             let failed = wave.map(|wave| wave.members.clone()).unwrap_or_default();
             let failed = failed.into_iter().filter(|at| decision.places[*at].1 == Status::Failed).collect::<Vec<_>>();
-            let reason = |at: &usize| Some(format!("{}, {}", outcomes[*at].error_message()?, outcomes[*at].place()));
-            let reason = failed.iter().find_map(reason).unwrap_or_default();
+            let has_task = |at: &&usize| outcomes[**at].task_id.is_some();
+            let reasons = failed.iter().map(|at| {
+                let why = cut(&outcomes[*at].error_message().unwrap_or_default(), MAX_NOTE);
+                let page = Some(at).filter(has_task).map(|at| format!(", {}", outcomes[*at].place()));
+                format!("{} ({why}{})", outcomes[*at].label(), page.unwrap_or_default())
+            });
             let counted = wave.map_or(0, |wave| wave.counted);
-            format!(
-                "Wave {number} cannot reach its share: {} of {counted} failed, and wave-success requires {}. Failed: {} \
-                 ({reason}). No further task is started. To resume, continue these tasks or their pull requests on GitHub, \
-                 raise attempts, lower wave-success, or take the repositories out of the list",
+            let lead = format!(
+                "Wave {number} cannot reach its share: {} of {counted} failed, and wave-success requires {}. Failed: {}",
                 failed.len(),
                 rules.success,
-                labels(&failed),
+                named(&reasons.collect::<Vec<_>>()),
+            );
+            let (mend, again) = match failed.iter().filter(has_task).count() {
+                with_task if with_task == failed.len() => (CONTINUE, ""),
+                0 => ("remove the cause", "; the next run tries these starts again"),
+                _ => (CONTINUE, "; the next run tries the starts again that GitHub has refused"),
+            };
+            format!(
+                "{lead}. No further task is started. To resume, {mend}, lower wave-success, or take the repositories out of \
+                 the list{again}"
             )
         }
         (None, RolloutState::Done) => "All waves have reached their share. Further runs start nothing".to_owned(),
@@ -204,22 +222,33 @@ fn next(view: &RolloutView, decision: &Decision, outcomes: &[Outcome]) -> String
             format!("The next run starts nothing unless {} can be read", labels(&unknown))
         }
         _ if !due.is_empty() => {
-            format!("The next run starts the next task of {}: {}", repositories(due.len()), labels(&due))
+            // A limit of the policy has refused them one by one.
+            let is_held_back = due.iter().all(|at| outcomes[*at].conclusion == Some(Conclusion::Skipped));
+            let starts = if is_held_back || view.refused.is_some() { "tries again to start" } else { "starts" };
+            format!("The next run {starts} the next task of {}: {}{refused}", repositories(due.len()), labels(&due))
         }
         _ => match decision.current() {
             Some(wave) => {
                 let missing = rules.success.missing(wave.succeeded, wave.counted);
-                let later = decision.waves.iter().find(|it| it.number > wave.number);
+                let queued = |wave: &WaveStatus| {
+                    let members = wave.members.iter().copied();
+                    members.filter(|at| decision.places[*at].1 == Status::Queued).collect::<Vec<_>>()
+                };
+                let later = decision.waves.iter().filter(|it| it.number > wave.number);
+                let later = later.map(|it| (it.number, queued(it))).find(|(_, queued)| !queued.is_empty());
+                let changed = view.change.as_ref().filter(|_| rules.on_change == OnChange::Stop);
                 let (number, verb) = (wave.number, if missing == 1 { "is" } else { "are" });
                 let once = format!("Once {missing} more of wave {number} {verb} {}", rules.advance_on.as_str());
-                match later {
-                    Some(later) => format!(
-                        "{once}, the next run starts wave {} with {}: {}",
-                        later.number,
-                        repositories(later.members.len()),
-                        labels(&later.members)
+                match (later, changed) {
+                    (Some(_), Some(change)) => {
+                        format!("{once}, the rollout stops, because the prompt has changed: {change}. {CHANGED}")
+                    }
+                    (Some((later, queued)), None) => format!(
+                        "{once}, the next run starts wave {later} with {}: {}{refused}",
+                        repositories(queued.len()),
+                        labels(&queued)
                     ),
-                    None => format!("{once}, and nothing is open any more, the rollout is done"),
+                    (None, _) => format!("{once}, and nothing is open any more, the rollout is done"),
                 }
             }
             None => "All waves have reached their share. The rollout is done once nothing is open any more".to_owned(),
@@ -230,6 +259,12 @@ fn next(view: &RolloutView, decision: &Decision, outcomes: &[Outcome]) -> String
 /// The summary of a run. `run` has the tasks that it starts.
 pub fn summary(view: &RolloutView, run: &[Outcome], policy: &PolicyMetadata, context: &Context) -> String {
     cut_to_fit(format!("{}{}", body(view, run), footer(policy, context)))
+}
+
+/// The summary of a run that starts nothing.
+pub fn unstarted(is_dry_run: bool, view: &RolloutView, policy: &PolicyMetadata, context: &Context) -> String {
+    let lead = if is_dry_run { DRY_RUN } else { "" };
+    cut_to_fit(format!("{lead}{}{}", body(view, &[]), footer(policy, context)))
 }
 
 /// The summary without its last line.
@@ -311,14 +346,16 @@ fn pull_link(outcome: &Outcome) -> String {
 fn rows(view: &RolloutView, decision: &Decision, outcomes: &[Outcome], places: &[usize]) -> String {
     let row = |at: &usize| {
         let ((wave, status), outcome) = (decision.places[*at], &outcomes[*at]);
-        let pull = match &view.pulls[*at] {
+        // The pull request can be that of an earlier task.
+        let review = view.pulls[*at].as_ref().filter(|_| outcome.pull.is_some());
+        let pull = match review {
             Some(review) if review.state == PullState::Merged => format!("{}\u{a0}merged", pull_link(outcome)),
             Some(review) if review.state == PullState::Closed => format!("{}\u{a0}closed", pull_link(outcome)),
             _ => pull_link(outcome),
         };
         let member = &view.members[*at];
         let waiting = member.leading().map(|it| &member.tasks[it].standing);
-        let note = match (status, waiting, &view.pulls[*at]) {
+        let note = match (status, waiting, review) {
             (Status::Waiting, Some(Standing::Waiting(why)), Some(review)) => format!("{why}, {}", reviewers(review)),
             (Status::Waiting, Some(Standing::Waiting(why)), None) => why.clone(),
             (Status::Succeeded | Status::Running, ..) => String::new(),

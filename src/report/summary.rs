@@ -152,7 +152,7 @@ pub fn summary(plan: &Plan, outcomes: &[Outcome], context: &Context, run: &Summa
 
 /// The summary of a dry run. `requests` are those that would be sent: address and body.
 pub fn dry_run(plan: &Plan, context: &Context, requests: &[(String, String)]) -> String {
-    let mut text = "### 🧪 Dry run, nothing was sent\n\n".to_owned();
+    let mut text = DRY_RUN.to_owned();
     if let Some(view) = &plan.rollout {
         text.push_str(&rollout::body(view, &[]));
     }
@@ -186,6 +186,9 @@ pub fn dry_run(plan: &Plan, context: &Context, requests: &[(String, String)]) ->
     }
     cut_to_fit(with_prompts(text, plan))
 }
+
+/// How the summary of a dry run begins.
+pub const DRY_RUN: &str = "### 🧪 Dry run, nothing was sent\n\n";
 
 /// The summary of a step that ended before there was a plan: a title, and one line for each reason.
 pub fn note(title: &str, lines: &[String]) -> String {

@@ -402,6 +402,7 @@ async fn dry_run_shows_the_rollout_and_starts_nothing() {
     tokio::time::sleep(2 * HOUR).await;
     let dry = run(&simulator, LIST).with("dry-run", "true").after(&ran).run().await;
     shows(dry.posts(1), 0, "waiting", "1waiting 2queued 2queued 3queued");
+    assert!(dry.summary.contains("🧪 Dry run, nothing was sent"), "{}", dry.summary);
 }
 
 #[tokio::test(start_paused = true)]
@@ -411,6 +412,11 @@ async fn rules_of_the_policy_hold_for_each_start() {
     let at = |last: &str| run(&simulator, "octo/a\nocto/b").file(".github/agent-tasks.yml", policy(last));
     let refused = at("2020-01-01").run().await;
     shows(refused.posts(0), 3, "running", "1due 2queued");
+    for part in
+        ["tries again to start the next task of 1 repository: octo/a", "The policy refuses these starts: today is"]
+    {
+        assert!(refused.summary.contains(part), "{}", refused.summary);
+    }
     let ran = at("2099-01-01").after(&refused).file(".github/agent-tasks.yml", policy("2099-01-01")).run().await;
     shows(ran.posts(1), 0, "running", "1running 2queued");
     tokio::time::sleep(2 * HOUR).await;

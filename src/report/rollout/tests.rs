@@ -54,6 +54,7 @@ fn view(waves: &str, entries: &[(usize, Option<Standing>)]) -> RolloutView {
         removed: vec![outcome("octo/gone", None)],
         change: None,
         started: Vec::new(),
+        refused: None,
         known: HashSet::new(),
         now: at(20),
     };
@@ -137,11 +138,11 @@ fn messages_say_what_stops_and_what_waits() {
     let failed = || Some(Standing::Failed("the task ended as failed".to_owned()));
     insta::assert_snapshot!(messages(&view("3, *", &[(1, failed()), (1, failed()), (1, failed()), (2, None)])), @"
     Concluded rollout baseline: stopped, 0 of 4 repositories succeeded
-    Error Rollout stopped: Wave 1 cannot reach its share: 3 of 3 failed, and wave-success requires 50%. Failed: octo/r0, octo/r1, octo/r2 (the task ended as failed, https://github.com/octo/r0/tasks/0f8fad5b-d9cb-469f-a165-70867728950e). No further task is started. To resume, continue these tasks or their pull requests on GitHub, raise attempts, lower wave-success, or take the repositories out of the list
+    Error Rollout stopped: Wave 1 cannot reach its share: 3 of 3 failed, and wave-success requires 50%. Failed: octo/r0 (the task ended as failed, https://github.com/octo/r0/tasks/0f8fad5b-d9cb-469f-a165-70867728950e), octo/r1 (the task ended as failed, https://github.com/octo/r1/tasks/0f8fad5b-d9cb-469f-a165-70867728950e), octo/r2 (the task ended as failed, https://github.com/octo/r2/tasks/0f8fad5b-d9cb-469f-a165-70867728950e). No further task is started. To resume, continue these tasks or their pull requests on GitHub, raise attempts, lower wave-success, or take the repositories out of the list
     ");
     insta::assert_snapshot!(messages(&view("1, *", &[(1, Some(Standing::Unknown("no access".to_owned()))), (2, None)])), @"
     RefusedByGitHub rollout baseline: waiting, 0 of 2 repositories succeeded
-    Error Rollout cannot be read: Nothing is started until octo/r0 can be read: no access
+    Error Rollout cannot be read: Nothing is started until octo/r0 can be read: no access. If a repository is gone for good, take it out of the list
     ");
     let mut changed = view("1, *", &[(1, Some(Standing::Succeeded)), (2, None)]);
     changed.change =
@@ -150,6 +151,54 @@ fn messages_say_what_stops_and_what_waits() {
     Concluded rollout baseline: stopped, 1 of 2 repositories succeeded
     Error Rollout stopped: The prompt has changed: its newest task has version 7 (template a), and the prompt is now version 8 (template b). No further task is started. Write `on-change: continue` to use the new prompt, or another rollout name to begin anew
     ");
+}
+
+fn said_next(view: &RolloutView) -> String {
+    let (decision, outcomes) = view.after(&[]);
+    next(view, &decision, &outcomes)
+}
+
+#[test]
+fn summary_says_what_keeps_the_next_run_from_starting() {
+    let mut changed = view("1, *", &[(1, waiting()), (2, None)]);
+    changed.change = Some("its newest task has template a, and the prompt is now template b".to_owned());
+    insta::assert_snapshot!(said_next(&changed), @"Once 1 more of wave 1 is merged, the rollout stops, because the prompt has changed: its newest task has template a, and the prompt is now template b. Write on-change: continue to use the new prompt, or another rollout name to begin anew");
+    changed.rules.on_change = OnChange::Continue;
+    insta::assert_snapshot!(said_next(&changed), @"Once 1 more of wave 1 is merged, the next run starts wave 2 with 1 repository: octo/r1");
+    // A repository of the first wave is at work again.
+    let back = [(1, Some(Standing::Running)), (2, waiting()), (2, None), (3, None)];
+    insta::assert_snapshot!(said_next(&view("1, 2, *", &back)), @"Once 1 more of wave 1 is merged, the next run starts wave 2 with 1 repository: octo/r2");
+    insta::assert_snapshot!(said_next(&view("1, *", &[(1, Some(Standing::Running)), (2, waiting())])), @"Once 1 more of wave 1 is merged, and nothing is open any more, the rollout is done");
+    let mut refused = view("1, *", &[(1, None), (2, None)]);
+    refused.refused = Some("today is 2026-11-20 in UTC, and the class has `not-after: 2026-11-01`".to_owned());
+    insta::assert_snapshot!(said_next(&refused), @"The next run tries again to start the next task of 1 repository: octo/r0. The policy refuses these starts: today is 2026-11-20 in UTC, and the class has `not-after: 2026-11-01`");
+    // A limit of the policy refuses the start of this run.
+    let mut limited = view("1, *", &[(1, None), (2, None)]);
+    limited.outcomes[0].conclusion = Some(Conclusion::Skipped);
+    insta::assert_snapshot!(said_next(&limited), @"The next run tries again to start the next task of 1 repository: octo/r0");
+}
+
+#[test]
+fn refused_starts_are_tried_again() {
+    let mut view =
+        view("2, *", &[(1, None), (1, Some(Standing::Failed("the task ended as failed".to_owned()))), (2, None)]);
+    view.rules.success = "100%".parse().unwrap();
+    view.members[0].refused = Some("archived".to_owned());
+    view.outcomes[0] = concluded(view.outcomes[0].clone(), &Standing::Failed("archived".to_owned()));
+    insta::assert_snapshot!(said_next(&view), @"Wave 1 cannot reach its share: 2 of 2 failed, and wave-success requires 100%. Failed: octo/r0 (archived), octo/r1 (the task ended as failed, https://github.com/octo/r1/tasks/0f8fad5b-d9cb-469f-a165-70867728950e). No further task is started. To resume, continue these tasks or their pull requests on GitHub, raise attempts, lower wave-success, or take the repositories out of the list; the next run tries the starts again that GitHub has refused");
+    view.members[1] = Member::default();
+    insta::assert_snapshot!(said_next(&view), @"Wave 1 cannot reach its share: 1 of 2 failed, and wave-success requires 100%. Failed: octo/r0 (archived). No further task is started. To resume, remove the cause, lower wave-success, or take the repositories out of the list; the next run tries these starts again");
+}
+
+#[test]
+fn next_task_of_a_repository_has_no_pull_request_of_the_one_before() {
+    let mut view = view("*", &[(1, Some(Standing::Failed("pull request #12 was closed without a merge".to_owned())))]);
+    view.rules.attempts = 2;
+    view.started = vec![0];
+    view.pulls[0].as_mut().unwrap().state = PullState::Closed;
+    let text = body(&view, &[outcome("octo/r0", None)]);
+    assert!(text.contains("octo/r0 | 1 | [task]"), "{text}");
+    assert!(!text.contains("closed"), "{text}");
 }
 
 #[test]

@@ -38,6 +38,8 @@ pub struct RolloutView {
     pub change: Option<String>,
     /// The entry of each task that this run starts, in their order.
     pub started: Vec<usize>,
+    /// Why the policy refuses all starts.
+    pub refused: Option<String>,
     /// The tasks whose markers are known, none of them one that this run starts.
     pub known: HashSet<TaskId>,
     /// The time by GitHub's clock.
