@@ -129,7 +129,9 @@ pub(super) fn entry_name(text: &str) -> Result<String, String> {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     match text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(fits) && text.len() <= MAX_NAME {
         true => Ok(text.to_owned()),
-        false => Err(format!("is not a name; write letters, digits, `.`, `_` and `-`, at most {MAX_NAME}")),
+        false => Err(format!(
+            "is not a name; begin it with a letter or digit, and write letters, digits, `.`, `_` and `-`, at most {MAX_NAME}"
+        )),
     }
 }
 
