@@ -142,13 +142,16 @@ impl<'a> TaskRun<'a> {
             self.record(Event::HeldBack(reason.clone()));
             return None;
         }
-        let mut machine = StartMachine::new(options.clone(), models, self.executor.host.elapsed());
+        let host = self.executor.host;
+        let mut machine = StartMachine::new(options.clone(), models, host.elapsed()).delayed_by(host.seed());
         let mut task = task.clone();
         let began = Instant::now();
         let mut etags = EtagCache::new();
         let plan = self.executor.plan;
         let has_limits = plan.limit_counter.is_some() || plan.follow_up.is_some();
         let mut others = None;
+        // The turn of a start that looks once more before it is sent.
+        let mut kept_turn = None;
         let mut step = machine.begin();
         let held = loop {
             step = match step {
@@ -156,10 +159,12 @@ impl<'a> TaskRun<'a> {
                     self.record_if_any(event);
                     let queued = Instant::now();
                     // What is not started takes no turn.
+                    let (kept, refused) = (kept_turn.take(), &self.executor.refused);
+                    let has_looked = kept.is_some();
                     let turn = tokio::select! {
                         biased;
-                        reason = self.executor.refused.wait(), if !machine.is_open() => Err(reason),
-                        turn = self.tasks().turn() => Ok(turn),
+                        reason = refused.wait(), if !machine.is_open() => Err(reason),
+                        turn = async { match kept { Some(turn) => turn, None => self.tasks().turn().await } } => Ok(turn),
                     };
                     if self.executor.is_interrupted.get() {
                         return None;
@@ -171,8 +176,10 @@ impl<'a> TaskRun<'a> {
                             break None;
                         }
                     };
-                    if queued.elapsed() > STALE && machine.looked_first() {
-                        machine.begin()
+                    let is_stale = queued.elapsed() > STALE && machine.looked_first();
+                    if !has_looked && (is_stale || machine.looks_last()) {
+                        kept_turn = Some(turn);
+                        machine.look_again(began.elapsed())
                     } else {
                         // Once: what is sent after this is the same start.
                         if has_limits && others.is_none() {

@@ -33,6 +33,9 @@ const MAX_PAUSE: Duration = Duration::from_secs(30);
 const LOOK_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause between two such looks.
 const MAX_LOOK_PAUSE: Duration = Duration::from_secs(8);
+/// The longest delay of a start of a rollout, as a share of the time for which it looks for an earlier one. A start takes
+/// about a second, so that in half a minute two runs seldom meet.
+const MAX_DELAY: f64 = 0.5;
 /// How much older than the start its task may seem: GitHub's times are whole seconds, and its machines' clocks differ a
 /// little.
 const MARGIN: Duration = Duration::from_secs(30);
@@ -117,8 +120,8 @@ pub enum Precheck {
     Attempt,
     /// A task of the same key, which any other run may have started a moment ago.
     Key,
-    /// A task of the same key that an earlier run of a rollout may have started a moment before this one began. One that
-    /// has failed counts as well: the next attempt has another key.
+    /// A task of the same key that another run of a rollout may have started a moment before this one began, or may be
+    /// starting now. One that has failed counts as well: the next attempt has another key.
     Rollout,
 }
 
@@ -182,6 +185,8 @@ pub struct StartMachine {
     model: Option<String>,
     user: Option<u64>,
     doing: Activity,
+    /// When the looks before the start began.
+    looking_since: Duration,
     /// When the present run of starts that never left this machine began.
     away_since: Duration,
     /// When the start was sent last.
@@ -218,6 +223,7 @@ impl StartMachine {
             model,
             user: None,
             doing: Activity::Sending,
+            looking_since: Duration::ZERO,
             away_since: Duration::ZERO,
             sent: Duration::ZERO,
             lost: Duration::ZERO,
@@ -230,6 +236,15 @@ impl StartMachine {
             unrelated: HashSet::new(),
             why: String::new(),
         }
+    }
+
+    /// Delays a start of a rollout by a part of [`StartOptions::confirm`] that depends on a random number. Two runs that
+    /// begin at the same moment then start the same tasks at different moments, and each finds those of the other.
+    pub fn delayed_by(mut self, random: u64) -> Self {
+        if self.options.first == Precheck::Rollout {
+            self.lag += self.options.confirm.mul_f64(MAX_DELAY * (random as f64 / u64::MAX as f64));
+        }
+        self
     }
 
     /// The first step. `elapsed` is below the time since the machine was made.
@@ -251,6 +266,19 @@ impl StartMachine {
     pub fn looked_first(&self) -> bool {
         let looks = self.options.first != Precheck::Nothing || self.options.if_active != IfActive::Start;
         looks && !self.is_open()
+    }
+
+    /// Whether tasks are looked for once more when the start can be sent: another run of the rollout may have sent it.
+    pub fn looks_last(&self) -> bool {
+        self.options.first == Precheck::Rollout && !self.is_open()
+    }
+
+    /// Looks once more before the start is sent.
+    pub fn look_again(&mut self, elapsed: Duration) -> StartStep {
+        self.doing = Activity::LookingFirst;
+        self.looking_since = elapsed;
+        self.looks = 0;
+        StartStep::Look { pause: Duration::ZERO, event: None }
     }
 
     /// Takes the id of the token's owner: only that user's tasks are adopted, whatever marker they have.
@@ -428,9 +456,15 @@ impl StartMachine {
                 IfActive::Attach => return StartStep::Adopted(Box::new(task), Adoption::Active),
             }
         }
-        let longest = if unread.is_empty() { self.lag } else { self.options.confirm };
+        let longest = if unread.is_empty() { self.lag } else { self.lag.max(self.options.confirm) };
+        let is_young = |it: &Candidate| it.age.is_some_and(|age| age < self.options.confirm);
         match (elapsed < longest, unread.is_empty()) {
-            (true, _) => self.look(None, None),
+            (true, _) => match self.look(None, None) {
+                StartStep::Look { pause, event } => StartStep::Look { pause: pause.min(longest - elapsed), event },
+                step => step,
+            },
+            // A young task has no session to show yet.
+            (false, false) if unread.iter().any(is_young) => self.look(None, None),
             (false, true) => self.send(elapsed, None),
             (false, false) => StartStep::Undecided(unread_tasks(unread)),
         }
@@ -442,7 +476,7 @@ impl StartMachine {
         // Twice as long as for looks that are answered: what was not seen is not absent.
         let longest = match self.doing {
             Activity::LookingFor => self.lost + self.options.confirm * 2,
-            Activity::LookingFirst | Activity::Sending => self.options.confirm,
+            Activity::LookingFirst | Activity::Sending => self.looking_since + self.lag.max(self.options.confirm),
         };
         match (passing && elapsed < longest, self.doing) {
             (true, _) => self.look(error.retry_after(), None),

@@ -280,6 +280,54 @@ fn rerun_looks_until_lists_are_current() {
 }
 
 #[test]
+fn start_of_a_rollout_is_delayed_by_a_part_of_its_look() {
+    for (first, random, longest) in [
+        (Precheck::Rollout, 0, 50),
+        (Precheck::Rollout, u64::MAX, 80),
+        (Precheck::Attempt, u64::MAX, 50),
+        (Precheck::Key, u64::MAX, 60),
+    ] {
+        let machine = StartMachine::new(options(first, IfActive::Start), &[None], seconds(10)).delayed_by(random);
+        assert_eq!(machine.lag(), seconds(longest), "{first:?}");
+    }
+}
+
+#[test]
+fn last_look_adopts_waits_and_fails_like_the_first() {
+    let sendable = || {
+        let mut machine = looking(Precheck::Rollout, IfActive::Start);
+        assert!(matches!(machine.looked(seconds(1), seen(&[])), StartStep::Send(..)));
+        assert!(machine.looks_last());
+        assert_eq!(machine.look_again(seconds(500)), StartStep::Look { pause: Duration::ZERO, event: None });
+        machine
+    };
+    assert!(matches!(sendable().looked(seconds(500), seen(&[])), StartStep::Send(..)));
+    assert_eq!(adopted(sendable().looked(seconds(500), seen(&[(ours("t-1", "queued"), 1)]))).1, Adoption::SameKey);
+    let (mut machine, hidden) = (sendable(), task("t-1", "queued", None, 1));
+    assert!(matches!(machine.looked(seconds(500), seen(&[(hidden.clone(), 1)])), StartStep::Look { .. }));
+    assert!(matches!(machine.looked(seconds(559), seen(&[(hidden, 60)])), StartStep::Undecided(_)));
+    let mut machine = sendable();
+    assert!(matches!(machine.looked(seconds(559), Err(lost())), StartStep::Look { .. }));
+    assert!(matches!(machine.looked(seconds(560), Err(lost())), StartStep::Refused(_)));
+    let mut machine = sendable();
+    machine.sending(seconds(500));
+    machine.answered(seconds(501), Err(lost()));
+    assert!(!machine.looks_last());
+    assert!(!looking(Precheck::Key, IfActive::Start).looks_last());
+}
+
+#[test]
+fn last_look_for_lists_that_lag_is_at_the_end() {
+    let mut machine = StartMachine::new(options(Precheck::Key, IfActive::Start), &[None], Duration::ZERO);
+    machine.begin();
+    let pauses = [50, 55, 59].map(|at| match machine.looked(seconds(at), seen(&[])) {
+        StartStep::Look { pause, .. } => pause.as_secs(),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(pauses, [1, 2, 1]);
+}
+
+#[test]
 fn start_adopts_nothing_before_the_user_is_known() {
     let mut machine = StartMachine::new(options(Precheck::Key, IfActive::Start), &[None], Duration::ZERO);
     machine.begin();
