@@ -122,7 +122,7 @@ pub struct Class {
     /// How long a task may run, from its creation, such as `2h`. One that runs longer is stopped during a wait, or by
     /// `command: stop` with the class.
     pub max_duration: Option<TimeSpan>,
-    /// Whether a task's run that goes on although GitHub accepted its cancel is canceled by force.
+    /// Whether a task's run that continues although GitHub accepted its cancel is canceled by force.
     pub force: Option<bool>,
     /// The conclusions that fail the step; `never` for none.
     #[cfg_attr(

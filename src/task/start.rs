@@ -44,7 +44,7 @@ const MARGIN: Duration = Duration::from_secs(30);
 /// <https://docs.github.com/en/actions/how-tos/manage-workflow-runs/re-run-workflows-and-jobs>, and a day more.
 pub const MEMORY: Duration = Duration::from_secs(31 * 24 * 3600);
 
-/// What to do where the repository already has an unsettled task in the scope.
+/// What to do if the repository already has an unsettled task in the scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]

@@ -42,7 +42,7 @@ const GRACE: Duration = Duration::from_secs(10);
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum UnfinishedTask {
-    /// It goes on.
+    /// It continues.
     #[default]
     Leave,
     /// It is stopped.

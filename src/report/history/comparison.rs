@@ -22,7 +22,7 @@ pub struct Comparison {
     pub shares: Vec<ShareDifference>,
     /// The medians.
     pub medians: Vec<MedianDifference>,
-    /// Why nothing can be concluded, where that is so.
+    /// Why nothing can be concluded, if so.
     pub warning: Option<String>,
 }
 

@@ -59,7 +59,7 @@ fn zone_name<S: Serializer>(zone: &TimeZone, serializer: S) -> Result<S::Ok, S::
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Group {
-    /// What the tasks share; null where it is not known.
+    /// What the tasks share; null if it is not known.
     pub name: Option<String>,
     /// Their figures.
     pub figures: Figures,
@@ -100,7 +100,7 @@ pub struct Week {
 pub struct Condition {
     /// The condition as it was written.
     pub condition: String,
-    /// The figure: a share between 0 and 1, or credits; null where it is not known.
+    /// The figure: a share between 0 and 1, or credits; null if it is not known.
     pub figure: Option<f64>,
     /// Whether it fails the step.
     pub crossed: bool,
@@ -123,7 +123,7 @@ pub struct Report {
     pub all: Figures,
     /// By task class.
     pub by_class: Vec<Group>,
-    /// By class and version of the prompt; by the hash of its template where it has no version.
+    /// By class and version of the prompt; by the hash of its template if it has no version.
     pub by_version: Vec<Group>,
     /// By model.
     pub by_model: Vec<Group>,

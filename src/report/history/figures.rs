@@ -16,7 +16,7 @@ pub struct Share {
     pub count: u64,
     /// Of how many.
     pub of: u64,
-    /// The one divided by the other; null where there is none.
+    /// The one divided by the other; null if there is none.
     pub share: Option<f64>,
 }
 
@@ -46,9 +46,9 @@ pub(super) fn rounded(value: f64, decimals: i32) -> f64 {
 pub struct Spread {
     /// How many numbers there are.
     pub of: u64,
-    /// The median; null where there is no number.
+    /// The median; null if there is no number.
     pub median: Option<f64>,
-    /// The 90th percentile; null where there is no number.
+    /// The 90th percentile; null if there is no number.
     pub p90: Option<f64>,
 }
 
@@ -72,7 +72,7 @@ impl Spread {
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Credits {
-    /// All together, with one decimal; null where no task says.
+    /// All together, with one decimal; null if no task says.
     pub total: Option<f64>,
     /// How many tasks say.
     pub of: u64,
