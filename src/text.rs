@@ -204,6 +204,9 @@ pub fn nearest_name<'a>(
 ) -> Option<&'a str> {
     let length = name.chars().count();
     let typos = |other: &str| {
+        if name.eq_ignore_ascii_case(other) {
+            return Some(0);
+        }
         let longest = length.max(other.chars().count());
         let is_prefix =
             name.len().min(other.len()) >= MIN_PREFIX && (other.starts_with(name) || name.starts_with(other));

@@ -34,15 +34,19 @@ pub(super) fn compare(sign: &str, one: &Value, other: &Value) -> Result<bool, Er
     })
 }
 
-/// Refuses to order a list that has texts and numbers.
+/// Refuses to order a list that has two of texts, numbers and booleans.
 ///
 /// # Errors
 /// If it has both.
 pub(super) fn check_items(name: &str, items: &[Value]) -> Result<(), Error> {
     let first = |kind| items.iter().find(|item| item.kind() == kind && !is_null(item));
-    for kind in [ValueKind::Number, ValueKind::Bool] {
-        if let (Some(text), Some(other)) = (first(ValueKind::String), first(kind)) {
-            check(name, text, other)?;
+    for (kind, other) in [
+        (ValueKind::String, ValueKind::Number),
+        (ValueKind::String, ValueKind::Bool),
+        (ValueKind::Bool, ValueKind::Number),
+    ] {
+        if let (Some(one), Some(other)) = (first(kind), first(other)) {
+            check(name, one, other)?;
         }
     }
     Ok(())
@@ -101,6 +105,14 @@ fn check(sign: &str, one: &Value, other: &Value) -> Result<(), Error> {
             "`{sign}` compares a mapping with a text, a number or a boolean; name the part that is meant, such as \
              `now.date`, or `labels | map(attribute='name')` in a list"
         ))),
+        // Whether something is true has no order among numbers.
+        (Bool, Number) | (Number, Bool) if !matches!(sign, "==" | "!=" | "in") => {
+            Err(invalid(format!("`{sign}` compares a boolean with a number; write `| int` behind the boolean")))
+        }
+        (Map, Map) => one.try_iter()?.try_for_each(|key| match (one.get_item(&key)?, other.get_item(&key)?) {
+            (_, other) if other.is_undefined() => Ok(()),
+            (one, other) => equal(sign, &one, &other).map(drop),
+        }),
         (Seq | Iterable, Seq | Iterable) => {
             one.try_iter()?.zip(other.try_iter()?).try_for_each(|(one, other)| equal(sign, &one, &other).map(drop))
         }

@@ -72,10 +72,12 @@ pub(super) fn untrusted_places(template: &Template, guarded: &Guarded) -> String
 pub(super) fn explain(error: &Error, template: &Template, guarded: &Guarded, scope: &Value) -> String {
     let what = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
     let path = undefined_path(&what);
-    let Some(range) = error.range() else {
+    // Some instructions have no place, as those of `{% set %}`; a name can be found.
+    let named = || path.and_then(|path| template.source.find(path).map(|at| at..at + path.len()));
+    let place = error.range().map(|range| guarded.origin(range.start)..guarded.origin(range.end));
+    let Some(mut range) = place.or_else(named) else {
         return format!("{}: {}", template.name, reason(error, &what, path, None, scope));
     };
-    let mut range = guarded.origin(range.start)..guarded.origin(range.end);
     let place = Place::new(&template.source, &range);
     // The range ends an expression; what is undefined is what people look for where the range holds several names.
     if let Some(path) = path {

@@ -19,6 +19,7 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, filters, funct
 use crate::prompt::compare::{check_items, compare, noun};
 use crate::prompt::null::{is_null, mapping, null, restored};
 use crate::prompt::sample::Sample;
+use crate::text::nearest_name;
 
 /// The most instructions that a template may take; a loop over ten thousand items takes a hundredth of it.
 pub(super) const MAX_INSTRUCTIONS: u64 = 10_000_000;
@@ -162,12 +163,27 @@ fn add_weight(value: &Value, nesting: usize, weight: &mut usize) -> Result<(), E
         }
         ValueKind::Seq | ValueKind::Iterable => {
             for item in value.try_iter()? {
+                if item.is_undefined() {
+                    return Err(invalid("an item is undefined; write `| default('')` where it is made"));
+                }
                 add_weight(&item, nesting + 1, weight)?;
             }
         }
+        ValueKind::Plain => check_shown(value)?,
         _ => {}
     }
     Ok(())
+}
+
+/// Refuses to show a function, a macro or `loop` itself, for which the engine shows names of its own code.
+fn check_shown(value: &Value) -> Result<(), Error> {
+    let is_type = |name: &str| value.as_object().is_some_and(|object| object.type_name().ends_with(name));
+    match value.kind() == ValueKind::Plain || is_type("::Macro") || is_type("::Loop") {
+        true => {
+            Err(invalid("this is a function or `loop` itself; call it, as `range(3)`, or name a part, as `loop.index`"))
+        }
+        false => Ok(()),
+    }
 }
 
 /// A text that ends at the most bytes of a value.
@@ -188,6 +204,7 @@ fn text_of(values: &[&Value]) -> Result<String, Error> {
     use fmt::Write as _;
     let mut text = BoundedText(String::new());
     for value in values.iter().filter(|value| !is_null(value)) {
+        check_shown(value)?;
         write!(text, "{value}").map_err(|_| too_large())?;
     }
     Ok(text.0)
@@ -216,8 +233,9 @@ pub(super) fn environment<'s>(budget: &Arc<Budget>) -> Environment<'s> {
                 return Ok(sample);
             }
             if !matches!(name, "default" | "d") {
-                made_up(state, all.get(1..).unwrap_or_default())?;
+                made_up(state, &all)?;
             }
+            check_attribute(name, &args)?;
             // What these take from a text or a list that has nothing is nothing.
             let is_part = matches!(name, "first" | "last" | "min" | "max" | "pprint");
             if is_part && args.first().is_some_and(is_null) {
@@ -274,6 +292,7 @@ pub(super) fn environment<'s>(budget: &Arc<Budget>) -> Environment<'s> {
         ValueKind::Bool => Ok(write!(out, "{}", value.is_true())?),
         _ if value.downcast_object_ref::<Sample>().is_some() => Ok(write!(out, "{value}")?),
         _ => {
+            check_shown(value)?;
             budget.take(SHOW_BYTES)?;
             minijinja::escape_formatter(out, state, &budget.charge(value.clone())?)
         }
@@ -284,7 +303,10 @@ pub(super) fn environment<'s>(budget: &Arc<Budget>) -> Environment<'s> {
 /// Adds what the instructions of a compiled template become.
 fn add_operators(environment: &mut Environment<'_>, budget: &Arc<Budget>) {
     let of = Arc::clone(budget);
-    environment.add_filter("made", move |value: &Value| of.charge(value.clone()));
+    environment.add_filter("made", move |state: &mut State, value: &Value| {
+        made_up(state, &unknown_parts(value))?;
+        of.charge(value.clone())
+    });
     let of = Arc::clone(budget);
     environment.add_filter("~", move |state: &mut State, args: &[Value]| match made_up(state, args)? {
         Some(sample) => Ok(sample),
@@ -389,6 +411,56 @@ fn made_up(state: &mut State<'_, '_>, operands: &[Value]) -> Result<Option<Value
         Value::from_function(filters::string).call(state, std::slice::from_ref(operand))?;
     }
     Ok(sample_among(operands))
+}
+
+/// What is undefined in a list or a mapping that was just made, keys included.
+fn unknown_parts(value: &Value) -> Vec<Value> {
+    let parts: Vec<Value> = match value.kind() {
+        ValueKind::Map => {
+            let pairs = value.as_object().and_then(minijinja::value::DynObject::try_iter_pairs);
+            pairs.into_iter().flatten().flat_map(|(key, value)| [key, value]).collect()
+        }
+        ValueKind::Seq => value.try_iter().into_iter().flatten().collect(),
+        _ => Vec::new(),
+    };
+    parts.into_iter().filter(Value::is_undefined).collect()
+}
+
+/// Refuses a filter by an attribute that an item does not have. The engine takes what is missing for nothing, so that a
+/// misspelled name would select, sort or show nothing.
+///
+/// # Errors
+/// Where an item lacks it.
+fn check_attribute(name: &str, args: &[Value]) -> Result<(), Error> {
+    let keyword = |name: &str| {
+        let value = args.iter().find_map(|arg| arg.is_kwargs().then(|| arg.get_attr(name).ok()).flatten());
+        value.filter(|value| !value.is_undefined())
+    };
+    let first = || args.get(1).filter(|_| matches!(name, "groupby" | "selectattr" | "rejectattr")).cloned();
+    let attribute = keyword("attribute").or_else(first);
+    let path = attribute.as_ref().and_then(Value::as_str);
+    // These two tests ask for just that.
+    let is_asked = args.get(2).and_then(Value::as_str).is_some_and(|test| matches!(test, "defined" | "undefined"));
+    let (Some(path), Some(items), false, None) = (path, args.first(), is_asked, keyword("default")) else {
+        return Ok(());
+    };
+    if !is_list(items) {
+        return Ok(());
+    }
+    for item in items.try_iter()? {
+        let found = path.split('.').try_fold(item.clone(), |value, part| match part.parse::<usize>() {
+            Ok(at) => value.get_item_by_index(at),
+            Err(_) => value.get_attr(part),
+        });
+        if !found.is_ok_and(|found| !found.is_undefined()) {
+            let names =
+                item.try_iter().map(|names| names.filter_map(|name| name.as_str().map(str::to_owned)).collect());
+            let names: Vec<String> = names.unwrap_or_default();
+            let near = nearest_name(path, &names).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+            return Err(invalid(format!("`{name}` finds no `{path}` in an item{near}")));
+        }
+    }
+    Ok(())
 }
 
 fn is_list(value: &Value) -> bool {

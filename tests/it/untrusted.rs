@@ -119,7 +119,7 @@ const FILTERS: [&str; 66] = [
     "rejectattr('a')",
     "map('upper')",
     "map('string')",
-    "groupby('a')",
+    "groupby('a', default='b')",
     "unique",
     "chain(['a'])",
     "zip(['a'])",

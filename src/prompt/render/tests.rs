@@ -4,6 +4,8 @@ use crate::actions::context::Environment as Variables;
 
 use super::*;
 
+mod unknown;
+
 /// How many statements the parser takes in one another; the text in the last is one as well.
 const MAX_NESTED: usize = 149;
 
