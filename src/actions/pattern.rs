@@ -14,7 +14,7 @@ use regex_lite::Regex;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::github::repository::{Repository, RepositoryError, branch_name};
-use crate::text::{MAX_SHOWN_VALUE, cut};
+use crate::text::{MAX_SHOWN_VALUE, cut, is_invisible};
 use crate::yaml::de::OneOrMany;
 
 /// The most alternatives of one pattern. A policy of 256 KiB has room for lists, and nested braces multiply.
@@ -261,6 +261,9 @@ fn alternatives(
 ) -> Result<Vec<Matcher>, String> {
     if text.contains(|c: char| c.is_control() || c.is_whitespace() && !has_spaces) {
         return Err("has white space, so it matches nothing; take it out".to_owned());
+    }
+    if let Some(odd) = text.chars().find(|c| is_invisible(*c)) {
+        return Err(format!("has the invisible character U+{:04X}; take it out", u32::from(odd)));
     }
     let bare = text.strip_prefix('!').unwrap_or(text);
     expand(bare)?.iter().map(|one| compile(one)).collect()
@@ -510,7 +513,9 @@ impl Subject for WorkflowPath {
         const FORM: &str = "is not a workflow's file; write its name, such as `release.yml`";
         let parts = text.split('/').collect::<Vec<_>>();
         let file = parts.last().copied().unwrap_or_default();
-        if !(file.ends_with(".yml") || file.ends_with(".yaml") || file.ends_with('*')) {
+        // `release.yml@main`, as under `uses:`.
+        let has_ref = [".yml@", ".yaml@"].iter().any(|end| file.contains(end));
+        if has_ref || !(file.ends_with(".yml") || file.ends_with(".yaml") || file.ends_with('*')) {
             return Err(FORM.to_owned());
         }
         if parts.len() == 1 {
@@ -528,6 +533,10 @@ impl Subject for WorkflowPath {
         let last = parts.iter().rposition(|part| *part == "**").map_or(parts.len(), |at| at + 1);
         let after = parts.len() - last;
         if first + after > WORKFLOW_PARTS || first == parts.len() && first != WORKFLOW_PARTS {
+            return Err(whole());
+        }
+        // A name that GitHub does not allow matches no repository.
+        if first >= 2 && filled(&parts[..2].join("/")).parse::<Repository>().is_err() {
             return Err(whole());
         }
         let mut read = parts.iter().map(|part| (*part).to_owned()).collect::<Vec<_>>();
@@ -842,5 +851,20 @@ mod tests {
         }
         let many = "{a,b}".repeat(9);
         assert!(list::<BranchName>(&[&many]).unwrap_err().contains("more than 256"));
+    }
+
+    #[test]
+    fn patterns_of_names_that_cannot_be_are_refused() {
+        for text in [".x", "x/.hidden", "feature/.x/y", "@", "a.lock/b", "main\u{200b}"] {
+            assert!(list::<BranchName>(&["**", &format!("!{text}")]).is_err(), "{text}");
+        }
+        for text in ["release.yml@*", "@octo/app/.github/workflows/release.yml", "octo/a b/.github/workflows/x.yml"] {
+            assert!(list::<WorkflowPath>(&["*.yml", &format!("!{text}")]).is_err(), "{text}");
+        }
+        assert!(
+            list::<WorkflowPath>(&["*/*/.github/workflows/*.yml", "**/x.yml", "octo/{a,b}/.github/workflows/x.yml"])
+                .is_ok()
+        );
+        assert!(list::<BranchName>(&["release/v1.2", "a.b/*"]).is_ok());
     }
 }

@@ -120,9 +120,10 @@ pub fn branch_name(text: &str) -> Result<String, String> {
         || name.contains("..")
         || name.contains("@{")
         || name.contains("//")
+        || name == "@"
         || name.starts_with(['-', '/'])
         || name.ends_with(['/', '.'])
-        || name.ends_with(".lock");
+        || name.split('/').any(|part| part.starts_with('.') || part.ends_with(".lock"));
     match broken {
         true => Err("is not a name that git allows for a branch; write for example `main`".to_owned()),
         false => Ok(name.to_owned()),

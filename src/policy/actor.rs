@@ -357,7 +357,7 @@ fn origin(event: &str, payload: &Value) -> Origin {
         // <https://docs.github.com/en/webhooks/webhook-events-and-payloads#check_suite>.
         "check_suite" => has_name(&payload["check_suite"]["head_branch"]),
         "check_run" => has_name(&payload["check_run"]["check_suite"]["head_branch"]),
-        "status" => payload["branches"].as_array().is_some_and(|branches| !branches.is_empty()),
+        "status" => payload["branches"].as_array().into_iter().flatten().any(|branch| has_name(&branch["name"])),
         event => has_no_commits(event) || cause(event) == Trigger::Insiders,
     };
     if is_own { Origin::Own } else { Origin::Unknown }

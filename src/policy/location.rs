@@ -56,7 +56,7 @@ pub fn is_near(folder: &str, name: &str, has_usual: bool) -> bool {
                 return false;
             }
             stem = shorter;
-        } else if let Some(shorter) = end(&EXTENSIONS) {
+        } else if let Some(shorter) = end(&EXTENSIONS).or_else(|| misspelled_extension(stem)) {
             (stem, has_extension) = (shorter, true);
         } else if stem.trim_end() != stem {
             stem = stem.trim_end();
@@ -70,6 +70,12 @@ pub fn is_near(folder: &str, name: &str, has_usual: bool) -> bool {
     }
     let letters = stem.chars().filter(|c| c.is_alphanumeric()).take(MAX_STEM + 1).collect::<String>();
     letters.chars().count() <= MAX_STEM && strsim::damerau_levenshtein(&letters, "agenttasks") <= MAX_TYPOS
+}
+
+/// A name without its extension, where that is almost the one of a policy: `.ymal`, `.yam`.
+fn misspelled_extension(name: &str) -> Option<&str> {
+    let (stem, extension) = name.rsplit_once('.')?;
+    ["yml", "yaml"].iter().any(|one| strsim::damerau_levenshtein(extension, one) == 1).then_some(stem)
 }
 
 /// Whether a text is a policy, or is so broken that it may be one.
@@ -157,6 +163,8 @@ mod tests {
             (".github", "agent-tasks"),
             (".github", "agent-tasks.yml "),
             (".github", "agents-task.yaml"),
+            (".github", "agent-tasks.ymal"),
+            (".github", "agent-tasks.yam"),
             ("docs", "agent-tasks.yml"),
             (".github/policies", "agent-tasks.yml"),
             (".github/workflows", "agent-tasks.yml"),
