@@ -145,7 +145,11 @@ impl<'a> LimitedClient<'a> {
             return answer.read();
         }
         // Only GitHub's own answer says which repository it is; the redirect may name it by its id alone.
-        let info = self.repository(repository).await.ok();
+        let info = match self.repository(repository).await {
+            // The redirect did nothing, so the same start is sent once the limit has passed.
+            Err(error @ Error::RateLimited(_)) => return Err(error),
+            info => info.ok(),
+        };
         let to = info.and_then(|info| info.full_name.parse().ok()).filter(|to| to != repository);
         Err(if to.is_some() { Error::Moved { to } } else { answer.refusal() })
     }

@@ -235,6 +235,8 @@ impl RateLimit {
         match status.as_u16() {
             429 => {}
             403 if retry_after.is_some() || primary || is_limit_in_words(body) => {}
+            // The limit on content, which has no status of its own.
+            422 if said_anywhere(body).contains("submitted too quickly") => {}
             _ => return None,
         }
         Some(Self { wait: retry_after.or_else(|| until_reset(headers)).unwrap_or(DEFAULT_WAIT), primary })
@@ -256,13 +258,22 @@ impl fmt::Display for RateLimit {
 /// Whether a 403 names a rate limit in its message or in its link to the documentation.
 fn is_limit_in_words(body: &[u8]) -> bool {
     let json: Value = serde_json::from_slice(body).unwrap_or_default();
-    let message = match json["message"].as_str() {
-        Some(message) => message.to_ascii_lowercase(),
-        None if json.is_null() => String::from_utf8_lossy(body).to_ascii_lowercase(),
-        None => String::new(),
-    };
     let link = json["documentation_url"].as_str().unwrap_or_default();
-    ["rate limit", "abuse detection"].iter().any(|words| message.contains(words)) || link.contains("rate-limit")
+    names_limit(&said_anywhere(body)) || link.contains("rate-limit")
+}
+
+fn names_limit(said: &str) -> bool {
+    ["rate limit", "abuse detection", "too many requests"].iter().any(|words| said.contains(words))
+}
+
+/// What an answer says in its message and in its list of errors, or all of it where it is not GitHub's form; in lower
+/// case.
+fn said_anywhere(body: &[u8]) -> String {
+    let said = match serde_json::from_slice::<Value>(body) {
+        Ok(Value::Object(json)) => words(StatusCode::FORBIDDEN, &Value::Object(json)),
+        _ => String::from_utf8_lossy(body).into_owned(),
+    };
+    said.to_ascii_lowercase()
 }
 
 fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
@@ -287,9 +298,12 @@ fn until_reset(headers: &HeaderMap) -> Option<Duration> {
 pub(super) fn graphql_error(answer: &Value, headers: &HeaderMap, is_empty: bool) -> Option<Error> {
     answer["errors"].as_array().into_iter().flatten().find_map(|error| {
         let said = quote(error["message"].as_str().unwrap_or_default());
+        let is_limit = |kind: &str| ["RATE_LIMITED", "RATE_LIMIT"].iter().any(|one| kind.eq_ignore_ascii_case(one));
         match error["type"].as_str().unwrap_or_default() {
             // What a limit leaves out is not absent, so it counts beside answers as well.
-            "RATE_LIMITED" | "RATE_LIMIT" => Some(Error::RateLimited(RateLimit::of_graphql(headers))),
+            kind if is_limit(kind) || names_limit(&said.to_ascii_lowercase()) => {
+                Some(Error::RateLimited(RateLimit::of_graphql(headers)))
+            }
             "FORBIDDEN" | "INSUFFICIENT_SCOPES" if is_empty => Some(forbidden(said, headers, Some(PULL_REMEDIES))),
             _ => None,
         }
@@ -412,6 +426,10 @@ const DENIALS: [(&[&str], &str); 11] = [
     (&["saml"], "Authorize the token for single sign-on under https://github.com/settings/tokens"),
 ];
 
+/// What to do where a web page came that GitHub has not sent.
+const FOREIGN: &str = "The answer does not look like one of GitHub: a proxy or a firewall may have given it. Check the \
+                       runner's network and its proxy settings";
+
 /// What an answer means; `None` for one that accepts the request. A pure function of all that an answer has.
 pub(super) fn classify(
     status: StatusCode,
@@ -425,11 +443,14 @@ pub(super) fn classify(
     if let Some(limit) = RateLimit::of(status, headers, body) {
         return Some(Error::RateLimited(limit));
     }
+    // GitHub puts its id on every answer.
+    let is_foreign = !body.is_empty() && !headers.contains_key("x-github-request-id");
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let said = words(status, &body);
     Some(match status.as_u16() {
         401 => Error::BadToken { said },
         403 if body["code"] == "copilot_plan_required" => Error::NoLicense { said },
+        403 if is_foreign && !body.is_object() => Error::Denied { said, remedy: FOREIGN.to_owned() },
         403 => forbidden(said, headers, remedies),
         404 => Error::NotFound { said, remedy: remedies.map_or(TASK_NOT_FOUND, |remedies| remedies.not_found) },
         400 | 422 => Error::Invalid { said },
@@ -524,11 +545,17 @@ fn permission_remedy(needed: Option<&str>) -> String {
 /// GitHub's message, with what its list of errors adds.
 fn words(status: StatusCode, body: &Value) -> String {
     let mut said = format!("status {status}");
-    if let Some(message) = body["message"].as_str().filter(|message| !message.is_empty()) {
-        message.clone_into(&mut said);
+    let text = |value: &Value| value["message"].as_str().or(value.as_str()).map(str::to_owned);
+    if let Some(message) = text(body).or_else(|| text(&body["error"])).filter(|message| !message.is_empty()) {
+        said = message;
     }
-    for error in body["errors"].as_array().into_iter().flatten() {
-        let detail = error["message"].as_str().or(error["code"].as_str()).or(error.as_str()).unwrap_or_default();
+    let errors = &body["errors"];
+    for error in errors.as_array().map_or(std::slice::from_ref(errors), Vec::as_slice) {
+        let detail = match (text(error), error["field"].as_str(), error["code"].as_str()) {
+            (Some(detail), ..) => detail,
+            (None, Some(field), Some(code)) => format!("{field}: {code}"),
+            (None, _, code) => code.unwrap_or_default().to_owned(),
+        };
         if !detail.is_empty() {
             said = format!("{said}; {detail}");
         }

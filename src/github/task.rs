@@ -314,14 +314,15 @@ impl<'de> Deserialize<'de> for Usage {
     }
 }
 
-/// A count that may be written as a decimal number: `403451775000.0`.
+/// A count that may be written as a decimal number, or as the text of one: `403451775000.0`.
 fn whole(value: &Value) -> Option<u64> {
+    let read = || value.as_str()?.trim().parse::<f64>().ok().filter(|amount| amount.is_finite());
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "the number is not negative, and a larger one than fits is as good as the largest"
     )]
-    let rounded = || value.as_f64().filter(|amount| *amount >= 0.0).map(|amount| amount.round() as u64);
+    let rounded = || value.as_f64().or_else(read).filter(|amount| *amount >= 0.0).map(|amount| amount.round() as u64);
     value.as_u64().or_else(rounded)
 }
 
@@ -665,7 +666,7 @@ mod tests {
         assert_eq!(read.credits().as_deref(), Some("3.5"));
         let decimal = r#"{"id": "t", "state": "completed", "sessions": [
             {"usage": {"type": "ai_credits", "amount": 403451775000.0}},
-            {"usage": {"type": "ai_credits", "credits": 1e9}},
+            {"usage": {"type": "ai_credits", "credits": "1.0e9"}},
             {"usage": {"type": "ai_credits", "amount": -1.0}}
         ]}"#;
         assert_eq!(serde_json::from_str::<Task>(decimal).unwrap().credits().as_deref(), Some("404.5"));

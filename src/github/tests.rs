@@ -55,7 +55,8 @@ fn classify_knows_every_status() {
         };
         let limited = if status == 403 { "rate limited" } else { bare };
         assert_eq!(class(status, &[], ""), bare, "{status}");
-        assert_eq!(class(status, &[("x-ratelimit-remaining", "17")], "<html>"), bare, "{status}");
+        let page = if status == 403 { "denied" } else { bare };
+        assert_eq!(class(status, &[("x-ratelimit-remaining", "17")], "<html>"), page, "{status}");
         for headers in limits {
             assert_eq!(class(status, headers, "{}"), limited, "{status} {headers:?}");
         }
@@ -157,6 +158,9 @@ fn limit_is_known_by_its_words_alone() {
         (r#"{"documentation_url": "https://docs.github.com/rest/x#secondary-rate-limits"}"#, true),
         (r#"{"documentation_url": "https://docs.github.com/rest/x#abuse-rate-limits"}"#, true),
         ("<html>You have exceeded a secondary rate limit</html>", true),
+        (r#"{"message": "Too many requests"}"#, true),
+        (r#"{"message": "Forbidden", "errors": [{"message": "secondary rate limit"}]}"#, true),
+        (r#""You have exceeded a secondary rate limit""#, true),
         (r#"{"message": "Resource not accessible by personal access token"}"#, false),
         (r#"{"message": "Forbidden", "documentation_url": "https://docs.github.com/rest/agent-tasks"}"#, false),
     ] {
@@ -166,6 +170,37 @@ fn limit_is_known_by_its_words_alone() {
     let Error::RateLimited(limit) = actual(403, &left, r#"{"message": "secondary rate limit"}"#) else { panic!() };
     assert_eq!((limit.wait.as_secs(), limit.primary), (60, false));
     insta::assert_snapshot!(limit, @"secondary rate limit exceeded; the next request is allowed in 1m");
+}
+
+#[test]
+fn refusal_says_all_that_the_answer_says() {
+    for (body, said) in [
+        (
+            r#"{"message": "V", "errors": [{"resource": "Task", "field": "base_ref", "code": "invalid"}]}"#,
+            "V; base_ref: invalid",
+        ),
+        (r#"{"message": "V", "errors": "model is unknown"}"#, "V; model is unknown"),
+        (r#"{"message": "V", "errors": [{"code": "missing"}, "x"]}"#, "V; missing; x"),
+        (r#"{"error": {"message": "model is unknown"}}"#, "model is unknown"),
+        (r#"{"error": "model is unknown"}"#, "model is unknown"),
+        (r#"{"message": ""}"#, "status 422 Unprocessable Entity"),
+    ] {
+        let Error::Invalid { said: actual } = actual(422, &[], body) else { panic!("{body}") };
+        assert_eq!(actual, said, "{body}");
+    }
+}
+
+#[test]
+fn page_of_a_proxy_is_not_called_a_missing_permission() {
+    let page = "<html><title>Blocked by policy</title></html>";
+    assert!(matches!(actual(403, &[], page), Error::Denied { remedy, .. } if remedy.contains("proxy")));
+    let github = [("x-github-request-id", "AB:12")];
+    assert!(matches!(actual(403, &github, page), Error::MissingPermission { .. }));
+    assert!(matches!(actual(403, &[], ""), Error::MissingPermission { .. }));
+    assert_eq!(
+        class(422, &[], r#"{"message": "V", "errors": [{"message": "was submitted too quickly"}]}"#),
+        "rate limited"
+    );
 }
 
 #[test]
@@ -258,6 +293,7 @@ fn proxy_is_an_address_that_the_client_can_read() {
         ("proxy:3128", true),
         ("ht!tp://u:p@x", false),
         ("ftp://proxy", false),
+        ("socks5://proxy:1080", false),
         ("http://", false),
     ] {
         assert_eq!(is_proxy(address), good, "{address}");

@@ -117,7 +117,9 @@ fn proxy_refusal(status: u16) -> String {
 /// Whether the HTTP client can use this address of a proxy. It ignores what it cannot read, and would go past the proxy.
 pub fn is_proxy(address: &str) -> bool {
     let proxy = hyper_util::client::proxy::matcher::Matcher::builder().all(address).build();
-    proxy.intercept(&http::Uri::from_static("https://api.github.com")).is_some()
+    let proxy = proxy.intercept(&http::Uri::from_static("https://api.github.com"));
+    // The matcher knows SOCKS, and the client does not.
+    proxy.is_some_and(|proxy| matches!(proxy.uri().scheme_str(), Some("http" | "https")))
 }
 
 /// The status with which the proxy for an address answers CONNECT. The HTTP client keeps it to itself, so the proxy is

@@ -184,7 +184,7 @@ impl<'a> TaskRun<'a> {
                         // Once: what is sent after this is the same start.
                         if has_limits && others.is_none() {
                             let started = self.executor.started_in(self.repository()).await;
-                            let capacity = self.capacity(options.confirm, &mut etags, &started).await;
+                            let capacity = self.capacity(options, &mut etags, &started).await;
                             others = Some(started);
                             if let Err(event) = capacity {
                                 self.record(event);
@@ -331,31 +331,40 @@ impl<'a> TaskRun<'a> {
     }
 
     /// Counts the tasks of the class where the policy limits them, and the follow-ups of a pull request, until it is known
-    /// whether one more may be started.
+    /// whether one more may be started. A rate limit is waited out as for a start, and is no time of the count.
     ///
     /// # Errors
     /// What happens in place of a start.
-    async fn capacity(&self, longest: Duration, etags: &mut EtagCache, started: &StartedTasks) -> Result<(), Event> {
+    async fn capacity(
+        &mut self,
+        options: &StartOptions,
+        etags: &mut EtagCache,
+        started: &StartedTasks,
+    ) -> Result<(), Event> {
         if let Some(obstacle) = self.executor.plan.follow_up.as_ref().and_then(|pull| pull.obstacle.clone()) {
             return Err(obstacle);
         }
         let began = Instant::now();
+        let mut limited = Duration::ZERO;
         loop {
-            let mut pause = RECOUNT;
-            let event = match self.count(etags, started).await {
+            let (event, pause) = match self.count(etags, started).await {
                 Ok(Capacity::Free) => return Ok(()),
                 Ok(Capacity::Full(refusal)) => return Err(Event::Refused(refusal)),
                 Ok(Capacity::Used(why)) => return Err(Event::Skipped(why)),
-                Ok(Capacity::Hidden(refusal)) => Event::Refused(refusal),
-                Err(error) if error.may_pass() => {
-                    if let Error::RateLimited(limit) = &error {
-                        pause = pause.max(limit.wait);
-                    }
-                    Event::Failed(error)
+                Ok(Capacity::Hidden(refusal)) => (Event::Refused(refusal), RECOUNT),
+                Err(Error::RateLimited(limit)) if limited + limit.wait <= options.max_limit_wait => {
+                    let pause = limit.wait.max(RECOUNT);
+                    self.record(Event::Limited { why: limit.name().to_owned(), wait: pause });
+                    limited += pause;
+                    self.executor.host.sleep(pause, "counting the tasks").await;
+                    continue;
+                }
+                Err(error) if error.may_pass() && !matches!(error, Error::RateLimited(_)) => {
+                    (Event::Failed(error), RECOUNT)
                 }
                 Err(error) => return Err(Event::Failed(error)),
             };
-            if began.elapsed() + pause > longest {
+            if began.elapsed().saturating_sub(limited) + pause > options.confirm {
                 return Err(event);
             }
             self.executor.host.sleep(pause, "counting the tasks").await;

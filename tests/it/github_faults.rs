@@ -107,6 +107,15 @@ async fn renamed_repository_is_started_under_its_real_name() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn rate_limit_behind_a_redirect_is_waited_out() {
+    let simulator = renamed();
+    simulator.fault(Route::Repository, Fault::plain_limit(PlainLimit::Secondary));
+    let ran = Step::new(&simulator).with("repository", "octo/old").run().await;
+    ran.assert(0, "completed", "success");
+    assert_eq!((names(&ran), simulator.tasks().len()), (vec!["octo/new".to_owned()], 1), "{}", ran.log);
+}
+
+#[tokio::test(start_paused = true)]
 async fn old_and_new_name_start_one_task() {
     for list in ["octo/old\nocto/new", "octo/new\nocto/old"] {
         let simulator = renamed();

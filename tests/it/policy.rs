@@ -221,6 +221,16 @@ async fn limit_that_cannot_be_counted_starts_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn count_waits_out_a_rate_limit() {
+    for (wait, code) in [(60, 0), (600, 0), (3600, 5)] {
+        let simulator = Simulator::new();
+        simulator.fault(Route::List, Fault::rate_limit(Duration::from_secs(wait)));
+        let ran = limited(&simulator, "max-active: 1").with("confirm-timeout", "10s").run().await;
+        assert_eq!((ran.code, ran.starts()), (code, usize::from(code == 0)), "{wait}: {}", ran.log);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn limit_counts_tasks_that_the_list_leaves_out() {
     let run = |total: Value, limit: &'static str| {
         let simulator = Simulator::new();
