@@ -16,6 +16,9 @@ const MIN_SECRET: usize = 8;
 /// A word of another input that begins as a token does and is at least so long is taken for one: the shortest of
 /// GitHub's own have 40 characters, and a name has fewer than half of that.
 const MIN_STRAY: usize = 20;
+/// The inputs whose list has a meaning of its own where it is empty: a `fail-on` without a conclusion fails nothing. The
+/// other lists say themselves that they need an item.
+const LISTS: [&str; 6] = ["model", "fail-on", "stop-on", "allow-users", "allow-bots", "report-fail-if"];
 
 /// Reads one input after the other, and keeps what is wrong until the end. It holds tokens, so it has no `Debug`.
 #[derive(Clone)]
@@ -52,6 +55,10 @@ impl Reader {
                 problems.push(Problem::new(old, format!("was renamed; write {new}")));
             } else if !INPUTS.iter().any(|input| input.name == written) {
                 warnings.push(unknown(&written));
+            }
+            if LISTS.contains(&written.as_str()) && listed(value).is_empty() {
+                let why = "has commas and no item; write an item, or leave the input out";
+                problems.push(Problem::new(&written, why));
             }
             secrets.extend(strays(value));
             if given.insert(written.clone(), value.to_owned()).is_some_and(|other| other != value) {

@@ -108,6 +108,9 @@ fn lists_are_separated_by_commas_and_newlines() {
     assert_eq!(good(&[("INPUT_FAIL_ON", "never")]).fail_on, []);
     assert_eq!(good(&[("INPUT_FAIL_ON", "failure\nskipped")]).fail_on.len(), 2);
     assert!(problems(&[("INPUT_FAIL_ON", "never, failure")])[0].contains("fail-on: expected"));
+    for name in ["INPUT_FAIL_ON", "INPUT_STOP-ON", "INPUT_MODEL", "INPUT_ALLOW_USERS", "INPUT_ALLOW_BOTS"] {
+        assert!(problems(&[(name, " ,\n,")])[0].contains("has commas and no item"), "{name}");
+    }
     assert!(problems(&[("INPUT_STOP_ON", "completed")])[0].contains("got completed"));
 }
 

@@ -17,7 +17,7 @@ use crate::github::repository::Repository;
 use crate::prompt::fence::{Fences, Untrusted};
 use crate::prompt::sample::Sample;
 use crate::prompt::{explain, null, sandbox, syntax, taint};
-use crate::text::cut;
+use crate::text::{cut, is_invisible};
 
 /// The most bytes of a template, and of a prompt made from one. GitHub publishes no limit for prompts; an issue's
 /// text, the longest thing people write there, ends at a quarter of it.
@@ -342,7 +342,9 @@ fn render_bounded(template: &Template, given: Given) -> Result<Rendered, RenderE
         return Ok(Rendered::Skipped(reason.clone()));
     }
     let rendered = rendered.map_err(explained)?;
-    if rendered.trim().is_empty() {
+    // A made-up value and a fenced text are characters of private use here.
+    let has_others = tries || !fences.is_empty();
+    if rendered.chars().all(|c| c.is_whitespace() || !has_others && is_invisible(c)) {
         return Err(RenderError::Empty(name.to_owned()));
     }
     let Some(boundary) = boundary.as_deref().or_else(|| fences.is_empty().then_some("")) else {

@@ -1,4 +1,4 @@
-//! Names that nothing has, where the engine itself says nothing.
+//! Names that nothing has, and what shows nothing, where the engine itself says nothing.
 
 use super::rendered;
 
@@ -52,5 +52,12 @@ fn function_is_not_shown() {
     ] {
         let error = rendered(source).unwrap_err();
         assert!(error.contains("call it"), "{source}: {error}");
+    }
+}
+
+#[test]
+fn prompt_of_invisible_characters_is_empty() {
+    for source in ["\u{200b}\u{feff} ", "{{ '\u{2800}' }}"] {
+        assert!(rendered(source).unwrap_err().contains("the prompt is empty"), "{source:?}");
     }
 }
