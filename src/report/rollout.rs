@@ -27,7 +27,7 @@ const MAX_NOTE: usize = 300;
 /// How many repositories that wait for too long a warning lists.
 const MAX_STALLED: usize = 20;
 /// What to do about a prompt that has changed.
-const CHANGED: &str = "Write on-change: continue to use the new prompt, or another rollout name to begin anew";
+const CHANGED: &str = "Write `on-change: continue` to use the new prompt, or another rollout name to begin anew";
 /// What to do about tasks that have failed.
 const CONTINUE: &str = "continue these tasks or their pull requests on GitHub, raise attempts";
 

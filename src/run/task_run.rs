@@ -352,7 +352,7 @@ impl<'a> TaskRun<'a> {
                 Ok(Capacity::Full(refusal)) => return Err(Event::Refused(refusal)),
                 Ok(Capacity::Used(why)) => return Err(Event::Skipped(why)),
                 Ok(Capacity::Hidden(refusal)) => (Event::Refused(refusal), RECOUNT),
-                Err(Error::RateLimited(limit)) if limited + limit.wait <= options.max_limit_wait => {
+                Err(Error::RateLimited(limit)) if limited.saturating_add(limit.wait) <= options.max_limit_wait => {
                     let pause = limit.wait.max(RECOUNT);
                     self.record(Event::Limited { why: limit.name().to_owned(), wait: pause });
                     limited += pause;

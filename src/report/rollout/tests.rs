@@ -162,7 +162,7 @@ fn said_next(view: &RolloutView) -> String {
 fn summary_says_what_keeps_the_next_run_from_starting() {
     let mut changed = view("1, *", &[(1, waiting()), (2, None)]);
     changed.change = Some("its newest task has template a, and the prompt is now template b".to_owned());
-    insta::assert_snapshot!(said_next(&changed), @"Once 1 more of wave 1 is merged, the rollout stops, because the prompt has changed: its newest task has template a, and the prompt is now template b. Write on-change: continue to use the new prompt, or another rollout name to begin anew");
+    insta::assert_snapshot!(said_next(&changed), @"Once 1 more of wave 1 is merged, the rollout stops, because the prompt has changed: its newest task has template a, and the prompt is now template b. Write `on-change: continue` to use the new prompt, or another rollout name to begin anew");
     changed.rules.on_change = OnChange::Continue;
     insta::assert_snapshot!(said_next(&changed), @"Once 1 more of wave 1 is merged, the next run starts wave 2 with 1 repository: octo/r1");
     // A repository of the first wave is at work again.
