@@ -107,7 +107,7 @@ fn check(sign: &str, one: &Value, other: &Value) -> Result<(), Error> {
         ))),
         // Whether something is true has no order among numbers.
         (Bool, Number) | (Number, Bool) if !matches!(sign, "==" | "!=" | "in") => {
-            Err(invalid(format!("`{sign}` compares a boolean with a number; write `| int` behind the boolean")))
+            Err(invalid(format!("`{sign}` compares a boolean with a number; write `| int` after the boolean")))
         }
         (Map, Map) => one.try_iter()?.try_for_each(|key| match (one.get_item(&key)?, other.get_item(&key)?) {
             (_, other) if other.is_undefined() => Ok(()),
