@@ -1,7 +1,7 @@
 //! Starts a GitHub Copilot cloud agent task from a workflow, waits for it if asked, and returns its ID, its state and the
 //! number of its pull request.
 //!
-//! A folder is a layer. Imports go down, in this order: `text`, `order` and `join`, then `github` and `yaml`, `actions`,
+//! A folder is a layer. Imports go down, in this order: `text`, `json`, `order` and `join`, then `github` and `yaml`, `actions`,
 //! `task` and `prompt`, `policy`, `inputs`, `plan`, `report`, `run`, `commands`.
 
 pub mod actions;
@@ -9,6 +9,7 @@ pub mod commands;
 pub mod github;
 pub mod inputs;
 pub mod join;
+pub mod json;
 pub mod order;
 pub mod plan;
 pub mod policy;

@@ -14,7 +14,6 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::actions::context::Environment;
-use crate::actions::event::parse_payload;
 use crate::actions::output_file::{rejection, render};
 use crate::actions::redactor::Redactor;
 use crate::actions::signal::{Signal, Signals};
@@ -22,6 +21,7 @@ use crate::actions::workflow_command::{Annotation, Command, Level};
 use crate::github::error::Error;
 use crate::github::limited::RequestLog;
 use crate::github::token::Token;
+use crate::json;
 use crate::text::{harmless, harmless_lines, hexadecimal, spelled};
 
 /// GitHub caps payloads at 25 MB, <https://docs.github.com/en/webhooks/webhook-events-and-payloads#payload-cap>; the
@@ -563,7 +563,7 @@ impl Host {
         };
         let failed = || format!("cannot read the event's payload `{path}`, which GITHUB_EVENT_PATH names");
         let bytes = read(Path::new(path), MAX_EVENT_BYTES).with_context(failed)?;
-        parse_payload(&bytes).map(Some).with_context(failed)
+        json::read(&bytes).map(Some).with_context(failed)
     }
 
     /// Waits for a signal that ends the process. From this call on, the command itself ends the step after one.

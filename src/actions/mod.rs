@@ -1,7 +1,6 @@
 //! The runner's side: its environment, files, log, commands and signals.
 
 pub mod context;
-pub mod event;
 pub mod host;
 pub mod output_file;
 pub mod pattern;

@@ -163,7 +163,7 @@ impl<'a> LimitedClient<'a> {
     pub async fn task(&self, repository: &Repository, id: &TaskId, etag: Option<&str>) -> Result<TaskAnswer, Error> {
         let path = format!("/agents/repos/{repository}/tasks/{}", encoded(id.as_str()));
         let answer = self.get(&path, etag, None).await?;
-        if answer.status == StatusCode::NOT_MODIFIED {
+        if answer.status == StatusCode::NOT_MODIFIED && etag.is_some() {
             return Ok(TaskAnswer::Unchanged);
         }
         let etag = answer.headers.get(header::ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);

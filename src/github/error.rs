@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::github::repository::Repository;
+use crate::json;
 use crate::text::{cut, spelled};
 
 /// How much of GitHub's own words goes into an error, in characters. Its messages are a few sentences long.
@@ -257,7 +258,7 @@ impl fmt::Display for RateLimit {
 
 /// Whether a 403 names a rate limit in its message or in its link to the documentation.
 fn is_limit_in_words(body: &[u8]) -> bool {
-    let json: Value = serde_json::from_slice(body).unwrap_or_default();
+    let json: Value = json::read(body).unwrap_or_default();
     let link = json["documentation_url"].as_str().unwrap_or_default();
     names_limit(&said_anywhere(body)) || link.contains("rate-limit")
 }
@@ -269,7 +270,7 @@ fn names_limit(said: &str) -> bool {
 /// What an answer says in its message and in its list of errors, or all of it where it is not GitHub's form; in lower
 /// case.
 fn said_anywhere(body: &[u8]) -> String {
-    let said = match serde_json::from_slice::<Value>(body) {
+    let said = match json::read(body) {
         Ok(Value::Object(json)) => words(StatusCode::FORBIDDEN, &Value::Object(json)),
         _ => String::from_utf8_lossy(body).into_owned(),
     };
@@ -445,7 +446,7 @@ pub(super) fn classify(
     }
     // GitHub puts its id on every answer.
     let is_foreign = !body.is_empty() && !headers.contains_key("x-github-request-id");
-    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let body: Value = json::read(body).unwrap_or_default();
     let said = words(status, &body);
     Some(match status.as_u16() {
         401 => Error::BadToken { said },

@@ -16,6 +16,7 @@ use tower::Service;
 
 use crate::github::error::{Error, quote};
 use crate::github::token::Token;
+use crate::json;
 
 /// The version of the API that this program was written against,
 /// <https://docs.github.com/en/rest/about-the-rest-api/api-versions>.
@@ -227,13 +228,14 @@ impl Answer {
         for value in self.headers.values_mut().filter(|value| hides(value.as_bytes())) {
             *value = HeaderValue::from_static("***");
         }
-        if let Some(body) = std::str::from_utf8(&self.body).ok().filter(|body| token.occurs_in(body)) {
+        let body = String::from_utf8_lossy(&self.body);
+        if token.occurs_in(&body) {
             self.body = body.replace(token.expose(), "***").into();
         }
     }
 
     pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        serde_json::from_slice(&self.body).map_err(|error| Error::Malformed { why: quote(&error.to_string()) })
+        json::read(&self.body).map_err(|error| Error::Malformed { why: quote(&error.to_string()) })
     }
 
     /// Whether the answer asks for the same request at another address.
@@ -273,6 +275,15 @@ fn no_answer(error: &octocrab::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn token_in_an_answer_of_any_bytes_is_hidden() {
+        let token = Token::parse("github_pat_11ABCDEFG0123456789").unwrap();
+        let body = Bytes::from_static(b"\xff\xfe said github_pat_11ABCDEFG0123456789");
+        let mut answer = Answer { status: StatusCode::FORBIDDEN, headers: HeaderMap::new(), body };
+        answer.hide(&token);
+        assert_eq!(String::from_utf8_lossy(&answer.body), "\u{fffd}\u{fffd} said ***");
+    }
 
     #[test]
     fn certificate_fault_is_named_in_plain_words() {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// The folders and files of `src/`, lowest first. Those of one line are on the same level and independent.
 const LEVELS: [&[&str]; 12] = [
-    &["text", "order", "join"],
+    &["text", "json", "order", "join"],
     &["github", "yaml"],
     &["actions"],
     &["task", "prompt"],

@@ -120,6 +120,16 @@ async fn etag_asks_for_changes_only() {
     let id = agent_task::github::task::TaskId::parse("t-1").unwrap();
     assert_eq!(github.task(&repository(), &id, Some("W/\"abc\"")).await, Ok(TaskAnswer::Unchanged));
     assert_eq!(seen.lock().unwrap()[0].headers["if-none-match"], ["W/\"abc\""]);
+    // Without an ETag there is nothing that could be unchanged.
+    let (github, _) = scripted(vec![answer(304, "")]);
+    assert!(matches!(github.task(&repository(), &id, None).await, Err(Error::Malformed { .. })));
+}
+
+#[tokio::test]
+async fn answer_that_is_a_little_broken_is_read() {
+    let (github, _) =
+        scripted(vec![answer(201, "\u{feff}{\"id\": \"t-1\", \"state\": \"queued\", \"name\": \"\\ud83d\"}")]);
+    assert_eq!(start(&github).await.unwrap().id.as_str(), "t-1");
 }
 
 #[tokio::test]

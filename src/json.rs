@@ -1,16 +1,17 @@
-//! The payload of the event that started the workflow.
+//! Reading JSON that is a little broken.
 
-use serde_json::Value;
+use serde::de::DeserializeOwned;
 
-/// Reads a payload as far as it can be read: a byte order mark is left out, and text that is not valid UTF-8 or half
+/// Reads JSON of GitHub as far as it can be read: a byte order mark is left out, and text that is not valid UTF-8 or half
 /// of a surrogate pair becomes U+FFFD. GitHub cuts long texts, and may cut a pair in two.
 ///
 /// # Errors
-/// If it is not JSON: cut off, empty, or nested too deep.
-pub fn parse_payload(bytes: &[u8]) -> Result<Value, serde_json::Error> {
+/// If it is not JSON (cut off, empty, or nested too deep), or not what is read.
+pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     serde_json::from_slice(bytes).or_else(|error| {
-        serde_json::from_slice(with_whole_pairs(&String::from_utf8_lossy(bytes)).as_bytes()).map_err(|_| error)
+        let repaired = with_whole_pairs(&String::from_utf8_lossy(bytes));
+        serde_json::from_slice(repaired.as_bytes()).map_err(|_| error)
     })
 }
 
@@ -40,12 +41,12 @@ fn with_whole_pairs(json: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
     #[test]
-    fn payload_is_read_as_far_as_possible() {
+    fn json_is_read_as_far_as_possible() {
         for (bytes, value) in [
             (&b"{\"a\": 1}"[..], json!({"a": 1})),
             (b"\xef\xbb\xbf{\"a\": 1}", json!({"a": 1})),
@@ -60,15 +61,15 @@ mod tests {
             (b"{\"a\": \"x\xff\"}", json!({"a": "x\u{fffd}"})),
             (b"\xef\xbb\xbf{\"a\": \"\\ud83d\"}", json!({"a": "\u{fffd}"})),
         ] {
-            assert_eq!(parse_payload(bytes).unwrap(), value, "{}", String::from_utf8_lossy(bytes));
+            assert_eq!(read::<Value>(bytes).unwrap(), value, "{}", String::from_utf8_lossy(bytes));
         }
     }
 
     #[test]
-    fn unreadable_payload_is_an_error() {
+    fn json_that_cannot_be_repaired_is_an_error() {
         let deep = "[".repeat(200) + &"]".repeat(200);
         for text in ["", "{\"a\": \"\\ud83d", "{\"a\": 1", "\\", "\\u", "\"\\é", "<html>", deep.as_str()] {
-            assert!(parse_payload(text.as_bytes()).is_err(), "{text}");
+            assert!(read::<Value>(text.as_bytes()).is_err(), "{text}");
         }
     }
 }
