@@ -283,8 +283,13 @@ foreach ($folder in $env:RUNNER_TEMP, $temporary, $env:RUNNER_TOOL_CACHE) {
             $status = $LASTEXITCODE
             Pop-Location
             Write-Output '::endgroup::'
-            $built = [System.IO.Path]::Combine($scratch, 'target\release\agent-task.exe')
-            if ($status -eq 0 -and [System.IO.File]::Exists($built)) {
+            # A cargo whose config file names a target puts it in a folder of that name.
+            $built = $null
+            if ($status -eq 0) {
+                $built = [System.IO.Directory]::GetFiles($env:CARGO_TARGET_DIR, 'agent-task.exe', 'AllDirectories') |
+                    Select-Object -First 1
+            }
+            if ($built) {
                 $path = Copy-IntoPlace $built
                 Complete-Step $path "agent-task $sourceVersion, built from its sources"
             }

@@ -260,6 +260,27 @@ fn any_other_commit_is_built_once_from_its_sources() {
 }
 
 #[test]
+fn zstd_unpacks_if_it_reads_the_format() {
+    for zstd in ["gzip -dc", "echo 'unsupported format' >&2; exit 1"] {
+        let release = Release::of(SMALL);
+        let job = Job::new(&release.manifest());
+        let program = format!("#!/bin/sh\necho \"$*\" >\"$RUNNER_TEMP/zstd\"\n{zstd}\n");
+        job.folder.write_program("bin/zstd", &program);
+        job.run().exits(&[0, 0]).gives("task-id", "small");
+        assert_eq!(job.folder.read("temp/zstd"), "-dcq\n");
+    }
+}
+
+#[test]
+fn build_for_a_target_of_cargos_config_is_found() {
+    for shell in shells() {
+        let job = Job::new("version 0.0.0\nbase none\n").shell(&shell);
+        job.folder.write_program("bin/cargo", &CARGO.replace("/release", "/x86_64-unknown-linux-gnu/release"));
+        job.run().exits(&[0, 0]).gives("task-id", "built");
+    }
+}
+
+#[test]
 fn builds_side_by_side_share_a_tool_cache() {
     let shared = Folder::new();
     std::thread::scope(|scope| {
