@@ -30,9 +30,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::contenders::{Contender, Figures};
-use crate::measure::Cost;
 use crate::size::Sizes;
-use crate::step::{Action, Shell};
+use crate::step::{Action, Installation, Shell};
 use crate::waiting::PAUSES;
 
 /// The argument that leaves out what takes minutes.
@@ -40,7 +39,7 @@ const QUICK: &str = "--quick";
 /// How often everybody starts a task, and starts and waits for one.
 const ROUNDS: (usize, usize) = (30, 8);
 /// How often the action runs with nothing installed, and as often with something.
-const STEPS: usize = 20;
+const STEPS: usize = 40;
 /// How large a crate's share must be to be named, in bytes.
 const NAMED: u64 = 15_000;
 /// What surrounds the text that is written.
@@ -87,19 +86,9 @@ fn numbers(quick: bool) -> anyhow::Result<String> {
         times.sort_unstable();
         anyhow::Ok(times[STEPS / 2])
     });
-    let cost = |of: &dyn Fn() -> anyhow::Result<Cost>| {
-        let costs = (0..STEPS).map(|_| of()).collect::<anyhow::Result<Vec<_>>>()?;
-        anyhow::Ok(milliseconds(Cost::median(&costs).cpu))
-    };
-    let piped = cost(&|| action.curl_and_tar())?;
-    let shells = [Shell::dash(), Shell::busybox(&cache.join("busybox"))?];
-    let in_shells = |of: &dyn Fn(&Shell) -> anyhow::Result<Cost>| {
-        let costs = shells.iter().map(|shell| cost(&|| of(shell))).collect::<anyhow::Result<Vec<_>>>()?;
-        anyhow::Ok(costs.join(", "))
-    };
-    let hash = in_shells(&|shell| action.hash(shell))?;
-    let cold_installation = in_shells(&|shell| action.installation(shell, true))?;
-    let warm_installation = in_shells(&|shell| action.installation(shell, false))?;
+    let shells = Shell::all(&cache.join("busybox"))?;
+    let installations =
+        shells.iter().map(|shell| Installation::median(&action, shell, STEPS)).collect::<anyhow::Result<Vec<_>>>()?;
     eprintln!("numbers: waiting, in virtual time");
     let (ours, theirs) = waiting::waits()?;
     let (linked, others) = size::crates()?;
@@ -117,10 +106,14 @@ fn numbers(quick: bool) -> anyhow::Result<String> {
     table.ours("Crates in it, and others to build it", &format!("{linked}, {others}"));
     table.ours("Step until the start arrives, binary to be fetched", &milliseconds(cold?));
     table.ours("Step until the start arrives, binary there", &milliseconds(warm?));
-    table.ours("Processor of the hash alone: dash, BusyBox", &hash);
-    table.ours("Processor of the installation, binary to be fetched: dash, BusyBox", &cold_installation);
-    table.ours("Processor of the installation, binary there: dash, BusyBox", &warm_installation);
-    table.ours("Processor of `curl \\| tar` for the same binary", &piped);
+    let mut processor = |what: &str, of: &dyn Fn(&Installation) -> Duration| {
+        let cells = installations.iter().map(|it| milliseconds(of(it))).collect::<Vec<_>>();
+        table.ours(&format!("Processor of {what}"), &cells.join(" / "));
+    };
+    processor("the binary's hash alone", &|it| it.hash);
+    processor("the installation above the hash, binary to be fetched", &|it| it.cold.saturating_sub(it.hash));
+    processor("the installation above the hash, binary there", &|it| it.warm.saturating_sub(it.hash));
+    processor("`curl \\| tar` for the same binary, without a check", &|it| it.piped);
     let pauses = PAUSES.map(|pause| pause.to_string()).join(" / ");
     let each = |of: &dyn Fn(&waiting::Wait) -> String| {
         [of(&ours), format!("{} at {pauses} s", theirs.iter().map(of).collect::<Vec<_>>().join(" / "))]

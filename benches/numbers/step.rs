@@ -35,25 +35,61 @@ struct Step {
 
 /// A shell that the installer runs in.
 pub(crate) struct Shell {
-    command: Vec<String>,
+    command: String,
     /// Where it looks for tools.
     path: String,
+    /// What downloads an address to the standard output with these tools.
+    fetch: &'static str,
 }
 
 impl Shell {
-    /// Debian's shell, with the tools of this machine.
-    pub(crate) fn dash() -> Self {
-        Self { command: vec!["dash".to_owned()], path: contenders::PATH.to_owned() }
-    }
-
-    /// BusyBox, with its own tools and no others, as in a container of Alpine. Links to them are made in `folder`.
+    /// Those that are measured: dash and BusyBox's shell with the tools of this machine, and BusyBox with its own tools
+    /// and no others, as in a container of Alpine. Links to its tools are made in `folder`.
     ///
     /// # Errors
     /// Where there is no BusyBox.
-    pub(crate) fn busybox(folder: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn all(folder: &Path) -> anyhow::Result<[Self; 3]> {
         std::fs::create_dir_all(folder)?;
         output(Command::new("busybox").args(["--install", "-s"]).arg(folder))?;
-        Ok(Self { command: vec![folder.join("sh").display().to_string()], path: folder.display().to_string() })
+        let busybox = folder.join("sh").display().to_string();
+        let with_tools = |command: &str| Self {
+            command: command.to_owned(),
+            path: contenders::PATH.to_owned(),
+            fetch: "curl -fsSL",
+        };
+        let alone = Self { command: busybox.clone(), path: folder.display().to_string(), fetch: "wget -qO-" };
+        Ok([with_tools("dash"), with_tools(&busybox), alone])
+    }
+}
+
+/// What an installation in a shell takes of the processors.
+pub(crate) struct Installation {
+    /// The binary's hash alone, which each installation contains once, with the shell's tool.
+    pub(crate) hash: Duration,
+    /// With nothing installed.
+    pub(crate) cold: Duration,
+    /// With what the run before has installed.
+    pub(crate) warm: Duration,
+    /// `curl | tar` or `wget | tar` for the same binary, which check nothing.
+    pub(crate) piped: Duration,
+}
+
+impl Installation {
+    /// The middle of each after some rounds. They take turns, because a machine is faster in one minute than in the
+    /// next, and the hash is subtracted from the others.
+    ///
+    /// # Errors
+    /// If one of them fails.
+    pub(crate) fn median(action: &Action, shell: &Shell, rounds: usize) -> anyhow::Result<Self> {
+        let (mut hash, mut cold, mut warm, mut piped) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..rounds {
+            hash.push(action.hash(shell)?);
+            cold.push(action.installation(shell, true)?);
+            warm.push(action.installation(shell, false)?);
+            piped.push(action.fetch_and_unpack(shell)?);
+        }
+        let [hash, cold, warm, piped] = [hash, cold, warm, piped].map(|costs| Cost::median(&costs).cpu);
+        Ok(Self { hash, cold, warm, piped })
     }
 }
 
@@ -103,13 +139,12 @@ impl Action {
     ///
     /// # Errors
     /// Where it fails.
-    pub(crate) fn installation(&self, shell: &Shell, cold: bool) -> anyhow::Result<Cost> {
+    fn installation(&self, shell: &Shell, cold: bool) -> anyhow::Result<Cost> {
         let cache = self.scratch.join("tools");
         if cold && cache.exists() {
             std::fs::remove_dir_all(&cache)?;
         }
-        let mut command = shell.command.clone();
-        command.push(self.folder.join("dist/install.sh").display().to_string());
+        let command = [shell.command.clone(), self.folder.join("dist/install.sh").display().to_string()];
         let environment = [
             ("GITHUB_OUTPUT", self.scratch.join("output")),
             ("PATH", PathBuf::from(&shell.path)),
@@ -120,25 +155,19 @@ impl Action {
         measure::run(&command, &environment, &self.scratch)
     }
 
-    /// The cost of `curl | tar` for the same binary, which checks nothing.
-    ///
-    /// # Errors
-    /// Where it fails.
-    pub(crate) fn curl_and_tar(&self) -> anyhow::Result<Cost> {
+    fn fetch_and_unpack(&self, shell: &Shell) -> anyhow::Result<Cost> {
         // The program has a folder of its own name in the scratch folder.
         std::fs::create_dir_all(self.scratch.join("tar"))?;
-        let script = format!("curl -fsSL {}/agent-task.tar.gz | tar -xzC tar", self.base);
-        let environment = [("PATH".to_owned(), contenders::PATH.to_owned())];
-        measure::run(&["sh", "-c", &script].map(str::to_owned), &environment, &self.scratch)
+        let script = format!("{} {}/agent-task.tar.gz | tar -xzC tar", shell.fetch, self.base);
+        self.script(shell, &script)
     }
 
-    /// The cost of the binary's hash alone, which each installation contains once, with the shell's tool.
-    ///
-    /// # Errors
-    /// Where it fails.
-    pub(crate) fn hash(&self, shell: &Shell) -> anyhow::Result<Cost> {
-        let script = format!("exec sha256sum '{}'", self.binary.display());
-        let command = [shell.command.clone(), vec!["-c".to_owned(), script]].concat();
+    fn hash(&self, shell: &Shell) -> anyhow::Result<Cost> {
+        self.script(shell, &format!("exec sha256sum '{}'", self.binary.display()))
+    }
+
+    fn script(&self, shell: &Shell, script: &str) -> anyhow::Result<Cost> {
+        let command = [&shell.command, "-c", script].map(str::to_owned);
         measure::run(&command, &[("PATH".to_owned(), shell.path.clone())], &self.scratch)
     }
 
