@@ -9,10 +9,15 @@ use serde::de::DeserializeOwned;
 /// If it is not JSON (cut off, empty, or nested too deep), or not what is read.
 pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    serde_json::from_slice(bytes).or_else(|error| {
-        let repaired = with_whole_pairs(&String::from_utf8_lossy(bytes));
-        serde_json::from_slice(repaired.as_bytes()).map_err(|_| error)
+    serde_json::from_slice(bytes).or_else(|error| match repaired(bytes) {
+        Some(repaired) => serde_json::from_slice(repaired.as_bytes()).map_err(|_| error),
+        None => Err(error),
     })
+}
+
+/// JSON without what is not valid UTF-8 and without halves of surrogate pairs; `None` if it has neither.
+fn repaired(bytes: &[u8]) -> Option<String> {
+    Some(with_whole_pairs(&String::from_utf8_lossy(bytes))).filter(|repaired| repaired.as_bytes() != bytes)
 }
 
 /// JSON in which each escape of half a surrogate pair is one of U+FFFD.

@@ -226,18 +226,19 @@ impl RateLimit {
         if self.primary { "hourly rate limit exhausted" } else { "secondary rate limit exceeded" }
     }
 
-    /// The limit that an answer reports; `None` if it reports none.
+    /// The limit that an answer reports; `None` if it reports none. `text` is what the answer says, in lower case.
     ///
-    /// A secondary limit can come as a plain 403 without any header; then the message or the link to the documentation
-    /// names it.
-    pub(super) fn of(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Option<Self> {
+    /// A secondary limit can come as a plain 403 without any header; then the text or the link to the documentation names
+    /// it.
+    fn of(status: StatusCode, headers: &HeaderMap, body: &Value, text: &str) -> Option<Self> {
         let retry_after = retry_after(headers);
         let primary = number(headers, "x-ratelimit-remaining") == Some(0);
+        let link = body["documentation_url"].as_str().unwrap_or_default();
         match status.as_u16() {
             429 => {}
-            403 if retry_after.is_some() || primary || is_limit_in_words(body) => {}
+            403 if retry_after.is_some() || primary || names_limit(text) || link.contains("rate-limit") => {}
             // The limit on content, which has no status of its own.
-            422 if said_anywhere(body).contains("submitted too quickly") => {}
+            422 if text.contains("submitted too quickly") => {}
             _ => return None,
         }
         Some(Self { wait: retry_after.or_else(|| until_reset(headers)).unwrap_or(DEFAULT_WAIT), primary })
@@ -256,25 +257,8 @@ impl fmt::Display for RateLimit {
     }
 }
 
-/// Whether a 403 names a rate limit in its message or in its link to the documentation.
-fn is_limit_in_words(body: &[u8]) -> bool {
-    let json: Value = json::read(body).unwrap_or_default();
-    let link = json["documentation_url"].as_str().unwrap_or_default();
-    names_limit(&said_anywhere(body)) || link.contains("rate-limit")
-}
-
 fn names_limit(said: &str) -> bool {
     ["rate limit", "abuse detection", "too many requests"].iter().any(|words| said.contains(words))
-}
-
-/// What an answer says in its message and in its list of errors, or all of it where it is not GitHub's form; in lower
-/// case.
-fn said_anywhere(body: &[u8]) -> String {
-    let said = match json::read(body) {
-        Ok(Value::Object(json)) => words(StatusCode::FORBIDDEN, &Value::Object(json)),
-        _ => String::from_utf8_lossy(body).into_owned(),
-    };
-    said.to_ascii_lowercase()
 }
 
 fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
@@ -441,13 +425,16 @@ pub(super) fn classify(
     if status.is_success() || status == StatusCode::NOT_MODIFIED {
         return None;
     }
-    if let Some(limit) = RateLimit::of(status, headers, body) {
-        return Some(Error::RateLimited(limit));
-    }
     // GitHub puts its id on every answer.
     let is_foreign = !body.is_empty() && !headers.contains_key("x-github-request-id");
+    let raw = String::from_utf8_lossy(body);
     let body: Value = json::read(body).unwrap_or_default();
     let said = words(status, &body);
+    // What has not GitHub's form is searched as it came.
+    let text = if body.is_object() { &said } else { &*raw };
+    if let Some(limit) = RateLimit::of(status, headers, &body, &text.to_ascii_lowercase()) {
+        return Some(Error::RateLimited(limit));
+    }
     Some(match status.as_u16() {
         401 => Error::BadToken { said },
         403 if body["code"] == "copilot_plan_required" => Error::NoLicense { said },
