@@ -19,12 +19,12 @@ pub async fn run(host: &Host, inputs: &Inputs, parts: Option<usize>, connect: &C
         Ok(clients) => clients,
         Err(error) => return Ending::github_error(&error),
     };
-    let resolved = match resolve_targets(host, inputs, clients.as_ref()).await {
-        Ok(resolved) => resolved,
+    let targets = match resolve_targets(host, inputs, clients.as_ref()).await {
+        Ok(targets) => targets,
         Err(error) => return Ending::load_error(&error),
     };
-    let repositories = resolved.targets.iter().map(Target::label).collect::<Vec<_>>();
-    let matrix = match matrix(resolved.targets, parts) {
+    let repositories = targets.iter().map(Target::label).collect::<Vec<_>>();
+    let matrix = match matrix(targets, parts) {
         Ok(matrix) => matrix,
         Err(problems) => return Ending::bad_input(&problems),
     };

@@ -19,14 +19,8 @@ use crate::text::repositories;
 /// "The REST API provides up to 1,000 results for each search",
 /// <https://docs.github.com/en/rest/search/search#about-search>.
 const MAX_FOUND: usize = 1000;
-/// The repositories, each once.
-#[derive(Debug)]
-pub struct ResolvedTargets {
-    /// They, in the order in which they are named.
-    pub targets: Vec<Target>,
-}
 
-/// Reads the repositories that the inputs list.
+/// Reads the repositories that the inputs list: each once, in the order in which they are named.
 ///
 /// # Errors
 /// All that is wrong with the list, or the error of the first query that is not answered.
@@ -34,7 +28,7 @@ pub async fn resolve_targets(
     host: &Host,
     inputs: &Inputs,
     clients: Option<&Clients<'_>>,
-) -> Result<ResolvedTargets, LoadError> {
+) -> Result<Vec<Target>, LoadError> {
     let shard = inputs.request.start().and_then(|start| start.shard);
     match inputs.request.list() {
         Some(list) => {
@@ -48,7 +42,7 @@ pub async fn resolve_targets(
             };
             read(list, shard, allow_empty, host, client, has_rules).await
         }
-        None => Ok(ResolvedTargets { targets: Vec::new() }),
+        None => Ok(Vec::new()),
     }
 }
 
@@ -64,7 +58,7 @@ async fn read(
     host: &Host,
     client: Option<&LimitedClient<'_>>,
     has_repository_rules: bool,
-) -> Result<ResolvedTargets, LoadError> {
+) -> Result<Vec<Target>, LoadError> {
     let mut problems = Vec::new();
     let sources = list.sources.iter().flat_map(|source| match source {
         Source::File(name) => match file(name, host) {
@@ -101,11 +95,10 @@ async fn read(
         })]
         .into());
     }
-    let targets = match shard {
+    Ok(match shard {
         Some(shard) => shard.of(targets),
         None => targets,
-    };
-    Ok(ResolvedTargets { targets })
+    })
 }
 
 fn problem(why: impl Into<String>) -> Problem {

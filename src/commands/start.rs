@@ -44,11 +44,11 @@ pub async fn run(
         Ok(clients) => clients,
         Err(error) => return Ending::github_error(&error),
     };
-    let mut resolved = match resolve_targets(host, inputs, clients.as_ref()).await {
-        Ok(resolved) => resolved,
+    let mut targets = match resolve_targets(host, inputs, clients.as_ref()).await {
+        Ok(targets) => targets,
         Err(error) => return Ending::load_error(&error),
     };
-    if resolved.targets.is_empty() {
+    if targets.is_empty() {
         return nothing_to_do(host, "Nothing started", "there is no repository to start a task in");
     }
     let template = match load_prompt(host, inputs, policy.template) {
@@ -59,24 +59,24 @@ pub async fn run(
     if let Err(problem) = record_in(host, inputs) {
         return Ending::bad_input(&[problem]);
     }
-    let entries = resolved.targets.iter().map(|it| (it.repository.clone(), it.name.clone())).collect();
-    let follow_up = match load_follow_up(host, inputs, clients.as_ref(), &mut resolved.targets).await {
+    let entries = targets.iter().map(|it| (it.repository.clone(), it.name.clone())).collect();
+    let follow_up = match load_follow_up(host, inputs, clients.as_ref(), &mut targets).await {
         Ok(follow_up) => follow_up,
         Err(error) => return Ending::load_error(&error),
     };
     let rollout = inputs.request.start().and_then(|start| Some((start, start.rollout.as_ref()?)));
     if let Some((start, request)) = rollout {
         let run = rollout::RolloutRun { host, inputs, start, request, clients: clients.as_ref(), context: &context };
-        return run.run(resolved.targets, template.as_ref()).await;
+        return run.run(targets, template.as_ref()).await;
     }
-    let parts = PlanContext {
+    let given = PlanContext {
         context: &context,
         template: template.as_ref(),
-        targets: resolved.targets,
+        targets,
         now: host.now(),
         follow_up: follow_up.as_ref(),
     };
-    let plan = match plan(inputs, parts) {
+    let plan = match plan(inputs, given) {
         Ok(plan) => plan,
         Err(PlanError::BadInput(problems)) => return Ending::bad_input(&problems),
         Err(PlanError::Refused(refusals)) => return refused(host, inputs, &context, entries, &refusals),

@@ -47,9 +47,9 @@ pub async fn run(environment: &Environment, host: &Host, mut inputs: Inputs, con
         unlisted = found.unlisted;
         inputs.request = Request::Stop(StopRequest::Tasks(found.tasks));
     }
-    let parts =
+    let given =
         PlanContext { context: &context, template: None, targets: Vec::new(), follow_up: None, now: host.now() };
-    let mut plan = match plan(&inputs, parts) {
+    let mut plan = match plan(&inputs, given) {
         Ok(plan) => plan,
         Err(PlanError::BadInput(problems)) => return Ending::bad_input(&problems),
         Err(PlanError::Refused(refusals)) => return refused(host, &inputs, &context, Vec::new(), &refusals),
@@ -79,7 +79,7 @@ async fn find(host: &Host, inputs: &Inputs, clients: Option<&Clients<'_>>) -> Re
     let Some(client) = clients.map(|clients| &clients.tasks) else {
         return Err(vec![Problem::new("token", "is missing, and tasks are listed even in a dry run")].into());
     };
-    let targets = distinct_repositories(resolve_targets(host, inputs, clients).await?.targets);
+    let targets = distinct_repositories(resolve_targets(host, inputs, clients).await?);
     let user = async |client: &&LimitedClient<'_>| client.user().await.map(|user| user.id);
     let user = retry::ask(&[client], user, host.pausing("listing the tasks")).await.map_err(LoadError::GitHub)?;
     let lists = join_all(targets.iter().map(async |repository| {

@@ -20,9 +20,9 @@ pub async fn run(environment: &Environment, host: &Host, inputs: &Inputs, connec
     if !inputs.refusals.is_empty() {
         return refused(host, inputs, &context, Vec::new(), &inputs.refusals);
     }
-    let parts =
+    let given =
         PlanContext { context: &context, template: None, targets: Vec::new(), now: host.now(), follow_up: None };
-    let plan = match plan(inputs, parts) {
+    let plan = match plan(inputs, given) {
         Ok(plan) => plan,
         Err(PlanError::BadInput(problems)) => return Ending::bad_input(&problems),
         Err(PlanError::Refused(refusals)) => {

@@ -102,7 +102,7 @@ async fn run_checks(
         false => None,
     };
     let mut targets = match resolve_targets(host, inputs, clients.as_ref()).await {
-        Ok(resolved) => resolved.targets,
+        Ok(targets) => targets,
         Err(LoadError::BadInput(problems)) => {
             report.step.extend(problems.iter().map(check_problem));
             Vec::new()

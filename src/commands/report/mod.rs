@@ -38,7 +38,7 @@ pub async fn run(host: &Host, inputs: &Inputs, request: &ReportRequest, connect:
         return Ending::bad_input(&[Problem::shown("since", &since.to_string(), "is in the future")]);
     }
     let targets = match resolve_targets(host, inputs, Some(&clients)).await {
-        Ok(resolved) => resolved.targets,
+        Ok(targets) => targets,
         Err(error) => return Ending::load_error(&error),
     };
     let repositories = distinct_repositories(targets);
