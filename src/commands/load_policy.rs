@@ -58,28 +58,8 @@ pub async fn read(opening: &Bootstrap, host: &Host, connect: &Connect<'_>) -> Re
     if command == Command::Stop && opening.task_class.is_none() {
         return Ok(LoadedPolicy::default());
     }
-    // A wrong place is reported with the other inputs.
-    let named = opening.policy.as_ref().map_err(|()| Vec::new())?;
-    if named.is_none() {
-        misplaced(host)?;
-    }
-    // A link that leads nowhere is found here, and reported when it is read.
-    let is_there = || {
-        let (folder, name) = USUAL_PLACE.rsplit_once('/').unwrap_or_default();
-        host.has(USUAL_PLACE) || host.files_in(folder).iter().any(|file| file == name)
-    };
-    let usual = || PolicyLocation::Workspace(USUAL_PLACE.to_owned());
-    let Some(place) = named.clone().or_else(|| is_there().then(usual)) else {
-        return match &opening.task_class {
-            None => Ok(LoadedPolicy::default()),
-            Some(class) => {
-                let why = format!(
-                    "needs a policy, and `{USUAL_PLACE}` is not in the workspace. Run `actions/checkout` before this \
-                     step, or name the file in `policy`"
-                );
-                Err(vec![Problem::shown("task-class", class, why)].into())
-            }
-        };
+    let Some(place) = locate(opening, host)? else {
+        return Ok(LoadedPolicy::default());
     };
     let (text, source) = match &place {
         PolicyLocation::Workspace(path) => {
@@ -131,7 +111,27 @@ pub async fn read(opening: &Bootstrap, host: &Host, connect: &Connect<'_>) -> Re
     Ok(LoadedPolicy { rules, template, trials })
 }
 
-/// Looks for a policy that would be ignored, because its file has almost the right name or folder.
+/// Where the policy is; `None` if there is none and the step does not need one.
+fn locate(opening: &Bootstrap, host: &Host) -> Result<Option<PolicyLocation>, Vec<Problem>> {
+    // A wrong place is reported with the other inputs.
+    if let Some(named) = opening.policy.as_ref().map_err(|()| Vec::new())? {
+        return Ok(Some(named.clone()));
+    }
+    misplaced(host)?;
+    // A link that leads nowhere is found here, and reported when it is read.
+    let (folder, name) = USUAL_PLACE.rsplit_once('/').unwrap_or_default();
+    if host.has(USUAL_PLACE) || host.files_in(folder).iter().any(|file| file == name) {
+        return Ok(Some(PolicyLocation::Workspace(USUAL_PLACE.to_owned())));
+    }
+    let Some(class) = &opening.task_class else { return Ok(None) };
+    let why = format!(
+        "needs a policy, and `{USUAL_PLACE}` is not in the workspace. Run `actions/checkout` before this step, or name \
+         the file in `policy`"
+    );
+    Err(vec![Problem::shown("task-class", class, why)])
+}
+
+/// Searches for a policy that would be ignored, because its file has almost the right name or folder.
 fn misplaced(host: &Host) -> Result<(), Vec<Problem>> {
     let mut problems = Vec::new();
     let mut folders = BTreeSet::from([String::new()]);

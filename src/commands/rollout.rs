@@ -11,6 +11,7 @@ use crate::commands::start::{carry_out, show};
 use crate::commands::{kept, warn};
 use crate::github::error::Error;
 use crate::github::limited::LimitedClient;
+use crate::github::pull_history::PullReview;
 use crate::github::repository::Repository;
 use crate::github::task::Task;
 use crate::inputs::problem::Problem;
@@ -300,22 +301,8 @@ impl RolloutRun<'_> {
                 members[at].tasks.push(RolloutTask { wave: 1, standing: Standing::Unknown(why), since: None });
             }
         }
-        let mut outcomes = Vec::new();
-        let mut pulls = Vec::new();
-        for ((target, member), tasks) in targets.iter().zip(&members).zip(&tasks) {
-            let leading = member.leading();
-            // A hidden task has no outcome of its own.
-            let found = leading.and_then(|at| tasks.get(at));
-            let mut it = match found {
-                Some(found) => outcome(target.repository.clone(), target.name.as_deref(), found),
-                None => Outcome { entry: target.name.clone(), ..Outcome::new(target.repository.clone()) },
-            };
-            if let Some(leading) = leading {
-                it = concluded(it, &member.tasks[leading].standing);
-            }
-            outcomes.push(it);
-            pulls.push(found.and_then(|found| found.pull.clone()));
-        }
+        let entries = targets.iter().zip(&members).zip(&tasks);
+        let (outcomes, pulls) = entries.map(|((target, member), tasks)| leading_outcome(target, member, tasks)).unzip();
         RolloutView {
             rules: self.request.rules.clone(),
             members,
@@ -415,6 +402,22 @@ fn skip(view: &mut RolloutView, at: usize, reason: &str) {
     if view.members[at].tasks.is_empty() {
         view.outcomes[at].apply(&Event::Skipped(reason.to_owned()));
     }
+}
+
+/// What the leading task of an entry has come to, and its pull request.
+fn leading_outcome(target: &Target, member: &Member, tasks: &[&FoundTask]) -> (Outcome, Option<PullReview>) {
+    let leading = member.leading();
+    // A hidden task has no outcome of its own.
+    let found = leading.and_then(|at| tasks.get(at));
+    let outcome = match found {
+        Some(found) => outcome(target.repository.clone(), target.name.as_deref(), found),
+        None => Outcome { entry: target.name.clone(), ..Outcome::new(target.repository.clone()) },
+    };
+    let outcome = match leading {
+        Some(leading) => concluded(outcome, &member.tasks[leading].standing),
+        None => outcome,
+    };
+    (outcome, found.and_then(|found| found.pull.clone()))
 }
 
 /// What is known of a task of the rollout.

@@ -30,7 +30,7 @@ const GITHUB_COM: &str = "https://github.com";
 /// The variables with a proxy for encrypted connections, in the order in which the HTTP client reads them.
 const PROXIES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 /// The shortest poll interval. GitHub asks for a second between requests that change something and counts every
-/// look that finds a change; a simulator on this machine does not mind.
+/// poll that finds a change; a simulator on this machine does not mind.
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a task that this step has just started may be "not found": the answers that read lag behind the one
 /// that wrote.
@@ -141,14 +141,6 @@ impl Reader {
             Command::Stop => vec![Conclusion::Failure],
             _ => settled.fail_on.clone().unwrap_or_else(|| self.fail_on()),
         };
-        let stop = StopRules {
-            on_timeout: settled.on_timeout.unwrap_or_default(),
-            on_interrupt: settled.on_interrupt.unwrap_or_default(),
-            max_credits: settled.max_credits,
-            max_duration: settled.max_duration,
-            force: settled.force.unwrap_or(false),
-            interval: Duration::ZERO,
-        };
         let (stop_on_question, stop_on_idle) = settled.stop_on.unwrap_or_else(|| self.stop_on());
         let grace = if command? == Command::Start { GRACE_AFTER_START } else { GRACE_LATER };
         let timeout = self.duration(input::wait_timeout);
@@ -158,10 +150,17 @@ impl Reader {
             self.problem(input::poll_interval, "is shorter than GitHub's limits allow; write 1s or more");
         }
         let waiting = wait::WaitRules { timeout, interval, stop_on_question, stop_on_idle, grace };
+        let stop = StopRules {
+            on_timeout: settled.on_timeout.unwrap_or_default(),
+            on_interrupt: settled.on_interrupt.unwrap_or_default(),
+            max_credits: settled.max_credits,
+            max_duration: settled.max_duration,
+            force: settled.force.unwrap_or(false),
+            interval,
+        };
         let expect = settled.expect.clone();
         let require_pull_request = settled.requires_pull_request();
         let forbids_pull_rule = settled.require_pull_request == Some(false);
-        let stop = StopRules { interval, ..stop };
         let is_rollout = self.get(input::rollout).is_some() && command? != Command::Report;
         let (request, wait) = self.request(command?, environment, &rules, settled);
         if command? != Command::Stop {
