@@ -35,7 +35,7 @@ fn main() {
         ["part", count] => simulated(count.parse().unwrap()),
         [] => {
             println!(
-                "| Repositories | Clock | Time | Least by the limits | Above it | Last start | Requests | Starts and pull requests per task | Lists | Single looks per task | Refused for the rate | Peak memory | Wall time |"
+                "| Repositories | Clock | Time | Least by the limits | Above it | Last start | Requests | Starts and pull requests per task | Lists | Single polls per task | Refused for the rate | Peak memory | Wall time |"
             );
             println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|");
             for part in VIRTUAL.map(|count| count.to_string()).iter().map(String::as_str).chain(["loopback"]) {

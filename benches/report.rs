@@ -30,7 +30,7 @@ fn main() {
         ["part", count] => part(count.parse().unwrap()),
         [] => {
             println!(
-                "| Tasks | Cache | Time | Requests | Lists | Looks | GraphQL | Refused for the rate | Page | Peak memory | Wall time |"
+                "| Tasks | Cache | Time | Requests | Lists | Single tasks | GraphQL | Refused for the rate | Page | Peak memory | Wall time |"
             );
             println!("|---|---|---|---|---|---|---|---|---|---|---|");
             PARTS.iter().for_each(|count| in_its_own_process(&count.to_string()));

@@ -28,7 +28,7 @@ fn main() {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["part", name] => part(name),
         [] => {
-            println!("| Run | Requests | Lists | Looks | GraphQL | Virtual time | Wall time | Peak memory |");
+            println!("| Run | Requests | Lists | Single tasks | GraphQL | Virtual time | Wall time | Peak memory |");
             println!("|---|---|---|---|---|---|---|---|");
             for name in ["world alone", "without a cache", "with a cache"] {
                 let status = Command::new(std::env::current_exe().unwrap()).args(["part", name]).status().unwrap();

@@ -275,7 +275,7 @@ impl Wishes {
         match self.end() {
             "never" => drop(own.insert("wait-timeout", format!("{}s", self.lasting().as_secs()))),
             "out-of-scope" => drop(own.insert("expect", "paths: [CHANGELOG.md, src/**]".to_owned())),
-            // Without this the step would look for a late pull request for half a minute.
+            // Without this the step would poll for a late pull request for half a minute.
             "no-pull-request" => drop(own.insert("wait-timeout", format!("{}s", self.lasting().as_secs() + 5))),
             _ => {}
         }

@@ -68,7 +68,7 @@ fn faults() -> Vec<Fault> {
 #[derive(Default)]
 struct Tally {
     requests: u64,
-    looks: u64,
+    polls: u64,
     unchanged: u64,
     counted: u64,
     met: BTreeMap<String, u64>,
@@ -86,8 +86,8 @@ impl Tally {
             self.warm = resident().map(|bytes| (bytes, self.log));
         }
         self.counted += u64::from(call.counted);
-        if is_look(call) {
-            self.looks += 1;
+        if is_poll(call) {
+            self.polls += 1;
             self.unchanged += u64::from(call.status == Some(304));
         }
         if let Some(fault) = &call.fault {
@@ -96,7 +96,7 @@ impl Tally {
     }
 }
 
-fn is_look(call: &Call) -> bool {
+fn is_poll(call: &Call) -> bool {
     call.method == "GET" && call.path.contains("/tasks/")
 }
 
@@ -127,7 +127,7 @@ async fn soak() -> Exit {
     say("exit code", &exit.code().to_string());
     say("virtual time", &format!("{:.2} h", virtual_.as_secs_f64() / 3600.0));
     say("real time", &format!("{:.1} s", real.as_secs_f64()));
-    say("looks", &format!("{}, of which {} found nothing changed", tally.looks, tally.unchanged));
+    say("polls", &format!("{}, of which {} found nothing changed", tally.polls, tally.unchanged));
     say("requests", &format!("{}, of which {} counted against the rate limit", tally.requests, tally.counted));
     say("faults met", &tally.met.values().sum::<u64>().to_string());
     for (fault, count) in &tally.met {
@@ -150,7 +150,7 @@ fn watch(simulator: &Simulator, tally: &Arc<Mutex<Tally>>) {
     simulator.observe(move |call| {
         tally.lock().unwrap_or_else(PoisonError::into_inner).add(call);
         // Two refusals in a row are an answer and would end the wait, so no fault follows another.
-        if is_look(call) && call.fault.is_none() && chance.u32(0..1000) < FAULTS_IN_A_THOUSAND {
+        if is_poll(call) && call.fault.is_none() && chance.u32(0..1000) < FAULTS_IN_A_THOUSAND {
             let fault = chance.choice(&faults).cloned();
             fault.into_iter().for_each(|fault| world.fault(Route::Task, fault));
         }

@@ -516,7 +516,7 @@ fn new_task(start: &StartRequest, Entry { settings, rendered, .. }: &Entry<'_>, 
 /// What a task is called that is started outside of any workflow.
 const NO_WORKFLOW: &str = "agent-task";
 
-/// How a task is started exactly once: its key, its name, and what is looked for first.
+/// How a task is started exactly once: its key, its name, and what is searched for first.
 fn start_options(
     start: &StartRequest,
     template: &Template,
@@ -751,7 +751,7 @@ impl Plan {
                 fact(
                     "wait",
                     &format!(
-                        "at most {}, looking every {} at the latest",
+                        "at most {}, polling every {} at the latest",
                         spelled(rules.timeout),
                         spelled(rules.interval)
                     ),

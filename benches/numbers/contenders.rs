@@ -11,14 +11,14 @@ use crate::measure;
 use crate::measure::Cost;
 use crate::world::World;
 
-/// The pause between two looks, for everybody.
+/// The pause between two polls, for everybody.
 const INTERVAL: Duration = Duration::from_millis(400);
-/// When the task completes in a run that waits: after the second look and before the third, also where the pauses
-/// are a tenth shorter by chance, or each look takes a tenth of a second.
+/// When the task completes in a run that waits: after the second poll and before the third, also where the pauses
+/// are a tenth shorter by chance, or each poll takes a tenth of a second.
 const LASTING: Duration = Duration::from_millis(1030);
 /// What the agent is asked.
 const PROMPT: &str = "Prepare the release of octo/app for 2026-11-20. Update CHANGELOG.md.";
-/// Where the commands of everybody are looked for.
+/// Where the commands of everybody are searched for.
 pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// A program that starts a task, and may wait for it.
@@ -214,9 +214,9 @@ pub(crate) fn race(
         let world = World::open(runtime, LASTING)?;
         run(contender, &world.counting_address(runtime)?, wait, scratch)?;
         let requests = world.requests()?;
-        let looks = requests.iter().filter(|call| call.path.contains("/tasks/")).count();
+        let polls = requests.iter().filter(|call| call.path.contains("/tasks/")).count();
         let wanted = if wait { 3 } else { 0 };
-        anyhow::ensure!(looks == wanted, "{} looked {looks} times and not {wanted}", contender.name);
+        anyhow::ensure!(polls == wanted, "{} polled {polls} times and not {wanted}", contender.name);
         let requests = requests.len();
         let bytes = world.bytes.load(std::sync::atomic::Ordering::Relaxed);
         Ok(Figures { cost: Cost::median(costs), requests, bytes })

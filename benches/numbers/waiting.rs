@@ -51,13 +51,13 @@ impl Wait {
     /// Takes in what was asked of the simulator while it went through a timeline.
     fn add(&mut self, calls: &[Call], timeline: &[(String, u64)]) {
         let Some(started) = calls.iter().find(|call| call.method == "POST").map(|call| call.at) else { return };
-        let looks = calls.iter().filter(|call| call.method == "GET").collect::<Vec<_>>();
-        self.watched += looks.last().map_or(Duration::ZERO, |look| look.at - started);
-        self.counted += looks.iter().map(|look| u32::from(look.counted)).sum::<u32>();
+        let polls = calls.iter().filter(|call| call.method == "GET").collect::<Vec<_>>();
+        self.watched += polls.last().map_or(Duration::ZERO, |poll| poll.at - started);
+        self.counted += polls.iter().map(|poll| u32::from(poll.counted)).sum::<u32>();
         let mut at = started;
         for (_, seconds) in timeline {
             at += Duration::from_secs(*seconds);
-            let seen = looks.iter().find(|look| look.at >= at).map(|look| look.at - at);
+            let seen = polls.iter().find(|poll| poll.at >= at).map(|poll| poll.at - at);
             // A state that was too short to be seen was not noticed late.
             self.late.extend(seen.filter(|_| *seconds > 0));
         }

@@ -82,7 +82,7 @@ pub struct Inputs {
 pub enum Request {
     /// Start tasks.
     Start(Box<StartRequest>),
-    /// Look for what would keep them from starting.
+    /// Check what would keep them from starting.
     Doctor(Box<StartRequest>),
     /// Wait for tasks that were started earlier.
     Wait(Vec<WaitTarget>),
@@ -187,7 +187,7 @@ pub struct StartRequest {
     pub if_active: IfActive,
     /// Which unsettled tasks that is about.
     pub active_scope: ActiveScope,
-    /// How long a start that was not answered is looked for.
+    /// How long a start that was not answered is searched for.
     pub confirm_timeout: Duration,
     /// Who may cause the start without write access.
     pub allowed: ActorAllowlist,

@@ -59,7 +59,7 @@ fn key_is_the_same_for_each_attempt_and_another_for_each_other_start() {
 }
 
 #[test]
-fn what_is_looked_for_first_depends_on_the_attempt_and_on_the_users_key() {
+fn what_is_searched_for_first_depends_on_the_attempt_and_on_the_users_key() {
     for (pairs, first) in [
         (&[][..], Precheck::Nothing),
         (&[("GITHUB_RUN_ATTEMPT", "1")], Precheck::Nothing),
@@ -180,7 +180,12 @@ fn plan_says_beforehand_how_long_starting_takes() {
     let actual = planned("x", &rest).unwrap();
     let lines = actual.lines(&ApiUrl::parse("https://api.github.com", None).unwrap(), None).join("\n");
     assert_eq!(actual.title(), "Plan: start a task in each of 600 repositories");
-    for part in ["and 500 more", "waves          1, 5, 594; the next starts at 100%", "at least       1h 1m 39s"] {
+    for part in [
+        "and 500 more",
+        "waves          1, 5, 594; the next starts at 100%",
+        "at least       1h 1m 39s",
+        ", polling every 15s at the latest",
+    ] {
         assert!(lines.contains(part), "{part} in {lines}");
     }
     let PlanError::BadInput(problems) = planned("x", &[rest[0], rest[1], ("INPUT_WAVES", "1, 5")]).unwrap_err() else {

@@ -1,4 +1,4 @@
-//! What acts: one task, many tasks, looking at them.
+//! What acts: one task, many tasks, polling them.
 
 pub mod authorize;
 pub mod batch;

@@ -168,13 +168,13 @@ impl<'a> Poller<'a> {
         self.interval.max(each.saturating_mul(self.pages.get()).saturating_mul(self.parts))
     }
 
-    /// The time between two looks at what one task costs, which lists do not say.
+    /// The time between two polls of one task by itself, for what it costs: lists do not say that.
     pub fn detail_spacing(&self) -> Duration {
         let each = Duration::from_secs(3600) / DETAILS_PER_HOUR;
         self.interval.max(each.saturating_mul(self.count).saturating_mul(self.parts))
     }
 
-    /// How long the first of these looks at this task is put off, so that not all tasks are looked at together.
+    /// How long the first of these polls of this task is put off, so that not all tasks are polled together.
     pub fn detail_offset(&self, index: usize) -> Duration {
         let index = u32::try_from(index).unwrap_or(u32::MAX);
         if self.is_shared() {
@@ -188,7 +188,7 @@ impl<'a> Poller<'a> {
     ///
     /// # Errors
     /// Those of the request. One that concerns all tasks alike was logged already.
-    pub async fn look(
+    pub async fn poll(
         &self,
         repository: &Repository,
         id: &TaskId,

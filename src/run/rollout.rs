@@ -37,14 +37,14 @@ const MAX_PAGES: u32 = 1000;
 const PROGRESS: usize = 100;
 /// How long a task may show no prompt because it is new. Prompts were seen after seconds.
 const NO_PROMPT_YET: Duration = Duration::from_secs(120);
-/// The pause before such a task is looked at again.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// The pause before such a task is read again.
+const READ_AGAIN: Duration = Duration::from_secs(5);
 /// How long after the end of a task its pull request can still appear. It was seen after seconds.
 const PULL_MAY_APPEAR: Duration = Duration::from_secs(600);
 /// How much further back than the last list of the cache a list is read: a list lags behind the starts by seconds.
 const MARGIN: Duration = Duration::from_secs(24 * 3600);
 
-/// The markers of tasks, which never change, so that each task is looked at once.
+/// The markers of tasks, which never change, so that each task is read once.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MarkerCache {
     /// Whose tasks they are.
@@ -142,7 +142,11 @@ impl<'a> RolloutReader<'a> {
         let user = self.questions().ask(tasks, async |client| client.user().await).await?.id;
         let cache = if cache.user == user { cache } else { MarkerCache { user, ..MarkerCache::default() } };
         let (listed, now) = self.list(&cache).await?;
-        let mut history = self.look(listed, cache, user).await?;
+        // A task of another user does not count, whatever marker it has.
+        let listed = listed.into_iter().filter(|task| task.is_created_by(user) != Some(false)).collect::<Vec<_>>();
+        let mut markers = cache.markers;
+        let hidden = self.read_markers(&listed, &mut markers).await?;
+        let mut history = self.history(listed, markers, &hidden, user);
         history.now = now.unwrap_or_else(|| self.host.now());
         history.cache.read_at = now;
         self.judge(&mut history).await;
@@ -193,19 +197,16 @@ impl<'a> RolloutReader<'a> {
         Ok((listed, now))
     }
 
-    /// Looks at each task whose marker is not known.
-    async fn look(&self, listed: Vec<Task>, cache: MarkerCache, user: u64) -> Result<RolloutHistory, Error> {
-        let mut markers = cache.markers;
-        // A task of another user does not count, whatever marker it has.
-        let listed = listed.into_iter().filter(|task| task.is_created_by(user) != Some(false)).collect::<Vec<_>>();
+    /// Reads each task whose marker is not known, and returns those whose prompt GitHub does not show.
+    async fn read_markers(&self, listed: &[Task], markers: &mut Map<String, Value>) -> Result<HashSet<TaskId>, Error> {
         let mut open = listed.iter().filter(|task| !markers.contains_key(task.id.as_str())).collect::<Vec<_>>();
         let (total, mut hidden, began) = (open.len(), HashSet::new(), Instant::now());
         while !open.is_empty() {
             let mut again = Vec::new();
             for chunk in open.chunks(PROGRESS) {
-                let looks = join_all(chunk.iter().map(|task| self.task(&task.id))).await;
-                for (task, look) in chunk.iter().zip(looks) {
-                    let read = match look {
+                let answers = join_all(chunk.iter().map(|task| self.task(&task.id))).await;
+                for (task, answer) in chunk.iter().zip(answers) {
+                    let read = match answer {
                         Ok(read) => Some(read),
                         Err(Error::NotFound { .. }) => None,
                         Err(error) => return Err(error),
@@ -228,10 +229,21 @@ impl<'a> RolloutReader<'a> {
                 }
             }
             if !again.is_empty() {
-                self.host.sleep(LOOK_AGAIN, "reading the rollout").await;
+                self.host.sleep(READ_AGAIN, "reading the rollout").await;
             }
             open = again;
         }
+        Ok(hidden)
+    }
+
+    /// The tasks of the rollout among those that were listed.
+    fn history(
+        &self,
+        listed: Vec<Task>,
+        mut markers: Map<String, Value>,
+        hidden: &HashSet<TaskId>,
+        user: u64,
+    ) -> RolloutHistory {
         let mut history = RolloutHistory {
             tasks: Vec::new(),
             hidden: Vec::new(),
@@ -262,7 +274,7 @@ impl<'a> RolloutReader<'a> {
         let of_rollout = |kept: &Value| marker(kept).is_some_and(|marker| !marker.rollout.is_empty());
         history.cache.markers.extend(markers.into_iter().filter(|(_, kept)| of_rollout(kept)));
         history.tasks = sorted(history.tasks, &|a, b| a.task.created_at.cmp(&b.task.created_at));
-        Ok(history)
+        history
     }
 
     /// Reads where the pull requests are, a hundred at once, and the contents of the open ones.
@@ -319,7 +331,7 @@ impl<'a> RolloutReader<'a> {
     }
 
     /// The ids of the pull requests of each task, or why they are not known. Where a task has one without an id, or none
-    /// although it needs one, its branch is looked for.
+    /// although it needs one, it is looked up by its branch.
     async fn hints(&self, tasks: &[FoundTask], poller: &Poller<'_>) -> Vec<Result<PullRequestHints, String>> {
         let needs_pull = self.requires_pull || self.rules.advance_on != AdvanceOn::Completed;
         join_all(tasks.iter().map(async |found| {

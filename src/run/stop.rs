@@ -12,17 +12,17 @@ use crate::github::retry;
 use crate::github::task::{Task, TaskId};
 use crate::run::executor::Executor;
 use crate::task::event::Event;
-use crate::task::stop::{StopEnd, StopLook, StopMachine, StopStep, StopTimes};
+use crate::task::stop::{StopEnd, StopMachine, StopObservation, StopStep, StopTimes};
 use crate::task::wait::Pace;
 
-/// The longest pause between two looks. A cancelled run ends within seconds.
+/// The longest pause between two polls. A cancelled run ends within seconds.
 const PAUSE: Duration = Duration::from_secs(5);
 /// The same for a process that is about to be killed.
 const URGENT_PAUSE: Duration = Duration::from_millis(500);
-/// The longest time limit of one look or one cancel: requests may wait for a rate limit.
-const MAX_LOOK: Duration = Duration::from_secs(30);
+/// The longest time limit of one poll or one cancel: requests may wait for a rate limit.
+const MAX_REQUEST_TIME: Duration = Duration::from_secs(30);
 /// The shortest one, however little is left.
-const MIN_LOOK: Duration = Duration::from_secs(1);
+const MIN_REQUEST_TIME: Duration = Duration::from_secs(1);
 
 /// A task to be stopped.
 pub(super) struct StopRun<'a> {
@@ -50,18 +50,18 @@ impl StopRun<'_> {
         let began = Instant::now();
         loop {
             let left = || times.bound.saturating_sub(began.elapsed());
-            let look = tokio::time::timeout(left().clamp(MIN_LOOK, MAX_LOOK), self.look(record));
-            let look = look.await.unwrap_or_else(|_| Err(late()));
-            let step = match &look {
+            let runs = tokio::time::timeout(left().clamp(MIN_REQUEST_TIME, MAX_REQUEST_TIME), self.poll(record));
+            let runs = runs.await.unwrap_or_else(|_| Err(late()));
+            let step = match &runs {
                 Ok(runs) => {
                     let (state, branch) = (self.task.as_ref().map(|task| &task.state), self.branch());
-                    machine.observe(began.elapsed(), StopLook { state, branch, runs })
+                    machine.observe(began.elapsed(), StopObservation { state, branch, runs })
                 }
                 Err(error) => machine.failed(began.elapsed(), error.clone()),
             };
             let step = match step {
                 StopStep::Cancel(due) => {
-                    self.cancel(&due, &look.unwrap_or_default(), &mut machine, (times, began), record).await
+                    self.cancel(&due, &runs.unwrap_or_default(), &mut machine, (times, began), record).await
                 }
                 step => step,
             };
@@ -78,8 +78,8 @@ impl StopRun<'_> {
         }
     }
 
-    /// Looks at the task, and returns the runs of its branch.
-    async fn look(&mut self, record: &mut dyn FnMut(Event)) -> Result<Vec<WorkflowRun>, Error> {
+    /// Polls the task, and returns the runs of its branch.
+    async fn poll(&mut self, record: &mut dyn FnMut(Event)) -> Result<Vec<WorkflowRun>, Error> {
         match self.executor.clients.tasks.task(&self.repository, &self.id, None).await {
             Ok(TaskAnswer::Seen(mut task, _)) => {
                 if let Some(before) = &self.task {
@@ -115,7 +115,7 @@ impl StopRun<'_> {
             let clients = self.executor.clients.lookup_first();
             let left = times.bound.saturating_sub(began.elapsed());
             let sent = retry::ask_once(&clients, cancel);
-            let sent = tokio::time::timeout(left.clamp(MIN_LOOK, MAX_LOOK), sent).await;
+            let sent = tokio::time::timeout(left.clamp(MIN_REQUEST_TIME, MAX_REQUEST_TIME), sent).await;
             match sent.unwrap_or_else(|_| Err(late())) {
                 Ok(is_accepted) => {
                     machine.answered(began.elapsed(), *id, *by_force, is_accepted);

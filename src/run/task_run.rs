@@ -24,32 +24,28 @@ use crate::task::event::{Adoption, Event};
 use crate::task::follow_up::FollowUps;
 use crate::task::marker::Marker;
 use crate::task::pull_request::{NoPullRequest, PullRequestHints};
-use crate::task::start::{Candidate, MEMORY, StartMachine, StartOptions};
+use crate::task::start::{ActiveScope, Candidate, MEMORY, StartEnd, StartMachine, StartOptions, StartStep};
 use crate::task::stop::{StopEnd, StopProblem, StopReason, UnfinishedTask};
-use crate::task::wait::{Observation, Pace, WaitEnd, WaitMachine, WaitRules};
-use crate::task::{start, wait};
+use crate::task::wait::{Observation, Pace, WaitEnd, WaitMachine, WaitRules, WaitStep};
 use crate::text::spelled;
 
-/// How long a pull request that must exist is looked for after `completed`: the artifact can appear late.
+/// How long the lookup of a pull request that must exist is repeated after `completed`: the artifact can appear late.
 const GRACE: Duration = Duration::from_secs(30);
 /// The same if it is unknown whether there is one.
 const SHORT_GRACE: Duration = Duration::from_secs(10);
-/// The pause between two looks for a pull request.
+/// The pause between two such lookups.
 const GRACE_PAUSE: Duration = Duration::from_secs(3);
 /// The shortest time limit of one request, however little is left of the wait.
 const MIN_REQUEST_TIME: Duration = Duration::from_secs(5);
 /// The same if many requests wait for their turn.
 const MIN_REQUEST_TIME_OF_MANY: Duration = Duration::from_secs(60);
-/// After how long in the queue a repository's tasks are looked at once more before a start: another run with the same key
-/// may have come first. It is as long as GitHub's lists may lag.
-const STALE: Duration = Duration::from_secs(60);
 /// The pause before tasks are counted again of which one cannot be read yet.
 const RECOUNT: Duration = Duration::from_secs(5);
 
 /// Tasks as they were read last, with their ETags.
 type EtagCache = HashMap<TaskId, (String, Box<Task>)>;
 
-/// The error of a look that `wait-timeout` ended.
+/// The error of a poll that `wait-timeout` ended.
 fn late() -> Error {
     Error::unanswered("nothing came before `wait-timeout`")
 }
@@ -100,35 +96,6 @@ impl<'a> TaskRun<'a> {
         self.conclusion
     }
 
-    /// Looks for the task of a start after a pause, and says what follows.
-    async fn look(
-        &mut self,
-        machine: &mut StartMachine,
-        pause: Duration,
-        began: Instant,
-        etags: &mut EtagCache,
-    ) -> start::StartStep {
-        let since = Instant::now();
-        self.executor.host.sleep(pause, "looking for the task").await;
-        // Without an answer nothing is adopted.
-        let user = self.tasks().user_id().await;
-        if let Err(Error::RateLimited(limit)) = &user {
-            self.record(Event::Limited { why: limit.name().to_owned(), wait: limit.wait });
-        }
-        machine.set_user(user.ok());
-        // The look shows the moment at which it was asked for, however long the answers take.
-        let mut asked = Instant::now();
-        let seen = match self.own_tasks(machine, since, began).await {
-            Ok(Some(held)) => {
-                asked = held.taken;
-                Ok(held.candidates)
-            }
-            Ok(None) => self.candidates(machine, began.elapsed(), etags).await,
-            Err(error) => Err(error),
-        };
-        machine.looked(asked.saturating_duration_since(began), seen)
-    }
-
     /// Starts the task, or adopts the one that this start has already made; returns its ID and whether it is new.
     async fn start(
         &mut self,
@@ -138,29 +105,38 @@ impl<'a> TaskRun<'a> {
     ) -> Option<(TaskId, bool)> {
         // The semaphore is never closed.
         let _place = self.executor.start_permits.acquire().await;
-        if let Some(reason) = self.executor.refused.get() {
+        let (host, plan, refused) = (self.executor.host, self.executor.plan, &self.executor.refused);
+        if let Some(reason) = refused.get() {
             self.record(Event::HeldBack(reason.clone()));
             return None;
         }
-        let host = self.executor.host;
         let mut machine = StartMachine::new(options.clone(), models, host.elapsed()).delayed_by(host.seed());
         let mut task = task.clone();
         let began = Instant::now();
         let mut etags = EtagCache::new();
-        let plan = self.executor.plan;
         let has_limits = plan.limit_counter.is_some() || plan.follow_up.is_some();
+        // What this step has started in the repository, once the limits were checked.
         let mut others = None;
-        // The turn of a start that looks once more before it is sent.
+        // The turn of a start for which tasks are searched once more before it is sent.
         let mut kept_turn = None;
         let mut step = machine.begin();
-        let held = loop {
+        let end = loop {
             step = match step {
-                start::StartStep::Send(model, event) => {
+                StartStep::Search { pause, event } => {
                     self.record_if_any(event);
-                    let queued = Instant::now();
+                    self.search(&mut machine, pause, began, &mut etags).await
+                }
+                StartStep::Sleep(pause, event) => {
+                    self.set_unanswered(machine.is_open());
+                    self.record(event);
+                    host.sleep(pause, "waiting to start the task").await;
+                    machine.resumed(began.elapsed())
+                }
+                StartStep::Send(model, event) => {
+                    self.record_if_any(event);
+                    let (queued, kept) = (Instant::now(), kept_turn.take());
+                    let has_searched = kept.is_some();
                     // What is not started takes no turn.
-                    let (kept, refused) = (kept_turn.take(), &self.executor.refused);
-                    let has_looked = kept.is_some();
                     let turn = tokio::select! {
                         biased;
                         reason = refused.wait(), if !machine.is_open() => Err(reason),
@@ -176,10 +152,9 @@ impl<'a> TaskRun<'a> {
                             break None;
                         }
                     };
-                    let is_stale = queued.elapsed() > STALE && machine.looked_first();
-                    if !has_looked && (is_stale || machine.looks_last()) {
+                    if !has_searched && machine.must_search_again(queued.elapsed()) {
                         kept_turn = Some(turn);
-                        machine.look_again(began.elapsed())
+                        machine.search_again(began.elapsed())
                     } else {
                         // Once: what is sent after this is the same start.
                         if has_limits && others.is_none() {
@@ -199,61 +174,83 @@ impl<'a> TaskRun<'a> {
                         machine.answered(began.elapsed(), answer)
                     }
                 }
-                start::StartStep::Look { pause, event } => {
-                    self.record_if_any(event);
-                    self.look(&mut machine, pause, began, &mut etags).await
-                }
-                start::StartStep::Sleep(pause, event) => {
-                    self.set_unanswered(machine.is_open());
-                    self.record(event);
-                    self.executor.host.sleep(pause, "waiting to start the task").await;
-                    machine.resumed(began.elapsed())
-                }
-                start::StartStep::Held(task) => break Some((task.id.clone(), true, Event::Started(task))),
-                start::StartStep::Adopted(task, why) => {
-                    break Some((task.id.clone(), why == Adoption::Unanswered, Event::Adopted(task, why)));
-                }
-                start::StartStep::Declined(task, failing) => {
-                    self.record(Event::Declined { task, failing, scope: options.active_scope });
-                    break None;
-                }
                 // No rule of a policy is about the repository's name, so the start goes where it would have gone.
-                start::StartStep::Refused(Error::Moved { to: Some(to) })
-                    if !self.executor.plan.has_repository_rules && self.moved.is_none() =>
+                StartStep::Ended(StartEnd::Refused(Error::Moved { to: Some(to) }))
+                    if !plan.has_repository_rules && self.moved.is_none() =>
                 {
-                    let name = (to.clone(), self.planned.entry.clone());
-                    let other = *self.executor.names.borrow_mut().entry(name).or_insert(self.index);
-                    let is_listed = other != self.index;
-                    let differs = is_listed && self.differs_from(&self.executor.plan.tasks[other]);
-                    self.record(Event::Moved { from: self.repository().clone(), to: to.clone(), is_listed, differs });
-                    if is_listed {
+                    if !self.follow_move(to) {
                         break None;
                     }
-                    self.moved = Some(to);
                     machine.resumed(began.elapsed())
                 }
-                start::StartStep::Refused(error) => {
-                    self.record(Event::Failed(error));
-                    break None;
-                }
-                start::StartStep::Unconfirmed(why) => {
-                    self.record(Event::Unconfirmed(why));
-                    break None;
-                }
-                start::StartStep::Undecided(why) => {
-                    self.record(Event::Undecided(why));
-                    break None;
-                }
+                StartStep::Ended(end) => break Some(end),
             }
         };
         self.set_unanswered(false);
+        let found = end.and_then(|end| self.conclude(end, options.active_scope));
         if let Some(mut started) = others {
-            started.ids.extend(held.as_ref().map(|(id, ..)| id.clone()));
-            started.unconfirmed += usize::from(held.is_none() && machine.is_open());
+            started.ids.extend(found.iter().map(|(id, _)| id.clone()));
+            started.unconfirmed += usize::from(found.is_none() && machine.is_open());
         }
-        let (id, new, event) = held?;
+        found
+    }
+
+    /// Searches for the task of a start after a pause, and returns what follows.
+    async fn search(
+        &mut self,
+        machine: &mut StartMachine,
+        pause: Duration,
+        began: Instant,
+        etags: &mut EtagCache,
+    ) -> StartStep {
+        let since = Instant::now();
+        self.executor.host.sleep(pause, "looking for the task").await;
+        // Without an answer nothing is adopted.
+        let user = self.tasks().user_id().await;
+        if let Err(Error::RateLimited(limit)) = &user {
+            self.record(Event::Limited { why: limit.name().to_owned(), wait: limit.wait });
+        }
+        machine.set_user(user.ok());
+        // The search shows the moment at which it was asked for, however long the answers take.
+        let mut asked = Instant::now();
+        let seen = match self.own_tasks(machine, since, began).await {
+            Ok(Some(own)) => {
+                asked = own.taken;
+                Ok(own.candidates)
+            }
+            Ok(None) => self.candidates(machine, began.elapsed(), etags).await,
+            Err(error) => Err(error),
+        };
+        machine.searched(asked.saturating_duration_since(began), seen)
+    }
+
+    /// Takes the new name of the repository; `false` if the plan has a task for it already, so that nothing is started.
+    fn follow_move(&mut self, to: Repository) -> bool {
+        let name = (to.clone(), self.planned.entry.clone());
+        let other = *self.executor.names.borrow_mut().entry(name).or_insert(self.index);
+        let is_listed = other != self.index;
+        let differs = is_listed && self.differs_from(&self.executor.plan.tasks[other]);
+        self.record(Event::Moved { from: self.repository().clone(), to: to.clone(), is_listed, differs });
+        if !is_listed {
+            self.moved = Some(to);
+        }
+        !is_listed
+    }
+
+    /// Records how the start ended; returns the ID of its task and whether that is new, if there is one.
+    fn conclude(&mut self, end: StartEnd, scope: ActiveScope) -> Option<(TaskId, bool)> {
+        let (found, event) = match end {
+            StartEnd::Started(task) => (Some((task.id.clone(), true)), Event::Started(task)),
+            StartEnd::Adopted(task, why) => {
+                (Some((task.id.clone(), why == Adoption::Unanswered)), Event::Adopted(task, why))
+            }
+            StartEnd::Declined(task, failing) => (None, Event::Declined { task, failing, scope }),
+            StartEnd::Refused(error) => (None, Event::Failed(error)),
+            StartEnd::Unconfirmed(why) => (None, Event::Unconfirmed(why)),
+            StartEnd::Undecided(why) => (None, Event::Undecided(why)),
+        };
         self.record(event);
-        Some((id, new))
+        found
     }
 
     /// Whether another start of the plan has another prompt or other settings, apart from the repository's name.
@@ -279,21 +276,21 @@ impl<'a> TaskRun<'a> {
         if !self.executor.poller.is_shared() || !machine.wants_its_own_only() {
             return Ok(None);
         }
-        let mut held = self.executor.poller.with_key(machine.key(), since).await?;
+        let mut own = self.executor.poller.with_key(machine.key(), since).await?;
         // A prompt can be copied to another repository with its marker, so the repository's own answer decides.
         let mut candidates = Vec::new();
-        for candidate in std::mem::take(&mut held.candidates) {
+        for candidate in std::mem::take(&mut own.candidates) {
             match self.tasks().task(self.repository(), &candidate.task.id, None).await {
                 Err(Error::NotFound { .. }) => {}
                 Err(error) => return Err(error),
                 Ok(_) => candidates.push(candidate),
             }
         }
-        held.candidates = candidates;
-        // While there is time to look again, a task that cannot be read yet can wait; then this repository's own list
+        own.candidates = candidates;
+        // While there is time for another search, a task that cannot be read yet can wait; then this repository's own list
         // decides whether that task is in it at all.
-        let can_wait = held.taken.saturating_duration_since(began) < machine.lag();
-        Ok(Some(held).filter(|held| held.is_whole || can_wait))
+        let can_wait = own.taken.saturating_duration_since(began) < machine.lag();
+        Ok(Some(own).filter(|own| own.is_whole || can_wait))
     }
 
     /// The repository's tasks that may be ours, with their sessions where those can be read. `elapsed` is the time since
@@ -466,6 +463,7 @@ impl<'a> TaskRun<'a> {
         // A task that was started a moment ago exists, so that "not found" is an outage of GitHub, which can take hours.
         let grace = if new { rules.timeout } else { rules.grace };
         let mut machine = WaitMachine::new(WaitRules { grace, ..rules.clone() }, self.executor.host.seed());
+        let left = || rules.timeout.saturating_sub(began.elapsed());
         let mut etag = None;
         let mut failing = false;
         let mut followed = PullRequestHints::default();
@@ -480,18 +478,17 @@ impl<'a> TaskRun<'a> {
         if new {
             self.rest(machine.first_pause(), rules.timeout).await;
         }
-        loop {
-            let left = rules.timeout.saturating_sub(began.elapsed());
+        let (ending, error) = loop {
             let state = self.task.as_ref().map(|task| &task.state);
             let in_detail = stop.max_credits.is_some() && Instant::now() >= detail_at;
             if in_detail {
                 detail_at = Instant::now() + self.executor.poller.detail_spacing();
             }
-            let looking = self.executor.poller.look(self.repository(), id, etag.as_deref(), state, in_detail);
-            let look = tokio::time::timeout(left.max(self.min_request_time()), looking).await;
-            let look = look.unwrap_or_else(|_| Err(late()));
-            let observation = Observation::of(&look);
-            let error = match look {
+            let answer = self.executor.poller.poll(self.repository(), id, etag.as_deref(), state, in_detail);
+            let answer = tokio::time::timeout(left().max(self.min_request_time()), answer).await;
+            let answer = answer.unwrap_or_else(|_| Err(late()));
+            let observation = Observation::of(&answer);
+            let error = match answer {
                 Ok(TaskAnswer::Seen(task, mark)) => {
                     etag = mark.or(etag);
                     aged = task.age().map_or(aged, |age| (age, Instant::now()));
@@ -501,42 +498,44 @@ impl<'a> TaskRun<'a> {
                 Ok(TaskAnswer::Unchanged) => None,
                 Err(error) => Some(error),
             };
-            // A task that was started a moment ago may not be shown yet, which needs no line; a limit is logged below, with
-            // its end.
-            let expected = match &error {
-                Some(Error::NotFound { .. }) => new && began.elapsed() < rules.grace,
-                Some(Error::RateLimited(_)) => true,
-                // What concerns all tasks is logged once, by the poller.
-                error => error.is_some() && self.executor.poller.is_shared(),
+            failing = self.record_poll(error.as_ref(), new && began.elapsed() < rules.grace, failing);
+            let pause = match machine.observe(began.elapsed(), observation) {
+                WaitStep::Sleep(pause) => pause,
+                WaitStep::Ended(ending) => break (ending, error),
             };
-            match &error {
-                Some(_) if expected => {}
-                Some(error) if !failing => self.record(Event::LookFailed(error.to_string())),
-                None if failing => self.record(Event::LookRecovered),
-                _ => {}
+            let age = aged.0 + aged.1.elapsed();
+            if let Some(reason) = stop.exceeded(self.task.as_ref(), age) {
+                break (WaitEnd::NotStopped(reason), None);
             }
-            failing = if expected { failing } else { error.is_some() };
-            match machine.observe(began.elapsed(), observation) {
-                wait::WaitStep::Sleep(pause) => {
-                    let age = aged.0 + aged.1.elapsed();
-                    if let Some(reason) = stop.exceeded(self.task.as_ref(), age) {
-                        let left = rules.timeout.saturating_sub(began.elapsed());
-                        return self.end(id, WaitEnd::NotStopped(reason), None, left).await;
-                    }
-                    let pause = stop.max_duration.map_or(pause, |longest| pause.min(longest.saturating_sub(age)));
-                    if let Some(Error::RateLimited(limit)) = &error {
-                        self.record(Event::Limited { why: limit.name().to_owned(), wait: pause });
-                    }
-                    self.follow(&mut followed).await;
-                    self.rest(pause, rules.timeout.saturating_sub(began.elapsed())).await;
-                }
-                wait::WaitStep::Ended(ending) => {
-                    let left = rules.timeout.saturating_sub(began.elapsed());
-                    self.end(id, ending, error, left).await;
-                    return;
-                }
+            let pause = stop.max_duration.map_or(pause, |longest| pause.min(longest.saturating_sub(age)));
+            if let Some(Error::RateLimited(limit)) = &error {
+                self.record(Event::Limited { why: limit.name().to_owned(), wait: pause });
             }
+            self.follow(&mut followed).await;
+            self.rest(pause, left()).await;
+        };
+        self.end(id, ending, error, left()).await;
+    }
+
+    /// Records that polls begin to fail or succeed again. `may_be_absent`: the task was started a moment ago, and may not be
+    /// shown yet. `failing`: whether they failed before; returns whether they fail now.
+    fn record_poll(&mut self, error: Option<&Error>, may_be_absent: bool, failing: bool) -> bool {
+        let is_expected = match error {
+            Some(Error::NotFound { .. }) => may_be_absent,
+            // It is recorded with the pause that follows.
+            Some(Error::RateLimited(_)) => true,
+            // What concerns all tasks is logged once, by the poller.
+            error => error.is_some() && self.executor.poller.is_shared(),
+        };
+        if is_expected {
+            return failing;
         }
+        match error {
+            Some(error) if !failing => self.record(Event::PollFailed(error.to_string())),
+            None if failing => self.record(Event::PollRecovered),
+            _ => {}
+        }
+        error.is_some()
     }
 
     /// The end of the wait. `left` is what remains of its time.
@@ -573,9 +572,9 @@ impl<'a> TaskRun<'a> {
                 self.seek_pull(id, Duration::ZERO).await;
             }
         }
-        let blind = matches!(ending, WaitEnd::LostSight | WaitEnd::Refused);
+        let is_failed = matches!(ending, WaitEnd::LostSight | WaitEnd::Refused);
         self.record(Event::Ended(ending));
-        if let Some(error) = error.filter(|_| blind) {
+        if let Some(error) = error.filter(|_| is_failed) {
             self.record(Event::Failed(error));
         }
     }
@@ -646,7 +645,7 @@ impl<'a> TaskRun<'a> {
             };
             let settled = state.as_ref().is_some_and(|state| state.phase() == Phase::Settled);
             let (pause, last) = match &why {
-                // A limit is waited out as long as the wait may take, and does not count as time in which it was looked for.
+                // A limit is waited out as long as the wait may take, and does not count as time of the lookup.
                 NoPullRequest::Limited(limit) => {
                     limited += limit.wait;
                     (limit.wait, began.elapsed() + limit.wait > left)
@@ -666,8 +665,8 @@ impl<'a> TaskRun<'a> {
             }
             self.executor.host.sleep(pause, "looking for the pull request").await;
             // A person may open another session meanwhile; what was waited for has ended.
-            let look = self.tasks().task(self.repository(), id, etag.as_deref()).await;
-            if let Ok(TaskAnswer::Seen(task, mark)) = look
+            let answer = self.tasks().task(self.repository(), id, etag.as_deref()).await;
+            if let Ok(TaskAnswer::Seen(task, mark)) = answer
                 && Some(&task.state) == state.as_ref()
             {
                 etag = mark;
@@ -691,11 +690,11 @@ impl<'a> TaskRun<'a> {
         let mut awaited = String::new();
         loop {
             let remaining = left.saturating_sub(began.elapsed());
-            let look = self.content(number, &machine);
-            let look = tokio::time::timeout(remaining.max(self.min_request_time()), look)
+            let answer = self.content(number, &machine);
+            let answer = tokio::time::timeout(remaining.max(self.min_request_time()), answer)
                 .await
                 .unwrap_or_else(|_| Err(late()));
-            match machine.observe(began.elapsed(), look) {
+            match machine.observe(began.elapsed(), answer) {
                 AcceptanceStep::Sleep(pause, why) => {
                     if awaited != why {
                         self.record(Event::AwaitingAcceptance(why.clone()));

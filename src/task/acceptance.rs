@@ -1,5 +1,5 @@
 //! Acceptance: whether a task's pull request is what was expected. [`Expect`] compares, and [`AcceptanceMachine`] takes
-//! what each look at the pull request found and returns how long to sleep or how it ended. It has no clock and no network.
+//! what each poll of the pull request found and returns how long to sleep or how it ended. It has no clock and no network.
 
 use std::time::Duration;
 
@@ -287,7 +287,7 @@ fn named<'a>(names: impl Iterator<Item = &'a str>) -> String {
 /// What to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AcceptanceStep {
-    /// Sleep so long for this reason, then look again.
+    /// Sleep so long for this reason, then poll again.
     Sleep(Duration, String),
     /// It has ended.
     Ended(Box<Acceptance>),
@@ -317,11 +317,11 @@ impl<'a> AcceptanceMachine<'a> {
         self.content.as_ref().filter(|content| content.head_sha == head_sha)?.files.clone()
     }
 
-    /// What follows from a look. `elapsed` is the time since the task completed.
-    pub fn observe(&mut self, elapsed: Duration, look: Result<PullContent, Error>) -> AcceptanceStep {
+    /// What follows from a poll. `elapsed` is the time since the task completed.
+    pub fn observe(&mut self, elapsed: Duration, answer: Result<PullContent, Error>) -> AcceptanceStep {
         let left = self.timeout.saturating_sub(elapsed);
         let pause = self.pace.pause();
-        let failed = match look {
+        let failed = match answer {
             Ok(content) => {
                 if self.content.as_ref().is_none_or(|before| before.head_sha != content.head_sha) {
                     self.head_since = elapsed;
@@ -367,7 +367,7 @@ impl<'a> AcceptanceMachine<'a> {
         }
     }
 
-    /// What follows from a look without an answer.
+    /// What follows from a poll without an answer.
     fn failed(
         &mut self,
         error: Error,
@@ -502,7 +502,7 @@ mod tests {
         assert_eq!(conclusion(&step), Some(Conclusion::TimedOut));
     }
 
-    /// The end after one look at this.
+    /// The end after one poll that finds this.
     #[track_caller]
     fn ended(text: &str, content: PullContent) -> Acceptance {
         let expect = expect(text);

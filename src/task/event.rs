@@ -50,14 +50,14 @@ pub enum Event {
         /// The time until the next try.
         wait: Duration,
     },
-    /// Before anything is sent, a task that was started earlier is looked for.
-    LookingFirst {
-        /// Whether for as long as lists may lag, or with one look.
+    /// Before anything is sent, a task that was started earlier is searched for.
+    SearchingBefore {
+        /// Whether for as long as lists may lag, or with one search.
         thoroughly: bool,
         /// The longest time that it takes.
         within: Duration,
     },
-    /// The start was not answered, and its task is looked for.
+    /// The start was not answered, and its task is searched for.
     NotAnswered {
         /// What came instead of an answer.
         why: String,
@@ -98,10 +98,10 @@ pub enum Event {
     HeldBack(String),
     /// The task as it was seen.
     Saw(Box<Task>),
-    /// A look was not answered.
-    LookFailed(String),
-    /// Looks are answered again.
-    LookRecovered,
+    /// A poll was not answered.
+    PollFailed(String),
+    /// Polls are answered again.
+    PollRecovered,
     /// Nothing new for a while; the wait continues.
     StillWaiting,
     /// The pull request.

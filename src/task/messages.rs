@@ -108,11 +108,11 @@ pub fn lines(event: &Event, outcome: &Outcome, changes: &Changes) -> Vec<Line> {
         Event::NotSent { why, wait } => {
             lines.push(Line::plain(format!("nothing was sent: {why}; trying again in {}", spelled(*wait))));
         }
-        Event::LookingFirst { thoroughly: true, within } => lines.push(Line::plain(format!(
+        Event::SearchingBefore { thoroughly: true, within } => lines.push(Line::plain(format!(
             "looking for a task that an earlier attempt or run started; GitHub's lists lag, so this takes up to {}",
             spelled(*within)
         ))),
-        Event::LookingFirst { .. } => lines.push(Line::plain("looking for a task that was started earlier")),
+        Event::SearchingBefore { .. } => lines.push(Line::plain("looking for a task that was started earlier")),
         Event::NotAnswered { why, within } => {
             lines.push(Line::plain(why));
             lines.push(Line::plain(format!(
@@ -134,11 +134,11 @@ pub fn lines(event: &Event, outcome: &Outcome, changes: &Changes) -> Vec<Line> {
             let why = outcome.error_message().unwrap_or_default();
             lines.push(Line::plain(format!("nothing was started: {why}")));
         }
-        Event::LookFailed(why) => lines.push(Line::plain(format!("polling failed: {why}; retrying"))),
+        Event::PollFailed(why) => lines.push(Line::plain(format!("polling failed: {why}; retrying"))),
         Event::Moved { from, to, .. } => {
             lines.push(Line::warning(format!("{from} was renamed or transferred: it is now {to}. Use that name")));
         }
-        Event::LookRecovered => lines.push(Line::plain("GitHub answers again")),
+        Event::PollRecovered => lines.push(Line::plain("GitHub answers again")),
         Event::StillWaiting => {
             let state = outcome.state().map_or("not seen yet", State::as_str);
             lines.push(Line::plain(format!("still waiting, state {state}")));
@@ -583,7 +583,7 @@ mod tests {
         let mut outcome = outcome(&[]);
         let pull = PullRequest::sample("octo/app", 7);
         let events = [
-            Event::LookingFirst { thoroughly: true, within: Duration::from_secs(60) },
+            Event::SearchingBefore { thoroughly: true, within: Duration::from_secs(60) },
             Event::Limited { why: "too many requests".to_owned(), wait: Duration::from_secs(60) },
             Event::NotSent { why: "no route".to_owned(), wait: Duration::from_secs(2) },
             Event::NotAnswered { why: "GitHub did not answer".to_owned(), within: Duration::from_secs(60) },

@@ -201,43 +201,23 @@ impl Outcome {
                 changes = self.see(task);
             }
             Event::Declined { task, failing, scope } => {
-                self.prompt_sha256 = None;
-                if *failing {
-                    self.trouble = Some(Trouble::Declined);
-                } else {
-                    self.conclusion = Some(Conclusion::Skipped);
-                }
                 let place = if task.link().is_empty() { task.id.to_string() } else { task.link().to_owned() };
-                self.reason = Some(Reason::Active { scope: *scope, state: task.state.clone(), place });
+                self.not_started(Reason::Active { scope: *scope, state: task.state.clone(), place }, *failing);
             }
             Event::Moved { from, to, is_listed, differs } => {
                 self.repository = to.clone();
                 if *is_listed {
-                    self.prompt_sha256 = None;
-                    self.reason = Some(Reason::Renamed { from: from.clone(), differs: *differs });
-                    if *differs {
-                        self.trouble = Some(Trouble::Declined);
-                    } else {
-                        self.conclusion = Some(Conclusion::Skipped);
-                    }
+                    self.not_started(Reason::Renamed { from: from.clone(), differs: *differs }, *differs);
                 }
             }
             Event::Refused(refusal) => {
-                self.prompt_sha256 = None;
                 self.trouble = Some(Trouble::Refused(refusal.gate));
-                self.conclusion = Some(Conclusion::Skipped);
-                self.reason = Some(Reason::Refused(refusal.why.clone()));
+                self.not_started(Reason::Refused(refusal.why.clone()), false);
             }
-            Event::Skipped(why) => {
-                self.prompt_sha256 = None;
-                self.conclusion = Some(Conclusion::Skipped);
-                self.reason = Some(Reason::Skipped(why.clone()));
-            }
+            Event::Skipped(why) => self.not_started(Reason::Skipped(why.clone()), false),
             Event::HeldBack(why) => {
-                self.prompt_sha256 = None;
                 self.held_back = true;
-                self.conclusion = Some(Conclusion::Skipped);
-                self.reason = Some(Reason::HeldBack(why.clone()));
+                self.not_started(Reason::HeldBack(why.clone()), false);
             }
             Event::Saw(task) => changes = self.see(task),
             Event::PullFound(pull) => {
@@ -283,16 +263,27 @@ impl Outcome {
             Event::Interrupted { in_flight } => self.reason = Some(Reason::Interrupted { in_flight: *in_flight }),
             Event::Limited { .. }
             | Event::NotSent { .. }
-            | Event::LookingFirst { .. }
+            | Event::SearchingBefore { .. }
             | Event::NotAnswered { .. }
             | Event::SentAgain
-            | Event::LookFailed(_)
-            | Event::LookRecovered
+            | Event::PollFailed(_)
+            | Event::PollRecovered
             | Event::AwaitingAcceptance(_)
             | Event::Cancelled { .. }
             | Event::StillWaiting => {}
         }
         changes
+    }
+
+    /// Nothing is started, for this reason.
+    fn not_started(&mut self, reason: Reason, failing: bool) {
+        self.prompt_sha256 = None;
+        self.reason = Some(reason);
+        if failing {
+            self.trouble = Some(Trouble::Declined);
+        } else {
+            self.conclusion = Some(Conclusion::Skipped);
+        }
     }
 
     /// Whether its pull request is accepted; absent if nothing was expected, and before that is known. A task that

@@ -77,7 +77,7 @@ impl PullRequestHints {
         hints
     }
 
-    /// Whether an artifact says that there is a pull request, so that not finding one is worth another look.
+    /// Whether an artifact says that there is a pull request, so that not finding one is worth another poll.
     pub fn promise_a_pull(&self) -> bool {
         !self.node_ids.is_empty() || !self.database_ids.is_empty()
     }

@@ -1,4 +1,4 @@
-//! Starting exactly one task: what each answer to a start means, what each look at the repository's tasks means, and
+//! Starting exactly one task: what each answer to a start means, what each search of the repository's tasks means, and
 //! what is done next. A state machine with no clock and no network.
 //!
 //! A start is sent again only where the one before cannot have become a task: GitHub refused it, it never left this
@@ -29,18 +29,21 @@ pub const MAX_LIMIT_WAIT: Duration = MAX_LIMITED;
 pub const MAX_LIMIT_WAIT_OF_MANY: Duration = Duration::from_secs(6 * 3600);
 /// The longest pause between two tries.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
-/// The pause before the first look for a start that was not answered, doubled up to [`MAX_LOOK_PAUSE`].
-const LOOK_PAUSE: Duration = Duration::from_secs(1);
-/// The longest pause between two such looks.
-const MAX_LOOK_PAUSE: Duration = Duration::from_secs(8);
-/// The longest delay of a start of a rollout, as a share of the time for which it looks for an earlier one. A start takes
-/// about a second, so that in half a minute two runs seldom meet.
+/// The pause before the first search for a start that was not answered, doubled up to [`MAX_SEARCH_PAUSE`].
+const SEARCH_PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause between two such searches.
+const MAX_SEARCH_PAUSE: Duration = Duration::from_secs(8);
+/// The longest delay of a start of a rollout, as a share of the time for which it searches for an earlier one. A start
+/// takes about a second, so that in half a minute two runs seldom meet.
 const MAX_DELAY: f64 = 0.5;
 /// How much older than the start its task may seem: GitHub's times are whole seconds, and its machines' clocks differ a
 /// little.
 const MARGIN: Duration = Duration::from_secs(30);
 
-/// How far back a task of our key is looked for: "You can re-run a workflow or jobs in a workflow for up to 30 days",
+/// After how long in the queue tasks are searched for once more before a start. It is as long as GitHub's lists may lag.
+const STALE: Duration = Duration::from_secs(60);
+
+/// How far back a task of our key is searched for: "You can re-run a workflow or jobs in a workflow for up to 30 days",
 /// <https://docs.github.com/en/actions/how-tos/manage-workflow-runs/re-run-workflows-and-jobs>, and a day more.
 pub const MEMORY: Duration = Duration::from_secs(31 * 24 * 3600);
 
@@ -98,9 +101,9 @@ impl ActiveScope {
 pub struct StartOptions {
     /// The marker, with the idempotency key and the name that tasks of the same kind share.
     pub marker: Marker,
-    /// How long a start that was not answered is looked for.
+    /// How long a start that was not answered is searched for.
     pub confirm: Duration,
-    /// What is looked for before anything is sent.
+    /// What is searched for before anything is sent.
     pub first: Precheck,
     /// What to do about an unsettled task in the scope.
     pub if_active: IfActive,
@@ -110,7 +113,7 @@ pub struct StartOptions {
     pub max_limit_wait: Duration,
 }
 
-/// What is looked for before anything is sent.
+/// What is searched for before anything is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Precheck {
     /// Nothing: this is the first attempt.
@@ -125,14 +128,14 @@ pub enum Precheck {
     Rollout,
 }
 
-/// A task as a look found it.
+/// A task as a search found it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
     /// The task, with its sessions where they could be read.
     pub task: Task,
     /// Whether it was read by itself, and not only seen in the list.
     pub read: bool,
-    /// How long before the look it was created, by GitHub's clock; `None` if the answer does not say.
+    /// How long before the search it was created, by GitHub's clock; `None` if the answer does not say.
     pub age: Option<Duration>,
 }
 
@@ -141,8 +144,8 @@ pub struct Candidate {
 pub enum StartStep {
     /// Send the start, with this model; record the event first, if there is one.
     Send(Option<String>, Option<Event>),
-    /// Sleep so long, then look at the repository's tasks.
-    Look {
+    /// Sleep so long, then search the repository's tasks.
+    Search {
         /// How long to sleep first.
         pause: Duration,
         /// What to record first.
@@ -150,8 +153,15 @@ pub enum StartStep {
     },
     /// Sleep so long, then ask for the next step with [`StartMachine::resumed`].
     Sleep(Duration, Event),
+    /// The start is over.
+    Ended(StartEnd),
+}
+
+/// How a start ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum StartEnd {
     /// The task was started now.
-    Held(Box<Task>),
+    Started(Box<Task>),
     /// The task was started earlier, and is adopted.
     Adopted(Box<Task>, Adoption),
     /// Nothing is started, because of this active task; `true` if that is a failure.
@@ -167,26 +177,26 @@ pub enum StartStep {
 /// What the machine does at present.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Activity {
-    /// Looking before anything is sent.
-    LookingFirst,
+    /// Searching before anything is sent.
+    SearchingBefore,
     /// Waiting for the answer to a start.
     Sending,
-    /// Looking for the task of a start.
-    LookingFor,
+    /// Searching for the task of a start.
+    SearchingAfter,
 }
 
 /// The start of one task.
 #[derive(Debug)]
 pub struct StartMachine {
     options: StartOptions,
-    /// For how long a task that is not in the lists yet is looked for before anything is sent.
+    /// For how long a task that is not in the lists yet is searched for before anything is sent.
     lag: Duration,
     models: VecDeque<Option<String>>,
     model: Option<String>,
     user: Option<u64>,
     doing: Activity,
-    /// When the looks before the start began.
-    looking_since: Duration,
+    /// When the searches before the start began.
+    searching_since: Duration,
     /// When the present run of starts that never left this machine began.
     away_since: Duration,
     /// When the start was sent last.
@@ -195,11 +205,11 @@ pub struct StartMachine {
     lost: Duration,
     /// When the first start was sent that was not answered.
     open_since: Option<Duration>,
-    again: bool,
+    sent_again: bool,
     outages: u32,
     limits: u32,
     limited: Duration,
-    looks: u32,
+    searches: u32,
     /// Tasks that are known to be of other starts.
     unrelated: HashSet<TaskId>,
     why: String,
@@ -223,16 +233,16 @@ impl StartMachine {
             model,
             user: None,
             doing: Activity::Sending,
-            looking_since: Duration::ZERO,
+            searching_since: Duration::ZERO,
             away_since: Duration::ZERO,
             sent: Duration::ZERO,
             lost: Duration::ZERO,
             open_since: None,
-            again: false,
+            sent_again: false,
             outages: 0,
             limits: 0,
             limited: Duration::ZERO,
-            looks: 0,
+            searches: 0,
             unrelated: HashSet::new(),
             why: String::new(),
         }
@@ -249,12 +259,12 @@ impl StartMachine {
 
     /// The first step. `elapsed` is below the time since the machine was made.
     pub fn begin(&mut self) -> StartStep {
-        if self.options.first == Precheck::Nothing && self.options.if_active == IfActive::Start {
+        if !self.searches_before() {
             return self.send(Duration::ZERO, None);
         }
-        self.doing = Activity::LookingFirst;
-        let event = Event::LookingFirst { thoroughly: !self.lag.is_zero(), within: self.lag };
-        StartStep::Look { pause: Duration::ZERO, event: Some(event) }
+        self.doing = Activity::SearchingBefore;
+        let event = Event::SearchingBefore { thoroughly: !self.lag.is_zero(), within: self.lag };
+        StartStep::Search { pause: Duration::ZERO, event: Some(event) }
     }
 
     /// Notes that the start is sent now, later than the step was returned.
@@ -262,23 +272,24 @@ impl StartMachine {
         self.sent = elapsed;
     }
 
-    /// Whether tasks were looked for before this start, and no start was sent since.
-    pub fn looked_first(&self) -> bool {
-        let looks = self.options.first != Precheck::Nothing || self.options.if_active != IfActive::Start;
-        looks && !self.is_open()
+    /// Whether tasks are searched for once more when the start can be sent, after it was `queued` for so long: another run
+    /// may have sent it meanwhile.
+    pub fn must_search_again(&self, queued: Duration) -> bool {
+        let is_stale = self.searches_before() && queued > STALE;
+        (is_stale || self.options.first == Precheck::Rollout) && !self.is_open()
     }
 
-    /// Whether tasks are looked for once more when the start can be sent: another run of the rollout may have sent it.
-    pub fn looks_last(&self) -> bool {
-        self.options.first == Precheck::Rollout && !self.is_open()
+    /// Searches once more before the start is sent.
+    pub fn search_again(&mut self, elapsed: Duration) -> StartStep {
+        self.doing = Activity::SearchingBefore;
+        self.searching_since = elapsed;
+        self.searches = 0;
+        StartStep::Search { pause: Duration::ZERO, event: None }
     }
 
-    /// Looks once more before the start is sent.
-    pub fn look_again(&mut self, elapsed: Duration) -> StartStep {
-        self.doing = Activity::LookingFirst;
-        self.looking_since = elapsed;
-        self.looks = 0;
-        StartStep::Look { pause: Duration::ZERO, event: None }
+    /// Whether tasks are searched for before the start is sent.
+    fn searches_before(&self) -> bool {
+        self.options.first != Precheck::Nothing || self.options.if_active != IfActive::Start
     }
 
     /// Takes the id of the token's owner: only that user's tasks are adopted, whatever marker they have.
@@ -294,26 +305,26 @@ impl StartMachine {
     /// Whether a task still has to be read. Those of other users are not ours; they count where an active task prevents
     /// a start.
     pub fn wants(&self, task: &Task) -> bool {
-        let looking_first = self.doing == Activity::LookingFirst;
+        let is_before = self.doing == Activity::SearchingBefore;
         let unsettled = task.state.phase() != Phase::Settled;
-        let in_the_way = looking_first && self.options.if_active != IfActive::Start && unsettled;
-        // Without a key to look for, only what still runs can matter before a start.
-        let settled_matters = !looking_first || self.options.first != Precheck::Nothing;
+        let in_the_way = is_before && self.options.if_active != IfActive::Start && unsettled;
+        // Without a key to search for, only what still runs can matter before a start.
+        let settled_matters = !is_before || self.options.first != Precheck::Nothing;
         let ours = !self.is_anothers(task) && (unsettled || settled_matters);
         !self.unrelated.contains(&task.id) && (in_the_way || ours)
     }
 
     /// Whether archived tasks count as well: a person may have archived what a re-run asks for.
     pub fn wants_archived(&self) -> bool {
-        self.doing == Activity::LookingFirst && self.options.first != Precheck::Nothing
+        self.doing == Activity::SearchingBefore && self.options.first != Precheck::Nothing
     }
 
-    /// Whether all that is looked for is a task of the very same key.
+    /// Whether all that is searched for is a task of the very same key.
     pub fn wants_its_own_only(&self) -> bool {
         self.wants_archived() && self.options.if_active == IfActive::Start
     }
 
-    /// For how long a task that is not in the lists yet is looked for before anything is sent.
+    /// For how long a task that is not in the lists yet is searched for before anything is sent.
     pub fn lag(&self) -> Duration {
         self.lag
     }
@@ -326,7 +337,7 @@ impl StartMachine {
     /// What follows from an answer to a start.
     pub fn answered(&mut self, elapsed: Duration, answer: Result<Task, Error>) -> StartStep {
         let error = match answer {
-            Ok(task) => return StartStep::Held(Box::new(task)),
+            Ok(task) => return StartStep::Ended(StartEnd::Started(Box::new(task))),
             Err(error) => error,
         };
         match error {
@@ -351,12 +362,12 @@ impl StartMachine {
             error @ (Error::Unanswered { .. } | Error::Malformed { .. }) => {
                 self.why = error.to_string();
                 let asked = error.retry_after();
-                self.doing = Activity::LookingFor;
+                self.doing = Activity::SearchingAfter;
                 self.open_since.get_or_insert(self.sent);
                 self.lost = elapsed;
-                self.looks = 0;
+                self.searches = 0;
                 let why = self.why.clone();
-                self.look(asked, Some(Event::NotAnswered { why, within: self.options.confirm }))
+                self.search(asked, Some(Event::NotAnswered { why, within: self.options.confirm }))
             }
             refused => self.refused(refused),
         }
@@ -365,26 +376,30 @@ impl StartMachine {
     /// No more starts. An earlier one that was not answered leaves open whether there is a task.
     fn refused(&self, error: Error) -> StartStep {
         if self.open_since.is_none() {
-            return StartStep::Refused(error);
+            return StartStep::Ended(StartEnd::Refused(error));
         }
         let first = &self.why;
-        StartStep::Unconfirmed(format!("{first}. No task of it appeared, and it was sent once more: {error}"))
+        StartStep::Ended(StartEnd::Unconfirmed(format!(
+            "{first}. No task of it appeared, and it was sent once more: {error}"
+        )))
     }
 
     /// What follows after a sleep.
     pub fn resumed(&mut self, elapsed: Duration) -> StartStep {
         match self.doing {
             Activity::Sending => self.send(elapsed, None),
-            Activity::LookingFirst | Activity::LookingFor => StartStep::Look { pause: Duration::ZERO, event: None },
+            Activity::SearchingBefore | Activity::SearchingAfter => {
+                StartStep::Search { pause: Duration::ZERO, event: None }
+            }
         }
     }
 
-    /// What follows from a look at the repository's tasks.
-    pub fn looked(&mut self, elapsed: Duration, seen: Result<Vec<Candidate>, Error>) -> StartStep {
+    /// What follows from a search of the repository's tasks.
+    pub fn searched(&mut self, elapsed: Duration, seen: Result<Vec<Candidate>, Error>) -> StartStep {
         let seen = match seen {
             Ok(seen) => seen,
             Err(Error::RateLimited(limit)) if self.can_wait_out(&limit) => return self.wait_out(&limit),
-            Err(error) => return self.blind(elapsed, error),
+            Err(error) => return self.search_failed(elapsed, error),
         };
         let mut ours = Vec::new();
         let mut active = Vec::new();
@@ -395,7 +410,7 @@ impl StartMachine {
             }
             match self.relation(&candidate) {
                 Relation::Ours => ours.push(candidate),
-                Relation::InScope if self.doing == Activity::LookingFirst && !is_settled(&candidate) => {
+                Relation::InScope if self.doing == Activity::SearchingBefore && !is_settled(&candidate) => {
                     active.push(candidate);
                 }
                 Relation::Unread => unread.push(candidate),
@@ -403,31 +418,33 @@ impl StartMachine {
             }
         }
         match self.doing {
-            Activity::LookingFor => self.found_after(elapsed, ours, &unread),
-            Activity::LookingFirst | Activity::Sending => self.found_before(elapsed, ours, active, &unread),
+            Activity::SearchingAfter => self.found_after(elapsed, ours, &unread),
+            Activity::SearchingBefore | Activity::Sending => self.found_before(elapsed, ours, active, &unread),
         }
     }
 
-    /// A look for the start that was not answered.
+    /// A search for the start that was not answered.
     fn found_after(&mut self, elapsed: Duration, ours: Vec<Candidate>, unread: &[Candidate]) -> StartStep {
         if let Some(task) = newest(ours) {
-            return StartStep::Adopted(Box::new(task), Adoption::Unanswered);
+            return StartStep::Ended(StartEnd::Adopted(Box::new(task), Adoption::Unanswered));
         }
-        match (elapsed < self.lost + self.options.confirm, unread.is_empty(), self.again) {
-            (true, _, _) => self.look(None, None),
+        match (elapsed < self.lost + self.options.confirm, unread.is_empty(), self.sent_again) {
+            (true, _, _) => self.search(None, None),
             (false, true, false) => {
-                self.again = true;
+                self.sent_again = true;
                 self.send(elapsed, Some(Event::SentAgain))
             }
             (false, true, true) => {
                 let why = format!("{}. It was sent twice, and no task of it has appeared since", self.why);
-                StartStep::Unconfirmed(why)
+                StartStep::Ended(StartEnd::Unconfirmed(why))
             }
-            (false, false, _) => StartStep::Unconfirmed(format!("{}. {}", self.why, unread_tasks(unread))),
+            (false, false, _) => {
+                StartStep::Ended(StartEnd::Unconfirmed(format!("{}. {}", self.why, unread_tasks(unread))))
+            }
         }
     }
 
-    /// A look before anything is sent.
+    /// A search before anything is sent.
     fn found_before(
         &mut self,
         elapsed: Duration,
@@ -440,50 +457,50 @@ impl StartMachine {
         if self.options.first != Precheck::Nothing
             && let Some(task) = newest(good.clone())
         {
-            return StartStep::Adopted(Box::new(task), Adoption::SameKey);
+            return StartStep::Ended(StartEnd::Adopted(Box::new(task), Adoption::SameKey));
         }
         let active = active.into_iter().chain(good).filter(|it| !is_settled(it)).collect::<Vec<_>>();
         if let Some(task) = newest(active) {
             match self.options.if_active {
                 IfActive::Start => {}
-                IfActive::Skip => return StartStep::Declined(Box::new(task), false),
-                IfActive::Fail => return StartStep::Declined(Box::new(task), true),
+                IfActive::Skip => return StartStep::Ended(StartEnd::Declined(Box::new(task), false)),
+                IfActive::Fail => return StartStep::Ended(StartEnd::Declined(Box::new(task), true)),
                 // A marker can be copied, and what another user's task makes must not pass for ours.
                 IfActive::Attach if self.is_anothers(&task) => {
                     let (place, scope) = (place(&task), self.options.active_scope.noun());
-                    return StartStep::Undecided(format!("the active task of {scope} is another user's: {place}"));
+                    return StartStep::Ended(StartEnd::Undecided(format!(
+                        "the active task of {scope} is another user's: {place}"
+                    )));
                 }
-                IfActive::Attach => return StartStep::Adopted(Box::new(task), Adoption::Active),
+                IfActive::Attach => return StartStep::Ended(StartEnd::Adopted(Box::new(task), Adoption::Active)),
             }
         }
         let longest = if unread.is_empty() { self.lag } else { self.lag.max(self.options.confirm) };
         let is_young = |it: &Candidate| it.age.is_some_and(|age| age < self.options.confirm);
         match (elapsed < longest, unread.is_empty()) {
-            (true, _) => match self.look(None, None) {
-                StartStep::Look { pause, event } => StartStep::Look { pause: pause.min(longest - elapsed), event },
-                step => step,
-            },
+            (true, _) => StartStep::Search { pause: self.search_pause(None).min(longest - elapsed), event: None },
             // A young task has no session to show yet.
-            (false, false) if unread.iter().any(is_young) => self.look(None, None),
+            (false, false) if unread.iter().any(is_young) => self.search(None, None),
             (false, true) => self.send(elapsed, None),
-            (false, false) => StartStep::Undecided(unread_tasks(unread)),
+            (false, false) => StartStep::Ended(StartEnd::Undecided(unread_tasks(unread))),
         }
     }
 
-    /// A look without an answer.
-    fn blind(&mut self, elapsed: Duration, error: Error) -> StartStep {
+    /// A search without an answer.
+    fn search_failed(&mut self, elapsed: Duration, error: Error) -> StartStep {
         let passing = matches!(error, Error::Unanswered { .. } | Error::Unreachable { .. } | Error::Malformed { .. });
-        // Twice as long as for looks that are answered: what was not seen is not absent.
+        // Twice as long as for searches that are answered: what was not seen is not absent.
         let longest = match self.doing {
-            Activity::LookingFor => self.lost + self.options.confirm * 2,
-            Activity::LookingFirst | Activity::Sending => self.looking_since + self.lag.max(self.options.confirm),
+            Activity::SearchingAfter => self.lost + self.options.confirm * 2,
+            Activity::SearchingBefore | Activity::Sending => self.searching_since + self.lag.max(self.options.confirm),
         };
         match (passing && elapsed < longest, self.doing) {
-            (true, _) => self.look(error.retry_after(), None),
-            (false, Activity::LookingFor) => {
-                StartStep::Unconfirmed(format!("{}. Looking for the task failed as well: {error}", self.why))
-            }
-            (false, Activity::LookingFirst | Activity::Sending) => StartStep::Refused(error),
+            (true, _) => self.search(error.retry_after(), None),
+            (false, Activity::SearchingAfter) => StartStep::Ended(StartEnd::Unconfirmed(format!(
+                "{}. Looking for the task failed as well: {error}",
+                self.why
+            ))),
+            (false, Activity::SearchingBefore | Activity::Sending) => StartStep::Ended(StartEnd::Refused(error)),
         }
     }
 
@@ -508,12 +525,16 @@ impl StartMachine {
         StartStep::Send(self.model.clone(), event)
     }
 
-    /// The next look, after a pause that grows and is no shorter than GitHub asks for.
-    fn look(&mut self, at_least: Option<Duration>, event: Option<Event>) -> StartStep {
-        let pause = (LOOK_PAUSE * 2_u32.pow(self.looks.min(8))).min(MAX_LOOK_PAUSE);
-        let pause = pause.max(at_least.unwrap_or_default().min(self.options.max_limit_wait));
-        self.looks += 1;
-        StartStep::Look { pause, event }
+    /// Another search, after a pause.
+    fn search(&mut self, at_least: Option<Duration>, event: Option<Event>) -> StartStep {
+        StartStep::Search { pause: self.search_pause(at_least), event }
+    }
+
+    /// The pause before the next search: it grows, and is no shorter than GitHub asks for.
+    fn search_pause(&mut self, at_least: Option<Duration>) -> Duration {
+        let pause = (SEARCH_PAUSE * 2_u32.pow(self.searches.min(8))).min(MAX_SEARCH_PAUSE);
+        self.searches += 1;
+        pause.max(at_least.unwrap_or_default().min(self.options.max_limit_wait))
     }
 
     /// The greatest age of a task that matters at this time: that of the first open start, or that of a run that can
@@ -536,7 +557,7 @@ impl StartMachine {
         }
     }
 
-    /// Whether a task is older than what is looked for.
+    /// Whether a task is older than what is searched for.
     fn is_too_old(&self, elapsed: Duration, candidate: &Candidate) -> bool {
         candidate.age.is_some_and(|age| age > self.horizon(elapsed))
     }
@@ -554,7 +575,7 @@ impl StartMachine {
     /// Whether this task decides, so that nothing older has to be read.
     pub fn is_settled_by(&self, candidate: &Candidate) -> bool {
         let ours = matches!(self.relation(candidate), Relation::Ours);
-        ours && (self.doing == Activity::LookingFor
+        ours && (self.doing == Activity::SearchingAfter
             || self.options.first != Precheck::Nothing && self.adopts(candidate))
     }
 
@@ -567,7 +588,7 @@ impl StartMachine {
     fn relation(&self, candidate: &Candidate) -> Relation {
         let task = &candidate.task;
         let scope = self.options.active_scope;
-        let is_active = self.doing == Activity::LookingFirst && !is_settled(candidate);
+        let is_active = self.doing == Activity::SearchingBefore && !is_settled(candidate);
         let Some(prompt) = task.prompt() else {
             // Every task of the repository counts, unless it can be the one that this start has made.
             let may_be_ours = self.options.first != Precheck::Nothing && !self.is_anothers(task);
@@ -576,7 +597,7 @@ impl StartMachine {
             }
             // A young task has no session to show yet. An old one that has ended is taken for one whose sessions are gone.
             let is_old = candidate.age.is_some_and(|age| age > self.options.confirm + MARGIN);
-            let is_over = self.doing == Activity::LookingFirst && candidate.read && is_old && is_settled(candidate);
+            let is_over = self.doing == Activity::SearchingBefore && candidate.read && is_old && is_settled(candidate);
             return if is_over { Relation::Unrelated } else { Relation::Unread };
         };
         let (marker, own) = (Marker::find(prompt), &self.options.marker);

@@ -1,4 +1,4 @@
-//! Stopping a task: a state machine that takes what each look saw and the time since the stop began, and returns which
+//! Stopping a task: a state machine that takes what each poll saw and the time since the stop began, and returns which
 //! runs to cancel, or how it ended. It has no clock and no network.
 //!
 //! GitHub's API for agent tasks cannot stop one. But each session works in a run of GitHub Actions, for the task's branch,
@@ -22,7 +22,7 @@ use crate::text::spelled;
 /// The path of the workflow that a session of the cloud agent runs in. Its name has changed over time, and other runs of
 /// Copilot have other paths, such as `dynamic/agents/copilot-pull-request-reviewer` for a code review.
 pub const AGENT_PATH: &str = "dynamic/copilot-swe-agent/copilot";
-/// How long runs are looked at before a stop is given up. A cancelled run ends within seconds.
+/// How long runs are polled before a stop is given up. A cancelled run ends within seconds.
 const BOUND: Duration = Duration::from_secs(120);
 /// How long nothing must run before a task that is not shown as ended counts as stopped: its state follows its runs, and
 /// a session that was just queued begins its run.
@@ -71,7 +71,7 @@ pub struct StopRules {
     pub max_duration: Option<Duration>,
     /// Whether a run that continues after a cancel is cancelled by force.
     pub force: bool,
-    /// The longest pause between two looks.
+    /// The longest pause between two polls.
     pub interval: Duration,
 }
 
@@ -212,7 +212,7 @@ impl fmt::Display for StopProblem {
 /// The times of a stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StopTimes {
-    /// How long to look at most.
+    /// How long to poll at most.
     pub bound: Duration,
     /// How long nothing must run before a task that is not shown as ended counts as stopped.
     pub quiet: Duration,
@@ -225,9 +225,9 @@ impl StopTimes {
     pub const URGENT: Self = Self { bound: URGENT_BOUND, quiet: Duration::ZERO };
 }
 
-/// What one look saw.
+/// What one poll saw.
 #[derive(Debug, Clone, Copy)]
-pub struct StopLook<'a> {
+pub struct StopObservation<'a> {
     /// The task's state, if it is known.
     pub state: Option<&'a State>,
     /// The branch that the task commits to, once it has one.
@@ -239,9 +239,9 @@ pub struct StopLook<'a> {
 /// What to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StopStep {
-    /// Cancel these runs, those with `true` by force; then look again after a pause.
+    /// Cancel these runs, those with `true` by force; then poll again after a pause.
     Cancel(Vec<(u64, bool)>),
-    /// Look again after a pause.
+    /// Poll again after a pause.
     Pause,
     /// The stop is over.
     Ended(StopEnd),
@@ -262,7 +262,7 @@ pub struct StopMachine {
     times: StopTimes,
     force: bool,
     runs: BTreeMap<u64, Cancelled>,
-    /// Those that were live at the last look.
+    /// Those that were live at the last poll.
     live: Vec<u64>,
     /// Whether the branch has or had a run of the agent.
     has_seen_run: bool,
@@ -275,22 +275,22 @@ impl StopMachine {
         Self { times, force, runs: BTreeMap::new(), live: Vec::new(), has_seen_run: false, quiet_since: None }
     }
 
-    /// What follows from a look. `elapsed` is the time since the stop began.
-    pub fn observe(&mut self, elapsed: Duration, look: StopLook<'_>) -> StopStep {
-        let is_settled = look.state.is_some_and(|state| state.phase() == Phase::Settled);
+    /// What follows from a poll. `elapsed` is the time since the stop began.
+    pub fn observe(&mut self, elapsed: Duration, seen: StopObservation<'_>) -> StopStep {
+        let is_settled = seen.state.is_some_and(|state| state.phase() == Phase::Settled);
         if is_settled && self.runs.is_empty() {
             return StopStep::Ended(StopEnd::EndedBefore);
         }
         let is_ours =
-            |run: &&WorkflowRun| run.path == AGENT_PATH && run.branch.is_some() && run.branch.as_deref() == look.branch;
-        self.has_seen_run |= look.runs.iter().any(|run| is_ours(&run));
+            |run: &&WorkflowRun| run.path == AGENT_PATH && run.branch.is_some() && run.branch.as_deref() == seen.branch;
+        self.has_seen_run |= seen.runs.iter().any(|run| is_ours(&run));
         // A run that begins after the task has ended is another task's on the same branch.
-        let live = look.runs.iter().filter(is_ours).filter(|run| run.is_live());
+        let live = seen.runs.iter().filter(is_ours).filter(|run| run.is_live());
         let live = live.map(|run| run.id).filter(|id| !is_settled || self.runs.contains_key(id)).collect::<Vec<_>>();
         let is_late = elapsed >= self.times.bound;
         self.live.clone_from(&live);
         if live.is_empty() {
-            return self.observe_quiet(elapsed, look, is_settled, is_late);
+            return self.observe_quiet(elapsed, seen, is_settled, is_late);
         }
         self.quiet_since = None;
         if is_late {
@@ -312,11 +312,17 @@ impl StopMachine {
     }
 
     /// What follows if no run is live.
-    fn observe_quiet(&mut self, elapsed: Duration, look: StopLook<'_>, is_settled: bool, is_late: bool) -> StopStep {
-        let is_queued = look.state == Some(&State::Queued);
-        let open = match look.branch {
-            None => Some(StopProblem::NoRunYet(look.state.cloned())),
-            Some(_) if is_queued => Some(StopProblem::NoRunYet(look.state.cloned())),
+    fn observe_quiet(
+        &mut self,
+        elapsed: Duration,
+        seen: StopObservation<'_>,
+        is_settled: bool,
+        is_late: bool,
+    ) -> StopStep {
+        let is_queued = seen.state == Some(&State::Queued);
+        let open = match seen.branch {
+            None => Some(StopProblem::NoRunYet(seen.state.cloned())),
+            Some(_) if is_queued => Some(StopProblem::NoRunYet(seen.state.cloned())),
             // Where GitHub shows no run at all, the agent may work where nothing is known of.
             Some(branch) if !self.has_seen_run => Some(StopProblem::NoRun(branch.to_owned())),
             Some(_) => None,
@@ -346,7 +352,7 @@ impl StopMachine {
         let may_pass = error.may_pass() || matches!(error, Error::NotFound { .. }) && elapsed < GRACE;
         StopStep::Ended(StopEnd::Failed(match may_pass {
             true if elapsed < self.times.bound => return StopStep::Pause,
-            // What was seen says more than that one more look failed.
+            // What was seen says more than that one more poll failed.
             true if self.is_answered() => self.problem(),
             _ => StopProblem::GitHub(error),
         }))
@@ -426,9 +432,9 @@ mod tests {
         StopMachine::new(StopTimes::USUAL, force)
     }
 
-    fn look(machine: &mut StopMachine, second: u32, state: &str, runs: &[WorkflowRun]) -> StopStep {
+    fn poll(machine: &mut StopMachine, second: u32, state: &str, runs: &[WorkflowRun]) -> StopStep {
         let state = State::from(state);
-        machine.observe(second * SECOND, StopLook { state: Some(&state), branch: Some(BRANCH), runs })
+        machine.observe(second * SECOND, StopObservation { state: Some(&state), branch: Some(BRANCH), runs })
     }
 
     fn failed(problem: StopProblem) -> StopStep {
@@ -446,18 +452,18 @@ mod tests {
             run(5, AGENT_PATH, "copilot/b", "in_progress"),
             run(6, ".github/workflows/copilot.yml", BRANCH, "in_progress"),
         ];
-        assert_eq!(look(&mut machine, 0, "in_progress", &runs), StopStep::Cancel(vec![(1, false), (2, false)]));
+        assert_eq!(poll(&mut machine, 0, "in_progress", &runs), StopStep::Cancel(vec![(1, false), (2, false)]));
         machine.answered(SECOND, 1, false, true);
         machine.answered(SECOND, 2, false, false);
         // A refused cancel is sent again, an accepted one is not.
-        assert_eq!(look(&mut machine, 5, "in_progress", &runs), StopStep::Cancel(vec![(2, false)]));
+        assert_eq!(poll(&mut machine, 5, "in_progress", &runs), StopStep::Cancel(vec![(2, false)]));
         machine.answered(6 * SECOND, 2, false, true);
-        assert_eq!(look(&mut machine, 10, "in_progress", &runs), StopStep::Pause);
+        assert_eq!(poll(&mut machine, 10, "in_progress", &runs), StopStep::Pause);
         // Half a minute after the cancel was accepted it is sent by force, once.
-        assert_eq!(look(&mut machine, 31, "in_progress", &runs), StopStep::Cancel(vec![(1, true)]));
+        assert_eq!(poll(&mut machine, 31, "in_progress", &runs), StopStep::Cancel(vec![(1, true)]));
         machine.answered(32 * SECOND, 1, true, true);
-        assert_eq!(look(&mut machine, 35, "in_progress", &runs), StopStep::Pause);
-        assert_eq!(look(&mut machine, 40, "cancelled", &runs[2..]), StopStep::Ended(StopEnd::Stopped));
+        assert_eq!(poll(&mut machine, 35, "in_progress", &runs), StopStep::Pause);
+        assert_eq!(poll(&mut machine, 40, "cancelled", &runs[2..]), StopStep::Ended(StopEnd::Stopped));
     }
 
     #[test]
@@ -466,7 +472,7 @@ mod tests {
         for (force, accepted) in [(false, true), (true, true), (false, false)] {
             let mut machine = machine(force);
             for second in (0..120).step_by(5) {
-                match look(&mut machine, second, "in_progress", &live) {
+                match poll(&mut machine, second, "in_progress", &live) {
                     StopStep::Cancel(due) => {
                         due.iter().for_each(|(id, force)| machine.answered(second * SECOND, *id, *force, accepted));
                     }
@@ -476,7 +482,7 @@ mod tests {
             let runs = BTreeSet::from([1]);
             let problem =
                 if accepted { StopProblem::GoesOn(runs, force.then_some(true)) } else { StopProblem::Refused(runs) };
-            assert_eq!(look(&mut machine, 120, "in_progress", &live), failed(problem));
+            assert_eq!(poll(&mut machine, 120, "in_progress", &live), failed(problem));
         }
     }
 
@@ -485,23 +491,23 @@ mod tests {
         // Where the agent runs is not known if no run of it was ever seen.
         let mut unseen = machine(false);
         let others = [run(4, "dynamic/agents/other", BRANCH, "in_progress")];
-        assert_eq!(look(&mut unseen, 0, "in_progress", &others), StopStep::Pause);
-        assert_eq!(look(&mut unseen, 120, "in_progress", &others), failed(StopProblem::NoRun(BRANCH.to_owned())));
+        assert_eq!(poll(&mut unseen, 0, "in_progress", &others), StopStep::Pause);
+        assert_eq!(poll(&mut unseen, 120, "in_progress", &others), failed(StopProblem::NoRun(BRANCH.to_owned())));
         // A task whose run is gone is stopped once nothing has run for half a minute.
         let ended = [agent(1, "completed")];
         for state in ["in_progress", "idle", "waiting_for_user", "of_tomorrow"] {
             let mut gone = machine(false);
-            assert_eq!(look(&mut gone, 0, state, &ended), StopStep::Pause, "{state}");
-            assert_eq!(look(&mut gone, 10, state, &[agent(2, "queued")]), StopStep::Cancel(vec![(2, false)]));
-            assert_eq!(look(&mut gone, 30, state, &ended), StopStep::Pause, "{state}");
-            assert_eq!(look(&mut gone, 60, state, &ended), StopStep::Ended(StopEnd::Stopped), "{state}");
+            assert_eq!(poll(&mut gone, 0, state, &ended), StopStep::Pause, "{state}");
+            assert_eq!(poll(&mut gone, 10, state, &[agent(2, "queued")]), StopStep::Cancel(vec![(2, false)]));
+            assert_eq!(poll(&mut gone, 30, state, &ended), StopStep::Pause, "{state}");
+            assert_eq!(poll(&mut gone, 60, state, &ended), StopStep::Ended(StopEnd::Stopped), "{state}");
         }
         // A queued session will begin a run.
         let mut queued = machine(false);
-        assert_eq!(look(&mut queued, 60, "queued", &ended), StopStep::Pause);
+        assert_eq!(poll(&mut queued, 60, "queued", &ended), StopStep::Pause);
         let state = Some(State::Queued);
-        assert_eq!(look(&mut queued, 120, "queued", &ended), failed(StopProblem::NoRunYet(state.clone())));
-        let no_branch = StopLook { state: state.as_ref(), branch: None, runs: &[] };
+        assert_eq!(poll(&mut queued, 120, "queued", &ended), failed(StopProblem::NoRunYet(state.clone())));
+        let no_branch = StopObservation { state: state.as_ref(), branch: None, runs: &[] };
         assert_eq!(machine(false).observe(SECOND, no_branch), StopStep::Pause);
         assert_eq!(machine(false).observe(BOUND, no_branch), failed(StopProblem::NoRunYet(state.clone())));
     }
@@ -510,15 +516,15 @@ mod tests {
     fn stop_leaves_the_branch_of_an_ended_task_alone() {
         let live = [agent(1, "in_progress")];
         for state in ["completed", "failed", "cancelled", "timed_out"] {
-            assert_eq!(look(&mut machine(true), 0, state, &live), StopStep::Ended(StopEnd::EndedBefore));
+            assert_eq!(poll(&mut machine(true), 0, state, &live), StopStep::Ended(StopEnd::EndedBefore));
         }
         // What begins on the branch after the task has ended is another task's.
         let mut machine = machine(true);
-        look(&mut machine, 0, "in_progress", &live);
+        poll(&mut machine, 0, "in_progress", &live);
         let both = [agent(1, "in_progress"), agent(2, "in_progress")];
         machine.answered(SECOND, 1, false, true);
-        assert_eq!(look(&mut machine, 5, "cancelled", &both), StopStep::Pause);
-        assert_eq!(look(&mut machine, 10, "cancelled", &both[1..]), StopStep::Ended(StopEnd::Stopped));
+        assert_eq!(poll(&mut machine, 5, "cancelled", &both), StopStep::Pause);
+        assert_eq!(poll(&mut machine, 10, "cancelled", &both[1..]), StopStep::Ended(StopEnd::Stopped));
     }
 
     #[test]
@@ -608,19 +614,19 @@ mod tests {
 
         #[test]
         fn stop_touches_no_run_of_another_path_or_branch(
-            looks in vec((any_of(vec!["queued", "in_progress", "idle", "cancelled", "x"]), vec(any_run(), 0..12)), 1..12),
+            polls in vec((any_of(vec!["queued", "in_progress", "idle", "cancelled", "x"]), vec(any_run(), 0..12)), 1..12),
             answers in vec(any::<bool>(), 12),
             force in any::<bool>(),
             branch in any_of(vec![Some(BRANCH), Some("main"), None]),
         ) {
             let mut machine = machine(force);
-            for (at, ((state, runs), accepted)) in looks.iter().zip(answers).enumerate() {
+            for (at, ((state, runs), accepted)) in polls.iter().zip(answers).enumerate() {
                 // GitHub's ids are unique.
                 let mut seen = std::collections::HashSet::new();
                 let runs = runs.iter().filter(|run| seen.insert(run.id)).cloned().collect::<Vec<_>>();
                 let elapsed = SECOND * 11 * u32::try_from(at).unwrap();
                 let state = State::from(*state);
-                match machine.observe(elapsed, StopLook { state: Some(&state), branch, runs: &runs }) {
+                match machine.observe(elapsed, StopObservation { state: Some(&state), branch, runs: &runs }) {
                     StopStep::Cancel(due) => {
                         for (id, by_force) in due {
                             let run = runs.iter().find(|run| run.id == id).unwrap();

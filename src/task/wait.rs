@@ -1,4 +1,4 @@
-//! Waiting for one task: a state machine that takes what each look saw and the time since the wait began, and returns how
+//! Waiting for one task: a state machine that takes what each poll saw and the time since the wait began, and returns how
 //! long to sleep or how the wait ended. It has no clock and no network.
 
 use std::time::Duration;
@@ -8,12 +8,12 @@ use crate::github::error::{Error, RateLimit};
 use crate::github::task::{Phase, State};
 use crate::task::stop::StopReason;
 
-/// The pause before the first look. The answer to a start has the state already, and after a few seconds GitHub's other
+/// The pause before the first poll. The answer to a start has the state already, and after a few seconds GitHub's other
 /// answers have it too.
 const FIRST_PAUSE: Duration = Duration::from_secs(3);
 /// The factor by which pauses grow up to the poll interval.
 const GROWTH: f64 = 1.5;
-/// The share by which a pause is shortened at random, so that steps that started together do not look together.
+/// The share by which a pause is shortened at random, so that steps that started together do not poll together.
 const JITTER: f64 = 0.1;
 /// How long a task must be idle before that ends the wait: between two turns an agent is idle for a moment.
 const IDLE_HOLDS: Duration = Duration::from_secs(120);
@@ -25,7 +25,7 @@ pub(super) const MAX_REFUSALS: u32 = 2;
 pub struct WaitRules {
     /// How long to wait at most.
     pub timeout: Duration,
-    /// The longest pause between two looks.
+    /// The longest pause between two polls.
     pub interval: Duration,
     /// Whether a question of the agent ends the wait.
     pub stop_on_question: bool,
@@ -35,16 +35,16 @@ pub struct WaitRules {
     pub grace: Duration,
 }
 
-/// What one look saw.
+/// What one poll saw.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Observation {
     /// The task is in this state.
     Seen(State),
-    /// Nothing has changed since the last look.
+    /// Nothing has changed since the last poll.
     Unchanged,
     /// GitHub finds no such task.
     NotFound,
-    /// GitHub refuses, and another look would not change that.
+    /// GitHub refuses, and another poll would not change that.
     Refused,
     /// GitHub limits the rate.
     Limited(RateLimit),
@@ -53,9 +53,9 @@ pub enum Observation {
 }
 
 impl Observation {
-    /// Reads a look as an observation.
-    pub fn of(look: &Result<TaskAnswer, Error>) -> Self {
-        match look {
+    /// Reads the answer to a poll as an observation.
+    pub fn of(answer: &Result<TaskAnswer, Error>) -> Self {
+        match answer {
             Ok(TaskAnswer::Seen(task, _)) => Self::Seen(task.state.clone()),
             Ok(TaskAnswer::Unchanged) => Self::Unchanged,
             Err(Error::NotFound { .. }) => Self::NotFound,
@@ -70,7 +70,7 @@ impl Observation {
 /// What to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WaitStep {
-    /// Sleep so long, then look again.
+    /// Sleep so long, then poll again.
     Sleep(Duration),
     /// The wait is over.
     Ended(WaitEnd),
@@ -87,7 +87,7 @@ pub enum WaitEnd {
     DeadlinePassed,
     /// A rate limit lasts longer than the time that is left.
     LimitedPastDeadline(RateLimit),
-    /// The time is up, and no look was answered.
+    /// The time is up, and no poll was answered.
     LostSight,
     /// GitHub refused more than once.
     Refused,
@@ -116,7 +116,7 @@ impl WaitMachine {
         Self { rules, pace, state: None, idle_since: None, refusals: 0 }
     }
 
-    /// The pause before the first look at a new task.
+    /// The pause before the first poll of a new task.
     pub fn first_pause(&mut self) -> Duration {
         self.pace.pause().min(self.rules.timeout)
     }
@@ -132,7 +132,7 @@ impl WaitMachine {
             Observation::Failed(_) | Observation::Limited(_) => {}
             _ => self.refusals = 0,
         }
-        let sighted = matches!(seen, Observation::Seen(_) | Observation::Unchanged);
+        let is_answered = matches!(seen, Observation::Seen(_) | Observation::Unchanged);
         let mut asked = Duration::ZERO;
         match seen {
             Observation::Seen(state) => self.state = Some(state),
@@ -151,8 +151,8 @@ impl WaitMachine {
             Some(Phase::NeedsPerson) => {
                 if let Some(left) = self.until_it_counts(elapsed) {
                     match left {
-                        // Only a look that saw it so can end the wait by it.
-                        Duration::ZERO if sighted => return WaitStep::Ended(WaitEnd::NeedsPerson),
+                        // Only a poll that saw it so can end the wait by it.
+                        Duration::ZERO if is_answered => return WaitStep::Ended(WaitEnd::NeedsPerson),
                         Duration::ZERO => {}
                         left => pause = pause.min(left),
                     }
@@ -178,25 +178,25 @@ impl WaitMachine {
     }
 }
 
-/// The pauses between looks.
+/// The pauses between polls.
 #[derive(Debug)]
 pub struct Pace {
     interval: Duration,
     chance: fastrand::Rng,
-    looks: i32,
+    count: i32,
 }
 
 impl Pace {
     /// Pauses of at most `interval`. `seed` is for their jitter.
     pub fn new(interval: Duration, seed: u64) -> Self {
-        Self { interval, chance: fastrand::Rng::with_seed(seed), looks: 0 }
+        Self { interval, chance: fastrand::Rng::with_seed(seed), count: 0 }
     }
 
     /// The next pause: it grows up to the interval, and is a little shorter at random.
     pub fn pause(&mut self) -> Duration {
         let first = FIRST_PAUSE.min(self.interval);
-        let grown = first.mul_f64(GROWTH.powi(self.looks.min(40)));
-        self.looks = self.looks.saturating_add(1);
+        let grown = first.mul_f64(GROWTH.powi(self.count.min(40)));
+        self.count = self.count.saturating_add(1);
         grown.min(self.interval).mul_f64(1.0 - JITTER * self.chance.f64())
     }
 }
@@ -239,8 +239,8 @@ mod tests {
         let mut machine = machine();
         assert_sleeps(&WaitStep::Sleep(machine.first_pause()), SECOND * 27 / 10, SECOND * 3);
         let mut last = Duration::ZERO;
-        for look in 0..10 {
-            let step = machine.observe(look * SECOND, seen("in_progress"));
+        for second in 0..10 {
+            let step = machine.observe(second * SECOND, seen("in_progress"));
             assert_sleeps(&step, SECOND * 3, SECOND * 15);
             if let WaitStep::Sleep(pause) = step {
                 last = pause;
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn wait_looks_once_more_at_the_deadline() {
+    fn wait_polls_once_more_at_the_deadline() {
         let mut slow = machine();
         assert_eq!(slow.observe(3599 * SECOND, seen("in_progress")), WaitStep::Sleep(SECOND));
         assert_eq!(slow.observe(3600 * SECOND, seen("completed")), WaitStep::Ended(WaitEnd::Settled));
@@ -300,10 +300,10 @@ mod tests {
     }
 
     #[test]
-    fn wait_survives_failed_looks() {
+    fn wait_survives_failed_polls() {
         let mut machine = machine();
-        for look in 0..200 {
-            assert_sleeps(&machine.observe(look * SECOND, Observation::Failed(None)), SECOND, 15 * SECOND);
+        for second in 0..200 {
+            assert_sleeps(&machine.observe(second * SECOND, Observation::Failed(None)), SECOND, 15 * SECOND);
         }
         let asked_to_stay_away = Observation::Failed(Some(90 * SECOND));
         assert_sleeps(&machine.observe(300 * SECOND, asked_to_stay_away), 90 * SECOND, 90 * SECOND);
@@ -319,12 +319,12 @@ mod tests {
     }
 
     #[test]
-    fn wait_looks_again_where_a_limit_ends_at_the_deadline() {
+    fn wait_polls_again_where_a_limit_ends_at_the_deadline() {
         assert_sleeps(&machine().observe(3590 * SECOND, limit(10)), 10 * SECOND, 10 * SECOND);
     }
 
     #[test]
-    fn look_that_failed_is_a_refusal_unless_it_may_pass() {
+    fn poll_that_failed_is_a_refusal_unless_it_may_pass() {
         let passing = Error::Malformed { why: "cut off".to_owned() };
         let final_ = Error::Unfit { why: "no".to_owned() };
         assert!(passing.may_pass() && !final_.may_pass());
@@ -335,8 +335,8 @@ mod tests {
     #[test]
     fn wait_takes_not_found_for_delay_at_first() {
         let mut machine = machine();
-        for look in 0..30 {
-            assert_sleeps(&machine.observe(look * SECOND, Observation::NotFound), SECOND, 15 * SECOND);
+        for second in 0..30 {
+            assert_sleeps(&machine.observe(second * SECOND, Observation::NotFound), SECOND, 15 * SECOND);
         }
         assert_sleeps(&machine.observe(61 * SECOND, Observation::NotFound), SECOND, 15 * SECOND);
         assert_sleeps(&machine.observe(62 * SECOND, Observation::Failed(None)), SECOND, 15 * SECOND);
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn wait_idle_ends_at_a_look_that_sees_it() {
+    fn wait_idle_ends_at_a_poll_that_sees_it() {
         let mut machine = machine();
         assert_sleeps(&machine.observe(10 * SECOND, seen("idle")), SECOND, 15 * SECOND);
         assert_sleeps(&machine.observe(20 * SECOND, limit(300)), 300 * SECOND, 300 * SECOND);

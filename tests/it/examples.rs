@@ -585,13 +585,13 @@ fn react_later_polls_the_stored_tasks_and_does_not_wait() {
     second.simulator = first.simulator.clone();
     second.address.clone_from(&first.address);
     second.overrides.insert("wait-timeout".to_owned(), "300ms".to_owned()); // one of them continues
-    let ran = second.step("react", "look");
+    let ran = second.step("react", "poll");
     ran.exits(0).gives("conclusion", "timed_out").gives("started", "0").gives("succeeded", "1");
-    let looked: Vec<Value> = serde_json::from_str(&ran.outputs["results"]).unwrap();
-    assert_eq!(looked[0]["state"], "in_progress");
-    assert_eq!((&looked[1]["state"], &looked[1]["pull-request-number"]), (&json!("completed"), &json!(12)));
-    for (record, look) in records.iter().zip(&looked) {
-        assert_eq!(record["task-id"], look["task-id"]);
+    let polled: Vec<Value> = serde_json::from_str(&ran.outputs["results"]).unwrap();
+    assert_eq!(polled[0]["state"], "in_progress");
+    assert_eq!((&polled[1]["state"], &polled[1]["pull-request-number"]), (&json!("completed"), &json!(12)));
+    for (record, result) in records.iter().zip(&polled) {
+        assert_eq!(record["task-id"], result["task-id"]);
     }
     assert_eq!(second.readers(), ["ghs_…"]);
 }

@@ -260,7 +260,7 @@ async fn fleet_of_hundreds_stays_inside_githubs_limits() {
     assert!(ran.took >= seconds(3600) && ran.took < seconds(3600 + 400), "{:?}", ran.took);
     let lists = count(&ran, "GET", |path| path == "/agents/tasks");
     let single = count(&ran, "GET", |path| path.contains("/tasks/"));
-    assert!(single <= 2 * 600, "{single} looks at single tasks and {lists} lists");
+    assert!(single <= 2 * 600, "{single} polls of single tasks and {lists} lists");
     // The list of up to 150 running tasks has two pages, every 15 seconds.
     assert!(lists <= 2 * usize::try_from(ran.took.as_secs() / 15).unwrap() + 10, "{lists}");
     let queries = count(&ran, "POST", |path| path == "/graphql");

@@ -119,8 +119,8 @@ async fn wait_of_two_hours_costs_few_requests() {
     let ran = Step::new(&simulator).with("wait-timeout", "3h").with("poll-interval", "30s").run().await;
     ran.assert(0, "completed", "success");
     assert!(ran.took >= seconds(7200) && ran.took < seconds(7300), "{:?}", ran.took);
-    // A look every 27 to 30 seconds at most, and hardly any of them counts.
-    assert!((240..=285).contains(&ran.looks()), "{}", ran.looks());
+    // A poll every 27 to 30 seconds at most, and hardly any of them counts.
+    assert!((240..=285).contains(&ran.polls()), "{}", ran.polls());
     assert!(ran.calls.iter().filter(|call| call.counted).count() < 20);
     // A line every five minutes says that it still waits, and one that the state has changed.
     let beats = ran.log_lines("in_progress").lines().count() - 1;

@@ -225,7 +225,7 @@ async fn rerun_finds_an_archived_task() {
     assert_eq!((made(&simulator), again.output("task-id")), (1, first.output("task-id")), "{}", again.log);
 }
 
-/// Looks that are answered late show a task that has grown older meanwhile.
+/// Searches that are answered late show a task that has grown older meanwhile.
 #[tokio::test(start_paused = true)]
 async fn slow_answers_hide_no_task() {
     for (route, fault) in [
@@ -295,7 +295,7 @@ async fn active_task_is_found_behind_pages_of_others() {
 struct Case {
     fault: Option<Fault>,
     second: Option<Fault>,
-    look: Option<(Route, Fault)>,
+    search: Option<(Route, Fault)>,
     list_lag: Duration,
     sessions_lag: Duration,
     kill: Option<Duration>,
@@ -324,7 +324,7 @@ fn faults() -> [(Option<Fault>, bool); 13] {
 /// never two tasks of one key while the lists lag no longer than `confirm-timeout`, never a green exit without a
 /// task's id, and all outputs on every way. `share` halves the work for two processors.
 async fn walk_share(share: usize) -> usize {
-    let looks = [
+    let searches = [
         None,
         Some((Route::List, Fault::status(502))),
         Some((Route::List, Fault::rate_limit(seconds(20)))),
@@ -337,13 +337,13 @@ async fn walk_share(share: usize) -> usize {
         // one second fault is much like another, so that two ways to be killed will do for it.
         let seconds_too = [(None, &kills[..]), (Some(Fault::drop().after_accepting()), &kills[..2])];
         for (second, kills) in seconds_too.into_iter().take(if taken { 1 } else { 2 }) {
-            for look in &looks {
+            for search in &searches {
                 for (list_lag, sessions_lag) in [(0, 0), (2, 3), (31, 3), (2, 40), (55, 55)] {
                     for &kill in kills {
                         let case = Case {
                             fault: fault.clone(),
                             second: second.clone(),
-                            look: look.clone(),
+                            search: search.clone(),
                             list_lag: seconds(list_lag),
                             sessions_lag: seconds(sessions_lag),
                             kill: kill.map(|kill| seconds(kill) + Duration::from_millis(500)),
@@ -379,7 +379,7 @@ async fn walk(case: &Case) {
         settings.sessions_lag = case.sessions_lag;
     });
     simulator.faults(Route::Start, case.fault.clone().into_iter().chain(case.second.clone()));
-    if let Some((route, fault)) = case.look.clone() {
+    if let Some((route, fault)) = case.search.clone() {
         simulator.fault(route, fault);
     }
     let first = match case.kill {

@@ -32,16 +32,16 @@ fn world(tasks: u32) -> Simulator {
 }
 
 fn requests(ran: &Finished) -> (usize, usize) {
-    let looks = ran.calls.iter().filter(|call| call.path.starts_with("/agents/tasks/")).count();
-    (looks, ran.calls.len() - looks)
+    let single = ran.calls.iter().filter(|call| call.path.starts_with("/agents/tasks/")).count();
+    (single, ran.calls.len() - single)
 }
 
 #[tokio::test(start_paused = true)]
-async fn report_on_a_thousand_tasks_takes_forty_requests_besides_their_looks() {
+async fn report_on_a_thousand_tasks_takes_forty_requests_besides_those_for_single_tasks() {
     let ran = report(&world(1000)).run().await;
     ran.exits(0).gives("tasks", "1000").gives("merged", "1000");
-    let (looks, others) = requests(&ran);
-    assert!(looks == 1000 && others <= 40, "{looks} {others}");
+    let (single, others) = requests(&ran);
+    assert!(single == 1000 && others <= 40, "{single} {others}");
     assert!(ran.took < Duration::from_secs(150), "{:?}", ran.took);
 }
 

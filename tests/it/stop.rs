@@ -269,7 +269,7 @@ async fn max_duration_counts_from_the_creation() {
 async fn task_that_ends_before_its_stop_is_what_it_is() {
     let simulator = world(RunSettings::default());
     simulator.default_script(Script::delivers(seconds(595), PullContent::default()));
-    // No look of the wait sees the end, and not the first look of the stop.
+    // No poll of the wait sees the end, and not the first poll of the stop.
     simulator.outage(Outage::new(Fault::status(502)).on(Route::Task).from(seconds(590)).lasting(seconds(13)));
     let ran = Step::new(&simulator).with("wait-timeout", "10m").with("on-timeout", "stop").run().await;
     ran.assert(0, "completed", "success");

@@ -17,7 +17,9 @@ use agent_task::github::token::Token;
 use agent_task::github::transport::API_VERSION;
 use agent_task::github::url::ApiUrl;
 use agent_task::task::marker::Marker;
-use agent_task::task::start::{ActiveScope, IfActive, MAX_LIMIT_WAIT, Precheck, StartMachine, StartOptions, StartStep};
+use agent_task::task::start::{
+    ActiveScope, IfActive, MAX_LIMIT_WAIT, Precheck, StartEnd, StartMachine, StartOptions, StartStep,
+};
 use simulator::{Fault, Route, Simulator};
 
 /// A request as it reached the other end.
@@ -332,10 +334,10 @@ fn meaning(answer: Result<agent_task::github::task::Task, Error>) -> &'static st
     let mut machine = StartMachine::new(options, &[None], Duration::ZERO);
     assert!(matches!(machine.begin(), StartStep::Send(None, None)));
     match machine.answered(Duration::ZERO, answer) {
-        StartStep::Held(_) => "held",
-        StartStep::Refused(_) => "refused",
+        StartStep::Ended(StartEnd::Started(_)) => "started",
+        StartStep::Ended(StartEnd::Refused(_)) => "refused",
         StartStep::Sleep(..) => "sent again",
-        StartStep::Look { .. } => "looked for",
+        StartStep::Search { .. } => "searched for",
         other => panic!("{other:?}"),
     }
 }
@@ -356,9 +358,9 @@ async fn start_gives_each_answer_one_meaning() {
                 let limited =
                     headers.contains(&("retry-after", "9")) || headers.contains(&("x-ratelimit-remaining", "0"));
                 let expected = match status {
-                    200..=299 | 304 if body == task => "held",
+                    200..=299 | 304 if body == task => "started",
                     // It says yes and shows no task: there may be one.
-                    200..=299 | 303 | 304 | 408 | 500..=599 => "looked for",
+                    200..=299 | 303 | 304 | 408 | 500..=599 => "searched for",
                     429 => "sent again",
                     403 if limited => "sent again",
                     _ => "refused",
@@ -411,15 +413,15 @@ async fn broken_connection_means_where_it_broke() {
             "sent again",
         ),
         ("a hang-up before TLS", server("https", drop), "sent again"),
-        ("a hang-up after the request", server("http", |mut stream| read_request(&mut stream)), "looked for"),
-        ("half a status line", answers("HTTP/1.1 2"), "looked for"),
+        ("a hang-up after the request", server("http", |mut stream| read_request(&mut stream)), "searched for"),
+        ("half a status line", answers("HTTP/1.1 2"), "searched for"),
         (
             "a body cut off",
             answers("HTTP/1.1 201 Created\r\ncontent-length: 90\r\n\r\n{\"id\": \"t-1\", "),
-            "looked for",
+            "searched for",
         ),
-        ("JSON cut off", answers("HTTP/1.1 201 Created\r\ncontent-length: 8\r\n\r\n{\"id\": 1"), "looked for"),
-        ("something else than HTTP", answers("220 mail.example.com\r\n"), "looked for"),
+        ("JSON cut off", answers("HTTP/1.1 201 Created\r\ncontent-length: 8\r\n\r\n{\"id\": 1"), "searched for"),
+        ("something else than HTTP", answers("220 mail.example.com\r\n"), "searched for"),
         ("a refusal", answers("HTTP/1.1 422 Unprocessable\r\ncontent-length: 2\r\n\r\n{}"), "refused"),
     ] {
         let github = GitHub::connect(&address, &Token::parse("github_pat_wire").unwrap()).unwrap();

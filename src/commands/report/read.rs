@@ -143,7 +143,7 @@ impl<'a> Reader<'a> {
         let mut seen = HashSet::new();
         listed.retain(|listed| seen.insert(listed.task.id.clone()));
         let gaps = Gaps::default();
-        let (mut tasks, answers) = self.look(listed, &gaps).await;
+        let (mut tasks, answers) = self.read_sessions(listed, &gaps).await;
         self.add_pulls(&mut tasks, &gaps).await;
         self.add_names(&mut tasks).await;
         self.add_branches(&mut tasks, &gaps).await;
@@ -178,8 +178,8 @@ impl<'a> Reader<'a> {
         Ok((listed, gap))
     }
 
-    /// Looks at each task for its sessions, unless an earlier report has and it is settled and unchanged.
-    async fn look(&self, listed: Vec<Listed>, gaps: &Gaps) -> (Vec<TaskFacts>, Vec<Task>) {
+    /// Reads the sessions of each task, unless an earlier report has and it is settled and unchanged.
+    async fn read_sessions(&self, listed: Vec<Listed>, gaps: &Gaps) -> (Vec<TaskFacts>, Vec<Task>) {
         let total = listed.len();
         let (mut tasks, mut answers, mut open) = (Vec::new(), Vec::new(), Vec::new());
         for listed in listed {
@@ -195,9 +195,9 @@ impl<'a> Reader<'a> {
             self.host.log(&format!("{} of {total} tasks are known from an earlier report", tasks.len()));
         }
         for chunk in open.chunks(PROGRESS) {
-            let looks = join_all(chunk.iter().map(|listed| self.look_at(listed))).await;
-            for (listed, look) in chunk.iter().zip(looks) {
-                match look {
+            let found = join_all(chunk.iter().map(|listed| self.task(listed))).await;
+            for (listed, task) in chunk.iter().zip(found) {
+                match task {
                     Ok(mut task) => {
                         task.complete_from(&listed.task);
                         tasks.push(listed.facts(&task));
@@ -214,7 +214,7 @@ impl<'a> Reader<'a> {
         (tasks, answers)
     }
 
-    async fn look_at(&self, listed: &Listed) -> Result<Task, Error> {
+    async fn task(&self, listed: &Listed) -> Result<Task, Error> {
         let id = &listed.task.id;
         let question = async |client: &LimitedClient<'_>| match &listed.repository {
             None => client.own_task(id).await,
@@ -273,7 +273,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Looks for the pull requests of tasks that have a branch and no id of a pull request, and otherwise for commits.
+    /// Looks up the pull requests of tasks that have a branch and no id of a pull request; where there is none, the commits.
     async fn add_branches(&self, tasks: &mut [TaskFacts], gaps: &Gaps) {
         let mut places = Vec::new();
         let mut queries = Vec::new();

@@ -28,15 +28,15 @@ fn machine(models: &[&str]) -> StartMachine {
 fn unanswered() -> StartMachine {
     let mut machine = machine(&["a"]);
     machine.set_user(Some(1));
-    assert!(matches!(machine.answered(seconds(1), Err(lost())), StartStep::Look { .. }));
+    assert!(matches!(machine.answered(seconds(1), Err(lost())), StartStep::Search { .. }));
     machine
 }
 
-/// A machine that looks before it sends, once where lists are current, for the user 1.
-fn looking(first: Precheck, if_active: IfActive) -> StartMachine {
+/// A machine that searches before it sends, once where lists are current, for the user 1.
+fn searching(first: Precheck, if_active: IfActive) -> StartMachine {
     let mut machine = StartMachine::new(options(first, if_active), &[None], seconds(999));
     machine.set_user(Some(1));
-    assert!(matches!(machine.begin(), StartStep::Look { .. }));
+    assert!(matches!(machine.begin(), StartStep::Search { .. }));
     machine
 }
 
@@ -69,7 +69,7 @@ fn seen(tasks: &[(Task, u64)]) -> Result<Vec<Candidate>, Error> {
 
 fn adopted(step: StartStep) -> (String, Adoption) {
     match step {
-        StartStep::Adopted(task, why) => (task.id.to_string(), why),
+        StartStep::Ended(StartEnd::Adopted(task, why)) => (task.id.to_string(), why),
         other => panic!("{other:?}"),
     }
 }
@@ -99,7 +99,10 @@ fn start_waits_for_limits_within_a_bound() {
                 matches!(machine.answered(seconds(0), limit()), StartStep::Sleep(pause, _) if pause == seconds(wait))
             );
         }
-        assert!(matches!(machine.answered(seconds(0), limit()), StartStep::Refused(Error::RateLimited(_))));
+        assert!(matches!(
+            machine.answered(seconds(0), limit()),
+            StartStep::Ended(StartEnd::Refused(Error::RateLimited(_)))
+        ));
     }
 }
 
@@ -108,20 +111,20 @@ fn start_tries_the_next_model_after_a_refusal() {
     let mut two = machine(&["a", "b"]);
     let invalid = || Err(Error::Invalid { said: "Validation Failed".to_owned() });
     assert!(matches!(two.answered(seconds(0), invalid()), StartStep::Send(Some(model), _) if model == "b"));
-    assert!(matches!(two.answered(seconds(0), invalid()), StartStep::Refused(Error::Invalid { .. })));
+    assert!(matches!(two.answered(seconds(0), invalid()), StartStep::Ended(StartEnd::Refused(Error::Invalid { .. }))));
     let bad_token = Err(Error::BadToken { said: String::new() });
-    assert!(matches!(machine(&["a", "b"]).answered(seconds(0), bad_token), StartStep::Refused(_)));
+    assert!(matches!(machine(&["a", "b"]).answered(seconds(0), bad_token), StartStep::Ended(StartEnd::Refused(_))));
 }
 
 #[test]
-fn start_without_an_answer_is_looked_for_and_adopted() {
+fn start_without_an_answer_is_searched_for_and_adopted() {
     for error in [lost(), Error::Malformed { why: "expected value".to_owned() }] {
         let mut machine = machine(&["a"]);
         machine.set_user(Some(1));
-        assert!(matches!(machine.answered(seconds(1), Err(error)), StartStep::Look { .. }));
+        assert!(matches!(machine.answered(seconds(1), Err(error)), StartStep::Search { .. }));
         assert!(machine.is_open());
         // One that failed meanwhile is still the result of the start.
-        let found = machine.looked(seconds(2), seen(&[(ours("t-1", "failed"), 2)]));
+        let found = machine.searched(seconds(2), seen(&[(ours("t-1", "failed"), 2)]));
         assert_eq!(adopted(found), ("t-1".to_owned(), Adoption::Unanswered));
     }
 }
@@ -129,8 +132,8 @@ fn start_without_an_answer_is_looked_for_and_adopted() {
 #[test]
 fn start_does_not_adopt_a_task_older_than_itself() {
     let mut machine = unanswered();
-    assert!(matches!(machine.looked(seconds(9), seen(&[(ours("t-1", "failed"), 9 + 31)])), StartStep::Look { .. }));
-    let found = machine.looked(seconds(9), seen(&[(ours("t-2", "queued"), 9 + 30)]));
+    assert!(matches!(machine.searched(seconds(9), seen(&[(ours("t-1", "failed"), 9 + 31)])), StartStep::Search { .. }));
+    let found = machine.searched(seconds(9), seen(&[(ours("t-2", "queued"), 9 + 30)]));
     assert_eq!(adopted(found).0, "t-2");
 }
 
@@ -138,14 +141,14 @@ fn start_does_not_adopt_a_task_older_than_itself() {
 fn start_is_sent_once_more_and_no_more() {
     let mut machine = unanswered();
     let stranger = task("t-9", "queued", Some("theirs"), 2);
-    assert!(matches!(machine.looked(seconds(60), seen(&[(stranger.clone(), 3)])), StartStep::Look { .. }));
+    assert!(matches!(machine.searched(seconds(60), seen(&[(stranger.clone(), 3)])), StartStep::Search { .. }));
     assert!(!machine.wants(&stranger), "a stranger is read once");
-    assert!(matches!(machine.looked(seconds(61), seen(&[])), StartStep::Send(_, Some(Event::SentAgain))));
-    assert!(matches!(machine.answered(seconds(62), Err(lost())), StartStep::Look { .. }));
+    assert!(matches!(machine.searched(seconds(61), seen(&[])), StartStep::Send(_, Some(Event::SentAgain))));
+    assert!(matches!(machine.answered(seconds(62), Err(lost())), StartStep::Search { .. }));
     // The result of the first start is ours as well, however late it comes.
-    assert_eq!(adopted(machine.looked(seconds(70), seen(&[(ours("t-1", "queued"), 70)]))).0, "t-1");
+    assert_eq!(adopted(machine.searched(seconds(70), seen(&[(ours("t-1", "queued"), 70)]))).0, "t-1");
     assert!(
-        matches!(machine.looked(seconds(122), seen(&[])), StartStep::Unconfirmed(why) if why.contains("sent twice"))
+        matches!(machine.searched(seconds(122), seen(&[])), StartStep::Ended(StartEnd::Unconfirmed(why)) if why.contains("sent twice"))
     );
 }
 
@@ -153,27 +156,29 @@ fn start_is_sent_once_more_and_no_more() {
 fn start_links_tasks_that_stay_unreadable() {
     let mut machine = unanswered();
     let stub = task("t-1", "queued", None, 1);
-    assert!(matches!(machine.looked(seconds(30), seen(&[(stub.clone(), 30)])), StartStep::Look { .. }));
-    let end = machine.looked(seconds(61), seen(&[(stub, 61)]));
-    assert!(matches!(end, StartStep::Unconfirmed(why) if why.contains("https://github.com/octo/app/tasks/t-1")));
+    assert!(matches!(machine.searched(seconds(30), seen(&[(stub.clone(), 30)])), StartStep::Search { .. }));
+    let end = machine.searched(seconds(61), seen(&[(stub, 61)]));
+    assert!(
+        matches!(end, StartStep::Ended(StartEnd::Unconfirmed(why)) if why.contains("https://github.com/octo/app/tasks/t-1"))
+    );
 }
 
 #[test]
 fn start_is_unconfirmed_where_lists_fail() {
     let mut machine = unanswered();
-    assert!(matches!(machine.looked(seconds(61), Err(lost())), StartStep::Look { .. }));
-    assert!(matches!(machine.looked(seconds(130), Err(lost())), StartStep::Unconfirmed(_)));
+    assert!(matches!(machine.searched(seconds(61), Err(lost())), StartStep::Search { .. }));
+    assert!(matches!(machine.searched(seconds(130), Err(lost())), StartStep::Ended(StartEnd::Unconfirmed(_))));
     let refused = Err(Error::BadToken { said: String::new() });
-    assert!(matches!(unanswered().looked(seconds(2), refused), StartStep::Unconfirmed(_)));
+    assert!(matches!(unanswered().searched(seconds(2), refused), StartStep::Ended(StartEnd::Unconfirmed(_))));
 }
 
 #[test]
 fn start_refused_the_second_time_is_unconfirmed() {
     let mut machine = unanswered();
-    assert!(matches!(machine.looked(seconds(61), seen(&[])), StartStep::Send(..)));
+    assert!(matches!(machine.searched(seconds(61), seen(&[])), StartStep::Send(..)));
     let refused = machine.answered(seconds(62), Err(Error::BadToken { said: "Bad credentials".to_owned() }));
     assert!(
-        matches!(refused, StartStep::Unconfirmed(why) if why.contains("status 502") && why.contains("Bad credentials"))
+        matches!(refused, StartStep::Ended(StartEnd::Unconfirmed(why)) if why.contains("status 502") && why.contains("Bad credentials"))
     );
 }
 
@@ -190,7 +195,7 @@ fn start_waits_for_unreadable_tasks_unless_they_are_old_and_over() {
         let mut machine = StartMachine::new(options(first, IfActive::Fail), &[None], seconds(999));
         machine.begin();
         let candidate = Candidate { task: task("t-1", state, None, 1), read, age: Some(seconds(age)) };
-        let step = machine.looked(seconds(1), Ok(vec![candidate]));
+        let step = machine.searched(seconds(1), Ok(vec![candidate]));
         assert_eq!(matches!(step, StartStep::Send(..)), decided, "{first:?} {state} {read} {age}: {step:?}");
     }
 }
@@ -201,7 +206,7 @@ fn start_ignores_our_marker_in_a_task_of_another_user() {
     machine.set_user(Some(1));
     let forged = task("t-1", "queued", Some(&marker("ours", "weekly/prep").put_under("x")), 666);
     assert!(!machine.wants(&forged));
-    assert!(matches!(machine.looked(seconds(2), seen(&[(forged, 1)])), StartStep::Look { .. }));
+    assert!(matches!(machine.searched(seconds(2), seen(&[(forged, 1)])), StartStep::Search { .. }));
 }
 
 #[test]
@@ -223,8 +228,11 @@ fn start_adopts_no_task_whose_creator_is_another_or_unknown() {
             machine.set_user(Some(1));
             machine.begin();
             for elapsed in [1, 61] {
-                let step = machine.looked(seconds(elapsed), seen(&[(forged.clone(), 5)]));
-                assert!(!matches!(step, StartStep::Adopted(..)), "{if_active:?} {creator} {kind}: {step:?}");
+                let step = machine.searched(seconds(elapsed), seen(&[(forged.clone(), 5)]));
+                assert!(
+                    !matches!(step, StartStep::Ended(StartEnd::Adopted(..))),
+                    "{if_active:?} {creator} {kind}: {step:?}"
+                );
             }
         }
     }
@@ -238,8 +246,8 @@ fn start_reads_the_marker_of_the_first_session_only() {
         let actual = json!({"id": "t-1", "state": "queued", "creator": {"id": 1},
             "sessions": [{"prompt": prompts[0]}, {"prompt": prompts[1]}]});
         let mut machine = unanswered();
-        let step = machine.looked(seconds(2), seen(&[(serde_json::from_value(actual).unwrap(), 1)]));
-        assert_eq!(matches!(step, StartStep::Adopted(..)), adopted, "{step:?}");
+        let step = machine.searched(seconds(2), seen(&[(serde_json::from_value(actual).unwrap(), 1)]));
+        assert_eq!(matches!(step, StartStep::Ended(StartEnd::Adopted(..))), adopted, "{step:?}");
     }
 }
 
@@ -258,12 +266,12 @@ fn rerun_adopts_what_did_not_fail() {
     ] {
         let mut machine = StartMachine::new(options(Precheck::Key, IfActive::Start), &[None], Duration::ZERO);
         machine.set_user(Some(1));
-        assert!(matches!(machine.begin(), StartStep::Look { .. }));
-        match machine.looked(seconds(1), seen(&[(ours("t-1", state), 9999)])) {
-            StartStep::Adopted(_, Adoption::SameKey) => assert!(taken, "{state}"),
-            StartStep::Look { .. } => {
+        assert!(matches!(machine.begin(), StartStep::Search { .. }));
+        match machine.searched(seconds(1), seen(&[(ours("t-1", state), 9999)])) {
+            StartStep::Ended(StartEnd::Adopted(_, Adoption::SameKey)) => assert!(taken, "{state}"),
+            StartStep::Search { .. } => {
                 assert!(!taken, "{state}");
-                assert!(matches!(machine.looked(seconds(60), seen(&[])), StartStep::Send(..)));
+                assert!(matches!(machine.searched(seconds(60), seen(&[])), StartStep::Send(..)));
             }
             other => panic!("{state}: {other:?}"),
         }
@@ -271,16 +279,16 @@ fn rerun_adopts_what_did_not_fail() {
 }
 
 #[test]
-fn rerun_looks_until_lists_are_current() {
-    for (running, looks) in [(0, true), (59, true), (60, false), (3600, false)] {
+fn rerun_searches_until_lists_are_current() {
+    for (running, searches) in [(0, true), (59, true), (60, false), (3600, false)] {
         let mut machine = StartMachine::new(options(Precheck::Attempt, IfActive::Start), &[None], seconds(running));
-        assert!(matches!(machine.begin(), StartStep::Look { .. }) && machine.wants_its_own_only());
-        assert_eq!(matches!(machine.looked(seconds(0), seen(&[])), StartStep::Look { .. }), looks, "{running}");
+        assert!(matches!(machine.begin(), StartStep::Search { .. }) && machine.wants_its_own_only());
+        assert_eq!(matches!(machine.searched(seconds(0), seen(&[])), StartStep::Search { .. }), searches, "{running}");
     }
 }
 
 #[test]
-fn start_of_a_rollout_is_delayed_by_a_part_of_its_look() {
+fn start_of_a_rollout_is_delayed_by_a_part_of_its_search() {
     for (first, random, longest) in [
         (Precheck::Rollout, 0, 50),
         (Precheck::Rollout, u64::MAX, 80),
@@ -293,35 +301,35 @@ fn start_of_a_rollout_is_delayed_by_a_part_of_its_look() {
 }
 
 #[test]
-fn last_look_adopts_waits_and_fails_like_the_first() {
+fn last_search_adopts_waits_and_fails_like_the_first() {
     let sendable = || {
-        let mut machine = looking(Precheck::Rollout, IfActive::Start);
-        assert!(matches!(machine.looked(seconds(1), seen(&[])), StartStep::Send(..)));
-        assert!(machine.looks_last());
-        assert_eq!(machine.look_again(seconds(500)), StartStep::Look { pause: Duration::ZERO, event: None });
+        let mut machine = searching(Precheck::Rollout, IfActive::Start);
+        assert!(matches!(machine.searched(seconds(1), seen(&[])), StartStep::Send(..)));
+        assert!(machine.must_search_again(Duration::ZERO));
+        assert_eq!(machine.search_again(seconds(500)), StartStep::Search { pause: Duration::ZERO, event: None });
         machine
     };
-    assert!(matches!(sendable().looked(seconds(500), seen(&[])), StartStep::Send(..)));
-    assert_eq!(adopted(sendable().looked(seconds(500), seen(&[(ours("t-1", "queued"), 1)]))).1, Adoption::SameKey);
+    assert!(matches!(sendable().searched(seconds(500), seen(&[])), StartStep::Send(..)));
+    assert_eq!(adopted(sendable().searched(seconds(500), seen(&[(ours("t-1", "queued"), 1)]))).1, Adoption::SameKey);
     let (mut machine, hidden) = (sendable(), task("t-1", "queued", None, 1));
-    assert!(matches!(machine.looked(seconds(500), seen(&[(hidden.clone(), 1)])), StartStep::Look { .. }));
-    assert!(matches!(machine.looked(seconds(559), seen(&[(hidden, 60)])), StartStep::Undecided(_)));
+    assert!(matches!(machine.searched(seconds(500), seen(&[(hidden.clone(), 1)])), StartStep::Search { .. }));
+    assert!(matches!(machine.searched(seconds(559), seen(&[(hidden, 60)])), StartStep::Ended(StartEnd::Undecided(_))));
     let mut machine = sendable();
-    assert!(matches!(machine.looked(seconds(559), Err(lost())), StartStep::Look { .. }));
-    assert!(matches!(machine.looked(seconds(560), Err(lost())), StartStep::Refused(_)));
+    assert!(matches!(machine.searched(seconds(559), Err(lost())), StartStep::Search { .. }));
+    assert!(matches!(machine.searched(seconds(560), Err(lost())), StartStep::Ended(StartEnd::Refused(_))));
     let mut machine = sendable();
     machine.sending(seconds(500));
     machine.answered(seconds(501), Err(lost()));
-    assert!(!machine.looks_last());
-    assert!(!looking(Precheck::Key, IfActive::Start).looks_last());
+    assert!(!machine.must_search_again(Duration::ZERO));
+    assert!(!searching(Precheck::Key, IfActive::Start).must_search_again(Duration::ZERO));
 }
 
 #[test]
-fn last_look_for_lists_that_lag_is_at_the_end() {
+fn last_search_for_lists_that_lag_is_at_the_end() {
     let mut machine = StartMachine::new(options(Precheck::Key, IfActive::Start), &[None], Duration::ZERO);
     machine.begin();
-    let pauses = [50, 55, 59].map(|at| match machine.looked(seconds(at), seen(&[])) {
-        StartStep::Look { pause, .. } => pause.as_secs(),
+    let pauses = [50, 55, 59].map(|at| match machine.searched(seconds(at), seen(&[])) {
+        StartStep::Search { pause, .. } => pause.as_secs(),
         other => panic!("{other:?}"),
     });
     assert_eq!(pauses, [1, 2, 1]);
@@ -331,9 +339,9 @@ fn last_look_for_lists_that_lag_is_at_the_end() {
 fn start_adopts_nothing_before_the_user_is_known() {
     let mut machine = StartMachine::new(options(Precheck::Key, IfActive::Start), &[None], Duration::ZERO);
     machine.begin();
-    assert!(matches!(machine.looked(seconds(1), seen(&[(ours("t-1", "queued"), 5)])), StartStep::Look { .. }));
+    assert!(matches!(machine.searched(seconds(1), seen(&[(ours("t-1", "queued"), 5)])), StartStep::Search { .. }));
     machine.set_user(Some(1));
-    assert_eq!(adopted(machine.looked(seconds(2), seen(&[(ours("t-1", "queued"), 6)]))).1, Adoption::SameKey);
+    assert_eq!(adopted(machine.searched(seconds(2), seen(&[(ours("t-1", "queued"), 6)]))).1, Adoption::SameKey);
 }
 
 #[test]
@@ -346,7 +354,7 @@ fn start_pauses_longer_after_each_limit() {
     });
     assert_eq!(pauses.collect::<Vec<_>>(), [1, 2, 4, 8, 16, 32, 32, 32]);
     let endless = Err(Error::RateLimited(RateLimit { wait: Duration::MAX, primary: false }));
-    assert!(matches!(machine.answered(seconds(0), endless), StartStep::Refused(_)));
+    assert!(matches!(machine.answered(seconds(0), endless), StartStep::Ended(StartEnd::Refused(_))));
 }
 
 #[test]
@@ -357,9 +365,9 @@ fn active_task_of_another_user_is_not_attached() {
         machine.set_user(Some(1));
         let theirs = task("t-1", "in_progress", Some(&marker("other", "weekly/prep").put_under("x")), 2);
         assert!(machine.wants(&theirs) && !machine.wants(&task("t-2", "completed", None, 2)));
-        match machine.looked(seconds(1), seen(&[(theirs, 5)])) {
-            StartStep::Declined(..) => assert!(declined),
-            StartStep::Undecided(_) => assert!(!declined),
+        match machine.searched(seconds(1), seen(&[(theirs, 5)])) {
+            StartStep::Ended(StartEnd::Declined(..)) => assert!(declined),
+            StartStep::Ended(StartEnd::Undecided(_)) => assert!(!declined),
             other => panic!("{other:?}"),
         }
     }
@@ -375,12 +383,12 @@ fn active_task_of_the_same_name_follows_if_active() {
     ] {
         let mut machine = StartMachine::new(options(Precheck::Nothing, if_active), &[None], Duration::ZERO);
         machine.set_user(Some(1));
-        assert!(matches!(machine.begin(), StartStep::Look { .. }));
-        match (if_active, state, machine.looked(seconds(1), seen(&[(kin("t-1", state), 500)]))) {
+        assert!(matches!(machine.begin(), StartStep::Search { .. }));
+        match (if_active, state, machine.searched(seconds(1), seen(&[(kin("t-1", state), 500)]))) {
             (_, "completed", StartStep::Send(..))
-            | (IfActive::Skip, _, StartStep::Declined(_, false))
-            | (IfActive::Fail, _, StartStep::Declined(_, true))
-            | (IfActive::Attach, _, StartStep::Adopted(_, Adoption::Active)) => {}
+            | (IfActive::Skip, _, StartStep::Ended(StartEnd::Declined(_, false)))
+            | (IfActive::Fail, _, StartStep::Ended(StartEnd::Declined(_, true)))
+            | (IfActive::Attach, _, StartStep::Ended(StartEnd::Adopted(_, Adoption::Active))) => {}
             (_, _, step) => panic!("{if_active:?} {state}: {step:?}"),
         }
     }
@@ -391,10 +399,10 @@ fn active_task_that_cannot_be_read_prevents_a_start() {
     let mut machine = StartMachine::new(options(Precheck::Nothing, IfActive::Skip), &[None], Duration::ZERO);
     machine.begin();
     let stub = task("t-1", "queued", None, 1);
-    assert!(matches!(machine.looked(seconds(1), seen(&[(stub.clone(), 1)])), StartStep::Look { .. }));
-    assert!(matches!(machine.looked(seconds(60), seen(&[(stub, 60)])), StartStep::Undecided(_)));
+    assert!(matches!(machine.searched(seconds(1), seen(&[(stub.clone(), 1)])), StartStep::Search { .. }));
+    assert!(matches!(machine.searched(seconds(60), seen(&[(stub, 60)])), StartStep::Ended(StartEnd::Undecided(_))));
     let gone = task("t-2", "completed", None, 1);
-    assert!(matches!(machine.looked(seconds(60), seen(&[(gone, 600)])), StartStep::Send(..)));
+    assert!(matches!(machine.searched(seconds(60), seen(&[(gone, 600)])), StartStep::Send(..)));
 }
 
 #[test]
@@ -421,8 +429,12 @@ fn active_task_counts_in_its_scope() {
             let mut machine = StartMachine::new(options, &[None], seconds(999));
             machine.begin();
             machine.set_user(Some(1));
-            let step = machine.looked(seconds(1), seen(&[(task.clone(), 5)]));
-            assert_eq!(matches!(step, StartStep::Declined(..)), counts, "{scope:?} {first:?} {task:?}: {step:?}");
+            let step = machine.searched(seconds(1), seen(&[(task.clone(), 5)]));
+            assert_eq!(
+                matches!(step, StartStep::Ended(StartEnd::Declined(..))),
+                counts,
+                "{scope:?} {first:?} {task:?}: {step:?}"
+            );
         }
     }
 }
@@ -434,12 +446,12 @@ fn hidden_task_of_ours_is_not_taken_for_anothers() {
     machine.begin();
     machine.set_user(Some(1));
     let hidden = task("t-1", "queued", None, 1);
-    assert!(matches!(machine.looked(seconds(1), seen(&[(hidden.clone(), 1)])), StartStep::Look { .. }));
-    assert!(matches!(machine.looked(seconds(60), seen(&[(hidden, 60)])), StartStep::Undecided(_)));
+    assert!(matches!(machine.searched(seconds(1), seen(&[(hidden.clone(), 1)])), StartStep::Search { .. }));
+    assert!(matches!(machine.searched(seconds(60), seen(&[(hidden, 60)])), StartStep::Ended(StartEnd::Undecided(_))));
 }
 
 #[test]
-fn first_look_takes_as_long_as_lists_may_lag() {
+fn first_search_takes_as_long_as_lists_may_lag() {
     for (first, if_active, running, longest) in [
         (Precheck::Nothing, IfActive::Skip, 0, 0),
         (Precheck::Attempt, IfActive::Start, 10, 50),
@@ -449,15 +461,15 @@ fn first_look_takes_as_long_as_lists_may_lag() {
     ] {
         let mut machine = StartMachine::new(options(first, if_active), &[None], seconds(running));
         let within = seconds(longest);
-        let event = Some(Event::LookingFirst { thoroughly: longest > 0, within });
-        assert_eq!(machine.begin(), StartStep::Look { pause: Duration::ZERO, event }, "{first:?} {running}");
+        let event = Some(Event::SearchingBefore { thoroughly: longest > 0, within });
+        assert_eq!(machine.begin(), StartStep::Search { pause: Duration::ZERO, event }, "{first:?} {running}");
         assert_eq!(machine.lag(), within);
     }
 }
 
 #[test]
-fn first_look_is_for_a_key_or_for_active_tasks() {
-    for (first, if_active, looked_first, archived, key_only) in [
+fn first_search_is_for_a_key_or_for_active_tasks() {
+    for (first, if_active, searched_before, archived, key_only) in [
         (Precheck::Nothing, IfActive::Start, false, false, false),
         (Precheck::Nothing, IfActive::Skip, true, false, false),
         (Precheck::Attempt, IfActive::Start, true, true, true),
@@ -467,29 +479,38 @@ fn first_look_is_for_a_key_or_for_active_tasks() {
         assert_eq!(machine.key(), &Key::over(["ours"]));
         machine.begin();
         let wants = (machine.wants_archived(), machine.wants_its_own_only());
-        assert_eq!((machine.looked_first(), wants), (looked_first, (archived, key_only)), "{first:?} {if_active:?}");
-        if looked_first {
-            assert!(matches!(machine.looked(seconds(1), seen(&[])), StartStep::Send(..)));
+        assert_eq!(
+            (machine.must_search_again(seconds(61)), wants),
+            (searched_before, (archived, key_only)),
+            "{first:?} {if_active:?}"
+        );
+        if searched_before {
+            assert!(matches!(machine.searched(seconds(1), seen(&[])), StartStep::Send(..)));
         }
-        assert_eq!((machine.looked_first(), machine.is_open()), (looked_first, false), "nothing was sent yet");
+        assert_eq!(
+            (machine.must_search_again(seconds(61)), machine.is_open()),
+            (searched_before, false),
+            "nothing was sent yet"
+        );
+        assert!(!machine.must_search_again(STALE), "lists do not lag longer");
         machine.answered(seconds(2), Err(lost()));
         let wants = (machine.wants_archived(), machine.wants_its_own_only());
-        assert_eq!((machine.looked_first(), machine.is_open(), wants), (false, true, (false, false)));
+        assert_eq!((machine.must_search_again(seconds(61)), machine.is_open(), wants), (false, true, (false, false)));
     }
 }
 
 #[test]
 fn task_is_read_only_where_it_can_decide() {
-    let (mut after, theirs) = (looking(Precheck::Nothing, IfActive::Skip), 2);
-    assert!(matches!(after.looked(seconds(1), seen(&[])), StartStep::Send(..)));
+    let (mut after, theirs) = (searching(Precheck::Nothing, IfActive::Skip), 2);
+    assert!(matches!(after.searched(seconds(1), seen(&[])), StartStep::Send(..)));
     after.answered(seconds(2), Err(lost()));
     for (machine, state, creator, read) in [
-        (looking(Precheck::Nothing, IfActive::Skip), "in_progress", theirs, true),
-        (looking(Precheck::Nothing, IfActive::Skip), "completed", 1, false),
-        (looking(Precheck::Key, IfActive::Start), "in_progress", theirs, false),
-        (looking(Precheck::Key, IfActive::Start), "completed", 1, true),
-        (looking(Precheck::Key, IfActive::Skip), "in_progress", theirs, true),
-        (looking(Precheck::Key, IfActive::Skip), "completed", theirs, false),
+        (searching(Precheck::Nothing, IfActive::Skip), "in_progress", theirs, true),
+        (searching(Precheck::Nothing, IfActive::Skip), "completed", 1, false),
+        (searching(Precheck::Key, IfActive::Start), "in_progress", theirs, false),
+        (searching(Precheck::Key, IfActive::Start), "completed", 1, true),
+        (searching(Precheck::Key, IfActive::Skip), "in_progress", theirs, true),
+        (searching(Precheck::Key, IfActive::Skip), "completed", theirs, false),
         (unanswered(), "completed", 1, true),
         (unanswered(), "in_progress", theirs, false),
         (after, "in_progress", theirs, false),
@@ -500,10 +521,10 @@ fn task_is_read_only_where_it_can_decide() {
 
 #[test]
 fn task_of_another_start_is_read_once() {
-    for (mut machine, state) in [(unanswered(), "queued"), (looking(Precheck::Key, IfActive::Start), "completed")] {
+    for (mut machine, state) in [(unanswered(), "queued"), (searching(Precheck::Key, IfActive::Start), "completed")] {
         let other = kin("t-1", state);
         assert!(machine.wants(&other));
-        assert!(matches!(machine.looked(seconds(2), seen(&[(other.clone(), 1)])), StartStep::Look { .. }));
+        assert!(matches!(machine.searched(seconds(2), seen(&[(other.clone(), 1)])), StartStep::Search { .. }));
         assert!(!machine.wants(&other), "{state}");
     }
 }
@@ -512,9 +533,9 @@ fn task_of_another_start_is_read_once() {
 fn rerun_after_thirty_days_adopts_its_task() {
     const DAY: u64 = 24 * 3600;
     for (days, adopted) in [(30, true), (32, false)] {
-        let step =
-            looking(Precheck::Attempt, IfActive::Start).looked(seconds(1), seen(&[(ours("t-1", "idle"), days * DAY)]));
-        assert_eq!(matches!(step, StartStep::Adopted(..)), adopted, "{days}: {step:?}");
+        let step = searching(Precheck::Attempt, IfActive::Start)
+            .searched(seconds(1), seen(&[(ours("t-1", "idle"), days * DAY)]));
+        assert_eq!(matches!(step, StartStep::Ended(StartEnd::Adopted(..))), adopted, "{days}: {step:?}");
     }
 }
 
@@ -526,7 +547,7 @@ fn horizon_reaches_back_to_the_first_open_start() {
     machine.sending(seconds(100));
     machine.answered(seconds(101), Err(lost()));
     assert_eq!(machine.horizon(seconds(110)), seconds(10 + 30));
-    assert!(matches!(machine.looked(seconds(161), seen(&[])), StartStep::Send(..)));
+    assert!(matches!(machine.searched(seconds(161), seen(&[])), StartStep::Send(..)));
     machine.sending(seconds(170));
     machine.answered(seconds(171), Err(lost()));
     assert_eq!(machine.horizon(seconds(180)), seconds(80 + 30));
@@ -538,7 +559,7 @@ fn model_that_the_license_lacks_counts_as_refused() {
         let missing = Err(Error::MissingPermission { said: said.to_owned(), remedy: String::new() });
         match machine(&["a", "b"]).answered(seconds(0), missing) {
             StartStep::Send(Some(model), Some(Event::ModelRefused { .. })) => assert!(next && model == "b", "{said}"),
-            StartStep::Refused(Error::MissingPermission { .. }) => assert!(!next, "{said}"),
+            StartStep::Ended(StartEnd::Refused(Error::MissingPermission { .. })) => assert!(!next, "{said}"),
             other => panic!("{said}: {other:?}"),
         }
     }
@@ -555,53 +576,57 @@ fn outage_of_two_minutes_ends_the_start() {
 }
 
 #[test]
-fn looks_wait_for_limits_within_a_bound() {
+fn searches_wait_for_limits_within_a_bound() {
     let mut machine = unanswered();
     let limit = || Err(Error::RateLimited(RateLimit { wait: seconds(600), primary: false }));
-    assert!(matches!(machine.looked(seconds(2), limit()), StartStep::Sleep(wait, _) if wait == seconds(600)));
-    assert_eq!(machine.resumed(seconds(602)), StartStep::Look { pause: Duration::ZERO, event: None });
-    assert!(matches!(machine.looked(seconds(602), limit()), StartStep::Unconfirmed(_)));
+    assert!(matches!(machine.searched(seconds(2), limit()), StartStep::Sleep(wait, _) if wait == seconds(600)));
+    assert_eq!(machine.resumed(seconds(602)), StartStep::Search { pause: Duration::ZERO, event: None });
+    assert!(matches!(machine.searched(seconds(602), limit()), StartStep::Ended(StartEnd::Unconfirmed(_))));
 }
 
 #[test]
-fn looks_without_an_answer_are_repeated_for_a_while() {
+fn searches_without_an_answer_are_repeated_for_a_while() {
     for (elapsed, again) in [(59, true), (60, false)] {
-        let step = looking(Precheck::Key, IfActive::Start).looked(seconds(elapsed), Err(lost()));
-        assert_eq!(matches!(step, StartStep::Look { .. }), again, "{elapsed}: {step:?}");
-        assert_eq!(matches!(step, StartStep::Refused(Error::Unanswered { .. })), !again, "{elapsed}: {step:?}");
+        let step = searching(Precheck::Key, IfActive::Start).searched(seconds(elapsed), Err(lost()));
+        assert_eq!(matches!(step, StartStep::Search { .. }), again, "{elapsed}: {step:?}");
+        assert_eq!(
+            matches!(step, StartStep::Ended(StartEnd::Refused(Error::Unanswered { .. }))),
+            !again,
+            "{elapsed}: {step:?}"
+        );
     }
     // Twice as long after a start that was lost at 1.
     for (elapsed, again) in [(120, true), (121, false)] {
-        let step = unanswered().looked(seconds(elapsed), Err(lost()));
-        assert_eq!(matches!(step, StartStep::Look { .. }), again, "{elapsed}: {step:?}");
+        let step = unanswered().searched(seconds(elapsed), Err(lost()));
+        assert_eq!(matches!(step, StartStep::Search { .. }), again, "{elapsed}: {step:?}");
     }
 }
 
 #[test]
-fn looks_pause_longer_each_time_or_as_github_asks() {
+fn searches_pause_longer_each_time_or_as_github_asks() {
     let mut machine = machine(&["a"]);
     let pause = |step: StartStep| match step {
-        StartStep::Look { pause, .. } => pause,
+        StartStep::Search { pause, .. } => pause,
         other => panic!("{other:?}"),
     };
     let asking = |wait: Duration| Error::Unanswered { why: "status 503".to_owned(), retry_after: Some(wait) };
     let mut pauses = vec![pause(machine.answered(seconds(1), Err(lost())))];
-    pauses.extend((0..4).map(|_| pause(machine.looked(seconds(2), seen(&[])))));
+    pauses.extend((0..4).map(|_| pause(machine.searched(seconds(2), seen(&[])))));
     assert_eq!(pauses, [1, 2, 4, 8, 8].map(seconds));
     for (asked, slept) in [(seconds(5), seconds(8)), (seconds(20), seconds(20)), (Duration::MAX, MAX_LIMIT_WAIT)] {
-        assert_eq!(pause(machine.looked(seconds(2), Err(asking(asked)))), slept);
+        assert_eq!(pause(machine.searched(seconds(2), Err(asking(asked)))), slept);
     }
 }
 
 #[test]
 fn search_ends_at_the_task_that_decides() {
     for (machine, task, decides) in [
-        (looking(Precheck::Key, IfActive::Start), ours("t-1", "queued"), true),
-        (looking(Precheck::Key, IfActive::Start), ours("t-1", "failed"), false),
-        (looking(Precheck::Key, IfActive::Start), kin("t-1", "queued"), false),
-        (looking(Precheck::Rollout, IfActive::Start), ours("t-1", "failed"), true),
+        (searching(Precheck::Key, IfActive::Start), ours("t-1", "queued"), true),
+        (searching(Precheck::Key, IfActive::Start), ours("t-1", "failed"), false),
+        (searching(Precheck::Key, IfActive::Start), kin("t-1", "queued"), false),
+        (searching(Precheck::Rollout, IfActive::Start), ours("t-1", "failed"), true),
         // Another active task may prevent the start.
-        (looking(Precheck::Nothing, IfActive::Skip), ours("t-1", "queued"), false),
+        (searching(Precheck::Nothing, IfActive::Skip), ours("t-1", "queued"), false),
         (unanswered(), ours("t-1", "failed"), true),
         (unanswered(), kin("t-1", "queued"), false),
     ] {
@@ -623,10 +648,10 @@ fn task_of_an_unknown_creator_is_not_taken_for_ours() {
     ] {
         let mut machine = StartMachine::new(options(Precheck::Nothing, if_active), &[None], Duration::ZERO);
         machine.begin();
-        let step = match machine.looked(seconds(60), seen(&[(task.clone(), 60)])) {
-            StartStep::Declined(..) => "declined".to_owned(),
+        let step = match machine.searched(seconds(60), seen(&[(task.clone(), 60)])) {
+            StartStep::Ended(StartEnd::Declined(..)) => "declined".to_owned(),
             StartStep::Send(..) => "sent".to_owned(),
-            StartStep::Undecided(why) => why,
+            StartStep::Ended(StartEnd::Undecided(why)) => why,
             other => panic!("{name}: {other:?}"),
         };
         shown += &format!("{name}: {step}\n");
@@ -647,8 +672,8 @@ fn active_task_of_another_user_is_named_with_its_scope() {
         let mut machine = StartMachine::new(options, &[None], Duration::ZERO);
         machine.begin();
         machine.set_user(Some(1));
-        match machine.looked(seconds(1), seen(&[(theirs.clone(), 5)])) {
-            StartStep::Undecided(why) => why,
+        match machine.searched(seconds(1), seen(&[(theirs.clone(), 5)])) {
+            StartStep::Ended(StartEnd::Undecided(why)) => why,
             other => panic!("{other:?}"),
         }
     });
@@ -665,9 +690,9 @@ fn hidden_task_after_an_open_start_may_be_its_own() {
     let mut machine = StartMachine::new(options, &[None], Duration::ZERO);
     machine.begin();
     machine.set_user(Some(1));
-    assert!(matches!(machine.looked(seconds(0), seen(&[])), StartStep::Send(..)));
+    assert!(matches!(machine.searched(seconds(0), seen(&[])), StartStep::Send(..)));
     machine.answered(seconds(1), Err(lost()));
     let hidden = task("t-1", "queued", None, 1);
-    assert!(matches!(machine.looked(seconds(2), seen(&[(hidden.clone(), 1)])), StartStep::Look { .. }));
-    assert!(matches!(machine.looked(seconds(61), seen(&[(hidden, 60)])), StartStep::Unconfirmed(_)));
+    assert!(matches!(machine.searched(seconds(2), seen(&[(hidden.clone(), 1)])), StartStep::Search { .. }));
+    assert!(matches!(machine.searched(seconds(61), seen(&[(hidden, 60)])), StartStep::Ended(StartEnd::Unconfirmed(_))));
 }

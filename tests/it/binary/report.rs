@@ -161,15 +161,15 @@ fn settled_tasks_are_read_once() {
         task(&simulator, "octo/lib", &format!("Task {at}"), "8", 2, delivering(PullContent::default()));
     }
     let open = task(&simulator, "octo/lib", "Open", "8", 1, Script::stays("in_progress"));
-    let looks = |ran: &Finished| {
+    let read = |ran: &Finished| {
         let calls = ran.calls.iter().filter(|call| call.path.starts_with("/agents/tasks/"));
         calls.map(|call| call.path.clone()).collect::<Vec<_>>()
     };
     let first = report(&simulator).with("report-cache", "kept/report.json").run_process();
-    assert_eq!(looks(first.exits(0)).len(), 6);
+    assert_eq!(read(first.exits(0)).len(), 6);
     let again = report(&simulator).with("report-cache", "kept/report.json").after(&first).run_process();
-    let looks = looks(again.exits(0));
-    assert_eq!((looks.len(), looks[6].clone()), (7, format!("/agents/tasks/{open}")));
+    let read = read(again.exits(0));
+    assert_eq!((read.len(), read[6].clone()), (7, format!("/agents/tasks/{open}")));
     let without_time = |ran: &Finished| {
         let mut json = json_of(ran);
         json["scope"] = Value::Null;

@@ -154,7 +154,7 @@ fn interrupt_of_a_fleet_cancels_all_runs() {
     });
     let results = serde_json::to_string(&results.collect::<Vec<_>>()).unwrap();
     let mut running = wait_for(&simulator, &results).with("on-interrupt", "stop").spawn();
-    running.until("all looks", |_| simulator.log().iter().any(|call| call.path == "/agents/tasks"));
+    running.until("all polls", |_| simulator.log().iter().any(|call| call.path == "/agents/tasks"));
     running.until("outputs", |it| it.read("output").contains("audit-log"));
     let ran = running.end_within("INT", GRANTED);
     ran.exits(130).gives("conclusion", "cancelled");

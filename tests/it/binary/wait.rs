@@ -9,7 +9,7 @@ use super::*;
 #[test]
 fn required_pull_request_that_is_missing_fails_the_step() {
     let step = start_and_wait(&world(at_once("completed"))).with("create-pull-request", "true");
-    // There is no time left for looking whether one comes late.
+    // There is no time left for polling until one comes late.
     let ran = step.with("require-pull-request", "true").with("wait-timeout", "1s").run_process();
     ran.exits(1).gives("state", "completed").gives("conclusion", "failure").gives("failed", "1");
     assert_snapshot!(ran.annotations(), @r"error [No pull request] octo/app: The task completed without the pull request that `require-pull-request` asks for. See what it did: https://github.com/octo/app/tasks/[id]");
@@ -177,7 +177,7 @@ fn pull_request_that_no_token_may_read_is_not_known() {
         simulator.token("ghs_lookup", blind());
         let step = start_and_wait(&simulator).with("create-pull-request", "true").with("lookup-token", "ghs_lookup");
         let step = step.with("require-pull-request", if conclusion == "failure" { "true" } else { "" });
-        // There is no time left for looking whether it can be read later.
+        // There is no time left for polling until it can be read.
         let ran = step.with("wait-timeout", "1s").run_process();
         ran.exits(i32::from(conclusion == "failure")).gives("conclusion", conclusion);
         ran.gives("state", "completed").gives("pull-request-number", "");

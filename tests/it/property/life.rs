@@ -316,7 +316,7 @@ impl Life {
             smooth &= !matches!(route, Route::Start | Route::List | Route::Other);
         }
         if !smooth {
-            // Looking first, and twice for a start that was not answered; then the limits and outages on the way.
+            // A search first, and two for a start that was not answered; then the limits and outages on the way.
             most += self.confirm * 6 + Duration::from_secs(60);
             most += Duration::from_secs(300) * u32::try_from(self.faults.len() + self.later_faults.len()).unwrap();
         }
@@ -333,7 +333,7 @@ proptest! {
     }
 }
 
-/// Found by the property: the horizon of a look was that of the moment at which the look before had been asked for, and
+/// Found by the property: the horizon of a search was that of the moment at which the search before had been asked for, and
 /// the task had grown older than it while that one's answers were held back.
 #[test]
 fn slow_answer_hides_no_task_from_the_next_request() {
@@ -369,7 +369,7 @@ fn list_that_is_not_an_object_is_not_an_answer() {
     }
 }
 
-/// Found by the property: a task that had settled was looked at again for its pull request, and a person had opened
+/// Found by the property: a task that had settled was polled again for its pull request, and a person had opened
 /// another session meanwhile.
 #[test]
 fn settled_task_stays_settled() {

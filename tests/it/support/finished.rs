@@ -186,7 +186,7 @@ impl Finished {
     }
 
     /// How often a single task was read.
-    pub(crate) fn looks(&self) -> usize {
+    pub(crate) fn polls(&self) -> usize {
         self.calls.iter().filter(|call| call.method == "GET" && call.path.contains("/tasks/")).count()
     }
 

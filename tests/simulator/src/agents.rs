@@ -70,7 +70,7 @@ impl World {
             script,
         });
         self.starts += 1;
-        // What the script sets for the very first moment has happened before a client can look.
+        // What the script sets for the very first moment has happened before a client can ask.
         self.advance(now);
         match self.tasks.get(index) {
             Some(task) => Answer::json(201, &self.show(task, Depth::Stub, now, &request.base)),

@@ -8,11 +8,11 @@ use serde::Deserialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Permission {
-    /// Look at agent tasks.
+    /// Read agent tasks.
     AgentTasksRead,
     /// Start agent tasks.
     AgentTasksWrite,
-    /// Look at pull requests, by REST or by GraphQL.
+    /// Read pull requests, by REST or by GraphQL.
     PullRequestsRead,
     /// Read files and branches.
     ContentsRead,
