@@ -10,7 +10,7 @@
 #
 # It needs root (an empty root directory is one of chroot), python3, openssl,
 # and unshare and ip, as every runner has them: all of it happens in a network
-# network namespace without a way out. CARGO_TARGET_DIR says
+# namespace without a way out. CARGO_TARGET_DIR says
 # where the simulator is built.
 
 set -euo pipefail

@@ -275,7 +275,7 @@ fn zstd_unpacks_if_it_reads_the_format() {
 fn build_for_a_target_of_cargos_config_is_found() {
     for shell in shells() {
         let job = Job::new("version 0.0.0\nbase none\n").shell(&shell);
-        job.folder.write_program("bin/cargo", &CARGO.replace("/release", "/x86_64-unknown-linux-gnu/release"));
+        job.folder.write_program("bin/cargo", CARGO.replace("/release", "/x86_64-unknown-linux-gnu/release"));
         job.run().exits(&[0, 0]).gives("task-id", "built");
     }
 }
