@@ -16,7 +16,7 @@ use crate::task::conclusion::{Conclusion, Exit, Trouble};
 use crate::task::messages::{Explanation, named};
 use crate::task::outcome::Outcome;
 use crate::task::waves::StoppedWave;
-use crate::text::{cut, escaped, repositories, spelled};
+use crate::text::{counted, cut, escaped, repositories, spelled};
 
 /// GitHub drops a summary of more than 1 MiB,
 /// <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#step-isolation-and-limits>;
@@ -135,6 +135,11 @@ impl Status {
         format!("{} {}", self.icon(), self.word()).replace(' ', "\u{a0}")
     }
 
+    /// How long it took. Of a task that nobody waited for, or that had ended before, that is not known.
+    fn duration(self, took: Duration) -> Option<String> {
+        (self != Self::Started && took >= Duration::from_secs(1)).then(|| spelled(took))
+    }
+
     /// Whether a row can be folded.
     fn is_calm(self) -> bool {
         self >= Self::Started
@@ -178,7 +183,7 @@ pub fn dry_run(plan: &Plan, context: &Context, requests: &[(String, String)]) ->
     let mut body =
         requests.iter().take(MAX_PROMPTS).map(|(to, body)| fenced(&format!("{to}\n{body}"))).collect::<String>();
     if requests.len() > MAX_PROMPTS {
-        body.push_str(&format!("\n{} more like these.\n", requests.len() - MAX_PROMPTS));
+        body.push_str(&format!("\nand {} more\n", requests.len() - MAX_PROMPTS));
     }
     if !requests.is_empty() {
         let title = if requests.len() == 1 { "Request".to_owned() } else { format!("{} requests", requests.len()) };
@@ -224,22 +229,31 @@ fn single(plan: &Plan, outcome: &Outcome, run: &SummaryContext<'_>) -> String {
     let asked = outcome.asked.as_ref();
     let model = task.and_then(Task::model).or(asked.and_then(|asked| asked.model.as_deref()));
     let base = task.and_then(Task::base_ref).or(asked.and_then(|asked| asked.base_ref.as_deref()));
-    let base = base.map_or_else(|| "default".to_owned(), escaped);
-    let branches =
-        task.and_then(Task::head_ref).map_or_else(|| base.clone(), |head| format!("{} → {base}", escaped(head)));
+    let branches = match (task.and_then(Task::head_ref), base) {
+        (Some(head), Some(base)) => Some(format!("branch {} → {}", escaped(head), escaped(base))),
+        (Some(head), None) => Some(format!("branch {}", escaped(head))),
+        (None, Some(base)) => Some(format!("branch {}", escaped(base))),
+        // Of a task that another step started, it is not known.
+        (None, None) => asked.map(|_| "default branch".to_owned()),
+    };
+    let model = model.map(|model| format!("model {}", escaped(model)));
+    let model = model.or_else(|| asked.map(|_| "model chosen by GitHub".to_owned()));
     let state = outcome.state().filter(|_| outcome.conclusion.is_none()).map(|state| match state {
         State::Unknown(word) => escaped(word),
         known => format!("`{known}`"),
     });
     let facts = [
         Some(format!("**{}**", escaped(&outcome.label()))),
-        Some(task_link(outcome)),
+        Some(match task_link(outcome) {
+            id if outcome.link().is_empty() && !id.is_empty() => format!("task {id}"),
+            link => link,
+        }),
         state,
-        Some(model.map_or_else(|| "model chosen by GitHub".to_owned(), |model| format!("model {}", escaped(model)))),
+        model,
         asked.and_then(|asked| asked.custom_agent.as_deref()).map(|agent| format!("custom agent {}", escaped(agent))),
-        Some(format!("branch {branches}")),
+        branches,
         task.and_then(Task::credits).map(|credits| format!("{credits} AI credits")),
-        Some(spelled(run.elapsed)),
+        status.duration(run.elapsed),
     ];
     let facts = facts.into_iter().flatten().filter(|fact| !fact.is_empty()).collect::<Vec<_>>();
     let mut text = format!("{heading}{}\n\n", facts.join(" · "));
@@ -250,7 +264,7 @@ fn single(plan: &Plan, outcome: &Outcome, run: &SummaryContext<'_>) -> String {
     if let Some(explanation) = outcome.explain().filter(|_| is_in_table) {
         text.push_str(&format!("{}\n\n", remedy(&explanation, true).trim_start()));
     } else if let Some(explanation) = outcome.explain() {
-        let problem = inline(&cut(&explanation.problem, MAX_SINGLE_PROBLEM));
+        let problem = inline(&cut(&capital(&explanation.problem), MAX_SINGLE_PROBLEM));
         text.push_str(&format!("**{}**{}\n\n", sentence(&problem), remedy(&explanation, true)));
     }
     if let Some(why) = outcome.no_pull.as_ref().filter(|why| outcome.pull.is_none() && why.is_worth_a_word()) {
@@ -280,7 +294,8 @@ fn comparisons(acceptance: &Acceptance) -> String {
 fn accepted(outcome: &Outcome) -> String {
     let size = |acceptance: &Acceptance| {
         let content = acceptance.content.as_ref()?;
-        Some(format!(", {} files, {} lines", content.changed_files, content.changed_lines))
+        let lines = counted(content.changed_lines as usize, "line");
+        Some(format!(", {}, {lines}", counted(content.changed_files as usize, "file")))
     };
     let size = outcome.acceptance.as_ref().and_then(size).unwrap_or_default();
     let word = outcome.accepted().map(|accepted| if accepted { "yes" } else { "no" });
@@ -347,7 +362,7 @@ fn fleet(plan: &Plan, outcomes: &[Outcome], run: &SummaryContext<'_>) -> String 
         text.push_str(&details(&title, &rows(group, run.elapsed), group.len() == all.len()));
     }
     if all.len() > MAX_ROWS {
-        text.push_str(&format!("{} more are in the file that `results-file` names.\n\n", all.len() - MAX_ROWS));
+        text.push_str(&format!("and {} more, in the file that `results-file` names\n\n", all.len() - MAX_ROWS));
     }
     text.push_str(&chart(outcomes, run.elapsed));
     text
@@ -429,10 +444,16 @@ fn rows(all: &[(Status, &Outcome)], elapsed: Duration) -> String {
             escaped(&outcome.label()),
             outcome.pull.as_ref().map_or_else(String::new, |pull| link(&format!("#{}", pull.number), &pull.url)),
             accepted(outcome),
-            outcome.stopped().map(|stopped| if stopped { "yes" } else { "no" }.to_owned()).unwrap_or_default(),
+            match outcome.stopped() {
+                Some(true) if *status == Status::Skipped => "had ended before",
+                Some(true) => "yes",
+                Some(false) => "no",
+                None => "",
+            }
+            .to_owned(),
             task_link(outcome),
             outcome.task.as_ref().and_then(Task::credits).unwrap_or_default(),
-            took.map(|took| spelled(Duration::from_secs(took.as_secs()))).unwrap_or_default(),
+            took.and_then(|took| status.duration(Duration::from_secs(took.as_secs()))).unwrap_or_default(),
         ]
     };
     let rows = all.iter().map(row).collect::<Vec<_>>();
@@ -464,15 +485,13 @@ fn troubles(all: &[(Status, &Outcome)], stopped: bool) -> String {
     }
     let mut text = String::new();
     for (status, explanation, names) in groups.iter().take(MAX_TROUBLES) {
-        let problem = inline(&cut(&explanation.problem, MAX_PROBLEM));
+        let problem = inline(&cut(&capital(&explanation.problem), MAX_PROBLEM));
         let remedy = remedy(explanation, names.len() == 1);
         text.push_str(&format!("- {} **{}**: {}{remedy}\n", status.icon(), escaped(&named(names)), sentence(&problem)));
     }
     if groups.len() > MAX_TROUBLES {
-        text.push_str(&format!(
-            "- {} other problems are in the file that `results-file` names.\n",
-            groups.len() - MAX_TROUBLES
-        ));
+        let more = counted(groups.len() - MAX_TROUBLES, "other problem");
+        text.push_str(&format!("- and {more}, in the file that `results-file` names\n"));
     }
     if !text.is_empty() {
         text.push('\n');
@@ -484,13 +503,12 @@ fn troubles(all: &[(Status, &Outcome)], stopped: bool) -> String {
 fn remedy(explanation: &Explanation, single: bool) -> String {
     let mut text = String::new();
     if !explanation.action.is_empty() {
-        let linked = if single { link(explanation.action, &explanation.place) } else { inline(explanation.action) };
-        let place = if single && !linked.starts_with('[') {
-            format!(": {}", inline(&explanation.place))
-        } else {
-            String::new()
-        };
-        text.push_str(&format!(" {linked}{place}."));
+        let linked = link(explanation.action, &explanation.place);
+        text.push_str(&match single {
+            true if linked.starts_with('[') => format!(" {linked}."),
+            true => format!(" {}: {}.", inline(explanation.action), inline(&explanation.place)),
+            false => format!(" {}.", inline(explanation.action)),
+        });
     }
     if !explanation.advice.is_empty() {
         text.push_str(&format!(" {}", sentence(&inline(&explanation.advice))));
@@ -557,7 +575,8 @@ fn with_prompts(mut text: String, plan: &Plan) -> String {
     for (order, task, template, prompt_sha256) in starts.take(MAX_PROMPTS) {
         let target = if plan.tasks.len() > 1 { format!(" for {}", order.label()) } else { String::new() };
         let length = task.prompt.chars().count();
-        let title = format!("Prompt{target} from {template}, {length} characters, SHA-256 {}", cut(prompt_sha256, 13));
+        let from = if template == "prompt" { String::new() } else { format!(" from {template}") };
+        let title = format!("Prompt{target}{from}, {length} characters, SHA-256 {}", cut(prompt_sha256, 13));
         let prompt = details(&title, &fenced(&task.prompt), false);
         if text.len() + prompt.len() <= MAX_BYTES {
             text.push_str(&prompt);

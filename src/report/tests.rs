@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::actions::context::{Context, Environment};
 use crate::github::error::Error;
 use crate::github::pull_request::PullRequest;
-use crate::github::task::{NewTask, Task};
+use crate::github::task::{NewTask, Task, TaskId};
 use crate::inputs::problem::Problem;
 use crate::plan::{Action, Plan, PlannedTask};
 use crate::policy::evaluate::PolicyMetadata;
@@ -502,6 +502,24 @@ fn summary_names_a_missing_pull_request() {
 }
 
 #[test]
+fn summary_of_a_start_without_a_wait_has_no_duration() {
+    let text = summary(&Plan { wait: None, ..one() }, &[started("octo/app", &[])], &context(), &run_of(2));
+    assert!(text.contains("Agent task started") && !text.contains("2s"), "{text}");
+    let two = names(2);
+    let all = two.iter().map(|name| started(name, &[])).collect::<Vec<_>>();
+    let text = summary(&Plan { wait: None, ..plan(&two, &[2]) }, &all, &context(), &run_of(20));
+    assert!(!text.contains("Duration"), "{text}");
+}
+
+#[test]
+fn summary_of_a_task_that_was_never_seen_claims_nothing_about_it() {
+    let mut outcome = without_task("octo/app", &Event::Failed(Error::BadToken { said: "Bad credentials".to_owned() }));
+    outcome.task_id = TaskId::parse("0f8fad5b-d9cb-469f-a165-70867728950e").ok();
+    let text = single(outcome);
+    assert!(text.contains("**octo/app** · task 0f8fad5b-d9c… · 3m 10s\n\n**GitHub"), "{text}");
+}
+
+#[test]
 fn summary_keeps_foreign_text_as_text() {
     let nasty = "a | b\n| x | <img src=x> [link](javascript:1) *code* @mona";
     let text = single(failed("octo/app", nasty));
@@ -518,7 +536,7 @@ fn summary_stays_inside_githubs_limit() {
     let many = names.iter().map(|name| failed(name, &format!("{name} é|").repeat(500))).collect::<Vec<_>>();
     let text = summary(&plan, &many, &context(), &run_of(0));
     assert!(text.len() < 1024 * 1024, "{}", text.len());
-    assert!(text.contains("1800 more are in the file"));
+    assert!(text.contains("and 1800 more, in the file"));
     let long = note("x", &vec!["y".repeat(1000); 2000]);
     assert!(long.len() < 1024 * 1024 && long.contains("does not fit"), "{}", long.len());
 }

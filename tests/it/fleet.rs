@@ -270,7 +270,7 @@ async fn fleet_of_hundreds_stays_inside_githubs_limits() {
     assert!(numbers.iter().all(|number| number != "null"), "a number is missing");
     assert_eq!(each(&ran, "repository"), names(each(&ran, "repository").len()));
     assert!(ran.summary.len() < 1024 * 1024);
-    assert_snapshot!(ran.summary_lines("400 more"), @"400 more are in the file that `results-file` names.");
+    assert_snapshot!(ran.summary_lines("400 more"), @"and 400 more, in the file that `results-file` names");
 }
 
 /// However the artifact names it: by its id, or not at all, so that the branch has to lead to it.
