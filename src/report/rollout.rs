@@ -170,7 +170,7 @@ fn stalled(view: &RolloutView, decision: &Decision, outcomes: &[Outcome]) -> Vec
 
 fn reviewers(review: &PullReview) -> String {
     match review.reviewers.as_slice() {
-        _ if review.is_draft => "a draft".to_owned(),
+        _ if review.is_draft => "still a draft".to_owned(),
         [] => "no review requested".to_owned(),
         logins => format!("review requested from {}", logins.join(", ")),
     }
@@ -312,12 +312,12 @@ pub fn body(view: &RolloutView, run: &[Outcome]) -> String {
     }
     if places.len() > MAX_ROWS {
         let more = places.len() - MAX_ROWS;
-        text.push_str(&format!("{more} more are in the file that `results-file` names.\n\n"));
+        text.push_str(&format!("and {more} more, in the file that `results-file` names\n\n"));
     }
     if !view.removed.is_empty() {
         let row = |outcome: &Outcome| vec![escaped(&outcome.label()), pull_link(outcome), link("task", outcome.link())];
         let rows = view.removed.iter().take(MAX_ROWS).map(row).collect::<Vec<_>>();
-        let title = format!("{} no longer in the list, left as they are", repositories(view.removed.len()));
+        let title = format!("{} no longer in the list, left alone", repositories(view.removed.len()));
         text.push_str(&details(&title, &table(&["Repository", "Pull request", "Task"], &rows), false));
     }
     text
@@ -328,13 +328,20 @@ fn bar(decision: &Decision, wave: &WaveStatus) -> String {
     let size = wave.members.len();
     let squares = size.min(BAR);
     let mut text = String::new();
+    let counts = |status: Status| count(decision, wave, status);
+    let mut left = Status::BAR.into_iter().filter(|status| counts(*status) > 0).count();
     let (mut seen, mut drawn) = (0, 0);
     for status in Status::BAR {
-        seen += count(decision, wave, status);
-        // What is there at all shows in its place of the bar; the last square is drawn once all are seen.
-        let until = if seen == size { squares } else { seen * squares / size };
-        text.push_str(&status.square().repeat(until.saturating_sub(drawn)));
-        drawn = until.max(drawn);
+        let count = counts(status);
+        if count == 0 {
+            continue;
+        }
+        seen += count;
+        left -= 1;
+        // Each status that is there at all has a square, so that one failure among hundreds shows.
+        let until = (seen * squares / size).clamp(drawn + 1, squares - left);
+        text.push_str(&status.square().repeat(until - drawn));
+        drawn = until;
     }
     text
 }
@@ -356,8 +363,11 @@ fn rows(view: &RolloutView, decision: &Decision, outcomes: &[Outcome], places: &
         let member = &view.members[*at];
         let waiting = member.leading().map(|it| &member.tasks[it].standing);
         let note = match (status, waiting, review) {
-            (Status::Waiting, Some(Standing::Waiting(why)), Some(review)) => format!("{why}, {}", reviewers(review)),
-            (Status::Waiting, Some(Standing::Waiting(why)), None) => why.clone(),
+            // A question of the agent is not for the reviewers.
+            (Status::Waiting, Some(Standing::Waiting(why)), Some(review)) if why.starts_with("pull request") => {
+                format!("{why}, {}", reviewers(review))
+            }
+            (Status::Waiting, Some(Standing::Waiting(why)), _) => why.clone(),
             (Status::Succeeded | Status::Running, ..) => String::new(),
             _ => outcome.error_message().unwrap_or_default(),
         };

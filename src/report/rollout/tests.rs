@@ -112,7 +112,7 @@ fn summary_shows_waves_repositories_and_what_is_next() {
     | 🟩 succeeded | octo/r0 | 1 | [#12](https://github.com/octo/r0/pull/12) merged | [task](https://github.com/octo/r0/tasks/0f8fad5b-d9cb-469f-a165-70867728950e) |  |
     | ⬜ queued | octo/r5 | 3 |  |  |  |
 
-    <details><summary>1 repository no longer in the list, left as they are</summary>
+    <details><summary>1 repository no longer in the list, left alone</summary>
 
     | Repository | Task |
     |---|---|
@@ -202,6 +202,15 @@ fn next_task_of_a_repository_has_no_pull_request_of_the_one_before() {
 }
 
 #[test]
+fn question_of_the_agent_is_not_for_the_reviewers() {
+    let asked = Standing::Waiting("the agent waits for an answer on GitHub".to_owned());
+    let context = Context::new(&Environment::default(), None, None);
+    let view = view("*", &[(1, Some(asked))]);
+    let text = summary(&view, &[], &PolicyMetadata::default(), &context);
+    assert!(text.contains("| The agent waits for an answer on GitHub |"), "{text}");
+}
+
+#[test]
 fn bar_has_a_square_for_each_entry_or_share() {
     let bar_of = |succeeded: usize, count: usize| {
         let standing = |at: usize| if at < succeeded { Some(Standing::Succeeded) } else { waiting() };
@@ -212,6 +221,11 @@ fn bar_has_a_square_for_each_entry_or_share() {
     };
     assert_eq!((bar_of(1, 3), bar_of(20, 20)), ((1, 2), (20, 0)));
     assert_eq!((bar_of(500, 1000), bar_of(999, 1000), bar_of(0, 1000)), ((10, 10), (19, 1), (0, 20)));
+    let failed = Some(Standing::Failed("the task ended as failed".to_owned()));
+    let rare = [failed, Some(Standing::Running), waiting()].map(|standing| (1, standing));
+    let entries = [vec![(1, Some(Standing::Succeeded)); 997], rare.to_vec()].concat();
+    let decision = view("*", &entries).decide();
+    assert_eq!(bar(&decision, &decision.waves[0]), format!("{}🟦🟨🟥", "🟩".repeat(17)));
 }
 
 #[test]
