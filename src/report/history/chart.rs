@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::github::task::State;
 use crate::report::history::comparison::Comparison;
 use crate::report::history::document::Week;
-use crate::report::history::show::{percent, span, spelled_number};
+use crate::report::history::show::{percent, span, spelled_number, whole_percent};
 
 /// The size of a chart in its own units: wide enough for a year of weeks, and small enough for two beside each other.
 const WIDTH: f64 = 520.0;
@@ -190,7 +190,7 @@ impl Chart {
                 let width = one_decimal(it.share.unwrap_or_default() * room);
                 let title = percent(it);
                 bars.push(Bar { x: left, y, width, height: bar, class, title: title.clone() });
-                let short = it.share.map_or("–".to_owned(), |share| format!("{}%", (share * 100.0).round()));
+                let short = it.share.map_or("–".to_owned(), whole_percent);
                 ends.push([Label { at: left + width + 6.0, text: short }, Label { at: y + 11.0, text: title }]);
             }
             y += ROW;

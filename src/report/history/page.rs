@@ -12,9 +12,9 @@ use crate::report::history::chart::Chart;
 use crate::report::history::comparison::Comparison;
 use crate::report::history::document::{Condition, Group, Report, Scope};
 use crate::report::history::figures::{Figures, Share, Spread};
-use crate::report::history::show::{UNKNOWN, known, percent, points, span, spelled_number, spread};
+use crate::report::history::show::{UNKNOWN, known, percent, points, span, spelled_number, spread, whole_percent};
 use crate::report::history::task::{Place, TaskRow};
-use crate::text::{harmless, repositories};
+use crate::text::{counted, harmless, repositories};
 
 const TEMPLATE: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/style.css");
@@ -64,7 +64,7 @@ struct Table {
     title: &'static str,
     /// Whether it lists tasks, whose names need room.
     is_list: bool,
-    head: Vec<&'static str>,
+    head: Vec<String>,
     rows: Vec<Vec<Cell>>,
 }
 
@@ -170,26 +170,29 @@ fn about(scope: &Scope) -> String {
 
 fn cards(all: &Figures) -> Vec<Card> {
     let card = |label, value: String, note: String| Card { label, value, note };
+    let median = |label, it: Spread| {
+        card(label, known(it.median, span), format!("median of {}", counted(it.of as usize, "pull request")))
+    };
     let share = |label, share: Share, of: &str| {
-        let value = share.share.map_or(UNKNOWN.to_owned(), |value| format!("{}%", (value * 100.0).round()));
+        let value = share.share.map_or(UNKNOWN.to_owned(), whole_percent);
         card(label, value, format!("{} of {} {of}", share.count, share.of))
     };
     vec![
-        card("Tasks", all.tasks.to_string(), format!("{} pull requests", all.pull_requests)),
+        card("Tasks", all.tasks.to_string(), counted(all.pull_requests as usize, "pull request")),
         share("Success", all.success, "ended tasks completed"),
         share("Merged", all.merged, "pull requests"),
         share("Accepted", all.accepted, "decided pull requests"),
         share("Rework", all.rework, "pull requests with commits of people"),
         share("Failed checks", all.failed_checks, "checked pull requests"),
-        card("First review", known(all.first_review.median, span), format!("median of {}", all.first_review.of)),
-        card("Time to merge", known(all.time_to_merge.median, span), format!("median of {}", all.time_to_merge.of)),
+        median("First review", all.first_review),
+        median("Time to merge", all.time_to_merge),
         card(
-            "Credits",
+            "AI credits",
             known(all.credits.total, spelled_number),
-            format!("of {} tasks that report them", all.credits.of),
+            format!("of {} with known credits", counted(all.credits.of as usize, "task")),
         ),
         card(
-            "Credits per merge",
+            "AI credits per merge",
             known(all.credits.per_merged, spelled_number),
             "all credits, for each merge".to_owned(),
         ),
@@ -219,7 +222,7 @@ fn by_group(title: &'static str, groups: &[Group]) -> Table {
             Cell::number(known(it.credits.per_merged, spelled_number), it.credits.per_merged),
         ]
     };
-    let head = vec![
+    let head = [
         "Name",
         "Tasks",
         "Success",
@@ -232,18 +235,22 @@ fn by_group(title: &'static str, groups: &[Group]) -> Table {
         "First review",
         "Time to merge",
         "Lines",
-        "Credits",
-        "Credits per merge",
+        "AI credits",
+        "AI credits per merge",
     ];
-    Table { title, is_list: false, head, rows: groups.iter().map(row).collect() }
+    Table { title, is_list: false, head: owned(&head), rows: groups.iter().map(row).collect() }
+}
+
+fn owned(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
 }
 
 fn compared(comparison: &Comparison) -> Compared {
     let shares = comparison.shares.iter().map(|share| {
-        let difference = match (share.difference, share.may_be_chance) {
+        let difference = match (share.first.share.zip(share.second.share), share.may_be_chance) {
             (None, _) => UNKNOWN.to_owned(),
-            (Some(difference), true) => format!("{} points, may be chance", points(difference)),
-            (Some(difference), false) => format!("{} points", points(difference)),
+            (Some((first, second)), true) => format!("{} points, may be chance", points(first, second)),
+            (Some((first, second)), false) => format!("{} points", points(first, second)),
         };
         vec![
             Cell::text(share.figure.replace('-', " ")),
@@ -266,14 +273,16 @@ fn compared(comparison: &Comparison) -> Compared {
             Cell::number(difference, median.difference),
         ]
     });
+    let by = if comparison.by == "version" { "Prompt version" } else { "Model" };
+    let [first, second] = [&comparison.first, &comparison.second].map(|name| harmless(name));
     Compared {
-        title: format!("{}: {} and {}", comparison.by, harmless(&comparison.first), harmless(&comparison.second)),
+        title: format!("{by}: {first} and {second}"),
         warning: comparison.warning.clone(),
         chart: Chart::shares(comparison),
         table: Table {
             title: "",
             is_list: false,
-            head: vec!["Figure", "First", "Second", "Difference"],
+            head: vec!["Figure".to_owned(), first, second, "Difference".to_owned()],
             rows: shares.chain(medians).collect(),
         },
     }
@@ -332,5 +341,5 @@ fn listed(
         let shown = COLUMNS.into_iter().zip(cells).filter(|(name, _)| columns.contains(name));
         shown.map(|(_, cell)| cell).collect()
     };
-    Table { title, is_list: true, head: columns.to_vec(), rows: tasks.map(row).collect() }
+    Table { title, is_list: true, head: owned(columns), rows: tasks.map(row).collect() }
 }

@@ -35,17 +35,27 @@ pub(super) fn spelled_number(value: f64) -> String {
     decimals.map_or(spelled.clone(), |decimals| format!("{spelled}.{decimals}"))
 }
 
+/// A share in whole percent. Only all is 100%, and only none is 0%.
+pub(super) fn whole_percent(share: f64) -> String {
+    match (share * 100.0).round() {
+        percent if percent >= 100.0 && share < 1.0 => ">99%".to_owned(),
+        percent if percent <= 0.0 && share > 0.0 => "<1%".to_owned(),
+        percent => format!("{percent}%"),
+    }
+}
+
 /// A share with what it rests on: `62% (31 of 50)`.
 pub(super) fn percent(share: Share) -> String {
     match share.share {
-        Some(value) => format!("{}% ({} of {})", (value * 100.0).round(), share.count, share.of),
+        Some(value) => format!("{} ({} of {})", whole_percent(value), share.count, share.of),
         None => UNKNOWN.to_owned(),
     }
 }
 
-/// A difference of shares in percentage points, with its sign.
-pub(super) fn points(difference: f64) -> String {
-    let points = (difference * 100.0).round();
+/// By how many percentage points the second share is larger, with the sign. It is the difference of the percentages
+/// that are shown, so that they add up.
+pub(super) fn points(first: f64, second: f64) -> String {
+    let points = (second * 100.0).round() - (first * 100.0).round();
     let sign = if points > 0.0 {
         "+"
     } else if points < 0.0 {
@@ -79,6 +89,9 @@ mod tests {
         assert_eq!(spans, ["0s", "59s", "1m", "1h", "2h 1m", "1d 3h"]);
         let numbers = [0.0, 12.34, 999.0, 1000.0, 1_234_567.89, -1234.0].map(spelled_number);
         assert_eq!(numbers, ["0", "12.3", "999", "1,000", "1,234,567.9", "-1,234"]);
-        assert_eq!([0.123, -0.05, 0.0].map(points), ["+12", "−5", "0"]);
+        let shares = [0.0, 0.001, 0.5, 0.996, 1.0].map(whole_percent);
+        assert_eq!(shares, ["0%", "<1%", "50%", ">99%", "100%"]);
+        let differences = [(0.3, 0.423), (0.1, 0.05), (0.5, 0.5), (64.0 / 75.0, 29.0 / 31.0)];
+        assert_eq!(differences.map(|(first, second)| points(first, second)), ["+12", "−5", "0", "+9"]);
     }
 }

@@ -54,7 +54,10 @@ pub fn title(report: &Report) -> String {
     let since = report.since();
     let tasks = counted(report.tasks.len(), "task");
     match report.merged() {
-        Some(merged) => format!("{tasks} since {since}, {merged} of {} pull requests merged", report.all.pull_requests),
+        Some(merged) => {
+            let pulls = counted(report.all.pull_requests as usize, "pull request");
+            format!("{tasks} since {since}, {merged} of {pulls} merged")
+        }
         None => format!("{tasks} since {since}; their pull requests could not be read"),
     }
 }
@@ -74,7 +77,7 @@ fn figures(all: &Figures) -> String {
         time("Work of the agent", all.duration),
         vec![
             "AI credits".to_owned(),
-            format!("{} (of {} tasks)", known(all.credits.total, spelled_number), all.credits.of),
+            format!("{} (of {})", known(all.credits.total, spelled_number), counted(all.credits.of as usize, "task")),
         ],
         vec!["AI credits per merged pull request".to_owned(), known(all.credits.per_merged, spelled_number)],
     ];
@@ -132,7 +135,9 @@ fn work(report: &Report) -> String {
 fn compared(comparison: &Comparison) -> String {
     let shares = comparison.shares.iter().map(|share| {
         let chance = if share.may_be_chance { ", may be chance" } else { "" };
-        let difference = share.difference.map(|it| format!("{} points{chance}", points(it))).unwrap_or_default();
+        let both = share.first.share.zip(share.second.share);
+        let difference = both.map(|(first, second)| format!("{} points{chance}", points(first, second)));
+        let difference = difference.unwrap_or_default();
         vec![share.figure.replace('-', " "), percent(share.first), percent(share.second), difference]
     });
     let name = |name: &str| escaped(&cut(name, MAX_NAME));
@@ -155,7 +160,7 @@ fn by_group(groups: &[Group]) -> String {
             known(it.credits.total, spelled_number),
         ]
     };
-    let head = ["Name", "Tasks", "Success", "Merged", "Rework", "Time to merge", "Credits"];
+    let head = ["Name", "Tasks", "Success", "Merged", "Rework", "Time to merge (median / p90)", "AI credits"];
     let mut text = table(&head, &groups.iter().take(MAX_GROUPS).map(row).collect::<Vec<_>>());
     if groups.len() > MAX_GROUPS {
         text.push_str(&format!("and {} more in the report\n", groups.len() - MAX_GROUPS));
