@@ -49,7 +49,13 @@ pub enum TokenError {
     /// It begins with the scheme of the header.
     #[error("starts with the word `Bearer` or `token`; store only what comes after it")]
     Scheme,
+    /// What a secret is called, such as `secrets.AGENT_TASK_TOKEN`.
+    #[error("is the name of a secret, not its value; write `${{{{ secrets.NAME }}}}` with that name")]
+    SecretName,
 }
+
+/// How long the shortest tokens are: 40 hexadecimal digits, as before 2021.
+const MIN_TOKEN: usize = 40;
 
 impl Token {
     /// Reads a token as the user gave it.
@@ -65,6 +71,9 @@ impl Token {
         }
         if text.bytes().any(|byte| !byte.is_ascii_graphic()) {
             return Err(TokenError::Character);
+        }
+        if text.starts_with("secrets.") || is_upper_case_name(text) {
+            return Err(TokenError::SecretName);
         }
         Ok(Self(text.to_owned()))
     }
@@ -102,6 +111,12 @@ impl Token {
     pub fn occurs_in(&self, text: &str) -> bool {
         text.contains(&self.0)
     }
+}
+
+/// `AGENT_TASK_TOKEN`: in capitals, with an underscore, and shorter than any token.
+fn is_upper_case_name(text: &str) -> bool {
+    let is_name = text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+    is_name && text.contains('_') && text.len() < MIN_TOKEN
 }
 
 fn starts_with_ignoring_case(text: &str, prefix: &str) -> bool {
@@ -162,6 +177,16 @@ impl TokenKind {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn name_of_a_secret_is_not_a_token() {
+        for text in ["AGENT_TASK_TOKEN", "secrets.AGENT_TASK_TOKEN", "secrets.agent_token"] {
+            assert_eq!(Token::parse(text), Err(TokenError::SecretName), "{text}");
+        }
+        for text in ["0123456789ABCDEF0123456789ABCDEF01234567", "ABCDEF", "github_pat_11AA_b"] {
+            assert!(Token::parse(text).is_ok(), "{text}");
+        }
+    }
 
     #[test]
     fn kind_follows_from_the_prefix_alone() {

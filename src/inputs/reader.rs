@@ -9,7 +9,7 @@ use crate::github::token::{Token, TokenKind};
 use crate::inputs::problem::Problem;
 use crate::inputs::table::{GivenInputs, INPUTS, Input, RENAMED};
 use crate::policy::evaluate::is_template;
-use crate::text::{nearest, parse_days, parse_duration, shown};
+use crate::text::{nearest_name, parse_days, parse_duration, shown};
 
 /// A shorter word is not a secret: the scheme before a token, such as `Bearer`.
 const MIN_SECRET: usize = 8;
@@ -128,7 +128,7 @@ impl Reader {
     }
 
     pub(super) fn duration(&mut self, input: &Input) -> Duration {
-        self.span(input, parse_duration, ['s', 'm'], "30s, 45m or 1h30m")
+        self.span(input, parse_duration, ['s', 'm'], "30s, 45m or 1h30m, in hours, minutes and seconds")
     }
 
     /// A duration whose unit can be days or weeks as well.
@@ -240,6 +240,10 @@ pub(super) fn listed(text: &str) -> Vec<String> {
 }
 
 fn unknown(name: &str) -> String {
-    let known = INPUTS.iter().map(|input| input.name).collect::<Vec<_>>();
-    format!("unknown input {} is ignored{}", shown(name), nearest(name, &known))
+    let known = INPUTS.iter().map(|input| input.name);
+    let remedy = match nearest_name(name, known) {
+        Some(other) => format!("did you mean `{other}`?"),
+        None => "docs/reference.md lists the inputs".to_owned(),
+    };
+    format!("unknown input {} is ignored; {remedy}", shown(name))
 }

@@ -32,7 +32,7 @@ use crate::task::start::{ActiveScope, IfActive};
 use crate::task::stop::StopRules;
 use crate::task::wait;
 use crate::task::waves::{WaveRules, Waves};
-use crate::text::{MAX_SHOWN_VALUE, cut, parse_days};
+use crate::text::{MAX_SHOWN_VALUE, cut, parse_days, shown};
 
 /// The most tasks of a repository in a rollout. What has failed so often needs a person.
 const MAX_ATTEMPTS: usize = 10;
@@ -41,6 +41,9 @@ const SHA_DIGITS: [usize; 2] = [40, 64];
 /// The warning for a head ref whose base ref is not known.
 pub const HEAD_WITHOUT_BASE: &str = "head-ref without base-ref: GitHub commits to an existing branch only if it has an \
                                      open pull request onto the base ref, and creates a new branch otherwise";
+
+/// The names of files that hold a prompt end in one of these.
+const PROMPT_ENDINGS: [&str; 4] = [".md", ".txt", ".j2", ".jinja"];
 
 /// What the user wrote, in types.
 #[derive(Debug)]
@@ -383,6 +386,12 @@ impl Reader {
         let inputs = self.parsed(input::inputs, vars::parse);
         let base_ref = settled.base_ref;
         let head_ref = settled.head_ref;
+        if let Some(PromptSource::Text(text)) = &prompt
+            && !text.contains(char::is_whitespace)
+            && PROMPT_ENDINGS.iter().any(|ending| text.ends_with(ending))
+        {
+            self.warnings.push(format!("prompt is {}, which looks like a file; write it in prompt-file", shown(text)));
+        }
         if head_ref.is_some() && base_ref.is_none() {
             self.warnings.push(HEAD_WITHOUT_BASE.to_owned());
         }

@@ -269,6 +269,20 @@ fn unknown_input_is_warned_of_with_the_nearest_name() {
 }
 
 #[test]
+fn input_without_a_near_name_has_a_short_warning() {
+    let read = read(&[("INPUT_TOKEN", "ghp_x"), ("INPUT_PROMPT", "x"), ("INPUT_PULL_REQUEST", "true")]);
+    assert_eq!(read.warnings, ["unknown input pull-request is ignored; docs/reference.md lists the inputs"]);
+}
+
+#[test]
+fn prompt_that_is_a_file_name_is_warned_of() {
+    let warnings = |prompt| read(&[("INPUT_TOKEN", "ghp_x"), ("INPUT_PROMPT", prompt)]).warnings;
+    let warning = "prompt is .github/prompts/fix.md, which looks like a file; write it in prompt-file";
+    assert_eq!(warnings(".github/prompts/fix.md"), [warning]);
+    assert!(warnings("Correct README.md").is_empty());
+}
+
+#[test]
 fn renamed_inputs_name_the_new_one() {
     assert_eq!(problems(&[("INPUT_TASK", "prep")]), ["task was renamed; write task-class"]);
 }

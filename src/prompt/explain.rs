@@ -137,6 +137,7 @@ impl<'a> Place<'a> {
             it if it.starts_with('!') => Some("write `not`"),
             it if it.starts_with('?') => Some("write `a if condition else b`"),
             it if it.starts_with('=') => Some("write `==` to compare"),
+            it if it.starts_with('%') => Some("put a text such as a format in quotes"),
             _ => None,
         }
     }
@@ -407,6 +408,7 @@ fn near_names(name: &str, parent: &str, mapping: &Value) -> String {
                 "; the input `vars` is empty, and the variables of Actions are not in it: pass `{name}: ${{{{ vars.{name} }}}}`"
             )
         }
+        _ if names.is_empty() && parent == "github.event" => "; the payload of this event is empty".to_owned(),
         _ if names.is_empty() => format!("; {holder} has no names"),
         Some(name) if parent.is_empty() => format!("; did you mean `{name}`? {holder} has {listed}{more}"),
         Some(name) if is_name(&name) => format!("; did you mean `{parent}.{name}`? {holder} has {listed}{more}"),

@@ -146,6 +146,18 @@ fn dropped_texts(text: &str, is_free: bool) -> Vec<Fault> {
     dropped
 }
 
+/// What to do about an error of the parser, which only says what it met.
+fn remedy(why: &str) -> &'static str {
+    match why {
+        _ if why.starts_with("mapping values are not allowed") => {
+            "; put a value that contains `: ` in quotes, and indent all keys of a mapping alike"
+        }
+        _ if why.starts_with("tab") || why.contains(" tab") => "; indent with spaces, not with tabs",
+        _ if why.contains("anchor or alias") => "; put a value that begins with `*` or `&` in quotes",
+        _ => "",
+    }
+}
+
 /// Makes a tree of the parser's events.
 struct Composer<'a> {
     text: &'a str,
@@ -164,11 +176,7 @@ impl<'a> Composer<'a> {
                 let why = error.to_string();
                 // The fault has the place already.
                 let why = why.split_once(" at char ").map_or(why.as_str(), |(why, _)| why);
-                let remedy = match why.starts_with("mapping values are not allowed") {
-                    true => "; put a value that contains `: ` in quotes, and indent all keys of a mapping alike",
-                    false => "",
-                };
-                let why = format!("{why}{remedy}");
+                let why = format!("{why}{}", remedy(why));
                 Err(Fault { place: place(*error.marker()), why })
             }
             None => Ok((Event::StreamEnd, Span::default())),

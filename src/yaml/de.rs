@@ -187,7 +187,10 @@ impl<'de> Deserializer<'de> for NodeDeserializer<'_> {
     ) -> Result<V::Value, Box<DeError>> {
         let word = match &self.0.kind {
             Kind::Scalar(Value::String(word)) => word.as_str(),
-            _ => return Err(DeError::expected(format!("one of `{}`", variants.join("`, `"))).at(self.0)),
+            _ => {
+                let one_of = if variants.len() == 1 { "" } else { "one of " };
+                return Err(DeError::expected(format!("{one_of}`{}`", variants.join("`, `"))).at(self.0));
+            }
         };
         visitor.visit_enum(word.into_deserializer()).map_err(|error: Box<DeError>| error.at(self.0))
     }
@@ -340,6 +343,19 @@ mod tests {
         let (house, faults) = read_as(tree);
         let all = before.into_iter().chain(faults);
         (house, all.map(|fault| format!("{}:{} {}", fault.place.line, fault.place.column, fault.why)).collect())
+    }
+
+    #[test]
+    fn errors_of_the_parser_have_a_remedy() {
+        for (text, remedy) in [
+            ("a: b: c", "in quotes, and indent all keys of a mapping alike"),
+            ("a:\n\tb: 1", "; indent with spaces, not with tabs"),
+            ("a:\t1\n\tb: 2", "; indent with spaces, not with tabs"),
+            ("a: *", "; put a value that begins with `*` or `&` in quotes"),
+        ] {
+            let fault = parse(text).map(|_| ()).unwrap_err();
+            assert!(fault.why.ends_with(remedy), "{text}: {}", fault.why);
+        }
     }
 
     #[test]
