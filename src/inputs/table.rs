@@ -178,13 +178,13 @@ inputs! {
     create_pull_request "create-pull-request" "false" START
         "Whether the agent opens a pull request.";
     wait "wait" "false" START_WAIT
-        "Whether to wait until the task is settled. `command: wait` always waits.";
+        "Whether to wait until the task has ended or needs a person. `command: wait` always waits.";
     wait_timeout "wait-timeout" "75m" START_WAIT
         "The longest time to wait, with a unit: `30s`, `45m`, `1h30m`. Keep it below the job's `timeout-minutes`.";
     poll_interval "poll-interval" "15s" START_WAIT_STOP
         "The longest pause between two requests for a task's state, `1s` or more.";
     on_timeout "on-timeout" "leave" START_WAIT
-        "What becomes of a task that is not done when `wait-timeout` passes: `leave` it, or `stop` it. Requires `wait: true`.";
+        "What becomes of a task that has not ended when `wait-timeout` passes: `leave` it, or `stop` it. Requires `wait: true`.";
     on_interrupt "on-interrupt" "leave" START_WAIT
         "The same for a job that is canceled: `leave` or `stop`. Requires `wait: true`.";
     max_credits "max-credits" "" START_WAIT
@@ -192,7 +192,7 @@ inputs! {
     max_duration "max-duration" "" START_WAIT_STOP
         "How long a task may run, from its creation, such as `2h`; one that runs longer is stopped. Requires `wait: true`. For `command: stop` with `task-class`: which tasks to stop.";
     force "force" "false" START_WAIT_STOP
-        "Whether a run of a task that continues although GitHub accepted the cancel is canceled by force.";
+        "Whether to cancel a run of a stopped task by force if it continues although GitHub accepted the cancel.";
     stop_on "stop-on" "waiting_for_user, idle" START_WAIT
         "Which of the states `waiting_for_user` and `idle` end the wait, as a list; `never` for none.";
     fail_on "fail-on" "failure, timed_out, cancelled, action_required" START_WAIT
@@ -204,7 +204,7 @@ inputs! {
     idempotency_key "idempotency-key" "" START
         "Your own key for \"the same start\", instead of the one made from the run, the job, the step and the request. A template without access to untrusted text, such as `release-{{ now | date('%G-W%V') }}`.";
     if_active "if-active" "start" START
-        "What to do if a task in `active-scope` is not settled yet: `start`, `skip`, `attach` or `fail`.";
+        "What to do if a task in `active-scope` has not ended yet: `start`, `skip`, `attach` or `fail`.";
     active_scope "active-scope" "job" START
         "Which tasks count for `if-active`: those of the same `job`, of the same task `class`, or all of the `repository`, by any creator.";
     confirm_timeout "confirm-timeout" "60s" START
@@ -254,7 +254,7 @@ inputs! {
     stale_after "stale-after" "3d" REPORT
         "For `command: report`: how long an open task may be untouched before it is listed as stale.";
     report_cache "report-cache" "" REPORT
-        "For `command: report`: a file, relative to the workspace, that keeps what was read of settled tasks. Keep it with `actions/cache`.";
+        "For `command: report`: a file, relative to the workspace, that keeps what was read of tasks that have ended. Keep it with `actions/cache`.";
     report_fail_if "report-fail-if" "" REPORT
         "For `command: report`: conditions that fail the step, as a list, such as `merged < 50%, rework > 30%, credits > 1000`.";
     audit_log "audit-log" "" START_WAIT_STOP
