@@ -15,6 +15,7 @@ use crate::task::acceptance::{Acceptance, Comparison, Fit};
 use crate::task::conclusion::{Conclusion, Exit, Trouble};
 use crate::task::messages::{Explanation, named};
 use crate::task::outcome::Outcome;
+use crate::task::pull_request::NoPullRequest;
 use crate::task::waves::StoppedWave;
 use crate::text::{counted, cut, escaped, repositories, spelled};
 
@@ -321,7 +322,10 @@ fn heading(outcome: &Outcome, status: Status) -> String {
             "Agent task completed, its pull request was not accepted in time"
         }
         (Status::Failed, _) if outcome.state() == Some(&State::Completed) => {
-            "Agent task completed without a pull request"
+            match outcome.no_pull.as_ref().is_some_and(NoPullRequest::leaves_it_unknown) {
+                true => "Agent task completed, its pull request is not known",
+                false => "Agent task completed without a pull request",
+            }
         }
         (Status::Failed, _) => "Agent task failed",
         (Status::Blocked, _) => "Agent task needs a person",

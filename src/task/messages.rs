@@ -23,6 +23,9 @@ const WAIT_LATER: &str = "wait for it later with `command: wait`";
 /// The same if it should perhaps not continue.
 const STOP_OR_WAIT_LATER: &str = "stop it with `command: stop`, or wait for it later with `command: wait`";
 
+/// What is wrong with a task that failed without an error.
+const GIVES_NO_REASON: &str = "the task failed and gives no reason";
+
 /// A line for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
@@ -300,13 +303,11 @@ impl Outcome {
             None => match (self.ending.as_ref()?, self.conclusion?) {
                 (WaitEnd::Settled, _) if self.acceptance.is_some() => self.acceptance.as_ref()?.reason()?,
                 (WaitEnd::Settled, Conclusion::Failure) if self.state() == Some(&State::Completed) => {
-                    let unknown = self.no_pull.as_ref().filter(|why| self.expects && why.leaves_it_unknown());
-                    let unknown = unknown.map_or_else(String::new, |why| format!(" ({why})"));
-                    format!(
-                        "the task completed without the pull request that `{}` asks for{unknown}",
-                        self.asks_for_pull()
-                    )
+                    self.missing_pull()
                 }
+                (WaitEnd::Settled, Conclusion::Failure) => GIVES_NO_REASON.to_owned(),
+                (WaitEnd::Settled, Conclusion::Cancelled) => "the task was cancelled".to_owned(),
+                (WaitEnd::Settled, Conclusion::TimedOut) => "GitHub's own time limit ended the task".to_owned(),
                 (WaitEnd::NeedsPerson, _) => format!("the task is {state} and needs a person"),
                 (WaitEnd::DeadlinePassed, _) => format!("the task was still {state} when `wait-timeout` passed"),
                 (WaitEnd::LimitedPastDeadline(limit), _) => format!("the wait ended early: {limit}"),
@@ -380,14 +381,12 @@ impl Outcome {
                 self.explain_acceptance(conclusion, acceptance)
             }
             (None, Some(Conclusion::Failure)) if self.state() == Some(&State::Completed) => {
-                let unknown = self.no_pull.as_ref().filter(|why| why.leaves_it_unknown());
-                let unknown = unknown.map_or_else(String::new, |why| format!(" ({why})"));
-                let text =
-                    format!("The task completed without the pull request that `{}` asks for", self.asks_for_pull());
-                new("No pull request", format!("{text}{unknown}")).at("See what it did", self.place())
+                let is_unknown = self.no_pull.as_ref().is_some_and(NoPullRequest::leaves_it_unknown);
+                let title = if is_unknown { "Pull request not known" } else { "No pull request" };
+                new(title, capitalized(&self.missing_pull())).at("See what it did", self.place())
             }
-            (None, Some(Conclusion::Failure)) if why.is_empty() => {
-                Explanation::new("Task failed", "The task failed and gives no reason").at("Read its log", self.place())
+            (None, Some(Conclusion::Failure)) if self.reason.is_none() => {
+                new("Task failed", capitalized(GIVES_NO_REASON)).at("Read its log", self.place())
             }
             (None, Some(Conclusion::Failure)) => {
                 new("Task failed", format!("The task failed: {why}")).at("Read its log", self.place())
@@ -407,6 +406,15 @@ impl Outcome {
             }
             (None, Some(Conclusion::TimedOut)) => self.explain_timeout(),
         })
+    }
+
+    /// What is wrong with a task that completed, where a pull request was asked for.
+    fn missing_pull(&self) -> String {
+        let input = self.asks_for_pull();
+        match self.no_pull.as_ref().filter(|why| why.leaves_it_unknown()) {
+            Some(why) => format!("the task completed, `{input}` asks for a pull request, and {why}"),
+            None => format!("the task completed without the pull request that `{input}` asks for"),
+        }
     }
 
     /// The input that asks for a pull request.
@@ -615,6 +623,27 @@ mod tests {
         state dreaming → completed
         concluded: success
         ");
+    }
+
+    #[test]
+    fn task_that_ended_badly_without_an_error_has_a_message() {
+        for (state, message) in [
+            ("failed", "the task failed and gives no reason"),
+            ("cancelled", "the task was cancelled"),
+            ("timed_out", "GitHub's own time limit ended the task"),
+        ] {
+            assert_eq!(ended(state, WaitEnd::Settled).error_message().as_deref(), Some(message));
+        }
+    }
+
+    #[test]
+    fn pull_request_that_cannot_be_read_is_not_called_missing() {
+        let mut outcome = ended("completed", WaitEnd::Settled);
+        (outcome.conclusion, outcome.expects) = (Some(Conclusion::Failure), true);
+        outcome.no_pull = Some(NoPullRequest::MayNotRead("the token lacks a permission".to_owned()));
+        let message = "the task completed, `expect` asks for a pull request, and the pull request's number is not known: \
+                       the token lacks a permission";
+        assert_eq!(outcome.error_message().as_deref(), Some(message));
     }
 
     #[test]

@@ -340,7 +340,8 @@ impl Outcome {
         }
         // What a task that is being stopped says of itself does not explain the interruption.
         if !matches!(self.reason, Some(Reason::Interrupted { .. })) {
-            self.reason = task.error_message().map(|why| Reason::Task(why.to_owned()));
+            let why = task.error_message().filter(|why| !why.trim().is_empty());
+            self.reason = why.map(|why| Reason::Task(why.to_owned()));
         }
         self.task_id = Some(task.id.clone());
         self.task = Some(task);

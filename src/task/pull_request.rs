@@ -25,7 +25,7 @@ pub enum NoPullRequest {
 
 impl NoPullRequest {
     /// Whether there may be a pull request.
-    pub(super) fn leaves_it_unknown(&self) -> bool {
+    pub fn leaves_it_unknown(&self) -> bool {
         matches!(self, Self::Hidden(_) | Self::MayNotRead(_) | Self::Limited(_) | Self::Undecided(_))
     }
 }

@@ -233,7 +233,7 @@ async fn missing_permission_is_not_accepted_and_named() {
     assert_snapshot!(actual.join("\n"), @r#"
     the pull request is not accepted: the token lacks a permission (Resource not accessible by personal access token). The token needs "Checks: read" and "Commit statuses: read". Give `lookup-token` one that has them: for the workflow's own repository `${{ github.token }}` with `permissions: checks: read, statuses: read, pull-requests: read` serves
     the pull request is not accepted: expected `max-changed-files: 1`, found 4 files; the token lacks a permission (Resource not accessible by personal access token). The token needs "Checks: read" and "Commit statuses: read". Give `lookup-token` one that has them: for the workflow's own repository `${{ github.token }}` with `permissions: checks: read, statuses: read, pull-requests: read` serves
-    the task completed without the pull request that `expect` asks for (the pull request's number is not known: the token lacks a permission (Resource not accessible by personal access token). Give `lookup-token` a token that may read pull requests: for the workflow's own repository `${{ github.token }}` with `permissions: pull-requests: read` serves)
+    the task completed, `expect` asks for a pull request, and the pull request's number is not known: the token lacks a permission (Resource not accessible by personal access token). Give `lookup-token` a token that may read pull requests: for the workflow's own repository `${{ github.token }}` with `permissions: pull-requests: read` serves
     "#);
     let simulator = world(PullContent::default().check(check("build", "success", 0)));
     simulator.token(TOKEN, Token::default().without(Permission::ChecksRead));

@@ -137,7 +137,7 @@ fn error_message_of_a_fleet_sums_up() {
     let mut held = outcome();
     held.apply(&Event::HeldBack("GitHub refuses all starts of this token: x".to_owned()));
     let all = [ended("t-1", "completed"), ended("t-2", "failed"), held.clone(), held.clone(), held.clone(), held];
-    insta::assert_snapshot!(message(&all), @"5 of 6 repositories did not succeed. octo/app: failure; octo/app, octo/app, octo/app and 1 more: not started: GitHub refuses all starts of this token: x");
+    insta::assert_snapshot!(message(&all), @"5 of 6 repositories did not succeed. octo/app: the task failed and gives no reason; octo/app, octo/app, octo/app and 1 more: not started: GitHub refuses all starts of this token: x");
 }
 
 #[test]

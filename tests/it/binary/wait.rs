@@ -114,7 +114,7 @@ fn wait_for_two_tasks_ends_as_the_gravest() {
     let actual = ran.results().iter().map(|it| (it["task-id"].clone(), it["conclusion"].clone())).collect::<Vec<_>>();
     assert_eq!(json!(actual), json!([[ids[0], "success"], [ids[1], "failure"]]));
     assert_eq!(ran.results()[0]["pull-request-number"], 12);
-    ran.gives("error-message", "1 of 2 repositories did not succeed. octo/app: failure");
+    ran.gives("error-message", "1 of 2 repositories did not succeed. octo/app: the task failed and gives no reason");
     assert!(ran.log.contains(&format!("tasks/{}", ids[1])), "{}", ran.log);
     assert_snapshot!(ran.annotations(), @"error [Task failed] octo/app: The task failed and gives no reason. Read its log: https://github.com/octo/app/tasks/[id]");
     assert_snapshot!(ran.headline(), @"### ❌ 2 agent tasks: 1 failed, 1 succeeded");
@@ -184,11 +184,11 @@ fn pull_request_that_no_token_may_read_is_not_known() {
         ran.gives("head-ref", "copilot/prepare-the-release");
         actual.push(format!("{}\n{}", ran.annotations(), ran.summary_lines("| Pull request")));
     }
-    assert_snapshot!(actual.join("\n"), @r"
+    assert_snapshot!(actual.join("\n"), @"
     warning [octo/app] the pull request's number is not known: the token lacks a permission (Resource not accessible by integration). Give `lookup-token` a token that may read pull requests: for the workflow's own repository `${{ github.token }}` with `permissions: pull-requests: read` serves
 
     warning [octo/app] the pull request's number is not known: the token lacks a permission (Resource not accessible by integration). Give `lookup-token` a token that may read pull requests: for the workflow's own repository `${{ github.token }}` with `permissions: pull-requests: read` serves
-    error [No pull request] octo/app: The task completed without the pull request that `require-pull-request` asks for (the pull request's number is not known: the token lacks a permission (Resource not accessible by integration). Give `lookup-token` a token that may read pull requests: for the workflow's own repository `${{ github.token }}` with `permissions: pull-requests: read` serves). See what it did: https://github.com/octo/app/tasks/[id]
+    error [Pull request not known] octo/app: The task completed, `require-pull-request` asks for a pull request, and the pull request's number is not known: the token lacks a permission (Resource not accessible by integration). Give `lookup-token` a token that may read pull requests: for the workflow's own repository `${{ github.token }}` with `permissions: pull-requests: read` serves. See what it did: https://github.com/octo/app/tasks/[id]
     ");
 }
 
