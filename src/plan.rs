@@ -23,7 +23,7 @@ use crate::policy::limits::LimitCounter;
 use crate::policy::values::ticket;
 use crate::prompt::fence::Untrusted;
 use crate::prompt::has_actions_expression;
-use crate::prompt::render::{RenderError, Rendered, Scope, Template, render};
+use crate::prompt::render::{RenderError, Rendered, Scope, StepBudget, Template};
 use crate::task::acceptance::Expect;
 use crate::task::conclusion::{Conclusion, Refusal, RefusedBy};
 use crate::task::event::Event;
@@ -242,11 +242,19 @@ fn planned_starts(
     if settings.iter().any(|it| it.head_ref.is_some() && it.base_ref.is_none()) && start.head_ref.is_none() {
         warnings.push(HEAD_WITHOUT_BASE.to_owned());
     }
-    let rendered = given.targets.iter().zip(vars.iter().zip(&settings)).map(|(target, (vars, settings))| {
-        RenderedInputs::new(start, settings, &given.scope(target, vars, start))
+    let budget = StepBudget::default();
+    let all = given.targets.len();
+    let entries = given.targets.iter().zip(vars.iter().zip(&settings)).take_while(|_| !budget.is_spent());
+    let rendered = entries.map(|(target, (vars, settings))| {
+        RenderedInputs::new(start, settings, &given.scope(target, vars, start), &budget)
             .map_err(|problem| for_repository(given, target, problem))
     });
     let rendered = all_or_problems(rendered)?;
+    if rendered.len() < all {
+        let input =
+            settings.iter().find_map(|it| RenderedInputs::first_template(start, it)).unwrap_or("idempotency-key");
+        return Err(vec![Problem::new(input, StepBudget::exhausted(rendered.len(), all))].into());
+    }
     let refused = rendered.iter().zip(&settings).flat_map(|(it, settings)| it.refusals(inputs, start, settings));
     let mut refusals = refused.collect::<Vec<_>>();
     refusals.dedup();
@@ -263,7 +271,14 @@ fn planned_starts(
     let mut tasks = Vec::new();
     let entries = vars.iter().zip(&settings).zip(&rendered);
     for (target, ((vars, settings), rendered)) in given.targets.iter().zip(entries) {
-        match planned_task(inputs, start, template, &Entry { target, vars, settings, rendered }, given) {
+        if budget.is_spent() {
+            // Another error comes first, such as that of a prompt that took too long.
+            if problems.is_empty() && refusals.is_empty() {
+                problems.push(Problem::new(prompt_input(start), StepBudget::exhausted(tasks.len(), all)));
+            }
+            break;
+        }
+        match planned_task(inputs, start, template, &Entry { target, vars, settings, rendered }, (given, &budget)) {
             Ok(task) => tasks.push(task),
             Err(PlanError::BadInput(more)) => problems.extend(more),
             Err(PlanError::Refused(more)) => refusals.extend(more),
@@ -361,12 +376,13 @@ impl RenderedInputs {
         start: &StartRequest,
         settings: &EntrySettings,
         scope: &Scope<'_>,
+        budget: &StepBudget,
     ) -> Result<Self, (&'static str, String)> {
         let value = |input: &'static str, text: &Option<String>, check: &dyn Fn(&str) -> Result<String, String>| {
             let Some(source) = text.as_ref().filter(|text| is_template(text)) else {
                 return Ok(text.clone());
             };
-            let value = rendered(input, source, scope).map_err(|why| (input, why))?;
+            let value = rendered(input, source, scope, budget).map_err(|why| (input, why))?;
             check(&value).map(Some).map_err(|why| (input, format!("is rendered to {value}, which {why}")))
         };
         Ok(Self {
@@ -375,6 +391,17 @@ impl RenderedInputs {
             idempotency_key: value("idempotency-key", &start.idempotency_key, &|key| Ok(key.to_owned()))?,
             ticket: value("ticket", &start.ticket, &ticket)?,
         })
+    }
+
+    /// The first that is a template.
+    fn first_template(start: &StartRequest, settings: &EntrySettings) -> Option<&'static str> {
+        let inputs = [
+            ("base-ref", &settings.base_ref),
+            ("head-ref", &settings.head_ref),
+            ("idempotency-key", &start.idempotency_key),
+            ("ticket", &start.ticket),
+        ];
+        inputs.into_iter().find(|(_, text)| text.as_deref().is_some_and(is_template)).map(|(input, _)| input)
     }
 
     /// What the policy says against those that were templates; it has judged the others already.
@@ -388,11 +415,11 @@ impl RenderedInputs {
 
 /// The value of an input that is a template. Text that an outsider can write is out of its reach: a fence would not keep
 /// anything apart there.
-fn rendered(input: &str, source: &str, scope: &Scope<'_>) -> Result<String, String> {
+fn rendered(input: &str, source: &str, scope: &Scope<'_>, budget: &StepBudget) -> Result<String, String> {
     // An empty prompt is an error of its own, so the template is made to end with a mark.
     const END: char = '.';
     let template = Template { name: input.to_owned(), source: format!("{}{END}", source.trim()) };
-    let text = match render(&template, &Scope { untrusted: Untrusted::Refuse, ..*scope }) {
+    let text = match budget.render(&template, &Scope { untrusted: Untrusted::Refuse, ..*scope }) {
         Ok(Rendered::Prompt(text)) => text,
         Ok(Rendered::Skipped(_)) => return Err("calls skip(), and only the prompt can do that".to_owned()),
         Err(RenderError::Untrusted(_)) => {
@@ -451,20 +478,25 @@ struct Entry<'a> {
     rendered: &'a RenderedInputs,
 }
 
+/// The input that the prompt was given by.
+fn prompt_input(start: &StartRequest) -> &'static str {
+    start.prompt.as_ref().map_or("prompt", PromptSource::input)
+}
+
 /// The task for an entry.
 fn planned_task(
     inputs: &Inputs,
     start: &StartRequest,
     template: &Template,
     entry: &Entry<'_>,
-    given: &PlanContext<'_>,
+    (given, budget): (&PlanContext<'_>, &StepBudget),
 ) -> Result<PlannedTask, PlanError> {
     let Entry { target, vars, settings, rendered } = *entry;
     let planned = |action| PlannedTask { repository: target.repository.clone(), entry: target.name.clone(), action };
     let scope = given.scope(target, vars, start);
-    let input = start.prompt.as_ref().map_or("prompt", PromptSource::input);
+    let input = prompt_input(start);
     let wrong = |why: String| PlanError::from(vec![for_repository(given, target, (input, why))]);
-    let rendering = render(template, &scope).map_err(|error| match error {
+    let rendering = budget.render(template, &scope).map_err(|error| match error {
         RenderError::Untrusted(places) if inputs.rules.untrusted().is_some() => {
             let source = inputs.rules.source();
             let why =

@@ -212,3 +212,35 @@ fn matrix_parts_a_list_within_githubs_limits() {
 fn actions_expression_in_a_template_is_warned_of() {
     assert!(planned("on ${{ target.name }}", &[]).unwrap().warnings[0].contains("a template writes `{{ … }}`"));
 }
+
+/// A template whose work is nearly all that one may take, and that is rendered quickly.
+const HEAVY: &str = "{% set ns = namespace(t='xxxxxxxxxxxxxxxx') %}{% for i in range(17) %}{% set ns.t = ns.t ~ ns.t %}\
+                     {% endfor %}{% for i in range(300) %}{% if ns.t == 'y' %}{% endif %}{% endfor %}done";
+
+fn many(repositories: usize) -> String {
+    (0..repositories).map(|at| format!("octo/r{at}\n")).collect()
+}
+
+#[test]
+fn prompts_of_a_step_are_bounded_together() {
+    let of = |prompt: &str, more: &[(&str, &str)]| {
+        let list = many(40);
+        planned(prompt, &[&[("INPUT_REPOSITORIES", list.as_str())], more].concat()).map(|plan| plan.tasks.len())
+    };
+    let problem = |result: Result<usize, PlanError>| match result {
+        Err(PlanError::BadInput(problems)) => problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
+        other => panic!("{other:?}"),
+    };
+    insta::assert_snapshot!(problem(of(HEAVY, &[])), @"prompt takes too much to render: the 200 million instructions that a step has for all its prompts are used up after 20 of 40. Loop, sort or show less in the template, or split the list with `command: plan`");
+    insta::assert_snapshot!(problem(of("x", &[("INPUT_IDEMPOTENCY_KEY", HEAVY)])), @"idempotency-key takes too much to render: the 200 million instructions that a step has for all its prompts are used up after 20 of 40. Loop, sort or show less in the template, or split the list with `command: plan`");
+    // What fails before the work is used up is the error.
+    insta::assert_snapshot!(problem(of(&format!("{HEAVY}{{{{ vars.x }}}}"), &[])).lines().next().unwrap(), @"prompt for octo/r0 cannot be rendered. prompt:1:186: `vars.x` is undefined; the input `vars` is empty, and the variables of Actions are not in it: pass `x: ${{ vars.x }}`");
+}
+
+#[test]
+fn ordinary_prompts_of_a_thousand_repositories_are_not_bounded() {
+    let list = many(1000);
+    let prompt = "{% for i in range(10) %}Look at {{ target.full_name }}, part {{ i + 1 }}.\n{% endfor %}";
+    let plan = planned(prompt, &[("INPUT_REPOSITORIES", &list)]).unwrap();
+    assert_eq!(plan.tasks.len(), 1000);
+}

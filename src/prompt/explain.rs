@@ -5,11 +5,12 @@ use std::ops::Range;
 use minijinja::value::{Value, ValueKind};
 use minijinja::{Error, ErrorKind};
 
+use crate::prompt::budget::MAX_INSTRUCTIONS;
 use crate::prompt::compare::{noun, noun_of};
 use crate::prompt::null::is_null;
 use crate::prompt::render::Template;
 use crate::prompt::sandbox;
-use crate::prompt::sandbox::{MAX_INSTRUCTIONS, MAX_RECURSION};
+use crate::prompt::sandbox::MAX_RECURSION;
 use crate::prompt::syntax::RAW_REMEDY;
 use crate::prompt::taint::Guarded;
 use crate::text::{counted, cut, is_invisible, nearest_name};

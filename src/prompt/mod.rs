@@ -5,6 +5,7 @@ pub mod render;
 pub mod sample;
 pub mod taint;
 
+mod budget;
 mod compare;
 mod explain;
 mod hidden;

@@ -1,5 +1,6 @@
 //! Template in, prompt out.
 
+use std::cell::Cell;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -14,6 +15,7 @@ use crate::actions::context::{Context, PROPERTIES};
 use crate::actions::host::time_zone;
 use crate::actions::trusted_paths::is_trusted;
 use crate::github::repository::Repository;
+use crate::prompt::budget::{Budget, FENCED_BYTE, MAX_STEP_INSTRUCTIONS, MAX_VALUE_BYTES, TIME, TIME_ZONE, whole};
 use crate::prompt::fence::{Fences, Untrusted};
 use crate::prompt::sample::Sample;
 use crate::prompt::{explain, null, sandbox, syntax, taint};
@@ -259,23 +261,70 @@ fn add(state: &mut State, value: &Value, shift: &Kwargs, zone: &TimeZone) -> Res
 }
 
 /// The filter that puts a text into a fence. Numbers, booleans and no value need none.
-fn fenced(fences: &Fences, value: Value) -> Result<Value, minijinja::Error> {
+fn fenced(fences: &Fences, budget: &Budget, value: Value) -> Result<Value, minijinja::Error> {
     match value.kind() {
         ValueKind::Undefined | ValueKind::None | ValueKind::Bool | ValueKind::Number => Ok(value),
         _ if null::is_null(&value) => Ok(value),
-        _ => fences.put(&value.to_string()).map(Value::from).ok_or_else(|| {
-            invalid(format!("the texts from outside have more than {MAX_BYTES} bytes together; show fewer of them"))
-        }),
+        _ => {
+            let text = value.to_string();
+            budget.count(whole(text.len()).saturating_mul(FENCED_BYTE));
+            fences.put(&text).map(Value::from).ok_or_else(|| {
+                invalid(format!("the texts from outside have more than {MAX_BYTES} bytes together; show fewer of them"))
+            })
+        }
     }
 }
 
-/// Makes the prompt. Text that an outsider can write is in a fence, or left out.
+/// The work that the templates of a step take together. Each has bounds of its own, which add up to hours with many
+/// repositories.
+#[derive(Debug, Default)]
+pub struct StepBudget(Cell<u64>);
+
+impl StepBudget {
+    /// Whether nothing more is to be rendered.
+    pub fn is_spent(&self) -> bool {
+        self.0.get() >= MAX_STEP_INSTRUCTIONS
+    }
+
+    /// Why only `done` of all prompts are rendered, as a predicate of the template.
+    pub fn exhausted(done: usize, all: usize) -> String {
+        format!(
+            "takes too much to render: the {} million instructions that a step has for all its prompts are used up after \
+             {done} of {all}. Loop, sort or show less in the template, or split the list with `command: plan`",
+            MAX_STEP_INSTRUCTIONS / 1_000_000
+        )
+    }
+
+    /// Makes a prompt. Text that an outsider can write is in a fence, or left out.
+    ///
+    /// # Errors
+    /// A message that names file, line and column, shows the line, and lists the names that are near an unknown one.
+    pub fn render(&self, template: &Template, scope: &Scope<'_>) -> Result<Rendered, RenderError> {
+        let budget = Budget::new();
+        let rendered = render_alone(template, scope, &budget);
+        // A rendering that took too long is not to be followed by another one that does.
+        let spent = if rendered.is_ok() { budget.spent() } else { u64::MAX };
+        self.0.set(self.0.get().saturating_add(spent));
+        rendered.unwrap_or_else(|reason| Err(format!("{}: {reason}", template.name).into()))
+    }
+}
+
+/// Makes the only prompt of a step, see [`StepBudget::render`].
 ///
 /// # Errors
-/// A message that names file, line and column, shows the line, and lists the names that are near an unknown one.
+/// The same.
 pub fn render(template: &Template, scope: &Scope<'_>) -> Result<Rendered, RenderError> {
+    StepBudget::default().render(template, scope)
+}
+
+/// The outer error is about a rendering that did not end.
+fn render_alone(
+    template: &Template,
+    scope: &Scope<'_>,
+    budget: &Arc<Budget>,
+) -> Result<Result<Rendered, RenderError>, String> {
     if template.source.len() > MAX_BYTES {
-        return Err(too_large(template, "template", template.source.len()).into());
+        return Ok(Err(too_large(template, "template", template.source.len()).into()));
     }
     // What the rendering needs is its own, since a rendering that takes too long is left behind.
     let given = Given {
@@ -285,9 +334,8 @@ pub fn render(template: &Template, scope: &Scope<'_>) -> Result<Rendered, Render
         tries: scope.samples,
         boundary: scope.context.boundary().map(str::to_owned),
     };
-    let of = template.clone();
-    sandbox::run(move || render_bounded(&of, given))
-        .unwrap_or_else(|reason| Err(format!("{}: {reason}", template.name).into()))
+    let (of, budget) = (template.clone(), Arc::clone(budget));
+    sandbox::run(move || render_bounded(&of, given, &budget))
 }
 
 /// What a rendering has of its scope.
@@ -299,7 +347,7 @@ struct Given {
     boundary: Option<String>,
 }
 
-fn render_bounded(template: &Template, given: Given) -> Result<Rendered, RenderError> {
+fn render_bounded(template: &Template, given: Given, budget: &Arc<Budget>) -> Result<Rendered, RenderError> {
     let Given { values, untrusted, zone, tries, boundary } = given;
     let name = template.name.as_str();
     syntax::check(&template.source).map_err(|problem| explain::at(template, problem.range, &problem.reason))?;
@@ -311,15 +359,19 @@ fn render_bounded(template: &Template, given: Given) -> Result<Rendered, RenderE
         return Err(explain::at(template, range.clone(), reason).into());
     }
     let fences = Arc::new(Fences::new(MAX_BYTES));
-    let mut environment = sandbox::environment(&sandbox::Budget::new());
-    let of_filter = zone.clone();
+    let mut environment = sandbox::environment(budget);
+    let (of_filter, of_date) = (zone.clone(), Arc::clone(budget));
     environment.add_filter("date", move |state: &mut State, value: &Value, format: &str, other: Option<&str>| {
+        of_date.count(if other.is_some() { TIME_ZONE } else { TIME });
         date(state, value, (format, other), &of_filter)
     });
-    environment
-        .add_filter("add", move |state: &mut State, value: &Value, shift: Kwargs| add(state, value, &shift, &zone));
-    let of_filter = Arc::clone(&fences);
-    environment.add_filter(taint::FILTER, move |value: Value| fenced(&of_filter, value));
+    let of_add = Arc::clone(budget);
+    environment.add_filter("add", move |state: &mut State, value: &Value, shift: Kwargs| {
+        of_add.count(TIME);
+        add(state, value, &shift, &zone)
+    });
+    let (of_filter, of_fence) = (Arc::clone(&fences), Arc::clone(budget));
+    environment.add_filter(taint::FILTER, move |value: Value| fenced(&of_filter, &of_fence, value));
     let skipped = Arc::new(OnceLock::new());
     let of_function = Arc::clone(&skipped);
     environment.add_function(taint::SKIP, move |args: &[Value]| match args {
@@ -333,11 +385,11 @@ fn render_bounded(template: &Template, given: Given) -> Result<Rendered, RenderE
     });
     let explained = |error| explain::explain(&error, template, &guarded, &values);
     let tree = parse(&guarded.source, name, syntax::config()).map_err(explained)?;
-    if let Some(problem) = syntax::large_constant(&tree, sandbox::MAX_VALUE_BYTES) {
+    if let Some(problem) = syntax::large_constant(&tree, MAX_VALUE_BYTES) {
         let range = guarded.origin(problem.range.start)..guarded.origin(problem.range.end);
         return Err(explain::at(template, range, &problem.reason).into());
     }
-    let rendered = sandbox::render(&environment, (name, &guarded.source), &tree, values.clone(), tries);
+    let rendered = sandbox::render(&environment, (name, &guarded.source), &tree, values.clone(), tries, budget);
     if let Some(reason) = skipped.get() {
         return Ok(Rendered::Skipped(reason.clone()));
     }

@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread::Builder;
 use std::time::Duration;
@@ -16,28 +15,20 @@ use minijinja::machinery::{CodeGenerator, Instruction, Instructions, ast, eval, 
 use minijinja::value::{Rest, Value, ValueKind, ValueOrKwargs};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, filters, functions, tests};
 
+use crate::prompt::budget::{
+    Budget, COMPARED_ITEM, FILTER, FILTERED_ITEM, GROUPED_ITEM, ITEM_BYTES, MAX_INSTRUCTIONS, MAX_NESTING,
+    MAX_VALUE_BYTES, OPERATION, PARSED, check_shown, invalid, too_large, weigh, whole,
+};
 use crate::prompt::compare::{check_items, compare, noun};
 use crate::prompt::null::{is_null, mapping, null, restored};
 use crate::prompt::sample::Sample;
 use crate::text::nearest_name;
 
-/// The most instructions that a template may take; a loop over ten thousand items takes a hundredth of it.
-pub(super) const MAX_INSTRUCTIONS: u64 = 10_000_000;
 /// How deep macros, blocks and recursive loops may go into one another. A template rarely needs three levels.
 pub(super) const MAX_RECURSION: usize = 40;
-/// The most bytes of one value. A push of two thousand commits, the largest event that GitHub sends as a rule, has
-/// half of it as JSON.
-pub(super) const MAX_VALUE_BYTES: usize = 4 * 1024 * 1024;
-/// The most bytes of all values that a template makes, one after the other. It bounds memory and time at once: the
-/// largest prompt is a thousandth of it.
-const MAX_TOTAL_BYTES: usize = 256 * 1024 * 1024;
-/// How deep lists and mappings may be nested; JSON of an event has a dozen levels.
-const MAX_NESTING: usize = 64;
 /// What it takes from the total to show a value, beside its text: it bounds how often that happens to a million, and
 /// the largest prompt has a quarter of that in characters.
 const SHOW_BYTES: usize = 256;
-/// What an item of a list weighs beside its text, in bytes. The engine takes 24.
-const ITEM_BYTES: usize = 24;
 /// The largest number of spaces by which `tojson` may indent a level.
 const MAX_JSON_INDENT: usize = 16;
 /// The largest number of items of one batch or of slices; `range` of the engine ends there as well.
@@ -85,105 +76,6 @@ pub(super) fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
             "the template engine failed; simplify the template, and report this with the template".to_owned()
         }
     })
-}
-
-/// How much a template may still make.
-#[derive(Debug)]
-pub(super) struct Budget(AtomicUsize);
-
-impl Budget {
-    pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self(AtomicUsize::new(MAX_TOTAL_BYTES)))
-    }
-
-    /// Takes the weight of a value that was made, as a list where it would be made anew at each use.
-    fn charge(&self, value: Value) -> Result<Value, Error> {
-        let value = match value.kind() {
-            ValueKind::Iterable if value.downcast_object_ref::<Sample>().is_none() => {
-                let mut items = Vec::new();
-                for item in value.try_iter()? {
-                    if items.len() * ITEM_BYTES > MAX_VALUE_BYTES {
-                        return Err(too_large());
-                    }
-                    // What failed on the way is an item that shows why.
-                    if item.kind() == ValueKind::Invalid {
-                        return Err(invalid(item.to_string()));
-                    }
-                    items.push(item);
-                }
-                Value::from(items)
-            }
-            _ => value,
-        };
-        self.take(weigh(&value)?)?;
-        Ok(value)
-    }
-
-    fn take(&self, weight: usize) -> Result<(), Error> {
-        match self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(weight)) {
-            Ok(_) => Ok(()),
-            Err(_) => Err(invalid(format!(
-                "the template makes more than {MAX_TOTAL_BYTES} bytes of texts and lists; loop less, or over less"
-            ))),
-        }
-    }
-}
-
-fn invalid(reason: impl Into<String>) -> Error {
-    Error::new(ErrorKind::InvalidOperation, reason.into())
-}
-
-fn too_large() -> Error {
-    invalid(format!("the value has more than {MAX_VALUE_BYTES} bytes; show or make less of it"))
-}
-
-/// The weight of a value in bytes, which bounds what showing or comparing it takes.
-fn weigh(value: &Value) -> Result<usize, Error> {
-    let mut weight = 0;
-    add_weight(value, 0, &mut weight)?;
-    Ok(weight)
-}
-
-fn add_weight(value: &Value, nesting: usize, weight: &mut usize) -> Result<(), Error> {
-    if nesting > MAX_NESTING {
-        return Err(invalid(format!("lists and mappings are nested deeper than {MAX_NESTING} levels; nest less")));
-    }
-    *weight += ITEM_BYTES + value.as_str().map_or(0, str::len);
-    if *weight > MAX_VALUE_BYTES {
-        return Err(too_large());
-    }
-    match value.kind() {
-        ValueKind::Map => {
-            for (key, value) in
-                value.as_object().and_then(minijinja::value::DynObject::try_iter_pairs).into_iter().flatten()
-            {
-                add_weight(&key, nesting + 1, weight)?;
-                add_weight(&value, nesting + 1, weight)?;
-            }
-        }
-        ValueKind::Seq | ValueKind::Iterable => {
-            for item in value.try_iter()? {
-                if item.is_undefined() {
-                    return Err(invalid("an item is undefined; write `| default('')` where it is made"));
-                }
-                add_weight(&item, nesting + 1, weight)?;
-            }
-        }
-        ValueKind::Plain => check_shown(value)?,
-        _ => {}
-    }
-    Ok(())
-}
-
-/// Refuses to show a function, a macro or `loop` itself, for which the engine shows names of its own code.
-fn check_shown(value: &Value) -> Result<(), Error> {
-    let is_type = |name: &str| value.as_object().is_some_and(|object| object.type_name().ends_with(name));
-    match value.kind() == ValueKind::Plain || is_type("::Macro") || is_type("::Loop") {
-        true => {
-            Err(invalid("this is a function or `loop` itself; call it, as `range(3)`, or name a part, as `loop.index`"))
-        }
-        false => Ok(()),
-    }
 }
 
 /// A text that ends at the most bytes of a value.
@@ -242,6 +134,12 @@ pub(super) fn environment<'s>(budget: &Arc<Budget>) -> Environment<'s> {
                 return Ok(null());
             }
             let args = present(name, &args)?;
+            budget.count(FILTER);
+            match name {
+                "length" | "count" | "first" | "last" | "default" | "d" | "attr" => {}
+                "unique" | "groupby" => budget.count_read(&args, GROUPED_ITEM),
+                _ => budget.count_read(&args, FILTERED_ITEM),
+            }
             check_growth(name, &args)?;
             let made = budget.charge(filter.call(state, &args)?)?;
             // The mark of null.
@@ -276,7 +174,8 @@ pub(super) fn environment<'s>(budget: &Arc<Budget>) -> Environment<'s> {
     environment.add_test("sameas", |value: &Value, other: &Value| tests::is_sameas(&restored(value), &restored(other)));
     for (sign, names) in COMPARISONS {
         for name in names {
-            environment.add_test(*name, move |state: &mut State, args: &[Value]| compared(state, sign, args));
+            let budget = Arc::clone(budget);
+            environment.add_test(*name, move |state: &mut State, args: &[Value]| compared(state, &budget, sign, args));
         }
     }
     let range = Value::from_function(functions::range);
@@ -318,6 +217,7 @@ fn add_operators(environment: &mut Environment<'_>, budget: &Arc<Budget>) {
             if let Some(sample) = made_up(state, &[one.clone(), other.clone()])? {
                 return Ok(sample);
             }
+            of.count(OPERATION);
             let [one, other] = [one, other].map(|operand| if operand.is_none() { null() } else { operand });
             match (sign, is_list(&one), is_list(&other)) {
                 // A number is not text.
@@ -336,7 +236,9 @@ fn add_operators(environment: &mut Environment<'_>, budget: &Arc<Budget>) {
             }
         });
     }
-    environment.add_filter("negated", |state: &mut State, value: Value| {
+    let of = Arc::clone(budget);
+    environment.add_filter("negated", move |state: &mut State, value: Value| {
+        of.count(OPERATION);
         match made_up(state, std::slice::from_ref(&value))? {
             Some(sample) => Ok(sample),
             None if is_null(&value) => Err(no_number("-", &value)),
@@ -349,21 +251,31 @@ fn add_operators(environment: &mut Environment<'_>, budget: &Arc<Budget>) {
     let of = Arc::clone(budget);
     environment.add_filter("[:]", move |state: &mut State, args: &[Value]| match (made_up(state, args)?, args) {
         (Some(sample), _) => Ok(sample),
-        (None, [value, start, stop, step]) => of.charge(slice(value, start, stop, step)?),
+        (None, [value, start, stop, step]) => {
+            of.count_read(std::slice::from_ref(value), COMPARED_ITEM);
+            of.charge(slice(value, start, stop, step)?)
+        }
         (None, _) => Err(ErrorKind::MissingArgument.into()),
     });
     for (sign, _) in COMPARISONS {
-        environment.add_filter(sign, move |state: &mut State, args: &[Value]| compared(state, sign, args));
+        let of = Arc::clone(budget);
+        environment.add_filter(sign, move |state: &mut State, args: &[Value]| compared(state, &of, sign, args));
+        let of = Arc::clone(budget);
         // The same for the two operands of one step of `1 < x < 3`.
         environment.add_filter(format!("{sign}2"), move |state: &mut State, pair: &Value| {
-            compared(state, sign, &pair.try_iter()?.collect::<Vec<_>>())
+            compared(state, &of, sign, &pair.try_iter()?.collect::<Vec<_>>())
         });
     }
     environment.add_filter("second", |pair: &Value| pair.get_item_by_index(1));
     // `{% for %}` over nothing takes no step.
-    environment.add_filter("for", |value: &Value| match is_null(value) {
-        true => Value::from(Vec::<Value>::new()),
-        false => value.clone(),
+    let of = Arc::clone(budget);
+    environment.add_filter("for", move |state: &mut State, value: &Value| {
+        // Here as well, since nothing is known of the engine's state after an error.
+        of.count_instructions(state);
+        match is_null(value) {
+            true => Value::from(Vec::<Value>::new()),
+            false => value.clone(),
+        }
     });
     environment.add_filter("unpacked", |value: &Value, count: usize| match value.downcast_object_ref::<Sample>() {
         Some(_) => Value::from(vec![value.clone(); count]),
@@ -376,9 +288,13 @@ fn add_operators(environment: &mut Environment<'_>, budget: &Arc<Budget>) {
     environment.add_filter("cycle", |_: &Value| -> Result<Value, Error> {
         Err(invalid("`cycle` takes the values to choose from, as `loop.cycle('a', 'b')`"))
     });
-    environment.add_filter("storable", |value: &Value| match holds_namespace(value, 0) {
-        true => Err(invalid("a namespace cannot be stored in a namespace; store its values")),
-        false => Ok(value.clone()),
+    let of = Arc::clone(budget);
+    environment.add_filter("storable", move |value: &Value| {
+        of.count_read(std::slice::from_ref(value), COMPARED_ITEM);
+        match holds_namespace(value, 0) {
+            true => Err(invalid("a namespace cannot be stored in a namespace; store its values")),
+            false => Ok(value.clone()),
+        }
     });
 }
 
@@ -545,7 +461,8 @@ fn slice(value: &Value, start: &Value, stop: &Value, step: &Value) -> Result<Val
 }
 
 /// The result of a comparison; made-up values compare as true.
-fn compared(state: &mut State<'_, '_>, sign: &str, operands: &[Value]) -> Result<Value, Error> {
+fn compared(state: &mut State<'_, '_>, budget: &Budget, sign: &str, operands: &[Value]) -> Result<Value, Error> {
+    budget.count_read(operands, COMPARED_ITEM);
     match (made_up(state, operands)?, operands) {
         (Some(_), _) => Ok(true.into()),
         (None, [one, other]) => Ok(compare(sign, one, other)?.into()),
@@ -747,6 +664,7 @@ pub(super) fn render<'s>(
     tree: &ast::Stmt<'s>,
     scope: Value,
     tries: bool,
+    budget: &Budget,
 ) -> Result<String, Error> {
     let mut generator = CodeGenerator::new(name, source);
     generator.compile_stmt(tree);
@@ -754,8 +672,20 @@ pub(super) fn render<'s>(
     let instructions = bounded(&instructions, name, source, tries);
     let mut bounded_blocks = BTreeMap::new();
     bounded_blocks.extend(blocks.iter().map(|(block, it)| (*block, bounded(it, name, source, tries))));
+    let all = bounded_blocks.values().chain([&instructions]);
+    let parsed = all.map(|it| (0..).take_while(|at| it.get(*at).is_some()).count()).sum();
+    budget.count(whole(parsed) * PARSED);
     let mut rendered = String::new();
-    eval(environment, &instructions, scope, &bounded_blocks, &mut make_string_output(&mut rendered), AutoEscape::None)?;
+    let mut output = make_string_output(&mut rendered);
+    match eval(environment, &instructions, scope, &bounded_blocks, &mut output, AutoEscape::None) {
+        Ok((_, state)) => budget.count_instructions(&state),
+        Err(error) => {
+            if error.kind() == ErrorKind::OutOfFuel {
+                budget.out_of_instructions();
+            }
+            return Err(error);
+        }
+    }
     Ok(rendered)
 }
 

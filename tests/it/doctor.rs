@@ -440,3 +440,13 @@ async fn doctor_warns_of_a_list_of_tasks_that_is_not_complete() {
     assert_eq!(ran.code, 0, "{}", ran.log);
     assert_snapshot!(ran.log_lines("⚠️"), @"⚠️ agent-tasks: the list is not complete, and a start that has to search it fails: GitHub leaves out organizations that require single sign-on (ids: 21955855). Authorize the token for them under https://github.com/settings/tokens");
 }
+
+#[tokio::test(start_paused = true)]
+async fn prompts_of_a_fleet_are_bounded_together() {
+    let prompt = "{% set ns = namespace(t='xxxxxxxxxxxxxxxx') %}{% for i in range(17) %}{% set ns.t = ns.t ~ ns.t %}\
+                  {% endfor %}{% for i in range(300) %}{% if ns.t == 'y' %}{% endif %}{% endfor %}done";
+    let list = (0..40).map(|at| format!("octo/r{at}\n")).collect::<String>();
+    let step = Step::new(&Simulator::new()).with("command", "doctor").with("dry-run", "true").with("prompt", prompt);
+    let ran = step.with("repositories", &list).run().await;
+    assert_snapshot!(ran.message(), @"prompt: `prompt` takes too much to render: the 200 million instructions that a step has for all its prompts are used up after 20 of 40. Loop, sort or show less in the template, or split the list with `command: plan`");
+}

@@ -35,7 +35,7 @@ use crate::plan::permitted;
 use crate::policy::actor;
 use crate::policy::evaluate::is_template;
 use crate::prompt::fence::Untrusted;
-use crate::prompt::render::{Scope, Template, render};
+use crate::prompt::render::{Scope, StepBudget, Template};
 use crate::report::ending::Ending;
 use crate::report::outputs::{StepOutputs, all_results, outputs};
 use crate::run::clients::Clients;
@@ -121,7 +121,8 @@ async fn run_checks(
         }
     }
     let context = load_context(environment, host, inputs);
-    let doctor = DoctorRun { inputs, start, targets: &targets, context: &context, host };
+    let budget = StepBudget::default();
+    let doctor = DoctorRun { inputs, start, targets: &targets, context: &context, host, budget };
     report.step.extend(doctor.check_class_prompts(&policy.trials));
     if let Some(prompt) = start.prompt.as_ref().filter(|_| !targets.is_empty()) {
         let of_class = policy.trials.into_iter().find(|trial| trial.rules.class() == inputs.rules.class());
@@ -186,6 +187,8 @@ struct DoctorRun<'a> {
     targets: &'a [Target],
     context: &'a Context,
     host: &'a Host,
+    /// The work that its templates take.
+    budget: StepBudget,
 }
 
 impl DoctorRun<'_> {
@@ -195,10 +198,11 @@ impl DoctorRun<'_> {
         match permitted(self.inputs, self.start, self.targets, self.host.now()) {
             Err(refusals) => findings.extend(refusals.iter().map(|refusal| Check::Start.fail(refusal.to_string()))),
             Ok(vars) => findings.extend(template.map(|template| {
-                let mut tasks = self.targets.iter().zip(&vars);
-                match tasks
-                    .find_map(|(target, vars)| self.render(template, target, Some(vars), self.start.untrusted).err())
-                {
+                let (mut tasks, all) = (self.targets.iter().zip(&vars).enumerate(), self.targets.len());
+                let render = |(at, (target, vars))| {
+                    self.render(template, target, Some(vars), self.start.untrusted, (at, all)).err()
+                };
+                match tasks.find_map(render) {
                     Some(error) => Check::Prompt.fail(error),
                     None => Check::Prompt.pass(format!("`{}` renders", template.name)),
                 }
@@ -222,28 +226,34 @@ impl DoctorRun<'_> {
         let Some(target) = self.targets.first() else {
             return Vec::new();
         };
-        let check = |prompt: &ClassPrompt| {
+        let check = |(at, prompt): (usize, &ClassPrompt)| {
             let place = prompt.rules.class().map_or("defaults".to_owned(), |class| format!("class `{class}`"));
             let rendered = prompt.template.as_ref().map_err(Clone::clone).and_then(|template| {
                 let vars = prompt.rules.samples();
                 let untrusted = prompt.rules.untrusted().unwrap_or(self.start.untrusted);
-                self.render(template, target, vars.as_ref(), untrusted).map(|()| template.name.as_str())
+                let place = (at, prompts.len());
+                self.render(template, target, vars.as_ref(), untrusted, place).map(|()| template.name.as_str())
             });
             match rendered {
                 Ok(name) => Check::Prompt.pass(format!("{place}: `{name}` renders")),
                 Err(error) => Check::Prompt.fail(format!("{place}: {error}")),
             }
         };
-        prompts.iter().map(check).collect()
+        prompts.iter().enumerate().map(check).collect()
     }
 
+    /// Tries a template. `done` of `all` were tried before.
     fn render(
         &self,
         template: &Template,
         target: &Target,
         vars: Option<&Map<String, Value>>,
         untrusted: Untrusted,
+        (done, all): (usize, usize),
     ) -> Result<(), String> {
+        if self.budget.is_spent() {
+            return Err(format!("`{}` {}", template.name, StepBudget::exhausted(done, all)));
+        }
         let scope = Scope {
             context: self.context,
             vars,
@@ -255,7 +265,7 @@ impl DoctorRun<'_> {
             untrusted,
             samples: true,
         };
-        render(template, &scope).map(drop).map_err(|error| error.to_string())
+        self.budget.render(template, &scope).map(drop).map_err(|error| error.to_string())
     }
 
     /// What GitHub says about the token.

@@ -11,7 +11,7 @@ const MAX_NESTED: usize = 149;
 
 #[test]
 fn functions_that_errors_list_are_those_that_exist() {
-    let environment = sandbox::environment(&sandbox::Budget::new());
+    let environment = sandbox::environment(&Budget::new());
     let mut names = environment.globals().map(|(name, _)| name).chain([taint::SKIP]).collect::<Vec<_>>();
     names.sort_unstable();
     assert_eq!(names, explain::FUNCTIONS);
