@@ -103,9 +103,9 @@ pub fn parse(text: &str) -> Result<(Node, Vec<Fault>), Fault> {
 }
 
 /// What the text probably means otherwise than YAML does, in sentences with line and column: comments after values
-/// (`title: Fix #12 now` is only `Fix`), and anchors that no alias names (`title: &x y` is only `y`). Quotes around the
-/// value keep it. With `is_free` a value can be text of anyone, and each comment after it is suspect; otherwise a `#`
-/// with a space after it begins a comment that is meant as one.
+/// (`title: Fix #12 now` is only `Fix`), comments in the place of a value (`title: # 12` is empty), and anchors that no
+/// alias names (`title: &x y` is only `y`). Quotes around the value keep it. With `is_free` a value can be text of anyone,
+/// and each comment after it is suspect; otherwise a `#` with a space after it begins a comment that is meant as one.
 pub fn warnings(text: &str, is_free: bool) -> Vec<String> {
     dropped_texts(text, is_free).iter().take(MAX_FAULTS).map(Fault::to_string).collect()
 }
@@ -133,14 +133,29 @@ fn dropped_texts(text: &str, is_free: bool) -> Vec<Fault> {
         if *style != ScalarStyle::Plain {
             continue;
         }
-        // Where nothing is written, the comment is after the key.
-        let (span, between) = if is_empty { (key, ":") } else { (*span, "") };
-        let line = span.byte_range().and_then(|range| text.get(range.end..)).and_then(|rest| rest.lines().next());
-        let Some(line) = line.and_then(|line| line.trim_start().strip_prefix(between)).map(str::trim) else { continue };
-        // A comment that explains an empty value has a space after its `#` as well.
-        let is_cut = if is_empty || !is_free { dropped_text(line) == Some(line) } else { line.starts_with('#') };
+        let rest_after = |span: &Span| span.byte_range().and_then(|range| text.get(range.end..)).unwrap_or_default();
+        let shown = |text: &str| harmless(&cut(text, MAX_SHOWN_NAME));
+        if is_empty {
+            // Where nothing is written, the comment is after the key or the dash.
+            let rest = rest_after(&key).trim_start();
+            let (name, rest) = match (rest.strip_prefix(':'), rest.strip_prefix('-')) {
+                (Some(rest), _) => (format!("`{}`", shown(key.slice(text).unwrap_or_default())), rest),
+                (None, Some(rest)) => ("an item".to_owned(), rest),
+                (None, None) => continue,
+            };
+            let line = rest.lines().next().unwrap_or_default().trim();
+            if line.starts_with('#') {
+                let line = shown(line);
+                let why =
+                    format!("{name} is empty, because `{line}` is a comment; put the value in quotes, or write `''`");
+                dropped.push(fault(key, &why));
+            }
+            continue;
+        }
+        let line = rest_after(span).lines().next().unwrap_or_default().trim();
+        let is_cut = if is_free { line.starts_with('#') } else { dropped_text(line) == Some(line) };
         if is_cut {
-            report(span, line, "a comment");
+            report(*span, line, "a comment");
         }
     }
     dropped

@@ -514,7 +514,13 @@ mod tests {
         );
         for text in [
             "title: 'Fix #12 now'",
-            "a: # a comment",
+            "a: # a comment\n  b: c",
+            "a: # a comment\n  - b",
+            "a: # a comment\n  'b'",
+            "a: '' # a comment",
+            "a:\n# a comment\nb: c",
+            "a:\n  # a comment\n",
+            "- a\n-\n# a comment",
             "a: &x 1\nb: *x",
             "a: b#c",
             "# x",
@@ -524,6 +530,32 @@ mod tests {
             "a: \"x\" #y\n# z\nb: '' #y",
         ] {
             assert_eq!(warnings(text, true), [""; 0], "{text}");
+        }
+    }
+
+    #[test]
+    fn value_that_a_comment_empties_is_warned_about() {
+        for is_free in [true, false] {
+            let warnings = |text: &str| warnings(text, is_free);
+            assert_eq!(
+                warnings("title: # 12"),
+                [
+                    "line 1, column 1: `title` is empty, because `# 12` is a comment; put the value in quotes, or write `''`"
+                ]
+            );
+            for (text, name) in [
+                ("a: 1\ntitle: #12\n", "`title`"),
+                ("title: # 12\nb: c", "`title`"),
+                ("'title': # 12\nb: c", "`'title'`"),
+                ("a: {title: # 12\n  }", "`title`"),
+                ("a:\n  title:   # 12\n", "`title`"),
+                ("a:\n  - # 12\n  - b", "an item"),
+                ("a:\n  - b\n  - # 12\n", "an item"),
+            ] {
+                let warnings = warnings(text);
+                let is_named = |why: &String| why.contains(&format!(": {name} is empty, because `#"));
+                assert!(warnings.len() == 1 && is_named(&warnings[0]), "{text}: {warnings:?}");
+            }
         }
     }
 
