@@ -18,7 +18,7 @@ use crate::inputs::problem::{LoadError, Problem};
 use crate::inputs::table::Command;
 use crate::policy::evaluate::Rules;
 use crate::policy::location::{
-    MAX_CHECKOUTS, PolicyLocation, USUAL_PLACE, is_github, is_near, is_near_folder, may_be_policy,
+    MAX_CHECKOUTS, MAX_FOLDERS, PolicyLocation, USUAL_PLACE, is_github, is_near, is_near_folder, may_be_policy,
 };
 use crate::policy::schema;
 use crate::policy::schema::Policy;
@@ -142,10 +142,13 @@ fn misplaced(host: &Host) -> Result<(), Vec<Problem>> {
     let checkouts = tops.iter().filter(|_| !has_usual).take(MAX_CHECKOUTS);
     folders.extend(checkouts.map(|top| format!("{top}/.github")));
     for top in tops.into_iter().filter(|name| is_near_folder(name)) {
-        if is_github(&top) {
-            folders.extend(host.folders_in(&top).iter().map(|name| format!("{top}/{name}")));
+        let mut found = vec![top];
+        while let Some(folder) = found.pop().filter(|_| folders.len() < MAX_FOLDERS) {
+            if is_github(folder.split('/').next().unwrap_or_default()) {
+                found.extend(host.folders_in(&folder).iter().map(|name| format!("{folder}/{name}")));
+            }
+            folders.insert(folder);
         }
-        folders.insert(top);
     }
     for folder in &folders {
         for name in host.files_in(folder).iter().filter(|name| is_near(folder, name, has_usual)) {

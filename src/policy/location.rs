@@ -23,13 +23,18 @@ const MAX_TYPOS: usize = 2;
 /// are hardly ever checked out side by side, and a folder of thousands must not take time.
 pub const MAX_CHECKOUTS: usize = 100;
 
+/// How many folders of `.github` are looked through. People have a few.
+pub const MAX_FOLDERS: usize = 1000;
+
 /// The letters of a name that is longer cannot be near: those of the usual name and the typos.
 const MAX_STEM: usize = "agenttasks".len() + MAX_TYPOS;
 
 /// Whether a folder at the top of the workspace is one in which a policy is looked for that would be ignored there.
 pub fn is_near_folder(name: &str) -> bool {
     let name = name.to_lowercase();
-    is_github(&name) || ["docs", "doc", "config", ".config", "policies", "policy"].contains(&name.as_str())
+    let plain = ["docs", "doc", "config", "policies", "policy", "ci", "agents", "workflows"];
+    // Settings of tools are in folders with a dot, such as `.agents`.
+    is_github(&name) || plain.contains(&name.as_str()) || name.starts_with('.') && name != ".git"
 }
 
 /// Whether a folder is `.github`, or has almost its name. Its folders are looked through as well.
@@ -40,13 +45,19 @@ pub fn is_github(name: &str) -> bool {
 }
 
 /// Whether a file has almost the name of the policy file, or that name in a folder that is not `.github`. A backup counts
-/// only if `has_usual` is false. `agent-task` at the top is this program, where `binary-path` names it.
+/// only if `has_usual` is false. Below `.github`, each YAML file counts in a folder of that name. `agent-task` at the top is this program, where `binary-path` names it.
 pub fn is_near(folder: &str, name: &str, has_usual: bool) -> bool {
     let path = format!("{folder}/{name}");
     if path == USUAL_PLACE || path == concat!("/", env!("CARGO_PKG_NAME")) {
         return false;
     }
     let name = name.to_lowercase();
+    if let Some((_, inner)) = folder.rsplit_once('/')
+        && name.ends_with(".yml") | name.ends_with(".yaml")
+        && is_near_stem(&inner.to_lowercase())
+    {
+        return true;
+    }
     let mut stem = name.as_str();
     let mut has_extension = false;
     loop {
@@ -68,8 +79,14 @@ pub fn is_near(folder: &str, name: &str, has_usual: bool) -> bool {
     if !has_extension && stem.trim_start_matches('.').contains('.') {
         return false;
     }
-    let letters = stem.chars().filter(|c| c.is_alphanumeric()).take(MAX_STEM + 1).collect::<String>();
-    letters.chars().count() <= MAX_STEM && strsim::damerau_levenshtein(&letters, "agenttasks") <= MAX_TYPOS
+    is_near_stem(stem)
+}
+
+/// Whether a name without its extension is almost the usual one, also with `policy` or `copy` after it.
+fn is_near_stem(stem: &str) -> bool {
+    let letters = stem.chars().filter(|c| c.is_alphanumeric()).collect::<String>();
+    let letters = ["policy", "copy"].iter().find_map(|end| letters.strip_suffix(end)).unwrap_or(&letters);
+    letters.chars().count() <= MAX_STEM && strsim::damerau_levenshtein(letters, "agenttasks") <= MAX_TYPOS
 }
 
 /// A name without its extension, where that is almost the one of a policy: `.ymal`, `.yam`.
@@ -167,6 +184,10 @@ mod tests {
             (".github", "agent-tasks.yam"),
             ("docs", "agent-tasks.yml"),
             (".github/policies", "agent-tasks.yml"),
+            (".github/a/b", "agent-tasks.yml"),
+            (".github/agent-tasks", "policy.yml"),
+            (".github", "agent-tasks-policy.yml"),
+            (".github", "agent-tasks copy.yml"),
             (".github/workflows", "agent-tasks.yml"),
             ("", "agent-tasks.yml"),
             ("", ".agent-tasks.yaml"),
@@ -179,6 +200,10 @@ mod tests {
         for (folder, name) in [
             (".github", "agent-tasks.yml"),
             (".github", "agents.yml"),
+            (".github", "policy.yml"),
+            (".github", "copy.yml"),
+            (".github/prompts", "policy.yml"),
+            (".github/agent-tasks", "prompt.md"),
             (".github", "agent-tasks.schema.json"),
             ("", "agent-tasks.md"),
             ("", "agent-task"),
@@ -186,10 +211,12 @@ mod tests {
         ] {
             assert!(!is_near(folder, name, false), "{folder}/{name}");
         }
-        for name in [".github", ".GitHub", "github", ".gitlab", ".githubs", "docs"] {
+        for name in
+            [".github", ".GitHub", "github", ".gitlab", ".githubs", "docs", ".agents", ".circleci", "ci", "workflows"]
+        {
             assert!(is_near_folder(name), "{name}");
         }
-        assert!(!is_near_folder("src") && !is_github("docs"));
+        assert!(!is_near_folder("src") && !is_near_folder(".git") && !is_github("docs"));
     }
 
     #[test]
