@@ -51,7 +51,7 @@ impl StopRun<'_> {
         loop {
             let left = || times.bound.saturating_sub(began.elapsed());
             let runs = tokio::time::timeout(left().clamp(MIN_REQUEST_TIME, MAX_REQUEST_TIME), self.poll(record));
-            let runs = runs.await.unwrap_or_else(|_| Err(late()));
+            let runs = runs.await.unwrap_or_else(|_| Err(self.late()));
             let step = match &runs {
                 Ok(runs) => {
                     let (state, branch) = (self.task.as_ref().map(|task| &task.state), self.branch());
@@ -116,7 +116,7 @@ impl StopRun<'_> {
             let left = times.bound.saturating_sub(began.elapsed());
             let sent = retry::ask_once(&clients, cancel);
             let sent = tokio::time::timeout(left.clamp(MIN_REQUEST_TIME, MAX_REQUEST_TIME), sent).await;
-            match sent.unwrap_or_else(|_| Err(late())) {
+            match sent.unwrap_or_else(|_| Err(self.late())) {
                 Ok(is_accepted) => {
                     machine.answered(began.elapsed(), *id, *by_force, is_accepted);
                     record(Event::Cancelled { run: *id, by_force: *by_force, is_accepted });
@@ -133,9 +133,10 @@ impl StopRun<'_> {
     fn branch(&self) -> Option<&str> {
         self.task.as_ref().and_then(Task::head_ref)
     }
-}
 
-/// The error of a request that took too long.
-fn late() -> Error {
-    Error::unanswered("nothing came in time")
+    /// The error of a request that took too long. One that a rate limit holds back was not sent.
+    fn late(&self) -> Error {
+        let limit = self.executor.clients.lookup_first().into_iter().find_map(LimitedClient::held);
+        limit.map_or_else(|| Error::unanswered("GitHub did not answer in time"), Error::RateLimited)
+    }
 }

@@ -472,6 +472,29 @@ async fn failed_requests_of_a_stop_are_repeated() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn rate_limit_that_outlasts_a_stop_is_named() {
+    let mut messages = Vec::new();
+    for (route, fault) in [
+        (Route::Task, Fault::rate_limit(seconds(600))),
+        (Route::Cancel, Fault::rate_limit(seconds(600))),
+        (Route::Cancel, Fault::primary_limit(seconds(1800))),
+    ] {
+        let simulator = world(RunSettings::default());
+        let id = earlier(&simulator, at_work(0));
+        simulator.fault(route, fault);
+        let ran = Step::stopping(&simulator, &id).run().await;
+        ran.gives("stopped", "false");
+        assert_eq!(simulator.runs()[0].cancels, 0);
+        messages.push(ran.annotations());
+    }
+    assert_snapshot!(messages.join("\n"), @"
+    error [Task not stopped] octo/app: The task was not stopped: GitHub limits the rate: secondary rate limit exceeded; the next request is allowed in 8m. Stop it: task [id] in octo/app
+    error [Task not stopped] octo/app: The task was not stopped: GitHub limits the rate: secondary rate limit exceeded; the next request is allowed in 8m. Stop it: https://github.com/octo/app/tasks/[id]
+    error [Task not stopped] octo/app: The task was not stopped: GitHub limits the rate: hourly rate limit exhausted; the next request is allowed in 28m 2s. Stop it: https://github.com/octo/app/tasks/[id]
+    ");
+}
+
+#[tokio::test(start_paused = true)]
 async fn renamed_repository_is_found_by_its_old_name() {
     let simulator = world(RunSettings::default());
     simulator.repository("octo/new", Repository { renamed_from: vec!["octo/old".to_owned()], ..Repository::default() });

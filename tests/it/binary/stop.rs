@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use simulator::{Effect, ExistingRun, Permission, Repository, RunSettings, Token};
+use simulator::{Effect, ExistingRun, Fault, Permission, Repository, Route, RunSettings, Token};
 
 use crate::support::TOKEN;
 
@@ -136,6 +136,21 @@ fn interrupt_cancels_the_run_and_writes_outputs_first() {
     error [Task not stopped] octo/app: The job was interrupted, and the task was not stopped: run 19700000000 did not end after GitHub accepted the cancel; `force: true` cancels by force. Stop it: https://github.com/octo/app/tasks/[id]
     error [Task not stopped] octo/app: The job was interrupted, and the task was not stopped: GitHub refuses to cancel run 19700000000. Stop it: https://github.com/octo/app/tasks/[id]
     ");
+}
+
+#[cfg(unix)]
+#[test]
+fn rate_limit_during_an_interrupt_is_named() {
+    let simulator = at_work(quick(), 3);
+    simulator.fault(Route::Cancel, Fault::rate_limit(Duration::from_secs(600)));
+    let mut running = start_and_wait(&simulator).with("on-interrupt", "stop").spawn();
+    running.until_output("credits", "3.0");
+    let ran = running.end_within("INT", GRANTED);
+    ran.exits(130).gives("stopped", "false");
+    let (before, after) =
+        ran.annotations().split_once("; the next request").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    insta::assert_snapshot!(before, @"error [Task not stopped] octo/app: The job was interrupted, and the task was not stopped: GitHub limits the rate: secondary rate limit exceeded");
+    assert!(after.contains("Stop it: https://github.com/octo/app/tasks/"), "{after}");
 }
 
 #[cfg(unix)]
