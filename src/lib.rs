@@ -57,8 +57,28 @@ pub async fn run(
             }
         })
     };
+    if bootstrap.address.as_ref().is_some_and(|address| address.to_string().starts_with("https:")) {
+        warn(host, &missing_certificates(environment, host));
+    }
     let ending = boxed_command(environment, host, &bootstrap, &connect).await;
     finish(host, ending)
+}
+
+/// What the variables for trusted certificates name that is not there. TLS ignores it as long as it finds others, and
+/// would trust other authorities than were meant. Other systems than Linux do not read these variables.
+fn missing_certificates(environment: &Environment, host: &Host) -> Vec<String> {
+    let named = |name| environment.get(name).filter(|_| cfg!(target_os = "linux"));
+    let file = named("SSL_CERT_FILE").and_then(|path| {
+        let why = host.certificate_file_problem(path)?;
+        Some(format!("`SSL_CERT_FILE` names `{path}`, which {why} and is ignored; correct the variable or remove it"))
+    });
+    let folders = named("SSL_CERT_DIR").into_iter().flat_map(|paths| paths.split(':'));
+    let folders = folders.filter(|path| !path.is_empty() && !host.is_folder(path)).map(|path| {
+        format!(
+            "`SSL_CERT_DIR` names `{path}`, which is not a folder and is ignored; correct the variable or remove it"
+        )
+    });
+    file.into_iter().chain(folders).collect()
 }
 
 /// Ends a step that a signal interrupts before its command acts, so that nothing was started or stopped.

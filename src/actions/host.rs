@@ -27,6 +27,8 @@ use crate::text::{harmless, harmless_lines, hexadecimal, spelled};
 /// GitHub caps payloads at 25 MB, <https://docs.github.com/en/webhooks/webhook-events-and-payloads#payload-cap>; the
 /// rest is room for another form of the same payload.
 const MAX_EVENT_BYTES: u64 = 32 * 1024 * 1024;
+/// The most bytes of a file of certificates. That of a system has a quarter of a mebibyte.
+const MAX_CERTIFICATES: u64 = 16 * 1024 * 1024;
 /// The folder under `RUNNER_TEMP` for the files of this program.
 const FOLDER: &str = "agent-task";
 /// The file of the record, which all steps of a job add to.
@@ -504,6 +506,20 @@ impl Host {
     /// Whether the workspace has such a file.
     pub fn has(&self, name: &str) -> bool {
         self.workspace.join(name).exists()
+    }
+
+    /// Why no certificate can be read from a file; `None` if one can.
+    pub fn certificate_file_problem(&self, path: &str) -> Option<String> {
+        match read(Path::new(path), MAX_CERTIFICATES) {
+            Ok(bytes) if String::from_utf8_lossy(&bytes).contains("CERTIFICATE-----") => None,
+            Ok(_) => Some("has no certificate".to_owned()),
+            Err(error) => Some(format!("cannot be read ({error:#})")),
+        }
+    }
+
+    /// Whether a path is that of a folder.
+    pub fn is_folder(&self, path: &str) -> bool {
+        Path::new(path).is_dir()
     }
 
     /// The names of the files in a folder of the workspace; none if it cannot be listed.

@@ -416,6 +416,28 @@ fn proxy_that_cannot_be_read_is_bad_input_and_not_shown() {
 
 #[cfg(target_os = "linux")]
 #[test]
+fn missing_certificates_are_a_warning_where_others_are_found() {
+    let closed = || behind(&proxy("403")).variable("SSL_CERT_DIR", "/etc/ssl/certs:/nope/certs");
+    let ran = closed().variable("SSL_CERT_FILE", "/nope/ca.pem").run_process();
+    let warnings = |ran: &Finished| {
+        ran.annotations().lines().filter(|line| line.starts_with("warning")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    insta::assert_snapshot!(warnings(&ran).join("\n"), @"
+    warning [agent-task] `SSL_CERT_FILE` names `/nope/ca.pem`, which cannot be read (No such file or directory (os error 2)) and is ignored; correct the variable or remove it
+    warning [agent-task] `SSL_CERT_DIR` names `/nope/certs`, which is not a folder and is ignored; correct the variable or remove it
+    ");
+    let empty = closed().file("ca.pem", "-----BEGIN");
+    let path = empty.folder.path("workspace/ca.pem");
+    let ran = empty.variable("SSL_CERT_FILE", &path).run_process();
+    assert!(warnings(&ran)[0].contains("which has no certificate and is ignored"), "{}", ran.log);
+    let good = behind(&proxy("403")).file("ca.pem", "-----BEGIN CERTIFICATE-----\n");
+    let path = good.folder.path("workspace/ca.pem");
+    let ran = good.variable("SSL_CERT_FILE", &path).run_process();
+    assert_eq!(warnings(&ran), [""; 0], "{}", ran.log);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
 fn missing_file_of_certificates_is_named() {
     let step = behind("").variable("SSL_CERT_FILE", "/nope/ca.pem").run_process();
     assert_eq!(step.code, 5, "{}", step.log);
