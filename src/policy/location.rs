@@ -45,7 +45,8 @@ pub fn is_github(name: &str) -> bool {
 }
 
 /// Whether a file has almost the name of the policy file, or that name in a folder that is not `.github`. A backup counts
-/// only if `has_usual` is false. Below `.github`, each YAML file counts in a folder of that name. `agent-task` at the top is this program, where `binary-path` names it.
+/// only if `has_usual` is false. In a folder of that name below `.github`, each YAML file counts. `agent-task` at the top
+/// is this program, where `binary-path` names it.
 pub fn is_near(folder: &str, name: &str, has_usual: bool) -> bool {
     let path = format!("{folder}/{name}");
     if path == USUAL_PLACE || path == concat!("/", env!("CARGO_PKG_NAME")) {
