@@ -136,7 +136,7 @@ impl Status {
         format!("{} {}", self.icon(), self.word()).replace(' ', "\u{a0}")
     }
 
-    /// How long it took. Of a task that nobody waited for, or that had ended before, that is not known.
+    /// How long it took; unknown if the task was not waited for, or had ended before.
     fn duration(self, took: Duration) -> Option<String> {
         (self != Self::Started && took >= Duration::from_secs(1)).then(|| spelled(took))
     }
