@@ -530,7 +530,7 @@ impl StartMachine {
         StartStep::Search { pause: self.search_pause(at_least), event }
     }
 
-    /// The pause before the next search: it grows, and is no shorter than GitHub asks for.
+    /// The pause before the next search. It grows, and lasts at least as long as GitHub asks for.
     fn search_pause(&mut self, at_least: Option<Duration>) -> Duration {
         let pause = (SEARCH_PAUSE * 2_u32.pow(self.searches.min(8))).min(MAX_SEARCH_PAUSE);
         self.searches += 1;
