@@ -846,7 +846,7 @@ pub fn matrix(targets: Vec<Target>, parts: Option<usize>) -> Result<Value, Vec<P
     let mut include = Vec::new();
     for number in 1..=count {
         let shard = Shard { number, count };
-        let part = shard.of(targets.clone());
+        let part = shard.of(&targets).into_iter().cloned().collect::<Vec<_>>();
         let repositories = written(&part, shard);
         if repositories.len() > MAX_PART {
             let why = format!(

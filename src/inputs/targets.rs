@@ -439,7 +439,7 @@ pub struct ShardError;
 
 impl Shard {
     /// This part of a list: every eighth item where there are eight parts, so that parts differ by one at most.
-    pub fn of<T>(self, list: Vec<T>) -> Vec<T> {
+    pub fn of<T>(self, list: impl IntoIterator<Item = T>) -> Vec<T> {
         list.into_iter().skip(self.number - 1).step_by(self.count).collect()
     }
 }
@@ -573,7 +573,7 @@ mod tests {
         let mut seen = Vec::new();
         for number in 1..=5 {
             let shard = format!("{number}/5").parse::<Shard>().unwrap();
-            let part = shard.of(all.clone());
+            let part = shard.of(all.iter().cloned());
             assert!((4..=5).contains(&part.len()));
             let list = read(&written(&part, shard)).unwrap();
             assert_eq!(list.part, Some(shard));

@@ -25,6 +25,7 @@ use tokio::net::TcpSocket;
 use tokio::runtime::Runtime;
 
 use crate::grammar;
+use crate::support::binary;
 
 /// The action, as the examples name it.
 const ACTION: &str = "octo-org/agent-task@";
@@ -303,7 +304,7 @@ impl Run {
         let (event, payload) = &self.event;
         std::fs::write(file("event.json"), payload.to_string()).unwrap();
         std::fs::write(file("output"), "").unwrap();
-        let output = Command::new(env!("CARGO_BIN_EXE_agent-task"))
+        let output = Command::new(binary())
             .env_clear()
             .envs(
                 inputs.iter().map(|(name, value)| (format!("INPUT_{}", name.to_uppercase().replace('-', "_")), value)),

@@ -141,6 +141,7 @@ mod on_a_runner {
     use tokio::runtime::Runtime;
 
     use crate::action::runner::{Folder, Job, USUAL, read_outputs};
+    use crate::support::binary;
 
     use super::*;
 
@@ -180,7 +181,7 @@ mod on_a_runner {
                 std::fs::create_dir_all(folder.0.join(name)).unwrap();
                 folder.write_program(&format!("{name}/simulator"), simulator);
                 let program = folder.0.join(name).join("agent-task");
-                std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_agent-task"), program).unwrap();
+                std::os::unix::fs::symlink(binary(), program).unwrap();
             }
             Self {
                 workflow: parse(&text.replace(ADDRESS, &address)),
@@ -249,7 +250,7 @@ mod on_a_runner {
             runs = runs.variable("GITHUB_EVENT_PATH", &path);
             let cargo =
                 "#!/bin/sh\nmkdir -p \"$CARGO_TARGET_DIR/release\"\ncp {} \"$CARGO_TARGET_DIR/release/agent-task\"\n";
-            runs.folder.write_program("bin/cargo", cargo.replace("{}", env!("CARGO_BIN_EXE_agent-task")));
+            runs.folder.write_program("bin/cargo", cargo.replace("{}", binary().to_str().unwrap()));
             for (input, value) in step["with"].as_object().unwrap() {
                 runs = runs.with(input, &self.evaluate(&text(value)));
             }

@@ -9,12 +9,14 @@ use std::time::Duration;
 use simulator::Script;
 use tokio::net::TcpSocket;
 
+use crate::support::binary;
+
 use super::runner::*;
 use super::*;
 
 #[test]
 fn cold_job_starts_a_task_and_a_warm_one_waits_for_it() {
-    let program = std::fs::read(env!("CARGO_BIN_EXE_agent-task")).unwrap();
+    let program = std::fs::read(binary()).unwrap();
     let release = Release::of(&program);
     let simulator = world(with_pull());
     let door = Door::open(&simulator);

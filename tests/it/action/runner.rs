@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 use simulator::{Script, Settings, Simulator, serve};
 use tokio::runtime::Runtime;
 
+use crate::support::binary;
+
 use super::*;
 
 pub(super) const TOKEN: &str = "github_pat_simulated";
@@ -274,7 +276,7 @@ impl Job {
 
     /// One that runs the real program, without installing it, against this door.
     pub(super) fn at(door: &Door) -> Self {
-        let job = Self::new("").with("binary-path", env!("CARGO_BIN_EXE_agent-task"));
+        let job = Self::new("").with("binary-path", binary().to_str().unwrap());
         job.with("binary-verify", "false").starting_at(door)
     }
 

@@ -6,7 +6,7 @@ use simulator::{
     ChangedFile, CheckRun, CheckSuite, Effect, OpenPull, Permission, PullContent, Script, Simulator, Token,
 };
 
-use crate::support::TOKEN;
+use crate::support::{TOKEN, side_by_side};
 
 use super::*;
 
@@ -23,7 +23,7 @@ fn pull_request_is_compared_over_loopback() {
     let removed = || PullContent::default().files([ChangedFile::removed("CHANGELOG.md", 1)]);
     let late = CheckRun::ending("build", "success", Duration::from_secs(3));
     let checked = |run: CheckRun| PullContent::default().check(run);
-    for (content, expect, accepted, conclusion) in [
+    let cases = [
         (PullContent::default(), "paths: src/**", "false", "failure"),
         (PullContent::default(), "max-changed-files: 4", "true", "success"),
         (renamed(), "paths: src/**", "false", "failure"),
@@ -38,13 +38,14 @@ fn pull_request_is_compared_over_loopback() {
             "action_required",
         ),
         (PullContent::default(), "checks: success\nchecks-timeout: 2s", "false", "failure"),
-    ] {
+    ];
+    side_by_side(cases, |(content, expect, accepted, conclusion)| {
         let step = start_and_wait(&delivering(content)).with("create-pull-request", "true");
         let ran = step.with("expect", expect).run_process();
         ran.exits(i32::from(accepted == "false")).gives("accepted", accepted).gives("conclusion", conclusion);
         let errors = ran.annotations().lines().filter(|line| line.starts_with("error")).count();
         assert_eq!(errors, usize::from(accepted == "false"), "{}", ran.log);
-    }
+    });
 }
 
 #[test]

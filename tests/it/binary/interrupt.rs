@@ -1,13 +1,13 @@
 use insta::assert_snapshot;
 use simulator::{Fault, Repository, Route};
 
-use crate::support::{ClosedPort, PATIENCE};
+use crate::support::{ClosedPort, PATIENCE, side_by_side};
 
 use super::*;
 
 #[test]
 fn interrupt_before_a_start_sends_nothing() {
-    for (signal, code) in [("HUP", 129), ("TERM", 143)] {
+    side_by_side([("HUP", 129), ("TERM", 143)], |(signal, code)| {
         let closed = ClosedPort::reserve();
         let step = start_and_wait(&world(with_pull())).variable("GITHUB_API_URL", &closed.address);
         let mut running = step.spawn();
@@ -19,7 +19,7 @@ fn interrupt_before_a_start_sends_nothing() {
             assert_snapshot!(ran.annotations(), @"error [Interrupted] octo/app: Interrupted before a task was started");
             assert_snapshot!(ran.headline(), @"### ❌ No agent task was started");
         }
-    }
+    });
 }
 
 #[test]

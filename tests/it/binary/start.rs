@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 use serde_json::{Value, json};
 use simulator::{Fault, Permission, Repository, Route, Script, Simulator, Token};
 
-use crate::support::{ClosedPort, Server};
+use crate::support::{ClosedPort, Server, side_by_side};
 
 use super::*;
 
@@ -120,7 +120,7 @@ fn model_that_is_refused_is_followed_by_the_next() {
 
 #[test]
 fn start_without_a_clear_answer_makes_one_task() {
-    for (fault, exists) in [
+    let cases = [
         (Fault::status(502).html(), false),
         (Fault::status(502).html().after_accepting(), true),
         (Fault::status(303).after_accepting(), true),
@@ -130,14 +130,15 @@ fn start_without_a_clear_answer_makes_one_task() {
         (Fault::cut_body(), true),
         (Fault::garbage(), false),
         (Fault::garbage().after_accepting(), true),
-    ] {
+    ];
+    side_by_side(cases, |(fault, exists)| {
         let actual = format!("{fault:?}");
         let simulator = world(with_pull());
         simulator.fault(Route::Start, fault);
         let ran = start_and_wait(&simulator).with("confirm-timeout", "900ms").run_process();
         assert_eq!(simulator.starts(), 1, "{actual}");
         ran.exits(0).posts(if exists { 1 } else { 2 }).gives("created", "true").gives("conclusion", "success");
-    }
+    });
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use simulator::{Effect, ExistingRun, Fault, Permission, Repository, Route, RunSettings, Token};
 
-use crate::support::TOKEN;
+use crate::support::{TOKEN, side_by_side};
 
 use super::*;
 
@@ -49,13 +49,12 @@ fn stop_over_loopback() {
 
 #[test]
 fn wait_stops_by_time_and_by_credits_over_loopback() {
-    for (input, value, timeout) in
-        [("on-timeout", "stop", "300ms"), ("max-credits", "2", "1m"), ("max-duration", "1s", "1m")]
-    {
+    let cases = [("on-timeout", "stop", "300ms"), ("max-credits", "2", "1m"), ("max-duration", "1s", "1m")];
+    side_by_side(cases, |(input, value, timeout)| {
         let simulator = at_work(quick(), 3);
         let ran = start_and_wait(&simulator).with("wait-timeout", timeout).with(input, value).run_process();
         ran.exits(1).gives("stopped", "true").gives("conclusion", "cancelled").gives("state", "cancelled");
-    }
+    });
     let simulator = at_work(quick(), 3);
     let left = start_and_wait(&simulator).with("wait-timeout", "300ms").run_process();
     left.exits(1).gives("stopped", "").gives("conclusion", "timed_out");
@@ -106,10 +105,9 @@ fn interrupt_cancels_the_run_and_writes_outputs_first() {
 
     use simulator::OnCancel;
 
-    let mut messages = Vec::new();
-    for (on_cancel, stopped, conclusion) in
-        [(OnCancel::Ends, "true", "cancelled"), (OnCancel::GoesOn, "false", ""), (OnCancel::Refused, "false", "")]
-    {
+    let cases =
+        [(OnCancel::Ends, "true", "cancelled"), (OnCancel::GoesOn, "false", ""), (OnCancel::Refused, "false", "")];
+    let messages = side_by_side(cases, |(on_cancel, stopped, conclusion)| {
         let simulator = at_work(RunSettings { on_cancel, ..quick() }, 3);
         let step = start_and_wait(&simulator).with("on-interrupt", "stop");
         let (folder, seen) = (Arc::clone(&step.folder), Arc::new(Mutex::new(None)));
@@ -129,8 +127,8 @@ fn interrupt_cancels_the_run_and_writes_outputs_first() {
         let id = &simulator.tasks()[0].id;
         ran.gives("task-id", id);
         assert_eq!(ran.annotations().lines().count(), 1, "{}", ran.annotations());
-        messages.push(ran.annotations());
-    }
+        ran.annotations()
+    });
     insta::assert_snapshot!(messages.join("\n"), @"
     error [Task stopped] octo/app: Stopped after 3.0 AI credits, because the job was interrupted. Commits already pushed are kept on the branch `copilot/prepare-the-release`. See what it did: https://github.com/octo/app/tasks/[id]
     error [Task not stopped] octo/app: The job was interrupted, and the task was not stopped: run 19700000000 did not end after GitHub accepted the cancel; `force: true` cancels by force. Stop it: https://github.com/octo/app/tasks/[id]

@@ -13,6 +13,7 @@ pub(crate) use loopback::ClosedPort;
 pub(crate) use loopback::Server;
 #[cfg(unix)]
 pub(crate) use process::PATIENCE;
+pub(crate) use process::binary;
 pub(crate) use redact::redact;
 pub(crate) use step::Step;
 
@@ -21,4 +22,17 @@ pub(crate) const TOKEN: &str = "github_pat_simulated";
 
 pub(crate) fn seconds(seconds: u64) -> std::time::Duration {
     std::time::Duration::from_secs(seconds)
+}
+
+/// Runs the cases of a test side by side, since each of them mostly waits. What they return keeps their order.
+pub(crate) fn side_by_side<C: Send, R: Send>(
+    cases: impl IntoIterator<Item = C>,
+    run: impl Fn(C) -> R + Sync,
+) -> Vec<R> {
+    let run = &run;
+    std::thread::scope(|scope| {
+        let running = cases.into_iter().map(|case| scope.spawn(move || run(case))).collect::<Vec<_>>();
+        let ended = running.into_iter().map(|it| it.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        ended.collect()
+    })
 }

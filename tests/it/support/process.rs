@@ -23,7 +23,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 const AT_ONCE: Duration = Duration::from_secs(2);
 
 /// The program under test: `AGENT_TASK_BINARY`, absolute or relative to the repository, or else the build of this test.
-fn binary() -> PathBuf {
+pub(crate) fn binary() -> PathBuf {
     match std::env::var_os("AGENT_TASK_BINARY") {
         Some(path) if !path.is_empty() => Path::new(env!("CARGO_MANIFEST_DIR")).join(path),
         _ => env!("CARGO_BIN_EXE_agent-task").into(),
