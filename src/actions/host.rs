@@ -547,18 +547,25 @@ impl Host {
         let workspace = dunce::canonicalize(&self.workspace).with_context(|| {
             format!("the workspace `{}`, which GITHUB_WORKSPACE names, cannot be read", self.workspace.display())
         })?;
-        let path = dunce::canonicalize(workspace.join(name)).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => anyhow::anyhow!(
-                "there is no such file under `{}`; is `actions/checkout` missing before this step?",
-                workspace.display()
-            ),
+        let outside =
+            |path: &Path| anyhow::anyhow!("it leads out of the workspace, to `{}`; name a file inside", path.display());
+        let given = workspace.join(name);
+        let path = dunce::canonicalize(&given).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => {
+                let place = without_parents(&given);
+                if ![&workspace, &self.workspace].into_iter().any(|root| place.starts_with(root)) {
+                    return outside(&place);
+                }
+                anyhow::anyhow!(
+                    "there is no such file under `{}`; is `actions/checkout` missing before this step?",
+                    workspace.display()
+                )
+            }
             _ => error.into(),
         })?;
-        anyhow::ensure!(
-            path.starts_with(&workspace),
-            "it leads out of the workspace, to `{}`; name a file inside",
-            path.display()
-        );
+        if !path.starts_with(&workspace) {
+            return Err(outside(&path));
+        }
         let bytes = read(&path, u64::try_from(most).unwrap_or(u64::MAX))?;
         let text = String::from_utf8(bytes).map_err(|error| {
             let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
@@ -607,6 +614,20 @@ impl RequestLog for Host {
     fn log_request(&self, line: &str) {
         self.debug(line);
     }
+}
+
+/// The path without `..`, as far as its text tells: what is missing cannot be asked where its links lead.
+fn without_parents(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => {
+                plain.pop();
+            }
+            part => plain.push(part),
+        }
+    }
+    plain
 }
 
 fn random_id(random: &SystemRandom) -> String {

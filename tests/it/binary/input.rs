@@ -71,6 +71,8 @@ fn prompt_file_that_cannot_be_used_is_refused() {
     let mut actual = Vec::new();
     for step in [
         step().with("prompt-file", "none.md"),
+        step().with("prompt-file", "docs/../none.md"),
+        step().with("prompt-file", "../none.md"),
         step().with("prompt-file", "../outside.md"),
         absolute.with("prompt-file", &path),
         step().with("prompt-file", "."),
@@ -83,6 +85,8 @@ fn prompt_file_that_cannot_be_used_is_refused() {
     }
     assert_snapshot!(actual.join("\n"), @"
     prompt-file: none.md cannot be used: there is no such file under `[folder]/workspace`; is `actions/checkout` missing before this step?
+    prompt-file: docs/../none.md cannot be used: there is no such file under `[folder]/workspace`; is `actions/checkout` missing before this step?
+    prompt-file: ../none.md cannot be used: it leads out of the workspace, to `[folder]/none.md`; name a file inside
     prompt-file: ../outside.md cannot be used: it leads out of the workspace, to `[folder]/outside.md`; name a file inside
     prompt-file: [folder]/outside.md cannot be used: it leads out of the workspace, to `[folder]/outside.md`; name a file inside
     prompt-file: . cannot be used: it is not a file
