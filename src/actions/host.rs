@@ -616,7 +616,7 @@ impl RequestLog for Host {
     }
 }
 
-/// The path without `..`, as far as its text tells: what is missing cannot be asked where its links lead.
+/// Removes each `..` from a path, by the text alone: links on a path that does not exist cannot be followed.
 fn without_parents(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in path.components() {
