@@ -547,25 +547,22 @@ impl Host {
         let workspace = dunce::canonicalize(&self.workspace).with_context(|| {
             format!("the workspace `{}`, which GITHUB_WORKSPACE names, cannot be read", self.workspace.display())
         })?;
-        let outside =
-            |path: &Path| anyhow::anyhow!("it leads out of the workspace, to `{}`; name a file inside", path.display());
         let given = workspace.join(name);
-        let path = dunce::canonicalize(&given).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => {
-                let place = without_parents(&given);
-                if ![&workspace, &self.workspace].into_iter().any(|root| place.starts_with(root)) {
-                    return outside(&place);
-                }
-                anyhow::anyhow!(
-                    "there is no such file under `{}`; is `actions/checkout` missing before this step?",
-                    workspace.display()
-                )
-            }
-            _ => error.into(),
-        })?;
-        if !path.starts_with(&workspace) {
-            return Err(outside(&path));
-        }
+        let (path, is_missing) = match dunce::canonicalize(&given) {
+            Ok(path) => (path, false),
+            Err(error) if error.kind() == ErrorKind::NotFound => (without_parents(&given), true),
+            Err(error) => return Err(error.into()),
+        };
+        anyhow::ensure!(
+            path.starts_with(&workspace) || is_missing && path.starts_with(&self.workspace),
+            "it leads out of the workspace, to `{}`; name a file inside",
+            path.display()
+        );
+        anyhow::ensure!(
+            !is_missing,
+            "there is no such file under `{}`; is `actions/checkout` missing before this step?",
+            workspace.display()
+        );
         let bytes = read(&path, u64::try_from(most).unwrap_or(u64::MAX))?;
         let text = String::from_utf8(bytes).map_err(|error| {
             let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];

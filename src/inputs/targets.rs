@@ -573,7 +573,7 @@ mod tests {
         let mut seen = Vec::new();
         for number in 1..=5 {
             let shard = format!("{number}/5").parse::<Shard>().unwrap();
-            let part = shard.of(all.iter().cloned());
+            let part = shard.of(all.clone());
             assert!((4..=5).contains(&part.len()));
             let list = read(&written(&part, shard)).unwrap();
             assert_eq!(list.part, Some(shard));

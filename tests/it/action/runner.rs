@@ -13,13 +13,11 @@ use std::time::{Duration, Instant};
 use simulator::{Script, Settings, Simulator, serve};
 use tokio::runtime::Runtime;
 
-use crate::support::binary;
+pub(super) use crate::support::TOKEN;
+use crate::support::{PATIENCE, binary};
 
 use super::*;
 
-pub(super) const TOKEN: &str = "github_pat_simulated";
-/// How long anything may take before a test gives up on it. Nothing here takes a tenth of it.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// How soon an interrupted step is gone. The runner grants 7.5 seconds.
 pub(super) const AT_ONCE: Duration = Duration::from_secs(2);
 /// The tools of a usual machine.
