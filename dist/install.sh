@@ -87,6 +87,13 @@ has() {
 	command -v "$1" >/dev/null 2>&1
 }
 
+# Whether a tool is known to be BusyBox's without starting it: that unpacks the
+# help of all its tools to say that it has no option `--version`.
+is_busybox() {
+	# shellcheck disable=SC3013 # dash, BusyBox and bash know `-ef`
+	[ "$(command -v "$1")" -ef /bin/busybox ]
+}
+
 find_hasher() {
 	if has sha256sum; then
 		hasher='sha256sum'
@@ -124,8 +131,13 @@ read_release() {
 			fail "$file of the action cannot be read. Name the action in \`uses\`, or copy its whole repository."
 		fi
 	done
-	machine=$(uname -sm)
-	machine=${machine% *}/${machine##* }
+	# Linux has it in a file since 6.1, which takes no process.
+	if { read -r machine </proc/sys/kernel/arch; } 2>/dev/null; then
+		machine=Linux/$machine
+	else
+		machine=$(uname -sm)
+		machine=${machine% *}/${machine##* }
+	fi
 	target=
 	while read -r name machines _; do
 		case $name/,$machines, in
@@ -313,11 +325,11 @@ download() {
 		set -- curl --disable --fail --location --globoff --silent --show-error \
 			--proto "$protocols" --proto-redir "$protocols" \
 			--connect-timeout 20 --speed-limit 1000 --speed-time 30 --output "$scratch/download" "$url"
-	elif wget --version >/dev/null 2>&1; then
-		set -- wget --no-config --no-netrc -nv -t 1 -T 30 -O "$scratch/download" "$url"
-	else
+	elif is_busybox wget || ! wget --version >/dev/null 2>&1; then
 		# BusyBox has few options and no settings, and Debian's build of it crashes at -T.
 		set -- wget -q -O "$scratch/download" "$url"
+	else
+		set -- wget --no-config --no-netrc -nv -t 1 -T 30 -O "$scratch/download" "$url"
 	fi
 	run "$@" >"$errors" 2>&1
 }

@@ -78,7 +78,7 @@ fn interrupt_ends_a_download_at_once_and_leaves_nothing() {
 fn inputs_of_others_do_not_leak_in_and_the_token_does_not_leak_out() {
     let release = Release::of(SMALL);
     let job = Job::new(&release.manifest()).with("token", TOKEN);
-    job.folder.write_program("bin/uname", "#!/bin/sh\nenv >\"$RUNNER_TEMP/seen\"\nPATH=/usr/bin:/bin uname \"$@\"\n");
+    job.folder.write_program("bin/mktemp", "#!/bin/sh\nenv >\"$RUNNER_TEMP/seen\"\nPATH=/usr/bin:/bin mktemp \"$@\"\n");
     job.run().exits(&[0, 0]);
     let seen = job.folder.read("temp/seen");
     assert!(seen.contains("BINARY_VERIFY=true") && !seen.contains(TOKEN) && !seen.contains("INPUT_"), "{seen}");
@@ -354,10 +354,8 @@ fn machine_without_a_released_binary_builds_one() {
     let release = Release::of(SMALL);
     let job = Job::new(&release.manifest());
     job.folder.write_program("bin/cargo", CARGO);
-    let uname = "#!/bin/sh\necho 'Plan9 a:b,c'\n";
-    job.folder.write_program("bin/uname", uname);
-    let ran = job.run();
-    ran.exits(&[0, 0]).gives("task-id", "built").says("Release 1.2.3 has no binary for Plan9/a:b,c, so cargo builds");
+    job.folder.write("action/dist/platforms.txt", "riscv64-unknown-linux-musl Linux/riscv64 ubuntu-24.04 cross\n");
+    job.run().exits(&[0, 0]).gives("task-id", "built").says("Release 1.2.3 has no binary for ");
     // A known machine that this release has nothing for.
     let job = Job::new(&release.manifest().replace(&target(), "riscv64-unknown-linux-musl"));
     let job = job.tools(&["sha256sum", "find", "sort", "xargs", "cat"]);
@@ -384,6 +382,37 @@ fn any_of_the_known_tools_will_do() {
         is_clean(&job);
     }
     assert!(tried > 0);
+}
+
+#[test]
+fn busybox_alone_will_do() {
+    let Some(busybox) = tool("busybox") else { return };
+    let release = Release::of(SMALL);
+    let job = || Job::new(&release.manifest()).busybox(&busybox);
+    let cold = job();
+    cold.run().exits(&[0, 0]).gives("task-id", "small").says("fetched");
+    cold.run().exits(&[0, 0]).gives("task-id", "small").says("from the cache");
+    let from = |path: &str| job().with("binary-base-url", &format!("{}/{path}", release.address));
+    for (path, snapshot) in [("none", "absent"), ("always-403", "status_403"), ("always-451", "status_451")] {
+        let refused = from(path);
+        refused.run().refuses(snapshot);
+        is_clean(&refused);
+    }
+    for path in ["first-403", "first-503"] {
+        from(path).run().exits(&[0, 0]).gives("task-id", "small");
+    }
+    let stalled = from("stalled");
+    let asked = || release.requests().last().is_some_and(|path| path.starts_with("/stalled"));
+    stalled.run_and_interrupt("install", asked).exits(&[130]).annotates_nothing();
+    is_clean(&stalled);
+    let tampered = Release::of(b"#!/bin/sh\necho tampered\n");
+    let job = job().with("binary-base-url", &tampered.address);
+    job.run().refuses("tampered");
+    is_clean(&job);
+    let job = Job::new("version 0.0.0\n").busybox(&busybox);
+    job.run().refuses("no_cargo");
+    job.folder.write_program("bin/cargo", CARGO);
+    job.run().exits(&[0, 0]).gives("task-id", "built");
 }
 
 #[test]

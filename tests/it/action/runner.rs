@@ -305,6 +305,20 @@ impl Job {
         self.variable("PATH", &bin)
     }
 
+    /// The same on a machine whose tools are all BusyBox's, as in a container of Alpine.
+    pub(super) fn busybox(self, busybox: &Path) -> Self {
+        let listed = Command::new(busybox).arg("--list").output().unwrap();
+        for name in String::from_utf8(listed.stdout).unwrap().lines() {
+            let link = self.folder.0.join("bin").join(name);
+            // A tool of the test's own stays.
+            if !link.exists() {
+                std::os::unix::fs::symlink(busybox, link).unwrap();
+            }
+        }
+        let bin = self.folder.path("bin");
+        self.variable("PATH", &bin)
+    }
+
     /// The same if this shell is called `sh`.
     pub(super) fn shell(self, shell: &Path) -> Self {
         std::os::unix::fs::symlink(shell, self.folder.0.join("bin/sh")).unwrap();
