@@ -62,7 +62,9 @@ pub struct Reporter<'a> {
     audit: Option<&'a AuditLog>,
     outcomes: Vec<Outcome>,
     /// The outputs as they were written last.
-    written: Vec<(&'static str, String)>,
+    outputs: Vec<(&'static str, String)>,
+    /// The results as they were written last.
+    results: String,
     written_at: Option<Instant>,
     outputs_written_at: Option<Instant>,
     /// When the last line about a task was logged.
@@ -107,7 +109,8 @@ impl<'a> Reporter<'a> {
             context,
             audit,
             outcomes: outcomes.collect(),
-            written: Vec::new(),
+            outputs: Vec::new(),
+            results: String::new(),
             written_at: None,
             outputs_written_at: None,
             logged_at: Instant::now(),
@@ -238,28 +241,27 @@ impl<'a> Reporter<'a> {
     }
 
     fn write(&mut self, is_last: bool) {
-        let outputs = self.outputs();
-        if self.written == outputs {
+        let (outputs, results) = (self.outputs(), self.results());
+        let is_early = |at: Instant| !is_last && self.many() > 0 && at.elapsed() < OUTPUTS_INTERVAL;
+        let has_outputs = self.outputs != outputs && !self.outputs_written_at.is_some_and(is_early);
+        // The output `results` may have no room for all of them.
+        let has_results = self.results != results;
+        if !has_outputs && !has_results {
             return;
         }
         self.written_at = Some(Instant::now());
-        let is_early = |at: Instant| !is_last && self.many() > 0 && at.elapsed() < OUTPUTS_INTERVAL;
-        let writes_outputs = !self.outputs_written_at.is_some_and(is_early);
         // Each is written whatever becomes of the others. The outputs name the file of the results, so it comes first: a
         // kill in between must not leave a name without a file.
-        let results = self.host.write_results(&self.results());
-        let written = [if writes_outputs { self.host.write_outputs(&outputs) } else { Ok(()) }, results];
+        if has_results && self.keep_error(self.host.write_results(&results)) {
+            self.results = results;
+        }
+        if has_outputs {
+            self.outputs_written_at = self.written_at;
+            if self.keep_error(self.host.write_outputs(&outputs)) {
+                self.outputs = outputs;
+            }
+        }
         self.host.write_summary(&self.summary(false));
-        let mut is_whole = true;
-        for written in written {
-            is_whole &= self.keep_error(written);
-        }
-        if writes_outputs {
-            self.outputs_written_at = Some(Instant::now());
-        }
-        if is_whole && writes_outputs {
-            self.written = outputs;
-        }
     }
 
     fn outputs(&self) -> Vec<(&'static str, String)> {

@@ -1,12 +1,13 @@
 //! Many repositories in one step, under virtual time and with GitHub's limits enforced.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use insta::assert_snapshot;
 use serde_json::Value;
 use simulator::{Denial, Fault, Permission, Repository, Route, Script, Simulator, Token};
 
-use crate::support::{Finished, Step, TOKEN, seconds};
+use crate::support::{Finished, Step, TOKEN, outputs, seconds};
 
 /// A world with so many repositories, `octo/r0` and on.
 fn world(count: usize) -> Simulator {
@@ -352,6 +353,22 @@ async fn fleet_that_was_killed_is_continued_by_a_rerun() {
         assert!(listed < 40, "killed after {after} s: {listed} lists of single repositories");
         assert_never_limited(&ran);
     }
+}
+
+/// Only the file has all of them: the output ends before the last ones.
+#[tokio::test(start_paused = true)]
+async fn results_file_of_a_killed_fleet_has_what_the_output_has_no_room_for() {
+    let simulator = world(40);
+    simulator.default_script(Script::fails("x".repeat(4000)));
+    simulator.script("octo/r39", Script::new().state("queued", seconds(800)).then(Script::stays("in_progress")));
+    let step = over(&simulator, 40);
+    let folder = Arc::clone(&step.folder);
+    assert!(step.run_for(seconds(1200)).await.is_none());
+    let outputs = outputs(&folder.read("output"));
+    assert!(!outputs["results"].contains("octo/r39"));
+    let results = std::fs::read_to_string(&outputs["results-file"]).unwrap();
+    let results: Vec<Value> = serde_json::from_str(&results).unwrap();
+    assert_eq!((&results[39]["repository"], &results[39]["state"]), (&"octo/r39".into(), &"in_progress".into()));
 }
 
 #[tokio::test(start_paused = true)]

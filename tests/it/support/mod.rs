@@ -9,6 +9,7 @@ mod step;
 
 pub(crate) use finished::Finished;
 pub(crate) use finished::KILLED;
+pub(crate) use finished::outputs;
 pub(crate) use loopback::ClosedPort;
 pub(crate) use loopback::Server;
 #[cfg(unix)]
