@@ -90,6 +90,9 @@ impl Cell {
     }
 
     fn number(text: String, sort: Option<f64>) -> Self {
+        // In a narrow column `62% (31 of 50)` breaks once at most, before the bracket, and `2h 5m / 1d` after the stroke.
+        let text =
+            text.replace(' ', "\u{a0}").replace("\u{a0}(", " (").replace("/\u{a0}", "/ ").replace(",\u{a0}", ", ");
         let sort = sort.map(|sort| sort.to_string()).unwrap_or_default();
         Self { text, sort, is_number: true, ..Self::default() }
     }
@@ -249,8 +252,8 @@ fn compared(comparison: &Comparison) -> Compared {
     let shares = comparison.shares.iter().map(|share| {
         let difference = match (share.first.share.zip(share.second.share), share.may_be_chance) {
             (None, _) => UNKNOWN.to_owned(),
-            (Some((first, second)), true) => format!("{} points, may be chance", points(first, second)),
-            (Some((first, second)), false) => format!("{} points", points(first, second)),
+            (Some((first, second)), true) => format!("{}, may be chance", points(first, second)),
+            (Some((first, second)), false) => points(first, second),
         };
         vec![
             Cell::text(share.figure.replace('-', " ")),

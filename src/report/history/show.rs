@@ -52,18 +52,17 @@ pub(super) fn percent(share: Share) -> String {
     }
 }
 
-/// By how many percentage points the second share is larger, with the sign. It is the difference of the percentages
-/// that are shown, so that they add up.
+/// By how many percentage points the second share is larger, with the sign: `+12 points`. It is the difference of the
+/// percentages that are shown, so that they add up.
 pub(super) fn points(first: f64, second: f64) -> String {
     let points = (second * 100.0).round() - (first * 100.0).round();
-    let sign = if points > 0.0 {
-        "+"
-    } else if points < 0.0 {
-        "−"
-    } else {
-        ""
+    let sign = match points {
+        more if more > 0.0 => "+",
+        less if less < 0.0 => "−",
+        _ => "",
     };
-    format!("{sign}{}", points.abs())
+    let unit = if points.abs() == 1.0 { "point" } else { "points" };
+    format!("{sign}{} {unit}", points.abs())
 }
 
 /// A number, or a dash.
@@ -91,7 +90,8 @@ mod tests {
         assert_eq!(numbers, ["0", "12.3", "999", "1,000", "1,234,567.9", "-1,234"]);
         let shares = [0.0, 0.001, 0.5, 0.996, 1.0].map(whole_percent);
         assert_eq!(shares, ["0%", "<1%", "50%", ">99%", "100%"]);
-        let differences = [(0.3, 0.423), (0.1, 0.05), (0.5, 0.5), (64.0 / 75.0, 29.0 / 31.0)];
-        assert_eq!(differences.map(|(first, second)| points(first, second)), ["+12", "−5", "0", "+9"]);
+        let differences = [(0.3, 0.423), (0.1, 0.05), (0.5, 0.5), (0.89, 0.9)];
+        let differences = differences.map(|(first, second)| points(first, second));
+        assert_eq!(differences, ["+12 points", "−5 points", "0 points", "+1 point"]);
     }
 }

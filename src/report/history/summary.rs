@@ -136,7 +136,7 @@ fn compared(comparison: &Comparison) -> String {
     let shares = comparison.shares.iter().map(|share| {
         let chance = if share.may_be_chance { ", may be chance" } else { "" };
         let both = share.first.share.zip(share.second.share);
-        let difference = both.map(|(first, second)| format!("{} points{chance}", points(first, second)));
+        let difference = both.map(|(first, second)| format!("{}{chance}", points(first, second)));
         let difference = difference.unwrap_or_default();
         vec![share.figure.replace('-', " "), percent(share.first), percent(share.second), difference]
     });
