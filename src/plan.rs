@@ -34,7 +34,7 @@ use crate::task::start::{ActiveScope, IfActive, MAX_LIMIT_WAIT, MAX_LIMIT_WAIT_O
 use crate::task::stop::StopRules;
 use crate::task::wait::WaitRules;
 use crate::task::waves::{Share, WaveRules};
-use crate::text::{harmless, repositories, sha256, spelled};
+use crate::text::{counted, harmless, repositories, sha256, spelled};
 
 /// How many repositories a part has by default: the list of their tasks is one page.
 const PART: usize = 100;
@@ -651,29 +651,51 @@ fn body(task: &NewTask) -> String {
 }
 
 impl Plan {
-    /// A line that says it all.
-    pub fn title(&self) -> String {
+    /// What is to be done, in a line: `start a task in octo/app`.
+    pub fn order(&self) -> String {
         match self.tasks.as_slice() {
             [task @ PlannedTask { action: Action::Start { .. }, .. }] => {
-                format!("Plan: start a task in {}", task.label())
+                format!("start a task in {}", task.label())
             }
             [task @ PlannedTask { action: Action::Wait(id), .. }] => {
-                format!("Plan: wait for task {id} in {}", task.label())
+                format!("wait for task {id} in {}", task.label())
             }
             [task @ PlannedTask { action: Action::Stop(id), .. }] => {
-                format!("Plan: stop task {id} in {}", task.label())
+                format!("stop task {id} in {}", task.label())
             }
-            tasks if self.is_stop() => format!("Plan: stop {} tasks", tasks.len()),
-            [PlannedTask { action: Action::Wait(_), .. }, ..] => format!("Plan: wait for {} tasks", self.tasks.len()),
-            [task @ PlannedTask { action: Action::Skip(_), .. }] => format!("Plan: start nothing in {}", task.label()),
+            tasks if self.is_stop() => format!("stop {} tasks", tasks.len()),
+            [PlannedTask { action: Action::Wait(_), .. }, ..] => format!("wait for {} tasks", self.tasks.len()),
+            [task @ PlannedTask { action: Action::Skip(_), .. }] => format!("start nothing in {}", task.label()),
             _ => {
                 let count = self.starts().count();
                 let distinct = self.starts().map(|task| &task.repository).collect::<HashSet<_>>().len();
-                match distinct == count {
-                    true => format!("Plan: start a task in each of {count} repositories"),
-                    false => format!("Plan: start {count} tasks in {}", repositories(distinct)),
+                let starts = match (self.starts().next(), count) {
+                    (Some(task), 1) => format!("start a task in {}", task.label()),
+                    _ if distinct == count => format!("start a task in each of {}", repositories(count)),
+                    _ => format!("start {count} tasks in {}", repositories(distinct)),
+                };
+                let skipped = self.tasks.iter().filter(|task| matches!(task.action, Action::Skip(_))).count();
+                match skipped {
+                    0 => starts,
+                    _ => format!("{starts}, and skip {skipped}"),
                 }
             }
+        }
+    }
+
+    /// Why nothing would be started, as far as that is known before anything is sent.
+    pub fn obstacle(&self) -> Option<String> {
+        let shut = match &self.actor_check {
+            Some(ActorCheck::Shut(why)) => Some(format!("the actor check refuses: {why}")),
+            _ => None,
+        };
+        self.follow_up_obstacle().map(str::to_owned).or(shut)
+    }
+
+    fn follow_up_obstacle(&self) -> Option<&str> {
+        match self.follow_up.as_ref()?.obstacle.as_ref()? {
+            Event::Refused(Refusal { why, .. }) | Event::Skipped(why) => Some(why),
+            _ => None,
         }
     }
 
@@ -711,9 +733,7 @@ impl Plan {
             fact("", &format!("and {} more", self.tasks.len() - MAX_NAMED));
         }
         self.common_facts(is_uniform, &mut fact);
-        if let Some(Event::Refused(Refusal { why, .. }) | Event::Skipped(why)) =
-            self.follow_up.as_ref().and_then(|pull| pull.obstacle.as_ref())
-        {
+        if let Some(why) = self.follow_up_obstacle() {
             fact("follow-up", &format!("starts nothing: {why}"));
         }
         for (name, value) in self.policy.lines() {
@@ -764,7 +784,7 @@ impl Plan {
             }
             match options.if_active {
                 IfActive::Start => {}
-                IfActive::Skip => fact("if active", "start none"),
+                IfActive::Skip => fact("if active", "start nothing"),
                 IfActive::Attach => fact("if active", "adopt that task"),
                 IfActive::Fail => fact("if active", "fail"),
             }
@@ -813,7 +833,7 @@ impl Plan {
             fact("waves", &format!("{sizes}; the next starts at {} success", self.wave_rules.success));
         }
         if let Some(most) = self.wave_rules.most_at_once {
-            fact("max parallel", &format!("{most} tasks"));
+            fact("max parallel", &counted(most, "task"));
         }
         if self.sharing_jobs > 1 {
             fact("shared by", &format!("{} jobs, so that each has that part of GitHub's limits", self.sharing_jobs));

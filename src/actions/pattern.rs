@@ -259,14 +259,28 @@ fn alternatives(
     has_spaces: bool,
     compile: fn(&str) -> Result<Matcher, String>,
 ) -> Result<Vec<Matcher>, String> {
+    let alternatives = expand(text.strip_prefix('!').unwrap_or(text))?;
+    if alternatives.iter().any(|one| one.replace("[,]", "").contains(',')) {
+        return Err(format!("has a comma; write a list, such as `{}`, or `[,]` for a comma in a name", list_of(text)));
+    }
     if text.contains(|c: char| c.is_control() || c.is_whitespace() && !has_spaces) {
         return Err("has white space, so it matches nothing; take it out".to_owned());
     }
     if let Some(odd) = text.chars().find(|c| is_invisible(*c)) {
         return Err(format!("has the invisible character U+{:04X}; take it out", u32::from(odd)));
     }
-    let bare = text.strip_prefix('!').unwrap_or(text);
-    expand(bare)?.iter().map(|one| compile(one)).collect()
+    alternatives.iter().map(|one| compile(one)).collect()
+}
+
+/// A text with commas as the list that was meant. In YAML `*`, `!` and others have a meaning at the beginning of a text.
+fn list_of(text: &str) -> String {
+    let items = text.trim_matches(['[', ']']).split(',').map(str::trim).filter(|item| !item.is_empty());
+    let quoted =
+        items.map(|item| match item.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '/')) {
+            true => item.to_owned(),
+            false => format!("'{item}'"),
+        });
+    format!("[{}]", quoted.collect::<Vec<_>>().join(", "))
 }
 
 fn compile_glob(text: &str, check: fn(&str) -> Result<String, String>) -> Result<Matcher, String> {
@@ -824,7 +838,9 @@ mod tests {
             (&["acme/[a"], "without its `]`"),
             (&["acme/[^a]"], "write `[!`"),
             (&["acme/[z-a]"], "runs backwards"),
-            (&["acme/a,b"], "name that GitHub does not allow"),
+            (&["acme/a,b"], "write a list, such as `[acme/a, b]`"),
+            (&["acme/a, acme/b"], "write a list, such as `[acme/a, acme/b]`"),
+            (&["{acme/a,acme/b},!acme/c"], "write a list"),
             (&["acme/**b"], "alone between slashes"),
             (&["acme/[0-9]+"], "only `*` repeats"),
         ] {

@@ -28,6 +28,7 @@ use crate::run::executor;
 use crate::task::conclusion::{Conclusion, Exit, Refusal, RefusedBy};
 use crate::task::event::Event;
 use crate::task::outcome::Outcome;
+use crate::text::counted;
 
 /// How many requests a dry run shows in full, so that its log stays readable.
 const MAX_SHOWN: usize = 20;
@@ -97,7 +98,7 @@ pub fn show(host: &Host, inputs: &Inputs, plan: &Plan) {
     if let Some(prompt) = prompt {
         lines.extend([String::new(), prompt.clone()]);
     }
-    host.group(&plan.title(), lines.iter().map(String::as_str));
+    host.group(&format!("Plan: {}", plan.order()), lines.iter().map(String::as_str));
 }
 
 /// Carries out the plan until it is done or the process is interrupted. A dry run ends here.
@@ -192,12 +193,12 @@ pub(super) fn nothing_to_do(host: &Host, title: &str, message: &str) -> Ending {
 
 /// The end of a dry run. Nothing was sent.
 fn dry_run(host: &Host, inputs: &Inputs, plan: &Plan, context: &Context) -> Ending {
-    let requests = plan.requests(&inputs.address);
+    let requests = if plan.obstacle().is_none() { plan.requests(&inputs.address) } else { Vec::new() };
     for (to, body) in requests.iter().take(MAX_SHOWN) {
         host.group("Request", [to.as_str(), body.as_str()]);
     }
     if requests.len() > MAX_SHOWN {
-        host.print_line(&format!("and {} more requests of this kind", requests.len() - MAX_SHOWN));
+        host.print_line(&format!("and {} of this kind", counted(requests.len() - MAX_SHOWN, "more request")));
     }
     host.log("dry run: nothing was sent");
     let ending = Reporter::new(host, plan, context, None).ending(None);

@@ -23,7 +23,7 @@ use crate::plan::{Action, PlanContext, PlanError, PlannedTask, plan};
 use crate::report::ending::Ending;
 use crate::run::clients::Clients;
 use crate::task::stop::{Selection, select};
-use crate::text::{repositories, spelled};
+use crate::text::{counted, repositories, spelled};
 
 /// Stops the tasks that the inputs ask for.
 pub async fn run(environment: &Environment, host: &Host, mut inputs: Inputs, connect: &Connect<'_>) -> Ending {
@@ -95,8 +95,9 @@ async fn find(host: &Host, inputs: &Inputs, clients: Option<&Clients<'_>>) -> Re
                 found.tasks.extend(ids.into_iter().map(task));
                 if unknown > 0 {
                     warnings.push(format!(
-                        "{repository}: {unknown} tasks may be of the class and are left alone, because GitHub does not \
-                         show their prompt, their creator or their age. Stop them by their ids if necessary"
+                        "{repository}: {} left alone that may be of the class, because GitHub does not show the prompt, the \
+                         creator or the age. Stop by task ID if necessary",
+                        counted(unknown, "task")
                     ));
                 }
                 found.unlisted.extend(error.map(|error| (repository, error)));

@@ -552,5 +552,6 @@ fn words(status: StatusCode, body: &Value) -> String {
 }
 
 pub(super) fn quote(said: &str) -> String {
-    cut(said, MAX_QUOTE)
+    // It is shown within a sentence.
+    cut(said.trim_end_matches('.'), MAX_QUOTE)
 }

@@ -232,17 +232,17 @@ fn denial_is_not_called_a_missing_permission() {
     }
     let remedies = denied.iter().map(|error| error.to_string().split_once(". ").unwrap().1.to_owned());
     insta::assert_snapshot!(denied.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"), @r#"
-    GitHub refuses this (Repository was archived so is read-only.). The repository is archived, and nothing in it can change. Unarchive it, or leave it out
-    GitHub refuses this (This repository has been disabled.). GitHub has disabled the repository. Contact GitHub Support, or leave it out
-    GitHub refuses this (Repository is locked due to migration.). The repository cannot be used while it is migrated, nor after it has moved. Try again once the migration has ended, or use the repository's new place
+    GitHub refuses this (Repository was archived so is read-only). The repository is archived, and nothing in it can change. Unarchive it, or leave it out
+    GitHub refuses this (This repository has been disabled). GitHub has disabled the repository. Contact GitHub Support, or leave it out
+    GitHub refuses this (Repository is locked due to migration). The repository cannot be used while it is migrated, nor after it has moved. Try again once the migration has ended, or use the repository's new place
     GitHub refuses this (Repository access blocked). GitHub has blocked the repository. Contact GitHub Support, or leave it out
     GitHub refuses this (Organization has disabled Copilot coding agent). The Copilot cloud agent is disabled. Ask the owners of the organization or enterprise to enable it in their settings for Copilot
-    GitHub refuses this (Although you appear to have the correct authorization credentials, the `octo` organization has an IP allow list enabled, and your IP address is not permitted to access this resource.). The runner's address is not on the IP allow list of the organization or enterprise. Add the address, or use a runner with an address that is on the list
-    GitHub refuses this (The 'octo' organization forbids access via a fine-grained personal access tokens if the token's lifetime is greater than 366 days.). The organization refuses tokens that live that long. Make a fine-grained token with an earlier expiration date
-    GitHub refuses this (The 'octo' organization forbids access via a fine-grained personal access tokens.). The organization refuses fine-grained personal access tokens. Ask its owners to allow them, or use a token of another kind
-    GitHub refuses this (`octo` forbids access via a personal access token (classic). Please use a GitHub App.). The organization refuses classic personal access tokens. Use a fine-grained one with "Agent tasks: read and write" for this repository
-    GitHub refuses this (Sorry. Your account was suspended.). The account of the token's owner is suspended. Use a token of another user
-    GitHub refuses this (Resource protected by organization SAML enforcement.). Authorize the token for single sign-on under https://github.com/settings/tokens
+    GitHub refuses this (Although you appear to have the correct authorization credentials, the `octo` organization has an IP allow list enabled, and your IP address is not permitted to access this resource). The runner's address is not on the IP allow list of the organization or enterprise. Add the address, or use a runner with an address that is on the list
+    GitHub refuses this (The 'octo' organization forbids access via a fine-grained personal access tokens if the token's lifetime is greater than 366 days). The organization refuses tokens that live that long. Make a fine-grained token with an earlier expiration date
+    GitHub refuses this (The 'octo' organization forbids access via a fine-grained personal access tokens). The organization refuses fine-grained personal access tokens. Ask its owners to allow them, or use a token of another kind
+    GitHub refuses this (`octo` forbids access via a personal access token (classic). Please use a GitHub App). The organization refuses classic personal access tokens. Use a fine-grained one with "Agent tasks: read and write" for this repository
+    GitHub refuses this (Sorry. Your account was suspended). The account of the token's owner is suspended. Use a token of another user
+    GitHub refuses this (Resource protected by organization SAML enforcement). Authorize the token for single sign-on under https://github.com/settings/tokens
     "#);
     assert_eq!(remedies.collect::<std::collections::HashSet<_>>().len(), denied.len());
 }

@@ -290,7 +290,8 @@ impl Reader {
             on_timeout: self.is_set(input::on_timeout).then(|| self.unfinished(input::on_timeout)),
             on_interrupt: self.is_set(input::on_interrupt).then(|| self.unfinished(input::on_interrupt)),
             max_credits: self.parsed(input::max_credits, |text| {
-                text.parse::<NonZeroU64>().map_err(|_| "is not a number of credits; write 1 or more".to_owned())
+                text.parse::<NonZeroU64>()
+                    .map_err(|_| "is not a whole number of credits; write 1 or more, in digits only".to_owned())
             }),
             max_duration: self.get(input::max_duration).is_some().then(|| self.duration(input::max_duration)),
             force: self.is_set(input::force).then(|| self.flag(input::force)),
@@ -333,7 +334,7 @@ impl Reader {
         let waves = self.parsed(input::waves, read);
         let most_at_once = self.parsed(input::max_parallel, |text| match text.parse::<usize>() {
             Ok(most) if most > 0 => Ok(most),
-            _ => Err("is not a number of tasks; write 1 or more".to_owned()),
+            _ => Err("is not a whole number of tasks; write 1 or more, in digits only".to_owned()),
         });
         if waves.is_some() && !wait && !is_rollout && self.is_ruled {
             self.refuse(input::waves, "requires wait: true or rollout");

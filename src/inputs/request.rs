@@ -32,7 +32,7 @@ use crate::task::start::{ActiveScope, IfActive};
 use crate::task::stop::StopRules;
 use crate::task::wait;
 use crate::task::waves::{WaveRules, Waves};
-use crate::text::{MAX_SHOWN_VALUE, cut, parse_days, shown};
+use crate::text::{MAX_SHOWN_VALUE, counted, cut, parse_days, shown};
 
 /// The most tasks of a repository in a rollout. What has failed so often needs a person.
 const MAX_ATTEMPTS: usize = 10;
@@ -651,7 +651,8 @@ impl Reader {
                 Ok((found, without)) => {
                     tasks = found;
                     if without > 0 {
-                        self.warnings.push(format!("task-id has {without} results without a task; they are ignored"));
+                        self.warnings
+                            .push(format!("task-id has {} without a task; not waited for", counted(without, "result")));
                     }
                 }
                 Err(why) => self.problem(input::task_id, why),

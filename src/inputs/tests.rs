@@ -187,7 +187,10 @@ fn many_repositories_come_as_a_list_and_are_rolled_out_in_waves() {
         ),
         (&[("INPUT_REPOSITORIES", "octo\na/b/c")], "repositories has a mistake in line 2: `a/b/c`"),
         (&[("INPUT_REPOSITORIES", "octo/a"), ("INPUT_WAVES", "1, *")], "waves requires wait: true"),
-        (&[("INPUT_REPOSITORIES", "octo/a"), ("INPUT_MAX_PARALLEL", "0")], "max-parallel: 0 is not a number of tasks"),
+        (
+            &[("INPUT_REPOSITORIES", "octo/a"), ("INPUT_MAX_PARALLEL", "0")],
+            "max-parallel: 0 is not a whole number of tasks",
+        ),
         (&[("INPUT_SHARD", "2/8")], "shard requires repositories"),
         (&[("INPUT_REPOSITORIES", "part: 1/2\nocto/a"), ("INPUT_SHARD", "2/8")], "already part 1/2"),
         (&[("INPUT_WAVE_SUCCESS", "90%")], "wave-success requires waves"),

@@ -179,7 +179,7 @@ fn plan_says_beforehand_how_long_starting_takes() {
     let rest = [("INPUT_REPOSITORIES", many.as_str()), ("INPUT_WAIT", "true"), ("INPUT_WAVES", "1, 5, *")];
     let actual = planned("x", &rest).unwrap();
     let lines = actual.lines(&ApiUrl::parse("https://api.github.com", None).unwrap(), None).join("\n");
-    assert_eq!(actual.title(), "Plan: start a task in each of 600 repositories");
+    assert_eq!(actual.order(), "start a task in each of 600 repositories");
     for part in [
         "and 500 more",
         "waves          1, 5, 594; the next starts at 100%",

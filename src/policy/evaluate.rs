@@ -149,9 +149,9 @@ impl PolicyMetadata {
         }
         let fields = [("ticket", &self.ticket), ("owner", &self.owner)];
         lines.extend(fields.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))));
-        let counts = [("tasks at once", self.limits.max_active), ("starts a day", self.limits.max_starts_per_day)];
+        let counts = [("max-active", self.limits.max_active), ("max-starts-per-day", self.limits.max_starts_per_day)];
         for (name, count) in counts {
-            lines.extend(count.map(|count| (name, format!("at most {count} of the class in a repository"))));
+            lines.extend(count.map(|count| (name, count.to_string())));
         }
         lines
     }
@@ -595,7 +595,7 @@ impl Evaluator {
                 Err(why) => {
                     let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
                     let value = cut(&value, MAX_SHOWN_VALUE);
-                    self.refuse(format!("`vars.{name}: {value}` {why}, as {} has it", self.source));
+                    self.refuse(format!("`vars.{name}: {value}` {why}; see {}", self.source));
                 }
             }
         }
@@ -674,7 +674,11 @@ impl Evaluator {
 
     fn fitting_ticket(&mut self, ticket: &str, fixed: Option<&TicketPattern>) {
         if let Some(TicketPattern { text, .. }) = fixed.filter(|fixed| !fixed.compiled.is_match(ticket)) {
-            self.contradict("ticket", ticket, text);
+            let ticket = cut(ticket, MAX_SHOWN_VALUE);
+            self.refuse(format!(
+                "`ticket: {ticket}` does not match `{text}`, which {} requires; give a ticket of that form",
+                self.source
+            ));
         }
     }
 

@@ -128,14 +128,14 @@ impl LimitCounter {
             }
             if count.saturating_add(self.unlisted) >= limit {
                 capacity = Capacity::Hidden(refusal(format!(
-                    "{counted}{within}, and {has}; {} more may be of it, because GitHub counts more tasks in the \
-                     repository than it lists. Run the job again later",
+                    "{counted}{within}, and {has}; there may be {} more, because GitHub counts more tasks in \
+                     the repository than it lists. Run the job again later",
                     self.unlisted
                 )));
             } else if count.saturating_add(hidden).saturating_add(self.unlisted) >= limit {
                 capacity = Capacity::Hidden(refusal(format!(
-                    "{counted}{within}, and {has}; {hidden} more may be of it, because GitHub does not show their prompts yet. \
-                     Run the job again later"
+                    "{counted}{within}, and {has}; there may be {hidden} more, whose prompts GitHub does not show \
+                     yet. Run the job again later"
                 )));
             }
         }

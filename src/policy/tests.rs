@@ -393,8 +393,9 @@ fn everything_that_contradicts_is_refused_at_once_with_both_values() {
     actual.extend(whys(rules.vars(vars).unwrap_err()));
     let expected = [
         format!("`prompt` contradicts {by}, which has `prompt: a.md`; leave the input out"),
-        format!("`vars.count: many` is not a number, as {by} has it"),
-        format!("`vars.kind: c` is none of `a`, `b`, as {by} has it"),
+        format!("`ticket: xCHG-1` does not match `CHG-[0-9]+`, which {by} requires; give a ticket of that form"),
+        format!("`vars.count: many` is not a number; see {by}"),
+        format!("`vars.kind: c` is none of `a`, `b`; see {by}"),
         format!("`vars.knid` is not a variable of {by}; did you mean `kind`?"),
         format!("`vars` lacks `on`, `true` or `false`, which {by} requires"),
     ]
@@ -414,7 +415,6 @@ fn everything_that_contradicts_is_refused_at_once_with_both_values() {
             ("require-pull-request", "true", "false"),
             ("wait", "true", "false"),
             ("stop-on", "waiting_for_user, idle", "idle"),
-            ("ticket", "xCHG-1", "CHG-[0-9]+"),
             ("fail-on", "never", "failure"),
         ]
         .map(|(input, asked, has)| {

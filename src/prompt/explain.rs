@@ -150,12 +150,13 @@ impl<'a> Place<'a> {
         if !after.is_empty() {
             return Place { before: "", from: after, whole: "" }.syntax();
         }
-        let tag = self.before.rfind("{%").and_then(|at| self.before.get(at..));
-        Some(match what.ends_with("end of variable block") {
+        let is_open = |begin: &str, end: &str| {
+            let last = self.before.rfind(begin).and_then(|at| self.before.get(at..));
+            last.is_some_and(|last| !last.contains(end)) && !self.from.contains(end)
+        };
+        Some(match what.ends_with("end of variable block") || is_open("{{", "}}") {
             true => "close the expression with `}}`",
-            false if tag.is_some_and(|tag| !tag.contains("%}")) && !self.from.contains("%}") => {
-                "close the tag with `%}`"
-            }
+            false if is_open("{%", "%}") => "close the tag with `%}`",
             false => "end each `{% if %}` with `{% endif %}`, and each `{% for %}` with `{% endfor %}`",
         })
     }

@@ -45,7 +45,7 @@ impl Ending {
     /// The end of a step whose question GitHub did not answer, before anything was started.
     pub fn github_error(error: &Error) -> Self {
         let exit = if error.is_refusal() { Exit::RefusedByGitHub } else { Exit::Unreachable };
-        Self::error(&format!("{}, nothing was sent", error.kind().title()), &[error.to_string()], exit)
+        Self::error(&format!("{}, nothing was started", error.kind().title()), &[error.to_string()], exit)
     }
 
     /// The end of a step that could not load what its inputs name.

@@ -17,7 +17,7 @@ use crate::task::messages::{Explanation, named};
 use crate::task::outcome::Outcome;
 use crate::task::pull_request::NoPullRequest;
 use crate::task::waves::StoppedWave;
-use crate::text::{counted, cut, escaped, repositories, spelled};
+use crate::text::{counted, cut, escaped, spelled};
 
 /// GitHub drops a summary of more than 1 MiB,
 /// <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#step-isolation-and-limits>;
@@ -66,6 +66,7 @@ enum Status {
     Running,
     Queued,
     Started,
+    Adopted,
     HeldBack,
     Skipped,
     Succeeded,
@@ -86,7 +87,10 @@ impl Status {
             (None, Some(Conclusion::Skipped)) => Self::Skipped,
             (None, Some(Conclusion::Success)) => Self::Succeeded,
             (None, None) => match (ended, outcome.task_id.is_some()) {
-                (true, true) if plan.wait.is_none() && outcome.stop.is_none() => Self::Started,
+                (true, true) if plan.wait.is_none() && outcome.stop.is_none() => match outcome.created {
+                    Some(false) => Self::Adopted,
+                    _ => Self::Started,
+                },
                 (true, true) => Self::Unwatched,
                 (true, false) => Self::NotStarted,
                 (false, true) => Self::Running,
@@ -106,7 +110,7 @@ impl Status {
             Self::Unwatched => "⚠️",
             Self::Running => "⏳",
             Self::Queued => "🕒",
-            Self::Started => "🚀",
+            Self::Started | Self::Adopted => "🚀",
             Self::HeldBack => "⏸️",
             Self::Skipped => "⏭️",
             Self::Succeeded => "✅",
@@ -126,6 +130,7 @@ impl Status {
             Self::Unwatched | Self::Running => "running",
             Self::Queued => "queued",
             Self::Started => "started",
+            Self::Adopted => "adopted",
             Self::Skipped => "skipped",
             Self::Succeeded => "succeeded",
         }
@@ -138,7 +143,7 @@ impl Status {
 
     /// How long it took; unknown if the task was not waited for, or had ended before.
     fn duration(self, took: Duration) -> Option<String> {
-        (self != Self::Started && took >= Duration::from_secs(1)).then(|| spelled(took))
+        (!matches!(self, Self::Started | Self::Adopted) && took >= Duration::from_secs(1)).then(|| spelled(took))
     }
 
     /// Whether a row can be folded.
@@ -163,7 +168,9 @@ pub fn dry_run(plan: &Plan, context: &Context, requests: &[(String, String)]) ->
         text.push_str(&rollout::body(view, &[]));
     }
     let one = |order: &str| format!("This step would {order}.\n\n");
+    let obstacle = plan.obstacle().map(|why| sentence(&inline(&why)).trim_end_matches('.').to_owned());
     text.push_str(&match plan.tasks.as_slice() {
+        _ if obstacle.is_some() => one(&format!("start nothing: {}", obstacle.unwrap_or_default())),
         [order] => match &order.action {
             Action::Start { .. } => one(&format!("start an agent task in **{}**", escaped(&order.label()))),
             Action::Wait(id) => one(&format!("wait for task {} in {}", escaped(id.as_str()), escaped(&order.label()))),
@@ -177,7 +184,7 @@ pub fn dry_run(plan: &Plan, context: &Context, requests: &[(String, String)]) ->
         },
         tasks if plan.is_stop() => one(&format!("stop {} agent tasks", tasks.len())),
         tasks if plan.wait.is_some() && requests.is_empty() => one(&format!("wait for {} agent tasks", tasks.len())),
-        _ => one(&format!("start an agent task in each of **{}**", repositories(requests.len()))),
+        _ => one(&plan.order()),
     });
     text.push_str(&waves(plan, &[], None));
     text.push_str(&footer(&plan.policy, context));
@@ -336,6 +343,7 @@ fn heading(outcome: &Outcome, status: Status) -> String {
         (Status::Running, _) => "Agent task is running",
         (Status::Queued, _) => "Agent task is about to start",
         (Status::Started, _) => "Agent task started",
+        (Status::Adopted, _) => "Agent task adopted, as it was started before",
         (Status::Skipped, _) => "Agent task skipped",
         (Status::Succeeded, _) => "Agent task completed",
     };
@@ -388,7 +396,7 @@ fn verdict(plan: &Plan, all: &[(Status, &Outcome)], run: &SummaryContext<'_>) ->
     match (run.stopped, run.ended) {
         (Some(_), _) => format!("⛔ Wave failed, {count} agent tasks{counts}"),
         (None, false) => format!("⏳ {over} of {count} agent tasks done{counts}"),
-        (None, true) if worst == Status::Started => format!("🚀 {count} agent tasks{counts}"),
+        (None, true) if matches!(worst, Status::Started | Status::Adopted) => format!("🚀 {count} agent tasks{counts}"),
         (None, true) if worst.is_calm() && worst != Status::HeldBack => format!("✅ {count} agent tasks{counts}"),
         (None, true) if fine => format!("⚠️ {count} agent tasks{counts}"),
         (None, true) => format!("❌ {count} agent tasks{counts}"),

@@ -64,8 +64,7 @@ impl FollowUpCounter {
             FollowUps::Used(format!("{has}, so the next step is a person's; to continue, raise `max-follow-ups`"))
         } else if found.saturating_add(*hidden) >= *max {
             FollowUps::Hidden(format!(
-                "{has}; {hidden} tasks more may be some, because GitHub does not show their prompts yet. Run the job again \
-                 later"
+                "{has}, and perhaps {hidden} more, whose prompts GitHub does not show yet. Run the job again later"
             ))
         } else {
             FollowUps::Free

@@ -678,7 +678,7 @@ mod tests {
         warning · Task timed out · octo/app: GitHub's own time limit ended the task. See what it did: https://github.com/octo/app/tasks/t-1. Give the task less to do at once
         warning · Task timed out · octo/app: The task was still in_progress when `wait-timeout` passed. It continues. See the task: https://github.com/octo/app/tasks/t-1. Raise `wait-timeout`, stop it with `command: stop`, or wait for it later with `command: wait` and `task-id: t-1`
         warning · Task needs a person · octo/app: The agent waits for an answer, which the API cannot give. Answer it: https://github.com/octo/app/tasks/t-1. Then wait for it again with `command: wait`
-        notice · Task already active · octo/app: Nothing was started: a task of the same name is still idle. See that task: https://github.com/octo/app/tasks/t-1
+        notice · Task already active · octo/app: Nothing was started: a task of the same job is still idle. See that task: https://github.com/octo/app/tasks/t-1
         error · Task already active · octo/app: Nothing was started: a task of the repository is still idle. See that task: https://github.com/octo/app/tasks/t-1
         error · Refused by the policy · octo/app: Nothing was started: `base-ref: dev` is not allowed
         error · Start not confirmed · octo/app: A start was sent, and it is not known whether it made a task: GitHub did not answer. Check the newest tasks of the repository. If none is this one, run the job again: it looks once more before it sends anything

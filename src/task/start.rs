@@ -89,7 +89,7 @@ impl ActiveScope {
     /// What its tasks have in common, for people.
     pub fn noun(self) -> &'static str {
         match self {
-            Self::Job => "the same name",
+            Self::Job => "the same job",
             Self::Class => "the same class",
             Self::Repository => "the repository",
         }

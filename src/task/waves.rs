@@ -10,7 +10,7 @@ pub struct Share(u64);
 
 /// A text that is not a share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("is not a share; use a percentage between `0%` and `100%`, such as `90%` or `99.5%`")]
+#[error("is not a percentage between `0%` and `100%` with at most two decimals, such as `90%` or `99.5%`")]
 pub struct ShareError;
 
 /// Hundredths of a per cent in a whole.

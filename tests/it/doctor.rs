@@ -171,7 +171,7 @@ async fn doctor_finds_every_planted_fault() {
     ❌ scopes: the token lacks the scope `repo` (it has none); add it in the token's settings
     ❌ agent-tasks: the token lacks a permission (Resource not accessible by personal access token). GitHub requires the permission `agent_tasks=read`; a fine-grained token needs "Agent tasks: read and write" for this repository, and can do no more than its owner
     ❌ pull-requests: numbers cannot be looked up. the token lacks a permission (Resource not accessible by personal access token). Give `lookup-token` a token that may read pull requests: for the workflow's own repository `${{ github.token }}` with `permissions: pull-requests: read` serves
-    ❌ agent-tasks: the token's owner has no Copilot license that includes the cloud agent (A Copilot licence is needed to use this API.). Use a token of a user who has one, or assign a license under the organization's Copilot settings
+    ❌ agent-tasks: the token's owner has no Copilot license that includes the cloud agent (A Copilot licence is needed to use this API). Use a token of a user who has one, or assign a license under the organization's Copilot settings
     ❌ repository: GitHub finds nothing there for this token (Not Found). Either there is no repository of that name, or the token does not reach it: a fine-grained token lists the repositories it is for, and an organization may have to approve it
     ❌ repository: archived; unarchive it, or leave it out
     ❌ repository: disabled by GitHub; contact GitHub Support
@@ -182,12 +182,12 @@ async fn doctor_finds_every_planted_fault() {
     ❌ custom-agent: `octo/app:.github/agents/fixer.agent.md` has `target: vscode`, which hides it from the cloud agent; write `target: github-copilot`, or remove the line
     ❌ cloud-agent: the settings differ from `cloud-agent` of the task class `prep` of .github/agent-tasks.yml: `firewall` is false, required is true. Change them under the repository's Settings > Copilot > Cloud agent, or change the policy
     ❌ cloud-agent: the settings differ from `cloud-agent` of the task class `prep` of .github/agent-tasks.yml: `workflow-approval` is false, required is true. Change them under the repository's Settings > Copilot > Cloud agent, or change the policy
-    ❌ cloud-agent: the settings differ from `cloud-agent` of the task class `prep` of .github/agent-tasks.yml: the tool `codeql` is off; the tool `secret_scanning` does not exist; there is `codeql`. Change them under the repository's Settings > Copilot > Cloud agent, or change the policy
+    ❌ cloud-agent: the settings differ from `cloud-agent` of the task class `prep` of .github/agent-tasks.yml: the tool `codeql` is off; the tool `secret_scanning` does not exist; name one of `codeql` in the policy. Change them under the repository's Settings > Copilot > Cloud agent, or change the policy
     ❌ cloud-agent: the settings cannot be compared with the task class `prep` of .github/agent-tasks.yml. the token lacks a permission (Resource not accessible by personal access token). A fine-grained token needs "Copilot agent settings: read" for that repository, a classic one the scope `repo`; its owner may have to administer the repository
     ❌ actions: GitHub Actions is disabled, and the cloud agent runs on it; enable it under the repository's Settings > Actions > General
     ❌ prompt: class `triage`: prompts/triage.md:1:4: `now.yeer` is undefined; did you mean `now.year`? `now` has `year`, `date`, `time`, `month`, `day`, `hour`, `minute`, `weekday`, …
     ❌ policy: policy is wrong. .github/agent-tasks.yml:1:23: unknown key `promt`; did you mean `prompt`?
-    ❌ start: `vars.version: [1]` is not a text, as the task class `prep` of .github/agent-tasks.yml has it
+    ❌ start: `vars.version: [1]` is not a text; see the task class `prep` of .github/agent-tasks.yml
     "#);
 }
 

@@ -222,7 +222,7 @@ async fn token_without_a_license_is_tried_three_times() {
     assert_eq!((ran.code, ran.starts()), (4, 3), "{}", ran.log);
     // What is not started takes no turn.
     assert!(ran.took < seconds(4), "{:?}", ran.took);
-    assert_snapshot!(ran.results()[49]["error-message"].as_str().unwrap(), @"not started: GitHub refuses all starts of this token: the token's owner has no Copilot license that includes the cloud agent (A Copilot licence is needed to use this API.). Use a token of a user who has one, or assign a license under the organization's Copilot settings");
+    assert_snapshot!(ran.results()[49]["error-message"].as_str().unwrap(), @"not started: GitHub refuses all starts of this token: the token's owner has no Copilot license that includes the cloud agent (A Copilot licence is needed to use this API). Use a token of a user who has one, or assign a license under the organization's Copilot settings");
 }
 
 #[tokio::test(start_paused = true)]

@@ -70,7 +70,7 @@ async fn follow_up_needs_an_open_pull_request_of_the_repository() {
     assert_snapshot!(actual.join("\n"), @"
     error [Refused: pull request cannot be continued] octo/app: Nothing was started: pull request #13 is closed, so GitHub would create a new branch; open it again, or start a task without `follow-up`
     error [Refused: pull request cannot be continued] octo/app: Nothing was started: pull request #12 comes from a fork, whose branch an agent cannot push to
-    error [GitHub refused, nothing was sent] GitHub finds nothing there for this token (Could not resolve to a PullRequest with the number of 99.). There is no pull request with this number, or the token may not read it; correct `follow-up`, or give `lookup-token` a token that reads the repository's pull requests
+    error [GitHub refused, nothing was started] GitHub finds nothing there for this token (Could not resolve to a PullRequest with the number of 99). There is no pull request with this number, or the token may not read it; correct `follow-up`, or give `lookup-token` a token that reads the repository's pull requests
     ");
 }
 
@@ -82,6 +82,9 @@ async fn follow_up_is_for_the_expected_head() {
     ran.exits(0).posts(0).gives("conclusion", "skipped");
     let expected = format!("the head of pull request #12 is {head}, and no longer {}", "0".repeat(40));
     ran.gives("error-message", &expected);
+    let dry = step(&simulator).with("expected-head", &"0".repeat(40)).with("dry-run", "true").run().await;
+    assert!(dry.summary.contains(&format!("This step would start nothing: {expected}")), "{}", dry.summary);
+    assert!(!dry.log.contains("POST ") && !dry.summary.contains("POST "), "{}", dry.log);
     step(&simulator).with("expected-head", &head.to_uppercase()).run().await.exits(0).posts(1);
 }
 

@@ -83,7 +83,7 @@ async fn limit_without_end_is_named_in_the_title() {
     simulator.outage(Outage::new(Fault::plain_limit(PlainLimit::Secondary)).on(Route::Search).lasting(hours(9)));
     let ran = Step::new(&simulator).with("repositories", "query: org:octo").run().await;
     assert_eq!((ran.code, ran.starts()), (5, 0), "{}", ran.log);
-    assert!(ran.log.contains("::error title=Rate limit exceeded%2C nothing was sent::"), "{}", ran.log);
+    assert!(ran.log.contains("::error title=Rate limit exceeded%2C nothing was started::"), "{}", ran.log);
 }
 
 /// A world in which `octo/old` is `octo/new` today.
@@ -397,7 +397,11 @@ fn proxy_that_refuses_is_exit_code_5_for_every_command() {
         let step = step.file(".github/agent-tasks.yml", "task-classes: {c: {prompt: p.md}}");
         let ran = step.run_process();
         assert_eq!(ran.code, 5, "{case}: {}", ran.log);
-        assert!(ran.annotations().starts_with("error [GitHub not reached, nothing was sent] "), "{case}: {}", ran.log);
+        assert!(
+            ran.annotations().starts_with("error [GitHub not reached, nothing was started] "),
+            "{case}: {}",
+            ran.log
+        );
     }
 }
 

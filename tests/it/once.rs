@@ -256,6 +256,7 @@ async fn if_active_decides_about_a_task_of_the_same_name() {
         assert_eq!(found, (code, conclusion, tasks), "{if_active}\n{}", next.log);
         let attached = next.output("task-id") == first.output("task-id");
         assert_eq!(attached, if_active == "attach", "{if_active}");
+        assert_eq!(next.headline().contains("Agent task adopted"), attached, "{}", next.headline());
         let skipped = matches!(if_active, "skip" | "fail");
         assert_eq!(next.log.contains(&simulator.tasks()[0].id), skipped || attached, "{}", next.log);
         if skipped {
@@ -266,8 +267,8 @@ async fn if_active_decides_about_a_task_of_the_same_name() {
         assert_eq!((other.code, other.output("created")), (0, "true"), "{if_active}\n{}", other.log);
     }
     assert_snapshot!(actual.join("\n"), @"
-    notice [Task already active] octo/app: Nothing was started: a task of the same name is still in_progress. See that task: https://github.com/octo/app/tasks/[id]
-    error [Task already active] octo/app: Nothing was started: a task of the same name is still in_progress. See that task: https://github.com/octo/app/tasks/[id]
+    notice [Task already active] octo/app: Nothing was started: a task of the same job is still in_progress. See that task: https://github.com/octo/app/tasks/[id]
+    error [Task already active] octo/app: Nothing was started: a task of the same job is still in_progress. See that task: https://github.com/octo/app/tasks/[id]
     ");
 }
 

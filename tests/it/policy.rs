@@ -205,7 +205,7 @@ async fn max_active_waits_for_prompts_to_appear() {
     earlier(&simulator, "other", Duration::from_secs(15), Script::stays("in_progress"));
     let ran = limited(&simulator, "max-active: 1").run().await;
     assert_eq!((ran.code, ran.starts()), (3, 0), "{}", ran.log);
-    assert_snapshot!(ran.message(), @"0 tasks of the class `bump` have not settled, and the task class `bump` of .github/agent-tasks.yml has `max-active: 1`; 1 more may be of it, because GitHub does not show their prompts yet. Run the job again later");
+    assert_snapshot!(ran.message(), @"0 tasks of the class `bump` have not settled, and the task class `bump` of .github/agent-tasks.yml has `max-active: 1`; there may be 1 more, whose prompts GitHub does not show yet. Run the job again later");
 }
 
 #[tokio::test(start_paused = true)]
@@ -242,7 +242,7 @@ async fn limit_counts_tasks_that_the_list_leaves_out() {
         let ran = run(json!(3), limit).await;
         assert_eq!((ran.code, ran.starts()), (3, 0), "{}", ran.log);
     }
-    assert_snapshot!(run(json!(3), "max-active: 1").await.message(), @"0 tasks of the class `bump` have not settled, and the task class `bump` of .github/agent-tasks.yml has `max-active: 1`; 3 more may be of it, because GitHub counts more tasks in the repository than it lists. Run the job again later");
+    assert_snapshot!(run(json!(3), "max-active: 1").await.message(), @"0 tasks of the class `bump` have not settled, and the task class `bump` of .github/agent-tasks.yml has `max-active: 1`; there may be 3 more, because GitHub counts more tasks in the repository than it lists. Run the job again later");
     for (total, limit) in [(json!(3), "max-active: 4"), (json!(0), "max-active: 1"), (json!(null), "max-active: 1")] {
         let ran = run(total, limit).await;
         assert_eq!((ran.code, ran.starts()), (0, 1), "{}", ran.log);

@@ -67,5 +67,5 @@ async fn report_with_every_oddity_of_github_is_whole() {
 async fn filter_that_no_task_fits_has_a_warning() {
     let ran = report(&world(2)).with("task-class", "perp").run().await;
     ran.exits(0).gives("tasks", "0");
-    assert_eq!(ran.annotations(), "warning [agent-task] none of 2 tasks has this task-class and rollout");
+    assert_eq!(ran.annotations(), "warning [agent-task] none of 2 tasks has `task-class: perp`");
 }

@@ -41,6 +41,9 @@ async fn skip_comes_after_the_actor_check() {
     let ran = commented(&world(), "mallory", "nice").run().await;
     ran.exits(3).posts(0).gives("conclusion", "skipped");
     assert!(ran.message().contains("mallory"), "{}", ran.message());
+    let dry = Step::new(&world()).on("issues", &json!({"sender": "unknown"})).with("dry-run", "true").run().await;
+    assert!(dry.summary.contains("This step would start nothing: the actor check refuses: "), "{}", dry.summary);
+    assert!(!dry.log.contains("POST "), "{}", dry.log);
 }
 
 #[tokio::test(start_paused = true)]
@@ -57,6 +60,9 @@ async fn skip_leaves_out_one_repository_of_several() {
     assert_eq!(conclusions, ["success", "skipped", "success"]);
     assert_eq!(ran.results()[1]["error-message"], "frozen");
     assert_snapshot!(ran.headline(), @"### ✅ 3 agent tasks: 1 skipped, 2 succeeded");
+    let dry = Step::new(&simulator).with("repositories", "octo/r0\nocto/r1 frozen=true").with("dry-run", "true");
+    let dry = dry.with("prompt", "{{ skip('frozen') if vars.frozen is defined else 'Do it' }}").run().await;
+    assert_snapshot!(dry.summary_lines("This step"), @"This step would start a task in octo/r0, and skip 1.");
 }
 
 #[tokio::test(start_paused = true)]

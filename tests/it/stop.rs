@@ -350,7 +350,7 @@ async fn sweep_stops_what_is_ours_of_the_class_and_runs_for_too_long() {
         assert_eq!(task.state == "cancelled", overdue.contains(&task.id), "{task:?}");
     }
     assert_snapshot!(ran.annotations(), @"
-    warning [agent-task] octo/app: 1 tasks may be of the class and are left alone, because GitHub does not show their prompt, their creator or their age. Stop them by their ids if necessary
+    warning [agent-task] octo/app: 1 task left alone that may be of the class, because GitHub does not show the prompt, the creator or the age. Stop by task ID if necessary
     notice [Task stopped] octo/app: Stopped after 0.0 AI credits. Commits already pushed are kept on the branch `copilot/do-prep-121`. See what it did: https://github.com/octo/app/tasks/[id]
     notice [Task stopped] octo/app: Stopped after 0.0 AI credits. Commits already pushed are kept on the branch `copilot/do-prep-300`. See what it did: https://github.com/octo/app/tasks/[id]
     notice [Task stopped] octo/lib: Stopped after 0.0 AI credits. Commits already pushed are kept on the branch `copilot/do-prep-500`. See what it did: https://github.com/octo/lib/tasks/[id]
@@ -421,7 +421,7 @@ async fn stop_inputs_are_checked_before_anything_is_sent() {
     max-duration requires wait: true
     force requires wait: true
     on-timeout: expected leave or stop, got kill
-    max-credits: 0 is not a number of credits; write 1 or more
+    max-credits: 0 is not a whole number of credits; write 1 or more, in digits only
     max-duration: expected a duration with a unit such as 7s or 7m, got 7
     force: expected true or false, got yes
     force has no effect without on-timeout: stop, on-interrupt: stop, max-credits or max-duration

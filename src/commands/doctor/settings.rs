@@ -5,7 +5,6 @@ use crate::commands::doctor::repository::StepSettings;
 use crate::github::answers::{ActionsPermissions, AgentConfiguration};
 use crate::github::error::Error;
 use crate::policy::schema::CloudAgent;
-use crate::text;
 
 /// Whether the cloud agent is configured as the policy requires.
 pub(super) fn check_cloud_agent(
@@ -42,7 +41,10 @@ pub(super) fn check_cloud_agent(
             Some((_, false)) => differences.push(format!("the tool `{tool}` is off")),
             None => {
                 let known = configuration.tools.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>();
-                differences.push(format!("the tool `{tool}` does not exist{}", text::nearest(tool.as_str(), &known)));
+                differences.push(format!(
+                    "the tool `{tool}` does not exist; name one of `{}` in the policy",
+                    known.join("`, `")
+                ));
             }
         }
     }

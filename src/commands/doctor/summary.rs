@@ -6,7 +6,7 @@ use crate::inputs::targets::Target;
 use crate::order::sorted;
 use crate::report::markdown::{details, inline, table};
 use crate::report::summary::MAX_ROWS;
-use crate::text::{cut, escaped};
+use crate::text::{counted, cut, escaped};
 
 /// How much of a finding is shown, in characters: its remedy is at the end.
 const MAX_FINDING: usize = 2000;
@@ -25,8 +25,8 @@ pub(super) fn checkup(report: &DoctorReport) -> String {
     }
     if findings.len() > MAX_ROWS {
         text.push_str(&format!(
-            "{} more findings, none graver than the last, are in the log.\n",
-            findings.len() - MAX_ROWS
+            "The log has {}, none graver than the last.\n",
+            counted(findings.len() - MAX_ROWS, "more finding")
         ));
     }
     text

@@ -87,13 +87,15 @@ fn filtered(rows: Vec<TaskRow>, request: &ReportRequest, warnings: &mut Vec<Stri
     let is = |wanted: &Option<String>, actual: &Option<String>| wanted.is_none() || wanted == actual;
     let hidden = rows.iter().filter(|row| row.unreadable.contains(&Unreadable::Sessions)).count();
     if hidden > 0 && (request.task_class.is_some() || request.rollout.is_some()) {
-        warnings.push(format!("{hidden} tasks are left out, because their class and rollout could not be read"));
+        warnings.push(format!("left out: {}, whose class and rollout could not be read", counted(hidden, "task")));
     }
     let total = rows.len();
     let fits = |row: &TaskRow| is(&request.task_class, &row.class) && is(&request.rollout, &row.rollout);
     let rows = rows.into_iter().filter(fits).collect::<Vec<_>>();
     if rows.is_empty() && total > 0 {
-        warnings.push(format!("none of {} has this task-class and rollout", counted(total, "task")));
+        let asked = [("task-class", &request.task_class), ("rollout", &request.rollout)];
+        let asked = asked.iter().filter_map(|(name, value)| Some(format!("`{name}: {}`", value.as_ref()?)));
+        warnings.push(format!("none of {} has {}", counted(total, "task"), asked.collect::<Vec<_>>().join(" and ")));
     }
     rows
 }

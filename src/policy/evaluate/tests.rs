@@ -44,8 +44,8 @@ fn metadata_is_shown_with_names() {
     task class: bump, prompt version 7
     ticket: CHG-1
     owner: @acme/ops
-    tasks at once: at most 3 of the class in a repository
-    starts a day: at most 10 of the class in a repository
+    max-active: 3
+    max-starts-per-day: 10
     ");
 }
 
@@ -97,7 +97,7 @@ fn inputs_are_held_to_the_class_once_rendered() {
     insta::assert_snapshot!(refusals.join("\n"), @"
     `base-ref: dev` contradicts the task class `it` of .github/agent-tasks.yml, which has `base-ref: main`; leave the input out, or change the policy
     `head-ref: main` contradicts the task class `it` of .github/agent-tasks.yml, which has `head-ref: copilot/*`; leave the input out, or change the policy
-    `ticket: none` contradicts the task class `it` of .github/agent-tasks.yml, which has `ticket: CHG-[0-9]+`; leave the input out, or change the policy
+    `ticket: none` does not match `CHG-[0-9]+`, which the task class `it` of .github/agent-tasks.yml requires; give a ticket of that form
     ");
 }
 

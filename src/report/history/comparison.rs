@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::report::history::figures::{Figures, Share, Spread, rounded};
+use crate::text::counted;
 
 /// The 97.5th percentile of the normal distribution, for intervals of 95 %.
 const Z: f64 = 1.96;
@@ -82,8 +83,9 @@ impl Comparison {
         let medians = medians.map(|(figure, first, second)| MedianDifference::of(figure, first, second)).to_vec();
         let warning = shares.iter().all(|share| share.may_be_chance).then(|| {
             format!(
-                "With {} and {} tasks, each difference in a share can be chance: too few to say that one is better",
-                first.tasks, second.tasks
+                "With {} and {}, each difference in a share can be chance: too few to say that one is better",
+                first.tasks,
+                counted(second.tasks as usize, "task")
             )
         });
         Self { by, first: first_name.to_owned(), second: second_name.to_owned(), shares, medians, warning }

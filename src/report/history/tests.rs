@@ -224,7 +224,7 @@ fn comparison_of_few_tasks_has_a_warning() {
         ..row("completed", Some(pull(state)))
     };
     let report = report(vec![of("7", PullWord::Closed), of("8", PullWord::Merged)], &[]);
-    insta::assert_snapshot!(report.comparisons[0].warning.as_ref().unwrap(), @"With 1 and 1 tasks, each difference in a share can be chance: too few to say that one is better");
+    insta::assert_snapshot!(report.comparisons[0].warning.as_ref().unwrap(), @"With 1 and 1 task, each difference in a share can be chance: too few to say that one is better");
 }
 
 #[test]

@@ -678,7 +678,7 @@ fn active_task_of_another_user_is_named_with_its_scope() {
         }
     });
     insta::assert_snapshot!(whys.join("\n"), @"
-    the active task of the same name is another user's: https://github.com/octo/app/tasks/t-1
+    the active task of the same job is another user's: https://github.com/octo/app/tasks/t-1
     the active task of the same class is another user's: https://github.com/octo/app/tasks/t-1
     the active task of the repository is another user's: https://github.com/octo/app/tasks/t-1
     ");

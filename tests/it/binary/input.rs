@@ -128,7 +128,7 @@ fn policy_of_the_workspace_is_applied() {
     let ran = step().run_process();
     ran.exits(0).posts(1).gives("conclusion", "success").gives("base-ref", "main");
     assert_snapshot!(ran.log_lines("task class "), @"task class     prep");
-    assert_snapshot!(ran.summary_lines("task class "), @"Requested by mona in a workflow · policy .github/agent-tasks.yml · task class prep · tasks at once at most 1 of the class in a repository · starts a day at most 1 of the class in a repository");
+    assert_snapshot!(ran.summary_lines("task class "), @"Requested by mona in a workflow · policy .github/agent-tasks.yml · task class prep · max-active 1 · max-starts-per-day 1");
     assert!(simulator.tasks()[0].prompt.contains(" class=prep "), "{}", simulator.tasks()[0].prompt);
 
     let ran = step().run_process();

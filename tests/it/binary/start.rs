@@ -83,7 +83,7 @@ fn refusal_has_githubs_words_and_a_remedy() {
     ### ❌ No agent task was started
     GitHub does not accept the token (Bad credentials): it is mistyped, expired or revoked. Make a new one and store it as the secret that `token` is given
     ### ❌ No agent task was started
-    the token's owner has no Copilot license that includes the cloud agent (A Copilot licence is needed to use this API.). Use a token of a user who has one, or assign a license under the organization's Copilot settings
+    the token's owner has no Copilot license that includes the cloud agent (A Copilot licence is needed to use this API). Use a token of a user who has one, or assign a license under the organization's Copilot settings
     ### ❌ No agent task was started
     the token lacks a permission (Resource not accessible by personal access token). GitHub requires the permission `agent_tasks=write`; a fine-grained token needs "Agent tasks: read and write" for this repository, and can do no more than its owner
     ### ❌ No agent task was started
