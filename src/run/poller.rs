@@ -282,7 +282,6 @@ impl<'a> Poller<'a> {
     /// Reads the tasks that are new since the last time, archived ones as well: a person may have archived what a re-run
     /// asks for.
     async fn read_index(&self, index: &mut TaskIndex) -> Result<(), Error> {
-        let mut unread = std::mem::take(&mut index.unread);
         for archived in [false, true] {
             let mut pages = self.tasks.tasks(TaskQuery::Own, None, archived).younger_than(MEMORY);
             loop {
@@ -302,7 +301,8 @@ impl<'a> Poller<'a> {
                     let known = index.ours.contains_key(&task.id) || index.unrelated.contains(&task.id);
                     if !known && age.is_none_or(|age| age <= MEMORY) {
                         is_known = false;
-                        unread.insert(task.id.clone(), age.map(|age| Age(age, now)));
+                        // It stays there until it is read, even if a later page is not answered.
+                        index.unread.insert(task.id.clone(), age.map(|age| Age(age, now)));
                     }
                 }
                 if is_known && pages.is_ordered() && index.taken.is_some() {
@@ -310,17 +310,19 @@ impl<'a> Poller<'a> {
                 }
             }
         }
-        let ids = unread.into_iter().collect::<Vec<_>>();
+        let ids = index.unread.iter().map(|(id, age)| (id.clone(), *age)).collect::<Vec<_>>();
         let mut limited = None;
         for ids in ids.chunks(READ_AT_ONCE) {
             let asked = ids.iter().map(|(id, _)| self.tasks.own_task(id));
             for ((id, age), answer) in ids.iter().zip(join_all(asked).await) {
                 match answer {
-                    Ok(task) => self.file(index, task, *age),
+                    Ok(task) => {
+                        index.unread.remove(id);
+                        self.file(index, task, *age);
+                    }
                     // It exists, and cannot be read yet.
                     Err(error) => {
                         limited = limited.or(Some(error).filter(|error| matches!(error, Error::RateLimited(_))));
-                        index.unread.insert(id.clone(), *age);
                     }
                 }
             }

@@ -62,7 +62,8 @@ impl TaskRun<'_> {
         let mut candidates = Vec::new();
         for candidate in std::mem::take(&mut own.candidates) {
             match self.tasks().task(self.repository(), &candidate.task.id, None).await {
-                Err(Error::NotFound { .. }) => {}
+                // It may only not be shown right now, so the repository's own list decides about it.
+                Err(Error::NotFound { .. }) => own.is_whole = false,
                 Err(error) => return Err(error),
                 Ok(_) => candidates.push(candidate),
             }

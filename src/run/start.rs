@@ -36,12 +36,15 @@ impl TaskRun<'_> {
         let mut others = None;
         // The turn of a start for which tasks are searched once more before it is sent.
         let mut kept_turn = None;
+        let mut searched_at = began;
         let mut step = machine.begin();
         let end = loop {
             step = match step {
                 StartStep::Search { pause, event } => {
                     self.record_if_any(event);
-                    self.search(&mut machine, pause, began, &mut etags).await
+                    let step = self.search(&mut machine, pause, began, &mut etags).await;
+                    searched_at = Instant::now();
+                    step
                 }
                 StartStep::Sleep(pause, event) => {
                     self.set_unanswered(machine.is_open());
@@ -51,7 +54,7 @@ impl TaskRun<'_> {
                 }
                 StartStep::Send(model, event) => {
                     self.record_if_any(event);
-                    let (queued, kept) = (Instant::now(), kept_turn.take());
+                    let kept = kept_turn.take();
                     let has_searched = kept.is_some();
                     // What is not started takes no turn.
                     let turn = tokio::select! {
@@ -69,7 +72,7 @@ impl TaskRun<'_> {
                             break None;
                         }
                     };
-                    if !has_searched && machine.must_search_again(queued.elapsed()) {
+                    if !has_searched && machine.must_search_again(searched_at.elapsed()) {
                         kept_turn = Some(turn);
                         machine.search_again(began.elapsed())
                     } else {
@@ -83,12 +86,18 @@ impl TaskRun<'_> {
                                 break None;
                             }
                         }
+                        // The count may have taken long.
+                        if self.executor.is_interrupted.get() {
+                            return None;
+                        }
                         task.model = model;
                         self.set_unanswered(true);
                         machine.sending(began.elapsed());
                         let answer = self.tasks().start(turn, self.repository(), &task).await;
                         self.executor.note_answer(self.index, &answer);
-                        machine.answered(began.elapsed(), answer)
+                        let step = machine.answered(began.elapsed(), answer);
+                        self.set_unanswered(machine.is_open());
+                        step
                     }
                 }
                 // No rule of a policy is about the repository's name, so the start goes where it would have gone.

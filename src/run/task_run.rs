@@ -92,7 +92,11 @@ impl<'a> TaskRun<'a> {
             }
             Event::PullFound(pull) => self.pull = Some(pull.number),
             Event::Compared(acceptance) => self.acceptance = Some(acceptance.conclusion),
-            Event::Declined { failing: false, .. } | Event::Refused(_) | Event::Skipped(_) | Event::HeldBack(_) => {
+            Event::Moved { is_listed: true, differs: false, .. }
+            | Event::Declined { failing: false, .. }
+            | Event::Refused(_)
+            | Event::Skipped(_)
+            | Event::HeldBack(_) => {
                 self.conclusion = Some(Conclusion::Skipped);
             }
             Event::Ended(end) => {

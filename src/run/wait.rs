@@ -68,7 +68,9 @@ impl TaskRun<'_> {
             let observation = Observation::of(&answer);
             let error = match answer {
                 Ok(TaskAnswer::Seen(task, mark)) => {
-                    etag = mark.or(etag);
+                    // An ETag is that of a state as it was read alone; a list may have shown another one since then.
+                    let is_same = self.task.as_ref().is_some_and(|before| before.state == task.state);
+                    etag = mark.or(etag.filter(|_| is_same));
                     aged = task.age().map_or(aged, |age| (age, Instant::now()));
                     self.record(Event::Saw(task));
                     None

@@ -40,7 +40,7 @@ const MAX_DELAY: f64 = 0.5;
 /// little.
 const MARGIN: Duration = Duration::from_secs(30);
 
-/// After how long in the queue tasks are searched for once more before a start. It is as long as GitHub's lists may lag.
+/// How long after the last search tasks are searched for once more before a start. It is as long as GitHub's lists may lag.
 const STALE: Duration = Duration::from_secs(60);
 
 /// How far back a task of our key is searched for: "You can re-run a workflow or jobs in a workflow for up to 30 days",
@@ -272,10 +272,10 @@ impl StartMachine {
         self.sent = elapsed;
     }
 
-    /// Whether tasks are searched for once more when the start can be sent, after it was `queued` for so long: another run
-    /// may have sent it meanwhile.
-    pub fn must_search_again(&self, queued: Duration) -> bool {
-        let is_stale = self.searches_before() && queued > STALE;
+    /// Whether tasks are searched for once more when the start can be sent, so long after the last search: another run may
+    /// have sent it meanwhile.
+    pub fn must_search_again(&self, since: Duration) -> bool {
+        let is_stale = self.searches_before() && since > STALE;
         (is_stale || self.options.first == Precheck::Rollout) && !self.is_open()
     }
 

@@ -179,6 +179,37 @@ async fn wave_begins_when_the_one_before_has_ended() {
     assert_snapshot!(ran.log_lines("wave 2"), @"wave 2 of 2: 2 repositories");
 }
 
+/// Its task is that of the other name, so it is no failure.
+#[tokio::test(start_paused = true)]
+async fn repository_under_two_names_does_not_stop_the_waves() {
+    let simulator = world(2);
+    let renamed = Repository { renamed_from: vec!["octo/old".to_owned()], ..Repository::default() };
+    simulator.repository("octo/new", renamed);
+    let step = fleet(&simulator, "octo/old\nocto/r0\nocto/new\nocto/r1").with("prompt", "Bump it");
+    let ran = step.with("waves", "2, *").run().await;
+    ran.exits(0);
+    assert_eq!((simulator.tasks().len(), each(&ran, "conclusion")[0].as_str()), (3, "skipped"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn stale_list_does_not_hide_that_a_task_is_idle() {
+    let simulator = world(11);
+    simulator.script("octo/r3", Script::idles_forever());
+    let stale_once_read = async {
+        loop {
+            tokio::time::sleep(seconds(1)).await;
+            let mut tasks = simulator.tasks().into_iter();
+            let Some(task) = tasks.find(|task| task.repository == "octo/r3" && task.state == "idle") else { continue };
+            if simulator.log().iter().any(|call| call.method == "GET" && call.path.ends_with(&task.id)) {
+                let stale = serde_json::json!({"tasks": [{"id": task.id, "state": "in_progress"}]});
+                return simulator.fault(Route::List, Fault::status(200).body(stale));
+            }
+        }
+    };
+    let (ran, ()) = tokio::join!(over(&simulator, 11).with("wait-timeout", "60m").run(), stale_once_read);
+    assert_eq!((each(&ran, "conclusion")[3].as_str(), simulator.faults_left()), ("action_required", 0), "{}", ran.log);
+}
+
 #[tokio::test(start_paused = true)]
 async fn failure_of_one_stops_no_other_and_a_share_is_tolerated() {
     let mut actual = Vec::new();

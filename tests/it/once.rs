@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use insta::assert_snapshot;
-use simulator::{ExistingTask, Fault, Route, Script, Simulator};
+use simulator::{ExistingTask, Fault, Outage, Repository, Route, Script, Simulator, Token};
 
 use crate::support::{Finished, Step, seconds};
 
@@ -403,4 +403,69 @@ fn check(case: &Case, simulator: &Simulator, ran: Option<&Finished>) {
         assert!(matches!(ran.code, 0 | 5 | 6), "{case:?}: {}\n{}", ran.code, ran.log);
         assert_eq!(ran.code == 0, !ran.output("task-id").is_empty(), "{case:?}\n{}", ran.log);
     }
+}
+
+/// Another run may start the task while this one waits for GitHub's limit.
+#[tokio::test(start_paused = true)]
+async fn tasks_are_searched_for_again_after_a_long_limit() {
+    for (input, value) in [("idempotency-key", "2026-47"), ("if-active", "skip")] {
+        let simulator = Simulator::new();
+        simulator.default_script(Script::runs_forever());
+        simulator.fault(Route::Start, Fault::rate_limit(seconds(600)));
+        let run = |id: &str| attempt(&simulator, 1).variable("GITHUB_RUN_ID", id).with(input, value).run();
+        let later = async {
+            tokio::time::sleep(seconds(120)).await;
+            run("18").await
+        };
+        let (limited, later) = tokio::join!(run("17"), later);
+        assert_eq!((limited.code, later.code, made(&simulator)), (0, 0, 1), "{input}\n{}", limited.log);
+    }
+}
+
+/// A world with so many repositories whose tasks go on, and a step over all of them.
+fn fleet(count: usize) -> (Simulator, impl Fn(u32) -> Step) {
+    let simulator = Simulator::new();
+    let names = (0..count).map(|at| format!("octo/r{at}")).collect::<Vec<_>>();
+    for name in &names {
+        simulator.repository(name, Repository::default());
+    }
+    simulator.default_script(Script::runs_forever());
+    let list = names.join("\n");
+    (simulator.clone(), move |number| attempt(&simulator, number).with("repositories", &list))
+}
+
+/// The list of all tasks and that of one repository do the same.
+#[tokio::test(start_paused = true)]
+async fn task_that_is_not_shown_is_not_taken_for_absent() {
+    for count in [10, 11] {
+        let (simulator, step) = fleet(count);
+        step(1).run().await.exits(0);
+        tokio::time::sleep(seconds(600)).await;
+        let hidden = Outage::new(Fault::status(404)).on(Route::Task).of("octo/r3");
+        simulator.outage(hidden.from(simulator.elapsed()).lasting(seconds(75)));
+        step(2).run().await.exits(6);
+        assert_eq!(made(&simulator), count);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn list_that_fails_loses_no_task_that_cannot_be_read_yet() {
+    let (simulator, step) = fleet(11);
+    simulator.settings(|settings| settings.sessions_lag = seconds(240));
+    step(1).run().await.exits(0);
+    tokio::time::sleep(seconds(200)).await;
+    // Newer tasks fill the first page, where the list is read to the next time.
+    for _ in 0..120 {
+        simulator.add_task(ExistingTask {
+            creator: Token::default().id,
+            repository: "octo/r0".to_owned(),
+            age: seconds(130),
+            script: Script::completes_without_pull(seconds(10)),
+            ..ExistingTask::default()
+        });
+    }
+    let soon = simulator.elapsed() + Duration::from_millis(500);
+    simulator.outage(Outage::new(Fault::status(502)).on(Route::List).from(soon).lasting(seconds(1)));
+    step(2).run().await;
+    assert_eq!(made(&simulator), 11);
 }

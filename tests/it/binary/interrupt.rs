@@ -1,5 +1,5 @@
 use insta::assert_snapshot;
-use simulator::{Fault, Repository, Route};
+use simulator::{Fault, Outage, Repository, Route};
 
 use crate::support::{ClosedPort, PATIENCE, side_by_side};
 
@@ -38,6 +38,41 @@ fn interrupt_of_a_start_says_that_a_task_may_exist() {
             assert_snapshot!(ran.headline(), @"### ❌ No agent task was started");
         }
     }
+}
+
+/// Of a step whose starts count tasks first, and of which one start is not answered, so that it does not end at once.
+#[test]
+fn interrupt_while_tasks_are_counted_starts_nothing() {
+    let simulator = Simulator::new();
+    for name in ["octo/r0", "octo/r1"] {
+        simulator.repository(name, Repository::default());
+    }
+    simulator.fault(Route::Start, Fault::delay(2 * PATIENCE));
+    simulator.outage(Outage::new(Fault::delay(Duration::from_secs(2))).on(Route::List).of("octo/r1"));
+    let step = Step::new(&simulator).with("repositories", "octo/r0\nocto/r1").with("task-class", "prep");
+    let policy = "task-classes:\n  prep: {limits: {max-active: 5}}\n";
+    let mut running = step.file(".github/agent-tasks.yml", policy).spawn();
+    let counts = || simulator.log().iter().filter(|call| call.method == "GET" && call.path.contains("octo/r1")).count();
+    // The lists of active and of other tasks, each with archived ones and without.
+    running.until("the last list", |_| counts() == 4);
+    std::thread::sleep(Duration::from_millis(1700));
+    let ran = running.end_by("INT");
+    ran.exits(130).posts(1);
+}
+
+#[test]
+fn interrupt_after_a_refused_model_does_not_speak_of_a_task() {
+    let simulator = Simulator::new();
+    let names = (0..11).map(|at| format!("octo/r{at}")).collect::<Vec<_>>();
+    for name in &names {
+        simulator.repository(name, Repository { models: Some(vec!["good".to_owned()]), ..Repository::default() });
+    }
+    let step = Step::new(&simulator).with("repositories", &names.join("\n")).with("model", "bad, good");
+    let mut running = step.spawn();
+    running.until("a refusal", |_| simulator.log().iter().any(|call| call.status == Some(422)));
+    std::thread::sleep(Duration::from_millis(200));
+    let ran = running.end_by("INT");
+    assert_eq!(ran.results()[0]["error-message"], "interrupted before a task was started");
 }
 
 #[test]
