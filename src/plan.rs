@@ -428,7 +428,7 @@ fn rendered(input: &str, source: &str, scope: &Scope<'_>, budget: &StepBudget) -
         }
         Err(error @ (RenderError::Empty(_) | RenderError::Invalid(_))) => {
             let why = error.to_string().replace(&template.source, source.trim());
-            return Err(format!("cannot be rendered. {why}"));
+            return Err(format!("cannot be rendered: {why}"));
         }
     };
     match text.strip_suffix(END).unwrap_or(&text).trim() {
@@ -504,7 +504,7 @@ fn planned_task(
             PlanError::Refused(vec![Refusal { gate: RefusedBy::Policy, why: format!("{why}; leave it out\n{places}") }])
         }
         RenderError::Empty(_) => wrong("is empty once it is rendered; write what the agent should do".to_owned()),
-        error => wrong(format!("cannot be rendered. {error}")),
+        error => wrong(format!("cannot be rendered: {error}")),
     });
     let prompt = match rendering? {
         Rendered::Prompt(prompt) => prompt,

@@ -46,7 +46,7 @@ pub async fn load_follow_up(
     }
     if let Err(error) = &pull.failed_checks {
         let why = "the checks of the pull request cannot be read, so `pull_request.failed_checks` is undefined";
-        warn(host, &[format!("{why}. {error}")]);
+        warn(host, &[format!("{why}: {error}")]);
     }
     target.settings.base_ref = Some(pull.base_ref.clone());
     target.settings.head_ref = Some(pull.head_ref.clone());

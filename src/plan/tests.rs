@@ -234,7 +234,7 @@ fn prompts_of_a_step_are_bounded_together() {
     insta::assert_snapshot!(problem(of(HEAVY, &[])), @"prompt takes too much to render: the 200 million instructions that a step has for all its prompts are used up after 20 of 40. Loop, sort or show less in the template, or split the list with `command: plan`");
     insta::assert_snapshot!(problem(of("x", &[("INPUT_IDEMPOTENCY_KEY", HEAVY)])), @"idempotency-key takes too much to render: the 200 million instructions that a step has for all its prompts are used up after 20 of 40. Loop, sort or show less in the template, or split the list with `command: plan`");
     // What fails before the work is used up is the error.
-    insta::assert_snapshot!(problem(of(&format!("{HEAVY}{{{{ vars.x }}}}"), &[])).lines().next().unwrap(), @"prompt for octo/r0 cannot be rendered. prompt:1:186: `vars.x` is undefined; the input `vars` is empty, and the variables of Actions are not in it: pass `x: ${{ vars.x }}`");
+    insta::assert_snapshot!(problem(of(&format!("{HEAVY}{{{{ vars.x }}}}"), &[])).lines().next().unwrap(), @"prompt for octo/r0 cannot be rendered: prompt:1:186: `vars.x` is undefined; the input `vars` is empty, and the variables of Actions are not in it: pass `x: ${{ vars.x }}`");
 }
 
 #[test]

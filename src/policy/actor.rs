@@ -292,7 +292,7 @@ impl AccessQuery {
 
     /// The refusal where no given token can read the access.
     pub fn unanswered(&self, person: &Actor, why: &str) -> String {
-        let why = format!("the access of this actor to {} cannot be read. {why}", self.repository);
+        let why = format!("the access of this actor to {} cannot be read: {why}", self.repository);
         let remedies = ["`lookup-token: ${{ github.token }}`, which may read it".to_owned(), allow(person)];
         shut(&self.event, person, &why, &remedies)
     }

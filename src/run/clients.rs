@@ -12,7 +12,7 @@ pub struct Clients<'a> {
     /// Starts and reads tasks.
     pub tasks: LimitedClient<'a>,
     /// Reads pull requests and stops tasks, where `lookup-token` is another token.
-    lookup: Option<LimitedClient<'a>>,
+    pub lookup: Option<LimitedClient<'a>>,
 }
 
 impl<'a> Clients<'a> {

@@ -150,18 +150,18 @@ async fn lookup_token_reads_roles() {
         }
     }
     assert_snapshot!(actual.join("\n"), @"
-    `issue_comment` was caused by mona: the access of this actor to octo/app cannot be read. the token lacks a permission (Resource not accessible by personal access token). A personal token may ask this only where its owner can push; allow it with `lookup-token: ${{ github.token }}`, which may read it, or `allow-users: mona`
-    `issue_comment` was caused by mona: the access of this actor to octo/app cannot be read. the token lacks a permission (Resource not accessible by personal access token). A personal token may ask this only where its owner can push; allow it with `lookup-token: ${{ github.token }}`, which may read it, or `allow-users: mona`
-    `issue_comment` was caused by mona: the access of this actor to octo/app cannot be read. the token lacks a permission (Resource not accessible by personal access token). A personal token may ask this only where its owner can push; allow it with `lookup-token: ${{ github.token }}`, which may read it, or `allow-users: mona`
+    `issue_comment` was caused by mona: the access of this actor to octo/app cannot be read: the token lacks a permission (Resource not accessible by personal access token). A personal token may ask this only where its owner can push; allow it with `lookup-token: ${{ github.token }}`, which may read it, or `allow-users: mona`
+    `issue_comment` was caused by mona: the access of this actor to octo/app cannot be read: the token lacks a permission (Resource not accessible by personal access token). A personal token may ask this only where its owner can push; allow it with `lookup-token: ${{ github.token }}`, which may read it, or `allow-users: mona`
+    `issue_comment` was caused by mona: the access of this actor to octo/app cannot be read: the token lacks a permission (Resource not accessible by personal access token). A personal token may ask this only where its owner can push; allow it with `lookup-token: ${{ github.token }}`, which may read it, or `allow-users: mona`
     ");
 }
 
 #[tokio::test(start_paused = true)]
 async fn unknown_user_starts_nothing() {
-    assert_snapshot!(commented(&world(), "gone").run().await.refused(), @"`issue_comment` was caused by gone: the access of this actor to octo/app cannot be read. GitHub finds nothing there for this token (gone is not a user). Either the token does not reach the repository, or there is no user of that name; allow it with `lookup-token: ${{ github.token }}`, which may read it, or `allow-users: gone`");
+    assert_snapshot!(commented(&world(), "gone").run().await.refused(), @"`issue_comment` was caused by gone: the access of this actor to octo/app cannot be read: GitHub finds nothing there for this token (gone is not a user). Either the token does not reach the repository, or there is no user of that name; allow it with `lookup-token: ${{ github.token }}`, which may read it, or `allow-users: gone`");
     let private = world();
     private.repository("octo/app", Repository { private: true, ..Repository::default() });
-    assert_snapshot!(commented(&private, "mallory").run().await.refused(), @"`issue_comment` was caused by mallory: the access of this actor to octo/app cannot be read. GitHub finds nothing there for this token (mallory is not a user). Either the token does not reach the repository, or there is no user of that name; allow it with `lookup-token: ${{ github.token }}`, which may read it, or `allow-users: mallory`");
+    assert_snapshot!(commented(&private, "mallory").run().await.refused(), @"`issue_comment` was caused by mallory: the access of this actor to octo/app cannot be read: GitHub finds nothing there for this token (mallory is not a user). Either the token does not reach the repository, or there is no user of that name; allow it with `lookup-token: ${{ github.token }}`, which may read it, or `allow-users: mallory`");
 }
 
 #[tokio::test(start_paused = true)]

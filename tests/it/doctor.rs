@@ -170,7 +170,7 @@ async fn doctor_finds_every_planted_fault() {
     ❌ expiry: the token expired on 2020-01-01 [time]; create a new one and store it
     ❌ scopes: the token lacks the scope `repo` (it has none); add it in the token's settings
     ❌ agent-tasks: the token lacks a permission (Resource not accessible by personal access token). GitHub requires the permission `agent_tasks=read`; a fine-grained token needs "Agent tasks: read and write" for this repository, and can do no more than its owner
-    ❌ pull-requests: numbers cannot be looked up. the token lacks a permission (Resource not accessible by personal access token). Give `lookup-token` a token that may read pull requests: for the workflow's own repository `${{ github.token }}` with `permissions: pull-requests: read` serves
+    ❌ pull-requests: numbers cannot be looked up: the token lacks a permission (Resource not accessible by personal access token). Give `lookup-token` a token that may read pull requests: for the workflow's own repository `${{ github.token }}` with `permissions: pull-requests: read` serves
     ❌ agent-tasks: the token's owner has no Copilot license that includes the cloud agent (A Copilot licence is needed to use this API). Use a token of a user who has one, or assign a license under the organization's Copilot settings
     ❌ repository: GitHub finds nothing there for this token (Not Found). Either there is no repository of that name, or the token does not reach it: a fine-grained token lists the repositories it is for, and an organization may have to approve it
     ❌ repository: archived; unarchive it, or leave it out
@@ -183,7 +183,7 @@ async fn doctor_finds_every_planted_fault() {
     ❌ cloud-agent: the settings differ from `cloud-agent` of the task class `prep` of .github/agent-tasks.yml: `firewall` is false, required is true. Change them under the repository's Settings > Copilot > Cloud agent, or change the policy
     ❌ cloud-agent: the settings differ from `cloud-agent` of the task class `prep` of .github/agent-tasks.yml: `workflow-approval` is false, required is true. Change them under the repository's Settings > Copilot > Cloud agent, or change the policy
     ❌ cloud-agent: the settings differ from `cloud-agent` of the task class `prep` of .github/agent-tasks.yml: the tool `codeql` is off; the tool `secret_scanning` does not exist; name one of `codeql` in the policy. Change them under the repository's Settings > Copilot > Cloud agent, or change the policy
-    ❌ cloud-agent: the settings cannot be compared with the task class `prep` of .github/agent-tasks.yml. the token lacks a permission (Resource not accessible by personal access token). A fine-grained token needs "Copilot agent settings: read" for that repository, a classic one the scope `repo`; its owner may have to administer the repository
+    ❌ cloud-agent: the settings cannot be compared with the task class `prep` of .github/agent-tasks.yml: the token lacks a permission (Resource not accessible by personal access token). A fine-grained token needs "Copilot agent settings: read" for that repository, a classic one the scope `repo`; its owner may have to administer the repository
     ❌ actions: GitHub Actions is disabled, and the cloud agent runs on it; enable it under the repository's Settings > Actions > General
     ❌ prompt: class `triage`: prompts/triage.md:1:4: `now.yeer` is undefined; did you mean `now.year`? `now` has `year`, `date`, `time`, `month`, `day`, `hour`, `minute`, `weekday`, …
     ❌ policy: policy is wrong. .github/agent-tasks.yml:1:23: unknown key `promt`; did you mean `prompt`?
@@ -212,7 +212,7 @@ async fn doctor_finds_an_agent_that_is_not_enabled() {
     assert_eq!(ran.code, 1, "{}", ran.log);
     assert_snapshot!(ran.log_lines("❌ "), @"
     ❌ agent-tasks: GitHub finds nothing there for this token (Not Found). Either there is no such repository or task, or the token does not reach the repository (a fine-grained token lists the repositories it is for, and an organization may have to approve it), or the Copilot cloud agent is not enabled for it
-    ❌ cloud-agent: the settings cannot be compared with the task class `prep` of .github/agent-tasks.yml. GitHub finds nothing there for this token (Not Found). Either the token may not see the settings of the Copilot cloud agent, or the agent is not enabled for the repository
+    ❌ cloud-agent: the settings cannot be compared with the task class `prep` of .github/agent-tasks.yml: GitHub finds nothing there for this token (Not Found). Either the token may not see the settings of the Copilot cloud agent, or the agent is not enabled for the repository
     ");
 }
 
@@ -228,7 +228,7 @@ async fn doctor_warns_of_what_is_odd_or_unknown() {
     assert_eq!((ran.code, ran.output("error-message")), (0, ""), "{}", ran.log);
     assert_snapshot!(ran.log_lines("❔"), @r#"
     ❔ expiry: GitHub gives an expiration date that cannot be read: `some day`
-    ❔ actions: cannot be checked. the token lacks a permission (Resource not accessible by personal access token). A fine-grained token needs "Administration: read" for that repository, and an owner who administers it
+    ❔ actions: cannot be checked: the token lacks a permission (Resource not accessible by personal access token). A fine-grained token needs "Administration: read" for that repository, and an owner who administers it
     "#);
 
     simulator.token(TOKEN, token());
@@ -362,8 +362,8 @@ async fn doctor_requires_pull_requests_only_for_a_step_that_waits() {
     simulator.token(TOKEN, token().without(Permission::PullRequestsRead));
     let step = step(&simulator).with("wait", "false").with("head-ref", "copilot/fix");
     assert_snapshot!(complaints(step).await, @"
-    ⚠️ pull-requests: numbers cannot be looked up. the token lacks a permission (Resource not accessible by personal access token). Give `lookup-token` a token that may read pull requests: for the workflow's own repository `${{ github.token }}` with `permissions: pull-requests: read` serves
-    ❔ head-ref: cannot be checked. the token lacks a permission (Resource not accessible by personal access token). Give `lookup-token` a token that may read pull requests: for the workflow's own repository `${{ github.token }}` with `permissions: pull-requests: read` serves
+    ⚠️ pull-requests: numbers cannot be looked up: the token lacks a permission (Resource not accessible by personal access token). Give `lookup-token` a token that may read pull requests: for the workflow's own repository `${{ github.token }}` with `permissions: pull-requests: read` serves
+    ❔ head-ref: cannot be checked: the token lacks a permission (Resource not accessible by personal access token). Give `lookup-token` a token that may read pull requests: for the workflow's own repository `${{ github.token }}` with `permissions: pull-requests: read` serves
     ");
 }
 
@@ -383,7 +383,7 @@ async fn doctor_goes_on_where_one_request_stays_unanswered() {
     let simulator = world();
     simulator.fault_times(Route::List, 3, Fault::status(502));
     simulator.fault_times(Route::Pulls, 2, Fault::rate_limit(Duration::from_secs(30)));
-    assert_snapshot!(complaints(step(&simulator)).await, @"❔ agent-tasks: cannot be checked. GitHub answered with status 502 Bad Gateway, request id 51D0:000008");
+    assert_snapshot!(complaints(step(&simulator)).await, @"❔ agent-tasks: cannot be checked: GitHub answered with status 502 Bad Gateway, request id 51D0:000008");
 }
 
 #[tokio::test(start_paused = true)]
@@ -449,4 +449,15 @@ async fn prompts_of_a_fleet_are_bounded_together() {
     let step = Step::new(&Simulator::new()).with("command", "doctor").with("dry-run", "true").with("prompt", prompt);
     let ran = step.with("repositories", &list).run().await;
     assert_snapshot!(ran.message(), @"prompt: `prompt` takes too much to render: the 200 million instructions that a step has for all its prompts are used up after 20 of 40. Loop, sort or show less in the template, or split the list with `command: plan`");
+}
+
+/// A start would read with `token` instead, without a word.
+#[tokio::test(start_paused = true)]
+async fn lookup_token_must_be_accepted() {
+    let ran = step(&world()).with("lookup-token", "github_pat_unknown").run().await;
+    assert_snapshot!(ran.fault("login"), @"❌ login: GitHub does not accept `lookup-token` (Bad credentials): it is mistyped, expired or revoked; correct the secret, or leave the input out");
+    // A workflow's own token may not ask whose it is.
+    let simulator = world();
+    simulator.token("ghs_own", token());
+    step(&simulator).with("lookup-token", "ghs_own").run().await.exits(0);
 }

@@ -397,7 +397,7 @@ async fn results_file_of_a_killed_fleet_has_what_the_output_has_no_room_for() {
     assert!(step.run_for(seconds(1200)).await.is_none());
     let outputs = outputs(&folder.read("output"));
     assert!(!outputs["results"].contains("octo/r39"));
-    let results = std::fs::read_to_string(&outputs["results-file"]).unwrap();
+    let results = folder.read(&outputs["results-file"]);
     let results: Vec<Value> = serde_json::from_str(&results).unwrap();
     assert_eq!((&results[39]["repository"], &results[39]["state"]), (&"octo/r39".into(), &"in_progress".into()));
 }

@@ -82,7 +82,7 @@ async fn class_decides_who_may_start_and_what_is_shown() {
     prompt:1:4: `github.event.comment.body`
     `untrusted: refuse` contradicts the task class `it` of .github/agent-tasks.yml, which has `untrusted: fence`; leave the input out, or change the policy
     `head-ref: main` contradicts the task class `it` of .github/agent-tasks.yml, which has `head-ref: copilot/*`; leave the input out, or change the policy
-    prompt cannot be rendered. the template shows text that an outsider can write, and `untrusted: refuse` allows none; leave it out, or write `untrusted: fence`
+    prompt cannot be rendered: the template shows text that an outsider can write, and `untrusted: refuse` allows none; leave it out, or write `untrusted: fence`
     prompt:1:4: `github.event.comment.body`
     ");
 }

@@ -549,7 +549,7 @@ async fn doctor_tells_whether_tasks_can_be_stopped() {
     assert_snapshot!(fine.log_lines(" stop: "), @r#"✅ stop: the token can read workflow runs; whether it may cancel them ("Actions: write") GitHub does not reveal"#);
     let blind = Token::default().without(Permission::ActionsRead);
     let unfit = doctor(blind.clone(), "max-credits", "5").await;
-    assert_snapshot!(unfit.log_lines(" stop: "), @r#"❌ stop: tasks cannot be stopped. the token lacks a permission (Resource not accessible by personal access token). Stopping a task needs "Actions: read and write" for its repository. Give `lookup-token` a token that has it: for the workflow's own repository `${{ github.token }}` with `permissions: actions: write` serves; or add it to `token`"#);
+    assert_snapshot!(unfit.log_lines(" stop: "), @r#"❌ stop: tasks cannot be stopped: the token lacks a permission (Resource not accessible by personal access token). Stopping a task needs "Actions: read and write" for its repository. Give `lookup-token` a token that has it: for the workflow's own repository `${{ github.token }}` with `permissions: actions: write` serves; or add it to `token`"#);
     unfit.exits(1);
     let silent = doctor(blind, "on-timeout", "leave").await;
     assert_eq!(silent.log_lines(" stop: "), "");

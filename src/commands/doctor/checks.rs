@@ -145,7 +145,7 @@ impl Check {
 
     /// A check whose answer GitHub did not give.
     pub(super) fn unanswered(self, error: &Error) -> Finding {
-        self.unknown(format!("cannot be checked. {error}"))
+        self.unknown(format!("cannot be checked: {error}"))
     }
 
     /// A check whose answer a start needs as well. What GitHub did not answer, for example because of a rate limit, is not a

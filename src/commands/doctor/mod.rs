@@ -137,6 +137,9 @@ async fn run_checks(
     }
     if let (Some(clients), Some(token)) = (&clients, &inputs.token) {
         report.step.extend(doctor.check_token(token, &clients.tasks).await?);
+        if let Some(lookup) = &clients.lookup {
+            report.step.extend(doctor.check_lookup_token(lookup).await);
+        }
     }
     log_findings(host, "The step", &report.step);
     let is_known = report.step.iter().any(|finding| finding.check == Check::Login && finding.status == Status::Pass);
@@ -278,6 +281,19 @@ impl DoctorRun<'_> {
             Ok(user) => Ok(token::check_user(&user, token.kind(), self.host.now())),
             Err(error) if !error.is_refusal() => Err(error),
             Err(error) => Ok(vec![Check::Login.fail(error.to_string())]),
+        }
+    }
+
+    /// A fault if GitHub does not accept `lookup-token`. Nothing else would show it, as `token` is tried after it.
+    async fn check_lookup_token(&self, client: &LimitedClient<'_>) -> Option<Finding> {
+        let user = async |client: &LimitedClient<'_>| client.user().await;
+        match ask(&[client], user, self.host).await {
+            Err(Error::BadToken { said }) => Some(Check::Login.fail(format!(
+                "GitHub does not accept `lookup-token` ({said}): it is mistyped, expired or revoked; correct the secret, or \
+                 leave the input out"
+            ))),
+            // The token of a workflow may not ask who it is.
+            _ => None,
         }
     }
 

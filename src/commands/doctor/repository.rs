@@ -182,8 +182,8 @@ fn check_pull_requests(
         Err(error) => {
             let finding = match settings.needs_pull_request {
                 _ if !error.is_refusal() => Check::PullRequests.unanswered(error),
-                true => Check::PullRequests.fail(format!("numbers cannot be looked up. {error}")),
-                false => Check::PullRequests.warn(format!("numbers cannot be looked up. {error}")),
+                true => Check::PullRequests.fail(format!("numbers cannot be looked up: {error}")),
+                false => Check::PullRequests.warn(format!("numbers cannot be looked up: {error}")),
             };
             let head = settings.head_ref.map(|_| Check::HeadRef.unanswered(error));
             return [finding].into_iter().chain(head).collect();
@@ -198,7 +198,7 @@ fn check_pull_requests(
 fn check_checks(may_read: &Result<(), Error>, configuration: &Result<AgentConfiguration, Error>) -> Finding {
     match (may_read, configuration) {
         (Err(error), _) if !error.is_refusal() => Check::Checks.unanswered(error),
-        (Err(error), _) => Check::Checks.fail(format!("`expect` cannot read them. {error}")),
+        (Err(error), _) => Check::Checks.fail(format!("`expect` cannot read them: {error}")),
         (Ok(()), Ok(AgentConfiguration { workflow_approval: Some(true), .. })) => Check::Checks.warn(
             "workflows of the agent's pull requests wait for a person's approval, so each task ends as `action_required`; \
              change that under the repository's Settings > Copilot > Cloud agent, or remove `checks` from `expect`",
@@ -214,7 +214,7 @@ fn check_stop<T>(runs: Result<T, Error>) -> Finding {
             "the token can read workflow runs; whether it may cancel them (\"Actions: write\") GitHub does not reveal",
         ),
         Err(error) if !error.is_refusal() => Check::Stop.unanswered(&error),
-        Err(error) => Check::Stop.fail(format!("tasks cannot be stopped. {error}")),
+        Err(error) => Check::Stop.fail(format!("tasks cannot be stopped: {error}")),
     }
 }
 

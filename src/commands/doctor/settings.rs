@@ -19,7 +19,7 @@ pub(super) fn check_cloud_agent(
         Err(error) => {
             let requires = firewall.or(*recommended_allowlist).or(*workflow_approval).is_some() || tools.count() > 0;
             return if requires && error.is_refusal() {
-                Check::CloudAgent.fail(format!("the settings cannot be compared with {policy}. {error}"))
+                Check::CloudAgent.fail(format!("the settings cannot be compared with {policy}: {error}"))
             } else {
                 Check::CloudAgent.unanswered(error)
             };

@@ -236,7 +236,7 @@ fn answer_of_github_decides_by_id_and_permission() {
     assert!(answered(Some(5), "read", "").contains("is `read`, which cannot write"));
     assert_eq!(
         query.unanswered(&query.people[0], "It is hidden."),
-        "`issues` was caused by mona: the access of this actor to octo/app cannot be read. It is hidden; allow it with \
+        "`issues` was caused by mona: the access of this actor to octo/app cannot be read: It is hidden; allow it with \
          `lookup-token: ${{ github.token }}`, which may read it, or `allow-users: mona`"
     );
 }

@@ -151,7 +151,7 @@ fn template_fault_has_its_place() {
     let step = start(&world(with_pull())).with("vars", "version: 1").with("prompt", "");
     let step = step.file("release.md", "one\nété {{ vars.versoin }}\n").with("prompt-file", "release.md");
     assert_snapshot!(refused(&step.run_process()), @"
-    prompt-file cannot be rendered. release.md:2:8: `vars.versoin` is undefined; did you mean `vars.version`? `vars` has `version`
+    prompt-file cannot be rendered: release.md:2:8: `vars.versoin` is undefined; did you mean `vars.version`? `vars` has `version`
      2 | été {{ vars.versoin }}
        |        ^^^^^^^^^^^^
     ");

@@ -55,7 +55,8 @@ fn interrupt_while_tasks_are_counted_starts_nothing() {
     let counts = || simulator.log().iter().filter(|call| call.method == "GET" && call.path.contains("octo/r1")).count();
     // The lists of active and of other tasks, each with archived ones and without.
     running.until("the last list", |_| counts() == 4);
-    std::thread::sleep(Duration::from_millis(1700));
+    let just_before_its_answer = simulator.elapsed() + Duration::from_millis(1700);
+    running.until("nearly its answer", |_| simulator.elapsed() >= just_before_its_answer);
     let ran = running.end_by("INT");
     ran.exits(130).posts(1);
 }
@@ -70,7 +71,8 @@ fn interrupt_after_a_refused_model_does_not_speak_of_a_task() {
     let step = Step::new(&simulator).with("repositories", &names.join("\n")).with("model", "bad, good");
     let mut running = step.spawn();
     running.until("a refusal", |_| simulator.log().iter().any(|call| call.status == Some(422)));
-    std::thread::sleep(Duration::from_millis(200));
+    let read = simulator.elapsed() + Duration::from_millis(200);
+    running.until("a moment later", |_| simulator.elapsed() >= read);
     let ran = running.end_by("INT");
     assert_eq!(ran.results()[0]["error-message"], "interrupted before a task was started");
 }
