@@ -670,6 +670,7 @@ impl Plan {
                 let count = self.starts().count();
                 let distinct = self.starts().map(|task| &task.repository).collect::<HashSet<_>>().len();
                 let starts = match (self.starts().next(), count) {
+                    (None, _) => return format!("start nothing in {}", repositories(self.tasks.len())),
                     (Some(task), 1) => format!("start a task in {}", task.label()),
                     _ if distinct == count => format!("start a task in each of {}", repositories(count)),
                     _ => format!("start {count} tasks in {}", repositories(distinct)),

@@ -168,10 +168,9 @@ pub fn dry_run(plan: &Plan, context: &Context, requests: &[(String, String)]) ->
         text.push_str(&rollout::body(view, &[]));
     }
     let one = |order: &str| format!("This step would {order}.\n\n");
-    let obstacle = plan.obstacle().map(|why| sentence(&inline(&why)).trim_end_matches('.').to_owned());
-    text.push_str(&match plan.tasks.as_slice() {
-        _ if obstacle.is_some() => one(&format!("start nothing: {}", obstacle.unwrap_or_default())),
-        [order] => match &order.action {
+    text.push_str(&match (plan.obstacle(), plan.tasks.as_slice()) {
+        (Some(why), _) => one(&format!("start nothing: {}", sentence(&inline(&why)).trim_end_matches('.'))),
+        (None, [order]) => match &order.action {
             Action::Start { .. } => one(&format!("start an agent task in **{}**", escaped(&order.label()))),
             Action::Wait(id) => one(&format!("wait for task {} in {}", escaped(id.as_str()), escaped(&order.label()))),
             Action::Skip(reason) => one(&format!(
@@ -182,9 +181,7 @@ pub fn dry_run(plan: &Plan, context: &Context, requests: &[(String, String)]) ->
             Action::Stop(id) => one(&format!("stop task {} in {}", escaped(id.as_str()), escaped(&order.label()))),
             Action::NotListed(error) => format!("{}\n\n", sentence(&inline(&error.to_string()))),
         },
-        tasks if plan.is_stop() => one(&format!("stop {} agent tasks", tasks.len())),
-        tasks if plan.wait.is_some() && requests.is_empty() => one(&format!("wait for {} agent tasks", tasks.len())),
-        _ => one(&plan.order()),
+        (None, _) => one(&escaped(&plan.order())),
     });
     text.push_str(&waves(plan, &[], None));
     text.push_str(&footer(&plan.policy, context));

@@ -63,6 +63,9 @@ async fn skip_leaves_out_one_repository_of_several() {
     let dry = Step::new(&simulator).with("repositories", "octo/r0\nocto/r1 frozen=true").with("dry-run", "true");
     let dry = dry.with("prompt", "{{ skip('frozen') if vars.frozen is defined else 'Do it' }}").run().await;
     assert_snapshot!(dry.summary_lines("This step"), @"This step would start a task in octo/r0, and skip 1.");
+    let none = Step::new(&simulator).with("repositories", "octo/r0\nocto/r1").with("dry-run", "true");
+    let none = none.with("prompt", "{{ skip('frozen') }}").run().await;
+    assert_snapshot!(none.summary_lines("This step"), @"This step would start nothing in 2 repositories.");
 }
 
 #[tokio::test(start_paused = true)]
