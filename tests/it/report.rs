@@ -69,3 +69,13 @@ async fn filter_that_no_task_fits_has_a_warning() {
     ran.exits(0).gives("tasks", "0");
     assert_eq!(ran.annotations(), "warning [agent-task] none of 2 tasks has `task-class: perp`");
 }
+
+#[tokio::test(start_paused = true)]
+async fn repositories_of_which_none_can_be_read_are_named() {
+    let ran = report(&world(1)).with("repositories", "octo/nope\nocto/none").run().await;
+    ran.exits(4);
+    let annotations = ran.annotations();
+    for name in ["octo/nope", "octo/none"] {
+        assert!(annotations.contains(&format!("{name} could not be read: ")), "{annotations}");
+    }
+}

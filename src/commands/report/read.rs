@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::Mutex;
 
 use crate::actions::host::Host;
+use crate::commands::warn;
 use crate::github::answers::TaskAnswer;
 use crate::github::error::Error;
 use crate::github::limited::LimitedClient;
@@ -138,6 +139,8 @@ impl<'a> Reader<'a> {
             }
         }
         if let Some(error) = failed.filter(|_| unreadable.len() == queries.len() || repositories.is_none()) {
+            // The error does not name them.
+            warn(self.host, &warnings);
             return Err(error);
         }
         let mut seen = HashSet::new();
