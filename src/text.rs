@@ -226,7 +226,7 @@ pub fn nearest_name<'a>(
 /// The known name that a name misspells, or all of them, as the end of a sentence.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a (impl AsRef<str> + 'a)>) -> String {
     let known = known.into_iter().map(AsRef::as_ref).collect::<Vec<&str>>();
-    // Several names in one text are no misspelling of one.
+    // A text with a comma is several names.
     match nearest_name(name, known.iter().copied()).filter(|_| !name.contains(',')) {
         Some(other) => format!("; did you mean `{other}`?"),
         None if known.is_empty() => String::new(),

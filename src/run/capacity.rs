@@ -22,7 +22,8 @@ const RECOUNT: Duration = Duration::from_secs(5);
 
 impl TaskRun<'_> {
     /// Counts the tasks of the class where the policy limits them, and the follow-ups of a pull request, until it is known
-    /// whether one more may be started. A rate limit is waited out as for a start, and is no time of the count.
+    /// whether one more may be started. A rate limit is waited out as before a start, and `confirm-timeout` does not run
+    /// meanwhile.
     ///
     /// # Errors
     /// What happens in place of a start.
