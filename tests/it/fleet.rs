@@ -10,7 +10,7 @@ use simulator::{Denial, Fault, Permission, Repository, Route, Script, Simulator,
 use crate::support::{Finished, Step, TOKEN, outputs, seconds};
 
 /// A world with so many repositories, `octo/r0` and on.
-fn world(count: usize) -> Simulator {
+pub(crate) fn world(count: usize) -> Simulator {
     let simulator = Simulator::new();
     for name in names(count) {
         simulator.repository(&name, Repository::default());
@@ -18,7 +18,7 @@ fn world(count: usize) -> Simulator {
     simulator
 }
 
-fn names(count: usize) -> Vec<String> {
+pub(crate) fn names(count: usize) -> Vec<String> {
     (0..count).map(|at| format!("octo/r{at}")).collect()
 }
 

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use insta::assert_snapshot;
-use simulator::{ExistingTask, Fault, Outage, Repository, Route, Script, Simulator, Token};
+use simulator::{ExistingTask, Fault, Outage, Route, Script, Simulator, Token};
 
+use crate::fleet::{names, world};
 use crate::support::{Finished, Step, seconds};
 
 /// A step of a workflow run that can be repeated.
@@ -424,13 +425,9 @@ async fn tasks_are_searched_for_again_after_a_long_limit() {
 
 /// A world with so many repositories whose tasks go on, and a step over all of them.
 fn fleet(count: usize) -> (Simulator, impl Fn(u32) -> Step) {
-    let simulator = Simulator::new();
-    let names = (0..count).map(|at| format!("octo/r{at}")).collect::<Vec<_>>();
-    for name in &names {
-        simulator.repository(name, Repository::default());
-    }
+    let simulator = world(count);
     simulator.default_script(Script::runs_forever());
-    let list = names.join("\n");
+    let list = names(count).join("\n");
     (simulator.clone(), move |number| attempt(&simulator, number).with("repositories", &list))
 }
 

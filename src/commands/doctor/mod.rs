@@ -22,6 +22,7 @@ use crate::commands::load_policy::{ClassPrompt, LoadedPolicy};
 use crate::commands::load_prompt::load_prompt;
 use crate::commands::resolve_targets::resolve_targets;
 use crate::commands::start::nothing_to_do;
+use crate::github::answers::AuthenticatedUser;
 use crate::github::client::Connect;
 use crate::github::error::Error;
 use crate::github::limited::LimitedClient;
@@ -276,8 +277,7 @@ impl DoctorRun<'_> {
     /// # Errors
     /// If GitHub does not answer.
     async fn check_token(&self, token: &Token, client: &LimitedClient<'_>) -> Result<Vec<Finding>, Error> {
-        let user = async |client: &LimitedClient<'_>| client.user().await;
-        match ask(&[client], user, self.host).await {
+        match self.user(client).await {
             Ok(user) => Ok(token::check_user(&user, token.kind(), self.host.now())),
             Err(error) if !error.is_refusal() => Err(error),
             Err(error) => Ok(vec![Check::Login.fail(error.to_string())]),
@@ -286,8 +286,7 @@ impl DoctorRun<'_> {
 
     /// A fault if GitHub does not accept `lookup-token`. Nothing else would show it, as `token` is tried after it.
     async fn check_lookup_token(&self, client: &LimitedClient<'_>) -> Option<Finding> {
-        let user = async |client: &LimitedClient<'_>| client.user().await;
-        match ask(&[client], user, self.host).await {
+        match self.user(client).await {
             Err(Error::BadToken { said }) => Some(Check::Login.fail(format!(
                 "GitHub does not accept `lookup-token` ({said}): it is mistyped, expired or revoked; correct the secret, or \
                  leave the input out"
@@ -295,6 +294,10 @@ impl DoctorRun<'_> {
             // The token of a workflow may not ask who it is.
             _ => None,
         }
+    }
+
+    async fn user(&self, client: &LimitedClient<'_>) -> Result<AuthenticatedUser, Error> {
+        ask(&[client], async |client: &LimitedClient<'_>| client.user().await, self.host).await
     }
 
     /// Checks all repositories, and logs the findings about each as soon as they are complete. `pulls` are the clients
